@@ -20,3 +20,15 @@
 //! | [`cli`] | one file a subcommand; terminal reports; exit codes |
 
 pub mod base;
+pub mod cli;
+pub mod config;
+pub mod definition;
+pub mod driver;
+pub mod execute;
+pub mod guard;
+pub mod journal;
+pub mod plan;
+pub mod runtime;
+pub mod scheduler;
+pub mod service;
+pub mod template;

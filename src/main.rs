@@ -1,1 +1,3 @@
+//! The `orch` program; all of it is in the library.
+
 fn main() {}

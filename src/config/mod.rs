@@ -1,0 +1,1 @@
+//! Settings: defaults < file < environment < flags. The only reader of the environment.

@@ -1,0 +1,1 @@
+//! The loop that feeds the scheduler and performs its actions.

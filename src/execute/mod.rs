@@ -1,0 +1,1 @@
+//! One attempt from order to outcome: process tree, gate checks, artifacts. Unaware of the graph.

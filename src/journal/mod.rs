@@ -1,0 +1,1 @@
+//! The ordered, durable records of runs.

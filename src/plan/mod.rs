@@ -1,0 +1,1 @@
+//! The immutable graph that a workflow compiles to, and its drawings.

@@ -1,0 +1,1 @@
+//! The programs and services that agents run on, behind one trait.

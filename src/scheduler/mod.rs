@@ -1,0 +1,1 @@
+//! The pure core: `step(now, event) -> actions`. Reads no clock, file, environment or random number.

@@ -1,0 +1,1 @@
+//! Strict, pure rendering of prompts and evaluation of bare expressions; which names a text reads; forked context.

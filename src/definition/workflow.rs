@@ -1,0 +1,424 @@
+//! A workflow as its file says it: parsed, typed and placed, but not checked against anything else.
+//!
+//! Every value that a diagnostic may point at carries its span. The compiler turns a [`Workflow`] into a `Plan`;
+//! nothing else reads this type.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use serde_json::Value;
+
+use crate::base::{Source, Span, Spanned};
+
+/// One workflow document.
+#[derive(Debug, Clone)]
+pub struct Workflow {
+    /// The text that all spans point into.
+    pub source: Arc<Source>,
+    /// The folder that relative paths in the definition start from.
+    pub folder: PathBuf,
+    /// The name; the file's stem where the document has none.
+    pub name: Spanned<String>,
+    /// One line for `orch list`.
+    pub description: String,
+    /// What a run is given.
+    pub inputs: Vec<Input>,
+    /// Model tiers: tier, then runtime (or `any`) to model name.
+    pub models: Vec<ModelTier>,
+    /// What a run may spend.
+    pub budget: Budget,
+    /// How much may run at once.
+    pub limits: Limits,
+    /// What a failure does to the steps beside it; `drain` where absent.
+    pub on_failure: Option<OnFailure>,
+    /// The steps in their written order.
+    pub steps: Vec<Step>,
+    /// What the run returns: name to text or value.
+    pub outputs: Vec<(Spanned<String>, Spanned<Value>)>,
+}
+
+/// One declared input.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// JSON Schema of the value (already expanded from the short form).
+    pub schema: Value,
+    /// Whether a run must give it.
+    pub required: bool,
+    /// Whether it takes the words after the workflow's name.
+    pub positional: bool,
+    /// The value where the run gives none.
+    pub default: Option<Spanned<Value>>,
+    /// One line of help.
+    pub description: String,
+}
+
+/// A model tier such as `strategic`.
+#[derive(Debug, Clone)]
+pub struct ModelTier {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Runtime (or `any`) to model.
+    pub models: Vec<(Spanned<String>, Spanned<String>)>,
+}
+
+/// What a run may spend; absent parts take the defaults.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Budget {
+    /// US dollars.
+    pub usd: Option<f64>,
+    /// Tokens, input and output together.
+    pub tokens: Option<u64>,
+    /// Wall time.
+    pub time: Option<Duration>,
+    /// Starts of agents.
+    pub agents: Option<u64>,
+    /// What happens at the limit.
+    pub on_limit: Option<OnLimit>,
+}
+
+/// What happens when a budget is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLimit {
+    /// The run parks until a person raises the limit.
+    Pause,
+    /// The run ends.
+    Stop,
+}
+
+/// How much may run at once.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Limits {
+    /// Attempts over the whole run.
+    pub parallel: Option<u32>,
+    /// Attempts on one runtime.
+    pub per_runtime: Vec<(Spanned<String>, u32)>,
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Its id; made from the kind and the place where the file gives none.
+    pub id: Spanned<String>,
+    /// The whole step.
+    pub span: Span,
+    /// What it does.
+    pub kind: StepKind,
+    /// Replaces the implied edge from the step above.
+    pub needs: Option<Vec<Spanned<String>>>,
+    /// How many needs must be there.
+    pub join: Option<Spanned<Join>>,
+    /// Runs only if this is true; otherwise it is skipped.
+    pub when: Option<Spanned<String>>,
+    /// Checks that must pass before anything downstream.
+    pub gate: Vec<Spanned<Gate>>,
+    /// What a failed gate leads to.
+    pub on_gate_fail: Option<Spanned<OnGateFail>>,
+    /// How often a failed attempt is tried again.
+    pub retry: Option<Spanned<Retry>>,
+    /// The longest an attempt may take.
+    pub timeout: Option<Duration>,
+    /// The longest an attempt may be silent.
+    pub idle_timeout: Option<Duration>,
+    /// What to do with an attempt that has no outcome after a crash.
+    pub recovery: Option<Spanned<Recovery>>,
+    /// Whether the run may go on when it fails.
+    pub optional: bool,
+    /// For containers: what a failure does to the steps beside it.
+    pub on_failure: Option<OnFailure>,
+    /// A model or a tier.
+    pub model: Option<Spanned<String>>,
+    /// The runtime.
+    pub runtime: Option<Spanned<String>>,
+    /// Tools the agent may use; replaces the agent's own list.
+    pub tools: Option<Vec<Spanned<String>>>,
+    /// Where the agent's context starts.
+    pub context: Option<Spanned<Context>>,
+    /// Tokens of context.
+    pub context_budget: Option<u64>,
+    /// Skills to load.
+    pub skills: Vec<Spanned<String>>,
+    /// Where it works.
+    pub workspace: Option<Spanned<Workspace>>,
+    /// JSON Schema of its output (short form already expanded).
+    pub output: Option<Spanned<Value>>,
+    /// Values for a called workflow, a prompt's `with.X`, or a form.
+    pub with: Vec<(Spanned<String>, Spanned<Value>)>,
+    /// Environment of a command or an agent.
+    pub env: Vec<(Spanned<String>, Spanned<Value>)>,
+    /// More words for a `run:` list or command, each a text with `{{ }}`.
+    pub args: Vec<Spanned<String>>,
+    /// Paths or globs it writes.
+    pub files: Vec<Spanned<String>>,
+    /// A text that names each item of an `each`.
+    pub key: Option<Spanned<String>>,
+    /// A text that replaces the attempt's own summary.
+    pub summary: Option<Spanned<String>>,
+}
+
+/// What a step does. One kind key a step.
+#[derive(Debug, Clone)]
+pub enum StepKind {
+    /// An agent works. One of `agent` and `prompt` is there.
+    Agent {
+        /// The agent's name; the default agent where absent.
+        agent: Option<Spanned<String>>,
+        /// The text of `prompt:` or of the file of `prompt_file:` (whose own source is then kept).
+        prompt: Option<Prompt>,
+    },
+    /// A command runs.
+    Run(RunCommand),
+    /// A person approves.
+    Approve {
+        /// The question, a text with `{{ }}`.
+        text: Spanned<String>,
+    },
+    /// A person fills in a form whose fields are the step's `output`.
+    Ask {
+        /// The question, a text with `{{ }}`.
+        text: Spanned<String>,
+    },
+    /// Time passes, or a signal comes.
+    Wait(Wait),
+    /// A signal is sent to the `wait` steps of this run.
+    Emit {
+        /// Its name.
+        signal: Spanned<String>,
+    },
+    /// The run ends here.
+    Stop {
+        /// Whether as a success.
+        succeed: bool,
+        /// Why, a text with `{{ }}`.
+        text: Spanned<String>,
+    },
+    /// Children start at once.
+    Parallel {
+        /// The children.
+        steps: Vec<Step>,
+        /// How many at once.
+        max_parallel: Option<u32>,
+    },
+    /// The children run once for each item.
+    Each {
+        /// A bare expression that gives a list.
+        items: Spanned<String>,
+        /// The item's name in the children; `item` where absent.
+        binding: Option<Spanned<String>>,
+        /// Items at once.
+        max_parallel: Option<u32>,
+        /// Items at most.
+        max_items: Option<u32>,
+        /// The children.
+        steps: Vec<Step>,
+    },
+    /// The children run until a condition holds.
+    Loop {
+        /// Iterations at most.
+        max: u32,
+        /// A bare expression; the loop ends when it is true.
+        until: Option<Spanned<String>>,
+        /// What the last iteration without success means.
+        on_max: OnMax,
+        /// The children.
+        steps: Vec<Step>,
+    },
+    /// Another workflow runs here, with the values of `with`.
+    Workflow {
+        /// Its name.
+        name: Spanned<String>,
+    },
+}
+
+/// The text of a prompt.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    /// The text with `{{ }}`.
+    pub text: Spanned<String>,
+    /// The file it came from, if it came from a `prompt_file:`; spans of the text then point into this source.
+    pub file: Option<Arc<Source>>,
+}
+
+/// A command.
+#[derive(Debug, Clone)]
+pub enum RunCommand {
+    /// A text for `sh -eu -c`.
+    Shell(Spanned<String>),
+    /// A list: program and arguments, no shell.
+    Argv(Vec<Spanned<String>>),
+}
+
+/// What a `wait` step waits for.
+#[derive(Debug, Clone)]
+pub enum Wait {
+    /// A length of time.
+    For(Duration),
+    /// A signal of this run.
+    Signal(Spanned<String>),
+}
+
+/// How many of the needs must be satisfied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Join {
+    /// Every one.
+    All,
+    /// The first.
+    Any,
+    /// This many.
+    AtLeast(u32),
+}
+
+/// What a failed child does to its siblings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Running steps finish, nothing new starts.
+    Drain,
+    /// Running steps are stopped, nothing new starts.
+    FailFast,
+    /// Everything that does not need the failed step goes on.
+    Continue,
+}
+
+/// What a loop that used all its iterations means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMax {
+    /// The loop fails.
+    #[default]
+    Fail,
+    /// The loop succeeds with its last iteration.
+    Continue,
+}
+
+/// A check.
+#[derive(Debug, Clone)]
+pub enum Gate {
+    /// A command must exit with 0 and, with `expect`, make the expression true.
+    Run {
+        /// The command.
+        command: RunCommand,
+        /// A bare expression over `output` (JSON in `$ORCH_OUTPUT`), `stdout` (text) and `exit`.
+        expect: Option<Spanned<String>>,
+        /// The longest it may take.
+        timeout: Option<Duration>,
+    },
+    /// A bare expression must be true.
+    Check(Spanned<String>),
+    /// The step's output (or the value of an expression) must be valid.
+    Schema {
+        /// JSON Schema.
+        schema: Spanned<Value>,
+    },
+    /// Files must be there.
+    Files {
+        /// Paths or globs, each of which must match at least one file.
+        paths: Vec<Spanned<String>>,
+    },
+    /// The change of the working tree must stay within bounds.
+    Changed {
+        /// Files changed at most.
+        max_files: Option<u32>,
+        /// Globs of which every changed file must match one.
+        allow: Vec<Spanned<String>>,
+        /// Globs of which no changed file may match one.
+        deny: Vec<Spanned<String>>,
+    },
+    /// A person must agree.
+    Approve {
+        /// The question, a text with `{{ }}`.
+        text: Spanned<String>,
+    },
+    /// A gate of the library.
+    Named(Spanned<String>),
+}
+
+/// What a failed gate leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnGateFail {
+    /// Send the evidence back to the same agent session.
+    pub feedback: bool,
+    /// An agent that gets the evidence instead; then the step runs again.
+    pub agent: Option<Spanned<String>>,
+    /// Extra attempts.
+    pub tries: u32,
+    /// What happens after the last.
+    pub then: ThenFail,
+}
+
+/// What happens when the tries of a gate are used up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThenFail {
+    /// The step fails.
+    #[default]
+    Fail,
+    /// A person decides: approve takes the step as it is, reject fails it.
+    Ask,
+    /// The step counts as succeeded and the verdict stays on record.
+    Continue,
+}
+
+/// How often, when and after what a failed attempt is tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Extra attempts.
+    pub tries: u32,
+    /// The first delay; doubles each time, with full jitter.
+    pub delay: Option<Duration>,
+    /// The longest delay.
+    pub max_delay: Option<Duration>,
+    /// Only transient failures, or any.
+    pub on: RetryOn,
+}
+
+/// Which failures are tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryOn {
+    /// Those that may go away by themselves.
+    Transient,
+    /// All.
+    Any,
+}
+
+/// What to do with an attempt that started and has no outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recovery {
+    /// Run it again.
+    Retry,
+    /// Run it again with the same `$ORCH_KEY`.
+    Idempotent,
+    /// A person says what happened.
+    Manual,
+    /// A command says: exit 0 it was done, exit 1 do it again, anything else ask a person.
+    Reconcile(RunCommandText),
+}
+
+/// The command of a `reconcile`, a text for the shell.
+pub type RunCommandText = String;
+
+/// Where an agent's context starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Context {
+    /// Nothing but the order.
+    Fresh,
+    /// The summary and outputs of a step, within the budget.
+    Fork(Spanned<String>),
+    /// The session of a step goes on.
+    Share(Spanned<String>),
+}
+
+/// Where a step works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Workspace {
+    /// The project's own folder.
+    Shared,
+    /// Its own git worktree.
+    Worktree,
+    /// An empty folder of its own.
+    Scratch,
+}

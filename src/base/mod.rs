@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of workflows, runs or files.
 
+pub mod codes;
 mod diagnostic;
 mod digest;
 mod ids;

@@ -1,0 +1,605 @@
+//! The compiled workflow: checked, immutable, serialisable (a run pins the plan it started with).
+//!
+//! Knows nothing of files or runs. Made only by `compile/`. All texts are kept as written, with the names they
+//! read resolved, so that the scheduler can build exactly the scope that a text needs.
+//!
+//! Invariants: every [`StepIx`] is in range; needs point at siblings (steps with the same parent); children come
+//! after their parent in `steps`; the needs of siblings have no cycle.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    base::Digest,
+    definition::workflow::{Join, OnFailure, OnLimit, OnMax, RetryOn, ThenFail, Workspace},
+};
+
+/// The version of the stored form of a plan.
+pub const PLAN_VERSION: u16 = 1;
+
+/// The place of a step in [`Plan::steps`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepIx(pub u32);
+
+impl StepIx {
+    /// As an index of `Plan::steps`.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A compiled workflow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`PLAN_VERSION`] of the writer.
+    pub version: u16,
+    /// The workflow's name.
+    pub name: String,
+    /// One line.
+    pub description: String,
+    /// The digest of everything that the plan was made from.
+    pub digest: Digest,
+    /// What a run is given.
+    pub inputs: Vec<PlanInput>,
+    /// Model tiers: tier, then runtime (or `any`) to model.
+    pub models: BTreeMap<String, BTreeMap<String, String>>,
+    /// What a run may spend, defaults filled in.
+    pub budget: Budget,
+    /// How much may run at once.
+    pub limits: Limits,
+    /// What a failure does to the top-level steps.
+    pub on_failure: OnFailure,
+    /// All steps of all depths; parents before children.
+    pub steps: Vec<PlanStep>,
+    /// The top-level steps in their written order.
+    pub roots: Vec<StepIx>,
+    /// What the run returns.
+    pub outputs: Vec<(String, ValueText)>,
+    /// The agents that steps name.
+    pub agents: Vec<PlanAgent>,
+    /// The skills that steps load.
+    pub skills: Vec<PlanSkill>,
+    /// The folder of the workflow's file, relative to the project root or absolute; recordings are looked up beside it.
+    pub folder: String,
+}
+
+/// One declared input of a plan or of a called workflow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanInput {
+    /// Its name.
+    pub name: String,
+    /// JSON Schema.
+    pub schema: Value,
+    /// Whether a run must give it.
+    pub required: bool,
+    /// Whether it takes the words after the workflow's name.
+    pub positional: bool,
+    /// The value where the run gives none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// One line of help.
+    pub description: String,
+}
+
+/// What a run may spend. `None` is without a limit only for money and tokens of runtimes that report none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Micro-dollars (10⁻⁶ US dollars).
+    pub usd_micros: Option<u64>,
+    /// Tokens, input and output together.
+    pub tokens: Option<u64>,
+    /// Wall time of the run in milliseconds, waiting for people not counted.
+    pub time_ms: Option<u64>,
+    /// Starts of agents.
+    pub agents: u64,
+    /// What happens at a limit.
+    pub on_limit: OnLimit,
+}
+
+/// How much may run at once.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Attempts over the whole run; the machine's cores where absent.
+    pub parallel: Option<u32>,
+    /// Attempts on one runtime.
+    pub per_runtime: BTreeMap<String, u32>,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanStep {
+    /// Its id.
+    pub id: String,
+    /// Its static path: `quality/review`.
+    pub path: String,
+    /// The container it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<StepIx>,
+    /// The line of its definition, from 1.
+    pub line: u32,
+    /// What it does.
+    pub work: Work,
+    /// The siblings it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+    /// How many of them must be satisfied.
+    #[serde(default = "join_all", skip_serializing_if = "is_join_all")]
+    pub join: Join,
+    /// Skipped unless this is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Text>,
+    /// Checks before anything downstream, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<PlanGate>,
+    /// What a failed gate leads to.
+    #[serde(default, skip_serializing_if = "GateFail::is_default")]
+    pub on_gate_fail: GateFail,
+    /// How often a failed attempt is tried again.
+    #[serde(default, skip_serializing_if = "RetryPolicy::is_default")]
+    pub retry: RetryPolicy,
+    /// The longest an attempt (for a container: the whole) may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// The longest an attempt may be silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_ms: Option<u64>,
+    /// What to do with an attempt without outcome after a crash.
+    pub recovery: RecoveryPolicy,
+    /// Whether the run may go on when it fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    /// For containers: what a failed child does to its siblings.
+    #[serde(default = "drain", skip_serializing_if = "is_drain")]
+    pub on_failure: OnFailure,
+    /// JSON Schema of its output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// Values for a called workflow or a prompt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<(String, ValueText)>,
+    /// Environment of the attempt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<(String, ValueText)>,
+    /// More words for a command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<Text>,
+    /// Paths or globs it writes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// Replaces the attempt's own summary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Text>,
+}
+
+fn join_all() -> Join {
+    Join::All
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_join_all(join: &Join) -> bool {
+    *join == Join::All
+}
+
+fn drain() -> OnFailure {
+    OnFailure::Drain
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_drain(policy: &OnFailure) -> bool {
+    *policy == OnFailure::Drain
+}
+
+/// An edge to a sibling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// The sibling.
+    pub step: StepIx,
+    /// Where the edge comes from. An edge that is both declared and inferred is declared.
+    pub edge: EdgeKind,
+    /// Whether a text reads a value of that sibling without an `is defined` guard: only then does a skip spread.
+    pub reads: bool,
+}
+
+/// Where an edge comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeKind {
+    /// The step above in the list.
+    Implied,
+    /// `needs:`.
+    Declared,
+    /// A text, a `context:` or an expression reads it.
+    Inferred,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Work {
+    /// An agent works.
+    Agent(AgentWork),
+    /// A command runs.
+    Run {
+        /// The command.
+        command: Command,
+        /// Where.
+        workspace: Workspace,
+    },
+    /// A person approves.
+    Approve {
+        /// The question.
+        text: Text,
+    },
+    /// A person fills in the step's `output`.
+    Ask {
+        /// The question.
+        text: Text,
+    },
+    /// Time passes.
+    Sleep {
+        /// Milliseconds.
+        delay_ms: u64,
+    },
+    /// A signal comes.
+    Await {
+        /// Its name.
+        signal: String,
+    },
+    /// A signal is sent.
+    Emit {
+        /// Its name.
+        signal: String,
+    },
+    /// The run ends.
+    Stop {
+        /// As a success.
+        succeed: bool,
+        /// Why.
+        text: Text,
+    },
+    /// Children start at once.
+    Parallel {
+        /// The children.
+        children: Vec<StepIx>,
+        /// How many at once.
+        max_parallel: Option<u32>,
+    },
+    /// The children run once for each item.
+    Each(EachWork),
+    /// The children run until a condition holds.
+    Loop {
+        /// Iterations at most.
+        max: u32,
+        /// Ends the loop when true; reads children by bare id.
+        until: Option<Text>,
+        /// What the last iteration without success means.
+        on_max: OnMax,
+        /// The children.
+        children: Vec<StepIx>,
+    },
+    /// Another workflow runs; the step's `with` are its inputs.
+    Call {
+        /// Its name.
+        workflow: String,
+        /// Its inputs.
+        inputs: Vec<PlanInput>,
+        /// Its steps.
+        children: Vec<StepIx>,
+        /// Its outputs: the value of this step.
+        outputs: Vec<(String, ValueText)>,
+    },
+}
+
+/// An agent's work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentWork {
+    /// Index in [`Plan::agents`]; the default agent where absent.
+    pub agent: Option<u32>,
+    /// The prompt; empty where the agent's own body is the whole order.
+    pub prompt: Text,
+    /// The runtime asked for by the step or the agent.
+    pub runtime: Option<String>,
+    /// The model or tier asked for.
+    pub model: Option<String>,
+    /// Tools it may use; `None` inherits all.
+    pub tools: Option<Vec<String>>,
+    /// Where its context starts.
+    pub context: PlanContext,
+    /// Tokens of context.
+    pub context_budget: u64,
+    /// Indices in [`Plan::skills`].
+    pub skills: Vec<u32>,
+    /// Where it works.
+    pub workspace: Workspace,
+}
+
+/// A fan-out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EachWork {
+    /// Gives the list.
+    pub items: Text,
+    /// The item's name in the children.
+    pub binding: String,
+    /// Names each item; the index, from 0, where absent.
+    pub key: Option<Text>,
+    /// Items at once; without a bound of its own where absent.
+    pub max_parallel: Option<u32>,
+    /// Items at most.
+    pub max_items: u32,
+    /// The children.
+    pub children: Vec<StepIx>,
+}
+
+/// Where an agent's context starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanContext {
+    /// Nothing but the order.
+    Fresh,
+    /// The summary and outputs of a step.
+    Fork(StepIx),
+    /// The session of a step goes on.
+    Share(StepIx),
+}
+
+/// A command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// A text for `sh -eu -c` (no shell where the text has no shell syntax).
+    Shell(String),
+    /// Program and arguments.
+    Argv(Vec<String>),
+}
+
+/// A check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PlanGate {
+    /// A command.
+    Run {
+        /// The command.
+        command: Command,
+        /// Over `output`, `stdout` and `exit`.
+        expect: Option<Text>,
+        /// The longest it may take.
+        timeout_ms: u64,
+        /// The named gate it came from.
+        from: Option<String>,
+    },
+    /// An expression.
+    Check {
+        /// The expression; `this` is the step's own output.
+        expression: Text,
+        /// The named gate it came from.
+        from: Option<String>,
+    },
+    /// The output is valid.
+    Schema {
+        /// JSON Schema.
+        schema: Value,
+    },
+    /// Files are there.
+    Files {
+        /// Paths or globs.
+        paths: Vec<String>,
+    },
+    /// The change is within bounds.
+    Changed {
+        /// Files at most.
+        max_files: Option<u32>,
+        /// Every file matches one of these.
+        allow: Vec<String>,
+        /// No file matches one of these.
+        deny: Vec<String>,
+    },
+    /// A person agrees.
+    Approve {
+        /// The question.
+        text: Text,
+    },
+}
+
+/// What a failed gate leads to.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct GateFail {
+    /// The evidence goes back to the same session.
+    pub feedback: bool,
+    /// An agent that gets the evidence; then the step runs again.
+    pub fixer: Option<AgentWork>,
+    /// Extra attempts.
+    pub tries: u32,
+    /// After the last.
+    pub then: ThenFail,
+}
+
+impl GateFail {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How often a failed attempt is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryPolicy {
+    /// Extra attempts.
+    pub tries: u32,
+    /// The first delay; doubles each time, with full jitter.
+    pub delay_ms: u64,
+    /// The longest delay.
+    pub max_delay_ms: u64,
+    /// Which failures.
+    pub on: RetryOn,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { tries: 2, delay_ms: 1_000, max_delay_ms: 60_000, on: RetryOn::Transient }
+    }
+}
+
+impl RetryPolicy {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What to do with an attempt that has no outcome after a crash. Final: every default is resolved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecoveryPolicy {
+    /// Run it again.
+    Retry,
+    /// Run it again with the same `$ORCH_KEY`.
+    Idempotent,
+    /// A person says what happened.
+    Manual,
+    /// A command says: exit 0 done, exit 1 run it again, else ask a person.
+    Reconcile(String),
+    /// An agent without read-only tools: manual, but `Retry` where the runtime only replays recordings.
+    Agent,
+}
+
+/// A text and what it reads.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Text {
+    /// As written: with `{{ }}`, or a bare expression, as its place demands.
+    pub text: String,
+    /// The outside names it reads, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<Read>,
+}
+
+/// A name in a text and what it stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// The name as the text writes it.
+    pub name: String,
+    /// What it means there.
+    pub means: Meaning,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Meaning {
+    /// The inputs of the run, or of the called workflow that the step stands in.
+    Inputs(Option<StepIx>),
+    /// The model tiers.
+    Models,
+    /// The value of a step: its nearest instance around or beside the reader.
+    Step(StepIx),
+    /// The current item of that `each`.
+    Item(StepIx),
+    /// The current index, from 0, of that `each`.
+    Index(StepIx),
+    /// The current iteration, from 1, of that `loop`.
+    Iteration(StepIx),
+    /// In a gate: the step's own output.
+    This,
+    /// In a summary: the step's own envelope.
+    Result,
+    /// In a prompt: the step's own `with` values.
+    With,
+    /// In `expect`: `output`, `stdout` and `exit` of the gate's command.
+    Command,
+}
+
+/// A value whose texts may hold `{{ }}`; a text that is exactly one `{{ }}` keeps its type.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValueText {
+    /// The value as written.
+    pub value: Value,
+    /// The outside names its texts read, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<Read>,
+}
+
+/// An agent as a run pins it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanAgent {
+    /// Its name.
+    pub name: String,
+    /// When to use it.
+    pub description: String,
+    /// The system prompt.
+    pub body: String,
+    /// Rules the order repeats.
+    pub constraints: Vec<String>,
+    /// Its file.
+    pub path: String,
+}
+
+/// A skill as a run pins it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanSkill {
+    /// Its name.
+    pub name: String,
+    /// The text.
+    pub body: String,
+}
+
+/// The defaults of DESIGN's "Defaults" sentence, each held by a test.
+pub mod defaults {
+    use super::Duration;
+
+    /// The longest an agent's attempt may take.
+    pub const AGENT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+    /// The longest a command or a gate may take.
+    pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+    /// The longest an attempt may be silent and idle.
+    pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+    /// Items of a fan-out.
+    pub const ITEMS_MAX: u32 = 100;
+    /// Iterations of a loop.
+    pub const LOOP_MAX: u32 = 3;
+    /// Starts of agents in a run.
+    pub const AGENTS_MAX: u64 = 100;
+    /// Steps in a definition.
+    pub const STEPS_MAX: usize = 20_000;
+    /// Tokens of forked context.
+    pub const CONTEXT_BUDGET: u64 = 20_000;
+}
+
+impl Work {
+    /// The steps inside, for containers.
+    #[must_use]
+    pub fn children(&self) -> &[StepIx] {
+        match self {
+            Self::Parallel { children, .. } | Self::Loop { children, .. } | Self::Call { children, .. } => children,
+            Self::Each(each) => &each.children,
+            Self::Agent(_)
+            | Self::Run { .. }
+            | Self::Approve { .. }
+            | Self::Ask { .. }
+            | Self::Sleep { .. }
+            | Self::Await { .. }
+            | Self::Emit { .. }
+            | Self::Stop { .. } => &[],
+        }
+    }
+
+    /// Whether it holds other steps.
+    #[must_use]
+    pub fn is_container(&self) -> bool {
+        matches!(self, Self::Parallel { .. } | Self::Loop { .. } | Self::Call { .. } | Self::Each(_))
+    }
+}
+
+impl Plan {
+    /// The step at `ix`.
+    #[must_use]
+    pub fn step(&self, ix: StepIx) -> &PlanStep {
+        &self.steps[ix.index()]
+    }
+
+    /// The steps beside each other in a container, or at the top.
+    #[must_use]
+    pub fn body(&self, container: Option<StepIx>) -> &[StepIx] {
+        container.map_or(&self.roots, |ix| self.step(ix).work.children())
+    }
+}

@@ -1,0 +1,206 @@
+//! How an attempt ended, in the words that the executor, the journal and the scheduler share.
+//!
+//! A failed step is a result, not an error of `orch`. Fields that are empty are not written, because every attempt
+//! of every run stores one of these.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::base::{Digest, Timestamp};
+
+/// How one attempt ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The work was done and its result was read and is valid.
+    Succeeded(Box<Envelope>),
+    /// The work was not done.
+    Failed(Box<Failure>),
+    /// A gate has judged.
+    Judged(Box<Judgement>),
+    /// It was stopped because the scheduler said so.
+    Stopped,
+    /// Nobody knows: the process was lost with no result.
+    Lost,
+}
+
+/// What an attempt brings back; `schemas/result.schema.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// One or two sentences for the run's state.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub summary: String,
+    /// The typed output; an object, or null where the step declares none.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub output: Value,
+    /// The answer's text, cut to 64 KiB; the whole is in `log`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// Paths relative to the workspace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files_changed: Vec<String>,
+    /// What the agent says of the tests; a claim, never evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests_passing: Option<bool>,
+    /// What the agent would do next.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_steps: Vec<String>,
+    /// The session, to continue or to fork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// What it cost.
+    #[serde(default, skip_serializing_if = "Usage::is_zero")]
+    pub usage: Usage,
+    /// Processes that were still alive at the end and were killed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub leaked: u32,
+    /// Bytes of output that were over the limit and not kept.
+    #[serde(default, skip_serializing_if = "is_zero_u64")]
+    pub dropped_bytes: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero_u64(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Why an attempt failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What can be done about it.
+    pub class: FailureClass,
+    /// What happened, one line.
+    pub reason: String,
+    /// What was seen.
+    #[serde(default, skip_serializing_if = "Evidence::is_empty")]
+    pub evidence: Evidence,
+    /// The session, if it can go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// What it cost all the same.
+    #[serde(default, skip_serializing_if = "Usage::is_zero")]
+    pub usage: Usage,
+}
+
+/// What can be done about a failure. Classified once, where it is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// It may go away by itself: try again after a while.
+    Transient {
+        /// The service asked to wait this long.
+        retry_after_ms: Option<u64>,
+    },
+    /// The context was too long or the token limit was hit: a fresh session with less may do.
+    Recoverable,
+    /// A quota is used up until this time.
+    Quota {
+        /// When it resets, if known.
+        until: Option<Timestamp>,
+    },
+    /// It ran longer than it may.
+    TimedOut,
+    /// The program or the service is not there, or nobody is logged in.
+    Missing,
+    /// It will fail again.
+    Permanent,
+}
+
+/// What a gate says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// Pass, fail or error.
+    pub verdict: Verdict,
+    /// Why, one line.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// What was seen.
+    #[serde(default, skip_serializing_if = "Evidence::is_empty")]
+    pub evidence: Evidence,
+}
+
+/// A gate's verdict. `Error` means that the gate itself could not be judged; it never passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It holds.
+    Pass,
+    /// It does not hold.
+    Fail,
+    /// It could not be judged.
+    Error,
+}
+
+/// What was seen: enough to believe a verdict later.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The command, as argv.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Its exit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<i32>,
+    /// The last lines of its output, at most 4 KiB.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub last_lines: String,
+    /// The digest of the kept output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_digest: Option<Digest>,
+    /// The digest of the tree that was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Digest>,
+    /// Who decided, for approvals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Bytes of output that were not kept.
+    #[serde(default, skip_serializing_if = "is_zero_u64")]
+    pub dropped_bytes: u64,
+}
+
+impl Evidence {
+    /// Whether nothing was seen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What an attempt cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens read.
+    #[serde(default)]
+    pub input_tokens: u64,
+    /// Tokens written.
+    #[serde(default)]
+    pub output_tokens: u64,
+    /// Micro-dollars (10⁻⁶ US dollars).
+    #[serde(default)]
+    pub usd_micros: u64,
+}
+
+impl Usage {
+    /// Whether nothing was spent.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Input and output together.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
+    }
+
+    /// Adds another cost.
+    pub fn add(&mut self, other: Self) {
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.usd_micros = self.usd_micros.saturating_add(other.usd_micros);
+    }
+}

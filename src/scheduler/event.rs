@@ -1,0 +1,231 @@
+//! What happened: the only thing that moves a run. Events are what the journal stores.
+//!
+//! Invariant: the stored form has a version ([`EVENT_VERSION`]); old samples under `tests/journals/` still replay.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::base::{Digest, Outcome, RunId, Usage};
+
+/// The version of the stored form of events.
+pub const EVENT_VERSION: u16 = 1;
+
+/// One step in one frame of a run; given out by the scheduler in a fixed order, so replay gives the same ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InstanceId(pub u32);
+
+impl InstanceId {
+    /// As an index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One try of something for a step: its work, a gate, a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AttemptId {
+    /// Whose.
+    #[serde(rename = "i")]
+    pub instance: InstanceId,
+    /// Counted from 1 over all tries of that instance.
+    #[serde(rename = "n")]
+    pub number: u32,
+}
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.instance.0, self.number)
+    }
+}
+
+/// What an attempt is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// The step's own work.
+    Work,
+    /// The step's gate of that place.
+    Gate(u16),
+    /// The agent of `on_gate_fail`.
+    Fix,
+    /// The command of `recovery: { reconcile }`.
+    Reconcile,
+    /// A person decides after the tries of a gate are used up (`then: ask`).
+    Override,
+}
+
+/// An expression that the scheduler needs the value of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Site {
+    /// `when` of an instance: a boolean.
+    When(InstanceId),
+    /// `each` of an instance: a list of `[key, item]`.
+    Items(InstanceId),
+    /// `until` of a loop: a boolean.
+    Until(InstanceId),
+    /// `with` of a called workflow: an object.
+    CallInputs(InstanceId),
+    /// Outputs of a called workflow: an object.
+    CallOutputs(InstanceId),
+    /// The text of a `stop`: a string.
+    StopText(InstanceId),
+    /// The outputs of the run: an object.
+    RunOutputs,
+}
+
+/// The value of an expression, or why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evaluation {
+    /// Its value.
+    Value(Value),
+    /// What is wrong, one line.
+    Fault(String),
+}
+
+/// What a person decided about a question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Yes; for a form, with its fields.
+    Approve {
+        /// The fields of a form; null for a plain question.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        fields: Value,
+    },
+    /// No, with a comment.
+    Reject {
+        /// Why; goes back to the agent where the step says so.
+        comment: String,
+    },
+}
+
+/// What a person says of an attempt whose outcome is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Run it again.
+    Retry,
+    /// It was done.
+    Done,
+    /// It failed.
+    Failed,
+}
+
+/// How hard to stop. Only ever gets stronger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strength {
+    /// Ask, wait for the grace time, then kill.
+    Gentle,
+    /// Kill now.
+    Hard,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "e", rename_all = "snake_case")]
+pub enum Event {
+    /// The run begins.
+    RunStarted {
+        /// Its id.
+        run: RunId,
+        /// The checked inputs.
+        inputs: Map<String, Value>,
+        /// Feeds the jitter.
+        seed: u64,
+        /// Attempts at once.
+        parallel: u32,
+        /// The runtime of agents that name none.
+        runtime: String,
+        /// Runtimes that only replay recordings.
+        replayed: Vec<String>,
+    },
+    /// An expression was evaluated.
+    Evaluated {
+        /// Which.
+        site: Site,
+        /// Its value.
+        result: Evaluation,
+    },
+    /// An attempt is about to begin; written before its process exists.
+    Started {
+        /// Which.
+        #[serde(rename = "a")]
+        attempt: AttemptId,
+        /// For a question to a person: the digest of exactly what is shown.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<Digest>,
+        /// For a question to a person: what is shown, at most 4 KiB.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shown: Option<String>,
+    },
+    /// An attempt has spent something and goes on.
+    Spent {
+        /// Which.
+        #[serde(rename = "a")]
+        attempt: AttemptId,
+        /// Since the last report.
+        usage: Usage,
+    },
+    /// An attempt has ended.
+    Finished {
+        /// Which.
+        #[serde(rename = "a")]
+        attempt: AttemptId,
+        /// How.
+        #[serde(rename = "o")]
+        outcome: Outcome,
+    },
+    /// A person has decided.
+    Decided {
+        /// About which question.
+        #[serde(rename = "a")]
+        attempt: AttemptId,
+        /// The digest of what was shown to that person.
+        subject: Digest,
+        /// What.
+        decision: Decision,
+        /// Who.
+        by: String,
+    },
+    /// A person has said how an unknown attempt ended.
+    Answered {
+        /// Whose.
+        instance: InstanceId,
+        /// What.
+        answer: Answer,
+        /// Who.
+        by: String,
+    },
+    /// Time has passed: something that [`crate::scheduler::Scheduler::next_wakeup`] named is due.
+    TimeReached,
+    /// Somebody wants the run to end.
+    CancelRequested {
+        /// How hard.
+        strength: Strength,
+    },
+    /// A new process owns the run; every attempt of the old one is over, known or not.
+    Restarted {
+        /// Attempts at once, in the new process.
+        parallel: u32,
+    },
+    /// Failed and cancelled steps of an ended run are to run again.
+    RetryRequested,
+    /// A person has raised limits of the budget; absent ones stay.
+    BudgetRaised {
+        /// Micro-dollars.
+        usd_micros: Option<u64>,
+        /// Tokens.
+        tokens: Option<u64>,
+        /// Milliseconds of work.
+        time_ms: Option<u64>,
+        /// Starts of agents.
+        agents: Option<u64>,
+    },
+}

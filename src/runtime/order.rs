@@ -1,0 +1,85 @@
+//! The order envelope: everything an agent is told for one attempt; `schemas/order.schema.json`.
+//!
+//! An order is data. It holds rendered text only, never a template, and it is stored as an artifact before the
+//! attempt begins.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What an agent is told for one attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The workflow's name.
+    pub workflow: String,
+    /// The step's path in the run: `build[parser]/code`; `quality@fix` for the agent of `on_gate_fail`.
+    pub step: String,
+    /// How many times this path has brought back a result in this run, plus one. A lost attempt does not count.
+    pub attempt: u32,
+    /// Which message of the session this is, from 1.
+    pub turn: u32,
+    /// Who works.
+    pub agent: OrderAgent,
+    /// What to do: the rendered prompt.
+    pub task: String,
+    /// What the whole run is for: its inputs as text.
+    pub requirements: String,
+    /// Rules to keep.
+    pub constraints: Vec<String>,
+    /// What the agent should know, already cut to the budget.
+    pub context: String,
+    /// Files that hold what did not fit.
+    pub context_files: Vec<String>,
+    /// JSON Schema of the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_output: Option<Value>,
+    /// What a gate or a person found wrong with the last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<String>,
+    /// The session to go on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The model, if one was asked for; a tier is already resolved for the runtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Tools it may use; `None` inherits all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Vec<String>>,
+    /// Paths or globs it may write, where the step declares them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// The run's inputs; a recording answers only for the inputs it was made with.
+    pub inputs: serde_json::Map<String, Value>,
+}
+
+/// Who works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderAgent {
+    /// The agent's name.
+    pub name: String,
+    /// Its system prompt, skills included.
+    pub instructions: String,
+}
+
+impl Order {
+    /// The whole order as one prompt text for runtimes that take a single message.
+    #[must_use]
+    pub fn prompt(&self) -> String {
+        let mut text = String::new();
+        let mut section = |title: &str, body: &str| {
+            if !body.trim().is_empty() {
+                text.push_str(&format!("# {title}\n\n{}\n\n", body.trim()));
+            }
+        };
+        section("Role", &self.agent.instructions);
+        section("Task", &self.task);
+        section("What the run is for", &self.requirements);
+        section("Constraints", &self.constraints.iter().map(|rule| format!("- {rule}\n")).collect::<String>());
+        section("Context", &self.context);
+        section("Files to read", &self.context_files.iter().map(|file| format!("- {file}\n")).collect::<String>());
+        if let Some(schema) = &self.expected_output {
+            section("Answer", &format!("End with one JSON object that is valid for this schema:\n\n{schema:#}"));
+        }
+        section("What was wrong with the last attempt", self.feedback.as_deref().unwrap_or_default());
+        text
+    }
+}

@@ -1,7 +1,24 @@
 //! The pure core: `step(now, event) -> actions`. Reads no clock, file, environment or random number.
 
 mod action;
+mod cancel;
+mod containers;
+mod core;
 mod event;
+mod flow;
+mod gates;
+mod ledger;
+mod limiter;
+pub mod planted;
+mod recover;
+mod scope;
+mod state;
+mod view;
+mod work;
 
 pub use action::{Action, Cause, CauseKind, Notice, Settled};
+pub use core::{RunEnd, Scheduler};
 pub use event::{Answer, AttemptId, Decision, EVENT_VERSION, Evaluation, Event, InstanceId, Purpose, Site, Strength};
+pub use ledger::Spent;
+pub use state::{AttemptEnd, AttemptRecord, Question};
+pub use view::{StepState, StepView, Thread, WaitingFor};

@@ -1,0 +1,204 @@
+//! A new owner, and a second chance.
+
+use std::sync::Arc;
+
+use crate::{
+    base::Outcome,
+    plan::truth::NeedCounts,
+    scheduler::{
+        action::Settled,
+        core::{Scheduler, Timer},
+        event::{InstanceId, Purpose},
+        limiter::Limiter,
+        planted::{self, Bug},
+        state::{AttemptEnd, FrameId, Instance, Phase},
+    },
+};
+
+impl Scheduler {
+    /// The old process is gone and with it every attempt that it ran. What was only asked for stays asked for.
+    pub(super) fn restarted(&mut self, parallel: u32) {
+        self.limiter.set_parallel(parallel);
+        self.ledger.skip_to(self.now);
+        if planted::on(Bug::RestartForgetsRunning) {
+            return;
+        }
+        for place in 0..self.instances.len() {
+            let instance = InstanceId(u32::try_from(place).unwrap_or(u32::MAX));
+            let (purpose, begun) = match self.at(instance).phase {
+                Phase::Running(purpose) => (purpose, true),
+                Phase::Starting(purpose) if self.at(instance).stop_sent.is_some() => (purpose, false),
+                _ => continue,
+            };
+            if self.is_question(instance) {
+                continue;
+            }
+            let attempt = self.current(instance);
+            let due = self.at(instance).due;
+            self.timers.remove(&(due, Timer::Overdue(attempt)));
+            if begun {
+                self.end_record(instance, AttemptEnd::Lost, Arc::from("orch ended before it did"));
+            }
+            if self.at(instance).stop_sent.is_some() {
+                self.give_slot_back(instance);
+                match self.at(instance).cause.clone() {
+                    Some(cause) => self.fail(instance, cause),
+                    None => self.settle(instance, Settled::Cancelled),
+                }
+            } else {
+                self.lost(instance, purpose);
+            }
+        }
+    }
+
+    /// The command of `recovery: { reconcile }` has answered: 0 done, 1 run it again, anything else ask a person.
+    pub(super) fn reconciled(&mut self, instance: InstanceId, outcome: Outcome) {
+        match outcome {
+            Outcome::Succeeded(envelope) => {
+                self.at_mut(instance).envelope = Some(envelope);
+                self.work_done(instance);
+            }
+            Outcome::Failed(failure) if failure.evidence.exit == Some(1) => {
+                self.queue(instance, Purpose::Work, crate::scheduler::limiter::Line::Begun);
+            }
+            Outcome::Failed(_) | Outcome::Stopped | Outcome::Judged(_) => self.ask_outcome(instance, Purpose::Work),
+            Outcome::Lost => self.lost(instance, Purpose::Reconcile),
+        }
+    }
+
+    /// Failed and cancelled steps of an ended run are to run again; what succeeded stays.
+    pub(super) fn retry_requested(&mut self) {
+        let again = self.ended.as_ref().is_some_and(|end| end.settled != Settled::Succeeded);
+        if !again {
+            return;
+        }
+        self.ended = None;
+        self.cancelling = None;
+        self.stopped = None;
+        self.paused = None;
+        self.over_budget = None;
+        self.listeners.clear();
+        let classes = std::mem::take(&mut self.limiter);
+        self.limiter = Limiter::renewed(&classes);
+        self.reopen(FrameId(0));
+    }
+
+    fn reopen(&mut self, frame: FrameId) {
+        let state = self.frame_mut(frame);
+        state.draining = false;
+        state.cause = None;
+        state.cancelled = 0;
+        state.held.clear();
+        let mut waiting = Vec::new();
+        let mut nested = Vec::new();
+        for instance in self.members(frame) {
+            let optional = self.step_of(instance).optional;
+            match self.at(instance).phase {
+                Phase::Settled(Settled::Failed) if optional => {}
+                Phase::Settled(Settled::Failed | Settled::Cancelled) => {
+                    self.frame_mut(frame).unsettled += 1;
+                    if self.half_done(instance) {
+                        nested.push(instance);
+                    } else {
+                        waiting.push(instance);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for instance in &waiting {
+            self.renew(*instance);
+        }
+        for instance in nested {
+            self.reopen_container(instance);
+        }
+        for instance in waiting {
+            if self.at(instance).counts.total == 0 {
+                self.todo.push_back(crate::scheduler::core::Todo::Begin(instance));
+            } else {
+                self.decide(instance);
+            }
+        }
+        if self.frame(frame).unsettled == 0 {
+            self.frame_done(frame);
+        }
+    }
+
+    /// Whether a container has a body in which something is left to do.
+    fn half_done(&self, instance: InstanceId) -> bool {
+        let frames = &self.at(instance).frames;
+        let left = |frame: &FrameId| {
+            self.members(*frame).any(|child| {
+                matches!(self.at(child).phase, Phase::Settled(Settled::Failed | Settled::Cancelled))
+                    && !self.step_of(child).optional
+            })
+        };
+        frames.iter().any(left)
+            || self.at(instance).fan_out.as_ref().is_some_and(|fan_out| fan_out.next < fan_out.items.len())
+    }
+
+    /// Makes an instance new, with its history and its numbers kept, and counts its settled needs again.
+    fn renew(&mut self, instance: InstanceId) {
+        let old = self.at(instance).clone();
+        let mut new = Instance::new(old.step, old.frame, old.counts.total);
+        new.attempts = old.attempts;
+        new.history = old.history;
+        new.session = old.session;
+        *self.at_mut(instance) = new;
+        self.recount(instance);
+    }
+
+    fn recount(&mut self, instance: InstanceId) {
+        let plan = Arc::clone(&self.plan);
+        let step = plan.step(self.at(instance).step);
+        let frame = self.at(instance).frame;
+        let mut counts = NeedCounts { total: self.at(instance).counts.total, ..NeedCounts::default() };
+        let mut reads_missing = false;
+        for need in &step.needs {
+            let other = self.sibling(frame, need.step);
+            let optional = plan.step(need.step).optional;
+            match self.at(other).settled() {
+                None => continue,
+                Some(Settled::Succeeded) => counts.succeeded += 1,
+                Some(Settled::Skipped) => counts.skipped += 1,
+                Some(Settled::Failed) if optional => counts.optional_failed += 1,
+                // They are being made new in this same pass.
+                Some(Settled::Failed | Settled::Cancelled) => continue,
+            }
+            reads_missing |= need.reads && self.at(other).settled() != Some(Settled::Succeeded);
+        }
+        let at = self.at_mut(instance);
+        at.counts = counts;
+        at.reads_missing = reads_missing;
+    }
+
+    fn reopen_container(&mut self, instance: InstanceId) {
+        let frame = self.at(instance).frame;
+        self.frame_mut(frame).active += 1;
+        let at = self.at_mut(instance);
+        at.counted = true;
+        at.cause = None;
+        at.work_tries = 0;
+        at.gate_tries = 0;
+        at.phase = Phase::Open;
+        let frames = at.frames.clone();
+        let left: Vec<_> = frames.into_iter().filter(|frame| self.has_left(*frame)).collect();
+        if let Some(fan_out) = self.at_mut(instance).fan_out.as_mut() {
+            fan_out.draining = false;
+            fan_out.cause = None;
+            fan_out.cancelled = 0;
+            fan_out.open = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        }
+        for frame in left {
+            self.reopen(frame);
+        }
+        self.items_go_on(instance);
+    }
+
+    fn has_left(&self, frame: FrameId) -> bool {
+        self.members(frame).any(|child| {
+            matches!(self.at(child).phase, Phase::Settled(Settled::Failed | Settled::Cancelled))
+                && !self.step_of(child).optional
+        })
+    }
+}

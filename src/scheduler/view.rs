@@ -1,0 +1,276 @@
+//! Read-only views: what a driver must do after a restart, what a run waits for, and the snapshot for people.
+
+use serde::Serialize;
+
+use crate::{
+    base::{Digest, StepPath, Timestamp},
+    plan::{PlanStep, StepIx},
+    scheduler::{
+        action::{Action, Cause, Settled},
+        core::Scheduler,
+        event::{AttemptId, InstanceId, Purpose, Strength},
+        ledger::Spent,
+        planted::{self, Bug},
+        state::{AttemptRecord, Phase, Question},
+    },
+};
+
+/// Why a run does not move by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitingFor {
+    /// A person must decide.
+    Decision {
+        /// The question.
+        attempt: AttemptId,
+        /// Where.
+        step: StepPath,
+        /// What is shown.
+        shown: String,
+        /// The digest of what is shown.
+        subject: Digest,
+    },
+    /// A person must say how an attempt ended.
+    Outcome {
+        /// Whose.
+        instance: InstanceId,
+        /// Where.
+        step: StepPath,
+    },
+    /// A person must raise the budget.
+    Budget {
+        /// What is used up.
+        reason: String,
+    },
+}
+
+/// One step, for people.
+#[derive(Debug, Clone)]
+pub struct StepView<'a> {
+    /// Its instance.
+    pub instance: InstanceId,
+    /// Its path.
+    pub path: StepPath,
+    /// Its plan.
+    pub step: &'a PlanStep,
+    /// Where it stands, in one word.
+    pub state: StepState,
+    /// All its attempts.
+    pub history: &'a [AttemptRecord],
+    /// Why it failed.
+    pub cause: Option<&'a Cause>,
+    /// What it brought back.
+    pub summary: &'a str,
+    /// When it will be tried again.
+    pub wakes: Option<Timestamp>,
+}
+
+/// Where a step stands, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// For other steps, or for a slot.
+    Waiting,
+    /// Something runs.
+    Running,
+    /// A person is asked.
+    Asking,
+    /// It will be tried again, or it sleeps.
+    Sleeping,
+    /// A person must say how an attempt ended.
+    Unknown,
+    /// Done and proven.
+    Succeeded,
+    /// Not done.
+    Failed,
+    /// Not needed.
+    Skipped,
+    /// Not reached, or stopped.
+    Cancelled,
+}
+
+impl StepState {
+    /// The word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Asking => "asking",
+            Self::Sleeping => "sleeping",
+            Self::Unknown => "unknown",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl Scheduler {
+    /// What was asked for and has not been reported: to be done again by a new owner.
+    #[must_use]
+    pub fn outstanding(&self) -> Vec<Action> {
+        let mut actions: Vec<_> = self.sites.iter().map(|site| Action::Evaluate { site: *site }).collect();
+        for instance in self.all() {
+            let at = self.at(instance);
+            if let Phase::Starting(purpose) = at.phase
+                && !planted::on(Bug::OutstandingForgetsStart)
+            {
+                let attempt = self.current(instance);
+                actions.push(Action::Start { attempt, purpose });
+                actions.extend(at.stop_sent.map(|strength| Action::Stop { attempt, strength }));
+            }
+        }
+        actions
+    }
+
+    fn all(&self) -> impl Iterator<Item = InstanceId> + use<> {
+        (0..u32::try_from(self.instances.len()).unwrap_or(u32::MAX)).map(InstanceId)
+    }
+
+    /// Whether anything goes on without a person: an attempt, an expression, a timer, a queue that moves.
+    #[must_use]
+    pub fn is_moving(&self) -> bool {
+        if self.ended.is_some() {
+            return false;
+        }
+        let queue = self.paused.is_none() && self.limiter.has_waiting();
+        queue || !self.sites.is_empty() || !self.timers.is_empty() || self.limiter.in_use() > 0 || self.has_starting()
+    }
+
+    fn has_starting(&self) -> bool {
+        self.all().any(|instance| match self.at(instance).phase {
+            Phase::Starting(_) => true,
+            Phase::Running(_) => !self.is_question(instance),
+            _ => false,
+        })
+    }
+
+    /// What the run waits for, in the order of steps.
+    #[must_use]
+    pub fn waiting_for(&self) -> Vec<WaitingFor> {
+        if self.ended.is_some() {
+            return Vec::new();
+        }
+        let mut waiting: Vec<_> =
+            self.paused.iter().map(|reason| WaitingFor::Budget { reason: reason.clone() }).collect();
+        for instance in self.all() {
+            match self.at(instance).phase {
+                Phase::Unknown(_) => waiting.push(WaitingFor::Outcome { instance, step: self.path(instance) }),
+                Phase::Running(_) => waiting.extend(self.question(instance).map(|question| WaitingFor::Decision {
+                    attempt: self.current(instance),
+                    step: self.path(instance),
+                    shown: question.shown.clone(),
+                    subject: question.subject.clone(),
+                })),
+                _ => {}
+            }
+        }
+        waiting
+    }
+
+    /// What a person is asked at an instance.
+    #[must_use]
+    pub fn question(&self, instance: InstanceId) -> Option<&Question> {
+        self.at(instance).question.as_deref()
+    }
+
+    /// One step, for people.
+    #[must_use]
+    pub fn view(&self, instance: InstanceId) -> StepView<'_> {
+        let at = self.at(instance);
+        let (state, wakes) = match at.phase {
+            Phase::Waiting | Phase::Held | Phase::Queued(_) | Phase::Evaluating => (StepState::Waiting, None),
+            Phase::Starting(_) | Phase::Running(_) if self.is_question(instance) => (StepState::Asking, None),
+            Phase::Starting(_) | Phase::Running(_) | Phase::Open => (StepState::Running, None),
+            Phase::BackingOff { until } | Phase::Sleeping { until } => (StepState::Sleeping, Some(until)),
+            Phase::Listening => (StepState::Sleeping, None),
+            Phase::Unknown(_) => (StepState::Unknown, None),
+            Phase::Settled(Settled::Succeeded) => (StepState::Succeeded, None),
+            Phase::Settled(Settled::Failed) => (StepState::Failed, None),
+            Phase::Settled(Settled::Skipped) => (StepState::Skipped, None),
+            Phase::Settled(Settled::Cancelled) => (StepState::Cancelled, None),
+        };
+        StepView {
+            instance,
+            path: self.path(instance),
+            step: self.plan.step(at.step),
+            state,
+            history: &at.history,
+            cause: at.cause.as_deref(),
+            summary: at.envelope.as_deref().map_or("", |envelope| envelope.summary.as_str()),
+            wakes,
+        }
+    }
+
+    /// All steps that exist so far: later openings of the same path replace earlier ones.
+    #[must_use]
+    pub fn views(&self) -> Vec<StepView<'_>> {
+        let mut views = Vec::new();
+        if !self.frames.is_empty() {
+            self.views_of(crate::scheduler::state::FrameId(0), &mut views);
+        }
+        views
+    }
+
+    fn views_of<'a>(&'a self, frame: crate::scheduler::state::FrameId, views: &mut Vec<StepView<'a>>) {
+        for instance in self.members(frame) {
+            views.push(self.view(instance));
+            for frame in &self.at(instance).frames {
+                self.views_of(*frame, views);
+            }
+        }
+    }
+
+    /// The plan's step of an instance.
+    #[must_use]
+    pub fn plan_step(&self, instance: InstanceId) -> (StepIx, &PlanStep) {
+        (self.at(instance).step, self.step_of(instance))
+    }
+
+    /// The session and the feedback that the next order of a step carries, and its attempt number for recordings.
+    #[must_use]
+    pub fn thread(&self, instance: InstanceId, purpose: Purpose) -> Thread<'_> {
+        let at = self.at(instance);
+        Thread {
+            session: at.session.as_deref(),
+            feedback: at.feedback.as_deref(),
+            attempt: self.returned_for(instance, purpose) + 1,
+        }
+    }
+
+    /// What has been spent.
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        self.ledger.spent()
+    }
+
+    /// When the run began.
+    #[must_use]
+    pub fn started_at(&self) -> Option<Timestamp> {
+        self.run.as_ref().map(|run| run.started)
+    }
+
+    /// How hard the run is being cancelled, if it is.
+    #[must_use]
+    pub fn cancelling(&self) -> Option<Strength> {
+        self.cancelling
+    }
+
+    /// The inputs of the run.
+    #[must_use]
+    pub fn inputs(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {
+        self.frames.first().and_then(|root| root.inputs.as_deref())
+    }
+}
+
+/// What the next order of a step goes on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thread<'a> {
+    /// The session.
+    pub session: Option<&'a str>,
+    /// What was wrong.
+    pub feedback: Option<&'a str>,
+    /// How often this path has brought back a result, plus one.
+    pub attempt: u32,
+}

@@ -1,0 +1,437 @@
+//! Attempts: what a step starts with, how an attempt begins, and what its outcome leads to.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    base::{Digest, Envelope, Failure, FailureClass, Outcome, Timestamp},
+    definition::workflow::{OnLimit, RetryOn},
+    plan::{PlanGate, RecoveryPolicy, Work, defaults},
+    scheduler::{
+        action::{Action, CauseKind, Notice, Settled},
+        core::{Scheduler, Timer},
+        event::{AttemptId, InstanceId, Purpose, Site, Strength},
+        limiter::Line,
+        planted::{self, Bug},
+        state::{AttemptEnd, AttemptRecord, Phase, Question},
+    },
+};
+
+/// How much later than its own timeout an attempt may report before it counts as lost.
+const OVERDUE: Duration = Duration::from_secs(90);
+/// How long a stopped attempt may take to report.
+const STOPPING: Duration = Duration::from_secs(60);
+
+impl Scheduler {
+    /// Starts what a step does. Its needs, its `when` and its frame have agreed.
+    pub(super) fn start_work(&mut self, instance: InstanceId) {
+        let plan = Arc::clone(&self.plan);
+        let step = plan.step(self.at(instance).step);
+        match &step.work {
+            Work::Agent(_) | Work::Run { .. } => {
+                let begun = self.at(instance).attempts > 0;
+                self.queue(instance, Purpose::Work, if begun { Line::Begun } else { Line::New });
+            }
+            Work::Approve { .. } | Work::Ask { .. } => self.launch(instance, Purpose::Work),
+            Work::Sleep { delay_ms } => {
+                let until = self.now.plus(Duration::from_millis(*delay_ms));
+                self.at_mut(instance).phase = Phase::Sleeping { until };
+                self.timers.insert((until, Timer::Wake(instance)));
+            }
+            Work::Await { signal } => {
+                if self.signals.contains(signal) {
+                    self.work_done(instance);
+                } else {
+                    self.at_mut(instance).phase = Phase::Listening;
+                    self.listeners.entry(signal.clone()).or_default().push(instance);
+                }
+            }
+            Work::Emit { signal } => {
+                self.signals.insert(signal.clone());
+                for listener in self.listeners.remove(signal).unwrap_or_default() {
+                    if self.at(listener).phase == Phase::Listening {
+                        self.work_done(listener);
+                    }
+                }
+                self.work_done(instance);
+            }
+            Work::Stop { .. } => self.evaluate(instance, Site::StopText(instance)),
+            Work::Parallel { .. } | Work::Each(_) | Work::Loop { .. } | Work::Call { .. } => {
+                self.open_container(instance);
+            }
+        }
+    }
+
+    /// Stands an attempt in line for a slot.
+    pub(super) fn queue(&mut self, instance: InstanceId, purpose: Purpose, line: Line) {
+        self.at_mut(instance).phase = Phase::Queued(purpose);
+        let runtime = self.runtime_of(instance, purpose).map(str::to_owned);
+        let class = match &runtime {
+            Some(name) => {
+                let bound = self.plan.limits.per_runtime.get(name).copied();
+                self.limiter.class(name, bound)
+            }
+            None => self.limiter.class("", None),
+        };
+        self.limiter.wait(class, line, instance, purpose);
+    }
+
+    /// The runtime of an attempt; `None` for commands.
+    #[must_use]
+    pub fn runtime_of(&self, instance: InstanceId, purpose: Purpose) -> Option<&str> {
+        let step = self.step_of(instance);
+        let agent = match (purpose, &step.work) {
+            (Purpose::Work, Work::Agent(agent)) => Some(agent),
+            (Purpose::Fix, _) => step.on_gate_fail.fixer.as_ref(),
+            _ => None,
+        }?;
+        agent.runtime.as_deref().or(self.run.as_ref().map(|run| run.runtime.as_str()))
+    }
+
+    /// Gives one free slot to whoever is next. False when nothing more can begin.
+    pub(super) fn grant_one(&mut self) -> bool {
+        if self.paused.is_some() || !self.limiter.has_waiting() {
+            return false;
+        }
+        let Some((class, waiting)) = self.limiter.grant() else { return false };
+        let instance = waiting.instance;
+        if self.at(instance).phase != Phase::Queued(waiting.purpose) {
+            self.limiter.release(class);
+            return true;
+        }
+        let is_agent = self.runtime_of(instance, waiting.purpose).is_some();
+        if let Some(reason) = self.ledger.reached(is_agent) {
+            self.limiter.release(class);
+            self.queue(instance, waiting.purpose, Line::Begun);
+            self.budget_reached(reason);
+            return self.paused.is_none();
+        }
+        if is_agent {
+            self.ledger.count_agent();
+        }
+        self.at_mut(instance).slot = Some(class);
+        self.launch(instance, waiting.purpose);
+        true
+    }
+
+    pub(super) fn budget_reached(&mut self, reason: String) {
+        self.notice(Notice::BudgetReached);
+        match self.ledger.limits().on_limit {
+            OnLimit::Pause => self.paused = Some(reason),
+            OnLimit::Stop => {
+                self.over_budget = Some(reason);
+                self.cancel(Strength::Gentle);
+            }
+        }
+    }
+
+    /// Says that an attempt must start. It is live only when `Started` has come back from the journal.
+    pub(super) fn launch(&mut self, instance: InstanceId, purpose: Purpose) {
+        let at = self.at_mut(instance);
+        at.attempts += 1;
+        at.phase = Phase::Starting(purpose);
+        at.stop_sent = None;
+        let attempt = AttemptId { instance, number: at.attempts };
+        self.actions.push(Action::Start { attempt, purpose });
+    }
+
+    /// The current attempt of an instance.
+    pub(super) fn current(&self, instance: InstanceId) -> AttemptId {
+        AttemptId { instance, number: self.at(instance).attempts }
+    }
+
+    pub(super) fn started(&mut self, attempt: AttemptId, subject: Option<Digest>, shown: Option<String>) {
+        if !self.exists(attempt.instance) || self.at(attempt.instance).attempts != attempt.number {
+            return;
+        }
+        let Phase::Starting(purpose) = self.at(attempt.instance).phase else { return };
+        let now = self.now;
+        let at = self.at_mut(attempt.instance);
+        at.phase = Phase::Running(purpose);
+        at.history.push(AttemptRecord {
+            number: attempt.number,
+            purpose,
+            started: now,
+            ended: None,
+            end: AttemptEnd::Live,
+            reason: Arc::from(""),
+        });
+        if let Some(subject) = subject {
+            at.question = Some(Box::new(Question { subject, shown: shown.unwrap_or_default() }));
+            self.notice(Notice::Asking { attempt });
+        } else {
+            let due = self.now.plus(self.attempt_timeout(attempt.instance, purpose) + OVERDUE);
+            self.timers.insert((due, Timer::Overdue(attempt)));
+            self.at_mut(attempt.instance).due = due;
+            self.notice(Notice::Starting { attempt, purpose });
+        }
+    }
+
+    /// The longest an attempt may take.
+    #[must_use]
+    pub fn attempt_timeout(&self, instance: InstanceId, purpose: Purpose) -> Duration {
+        let step = self.step_of(instance);
+        match purpose {
+            Purpose::Work => step.timeout_ms.map_or(
+                if matches!(step.work, Work::Agent(_)) { defaults::AGENT_TIMEOUT } else { defaults::COMMAND_TIMEOUT },
+                Duration::from_millis,
+            ),
+            Purpose::Fix => defaults::AGENT_TIMEOUT,
+            Purpose::Gate(place) => match step.gates.get(usize::from(place)) {
+                Some(PlanGate::Run { timeout_ms, .. }) => Duration::from_millis(*timeout_ms),
+                _ => defaults::COMMAND_TIMEOUT,
+            },
+            Purpose::Reconcile | Purpose::Override => defaults::COMMAND_TIMEOUT,
+        }
+    }
+
+    /// The current attempt of an instance has reported.
+    pub(super) fn finished(&mut self, instance: InstanceId, outcome: Outcome) {
+        let Phase::Running(purpose) = self.at(instance).phase else { return };
+        self.close_attempt(instance, purpose, &outcome);
+        let stop_sent = self.at(instance).stop_sent;
+        if let Outcome::Succeeded(envelope) = &outcome {
+            self.ledger.charge(envelope.usage);
+        } else if let Outcome::Failed(failure) = &outcome {
+            self.ledger.charge(failure.usage);
+        }
+        if stop_sent.is_some() {
+            self.stopped_attempt(instance, purpose, outcome);
+        } else {
+            match purpose {
+                Purpose::Work => self.work_reported(instance, outcome),
+                Purpose::Gate(place) => self.gate_reported(instance, place, outcome),
+                Purpose::Fix => self.fix_reported(instance, outcome),
+                Purpose::Reconcile => self.reconciled(instance, outcome),
+                Purpose::Override => {}
+            }
+        }
+        self.watch_budget();
+    }
+
+    fn close_attempt(&mut self, instance: InstanceId, purpose: Purpose, outcome: &Outcome) {
+        let attempt = self.current(instance);
+        self.give_slot_back(instance);
+        let due = self.at(instance).due;
+        self.timers.remove(&(due, Timer::Overdue(attempt)));
+        let (end, reason) = match outcome {
+            Outcome::Succeeded(_) => (AttemptEnd::Succeeded, Arc::from("")),
+            Outcome::Failed(failure) => (AttemptEnd::Failed, Arc::from(failure.reason.as_str())),
+            Outcome::Judged(judged) => (AttemptEnd::Judged(judged.verdict), Arc::from(judged.reason.as_str())),
+            Outcome::Stopped => (AttemptEnd::Stopped, Arc::from("")),
+            Outcome::Lost => (AttemptEnd::Lost, Arc::from("")),
+        };
+        let returned = matches!(end, AttemptEnd::Succeeded | AttemptEnd::Failed);
+        if returned && self.runtime_of(instance, purpose).is_some() {
+            *self.returned.entry(self.agent_path(instance, purpose)).or_default() += 1;
+        }
+        self.end_record(instance, end, reason);
+        self.notice(Notice::Ended { attempt, purpose });
+    }
+
+    /// Closes the last line of an instance's history.
+    pub(super) fn end_record(&mut self, instance: InstanceId, end: AttemptEnd, reason: Arc<str>) {
+        let now = self.now;
+        if let Some(record) = self.at_mut(instance).history.last_mut() {
+            record.ended = Some(now);
+            record.end = end;
+            record.reason = reason;
+        }
+    }
+
+    fn work_reported(&mut self, instance: InstanceId, outcome: Outcome) {
+        match outcome {
+            Outcome::Succeeded(envelope) => {
+                let at = self.at_mut(instance);
+                at.session = envelope.session.as_deref().map(Arc::from).or(at.session.take());
+                at.envelope = Some(envelope);
+                self.work_done(instance);
+            }
+            Outcome::Failed(failure) => self.work_failed(instance, *failure),
+            Outcome::Stopped | Outcome::Lost => self.lost(instance, Purpose::Work),
+            Outcome::Judged(judged) => {
+                let cause = self.cause(instance, CauseKind::Step, judged.reason);
+                self.fail(instance, cause);
+            }
+        }
+    }
+
+    /// The work is done: gates come next.
+    pub(super) fn work_done(&mut self, instance: InstanceId) {
+        self.stop_container_timer(instance);
+        self.at_mut(instance).gate_next = 0;
+        self.next_gate(instance);
+    }
+
+    pub(super) fn succeed(&mut self, instance: InstanceId) {
+        if self.at(instance).envelope.is_none() {
+            self.at_mut(instance).envelope = Some(Box::new(Envelope::default()));
+        }
+        self.at_mut(instance).cause = None;
+        self.settle(instance, Settled::Succeeded);
+    }
+
+    /// The work has failed: another try, or the end of the step.
+    pub(super) fn work_failed(&mut self, instance: InstanceId, failure: Failure) {
+        if let Some(session) = &failure.session {
+            self.at_mut(instance).session = Some(Arc::from(session.as_str()));
+        }
+        let policy = self.step_of(instance).retry.clone();
+        let kind = match failure.class {
+            FailureClass::TimedOut => CauseKind::TimedOut,
+            FailureClass::Missing => CauseKind::Missing,
+            FailureClass::Transient { .. } | FailureClass::Quota { .. } => CauseKind::Unavailable,
+            FailureClass::Recoverable | FailureClass::Permanent => CauseKind::Step,
+        };
+        let retryable = match failure.class {
+            FailureClass::Transient { .. } | FailureClass::Quota { .. } | FailureClass::Recoverable => true,
+            FailureClass::TimedOut | FailureClass::Permanent => policy.on == RetryOn::Any,
+            FailureClass::Missing => false,
+        };
+        let tries = policy.tries + u32::from(planted::on(Bug::RetryOffByOne));
+        let draining = self.frame(self.at(instance).frame).draining;
+        if !retryable || self.at(instance).work_tries >= tries || draining {
+            let rework = self.at(instance).gate_tries > 0;
+            let (kind, reason) = if rework {
+                (CauseKind::Gate, format!("a gate failed, and the next try failed too: {}", failure.reason))
+            } else {
+                (kind, failure.reason)
+            };
+            let cause = self.cause(instance, kind, reason);
+            return self.fail(instance, cause);
+        }
+        self.at_mut(instance).work_tries += 1;
+        if failure.class == FailureClass::Recoverable {
+            self.at_mut(instance).session = None;
+        }
+        let delay_ms = match failure.class {
+            FailureClass::Transient { retry_after_ms: Some(asked) } => asked,
+            FailureClass::Quota { until: Some(until) } => until.0.saturating_sub(self.now.0),
+            _ => self.back_off(instance, policy.delay_ms, policy.max_delay_ms),
+        };
+        let until = self.now.plus(Duration::from_millis(delay_ms));
+        self.at_mut(instance).phase = Phase::BackingOff { until };
+        self.timers.insert((until, Timer::Wake(instance)));
+        self.notice(Notice::Retrying { instance, delay_ms });
+    }
+
+    /// Exponential back-off with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter").
+    ///
+    /// The chance comes from the run's seed, so that replay waits the same time.
+    fn back_off(&self, instance: InstanceId, delay_ms: u64, max_delay_ms: u64) -> u64 {
+        let tries = self.at(instance).work_tries.saturating_sub(1).min(32);
+        let ceiling = delay_ms.saturating_mul(1 << tries).min(max_delay_ms);
+        let seed = self.run.as_ref().map_or(0, |run| run.seed);
+        let salt = u64::from(instance.0) << 32 | u64::from(self.at(instance).attempts);
+        let salt = if planted::on(Bug::ReplayUsesClock) { salt ^ planted::drift() } else { salt };
+        split_mix(seed ^ salt) % ceiling.max(1)
+    }
+
+    /// An attempt that was told to stop has reported.
+    fn stopped_attempt(&mut self, instance: InstanceId, purpose: Purpose, outcome: Outcome) {
+        if let (Purpose::Work, Outcome::Succeeded(envelope)) = (purpose, outcome) {
+            self.at_mut(instance).envelope = Some(envelope);
+        }
+        match self.at(instance).cause.clone() {
+            Some(cause) => self.fail(instance, cause),
+            None => self.settle(instance, Settled::Cancelled),
+        }
+    }
+
+    /// Sends a stop to the current attempt; only ever a stronger one.
+    pub(super) fn send_stop(&mut self, instance: InstanceId, strength: Strength) {
+        if planted::on(Bug::CancelLost) {
+            return;
+        }
+        let sent = self.at(instance).stop_sent;
+        if sent.is_some_and(|sent| sent >= strength) && !planted::on(Bug::CancelWeakened) {
+            return;
+        }
+        let attempt = self.current(instance);
+        self.at_mut(instance).stop_sent = Some(strength);
+        self.actions.push(Action::Stop { attempt, strength });
+        let due = self.at(instance).due;
+        self.timers.remove(&(due, Timer::Overdue(attempt)));
+        let due = self.now.plus(STOPPING);
+        self.timers.insert((due, Timer::Overdue(attempt)));
+        self.at_mut(instance).due = due;
+    }
+
+    /// An attempt has not reported in time: kill it and go on without it.
+    pub(super) fn overdue(&mut self, attempt: AttemptId) {
+        let instance = attempt.instance;
+        if self.at(instance).attempts != attempt.number {
+            return;
+        }
+        match self.at(instance).phase {
+            Phase::Running(purpose) => {
+                self.actions.push(Action::Stop { attempt, strength: Strength::Hard });
+                self.close_attempt(instance, purpose, &Outcome::Lost);
+                if self.at(instance).stop_sent.is_some() {
+                    self.stopped_attempt(instance, purpose, Outcome::Lost);
+                } else {
+                    self.lost(instance, purpose);
+                }
+            }
+            Phase::Starting(_) if self.at(instance).stop_sent.is_some() => {
+                self.stopped_attempt(instance, Purpose::Work, Outcome::Lost);
+            }
+            _ => {}
+        }
+    }
+
+    /// An attempt has no outcome: its recovery policy says what that means.
+    pub(super) fn lost(&mut self, instance: InstanceId, purpose: Purpose) {
+        self.give_slot_back(instance);
+        let draining = self.frame(self.at(instance).frame).draining;
+        if draining && self.cancelling.is_some() {
+            return self.settle(instance, Settled::Cancelled);
+        }
+        let replayed = self.runtime_of(instance, purpose).is_some_and(|runtime| {
+            self.run.as_ref().is_some_and(|run| run.replayed.iter().any(|name| name == runtime))
+        });
+        match purpose {
+            Purpose::Gate(_) | Purpose::Reconcile => self.queue(instance, purpose, Line::Begun),
+            Purpose::Override => self.launch(instance, purpose),
+            Purpose::Fix if replayed => self.queue(instance, purpose, Line::Begun),
+            Purpose::Fix => self.ask_outcome(instance, purpose),
+            Purpose::Work => match self.step_of(instance).recovery.clone() {
+                RecoveryPolicy::Retry | RecoveryPolicy::Idempotent => self.queue(instance, purpose, Line::Begun),
+                RecoveryPolicy::Agent if replayed => self.queue(instance, purpose, Line::Begun),
+                RecoveryPolicy::Manual if planted::on(Bug::ManualRetried) => {
+                    self.queue(instance, purpose, Line::Begun);
+                }
+                RecoveryPolicy::Manual | RecoveryPolicy::Agent => self.ask_outcome(instance, purpose),
+                RecoveryPolicy::Reconcile(_) => self.queue(instance, Purpose::Reconcile, Line::Begun),
+            },
+        }
+    }
+
+    pub(super) fn ask_outcome(&mut self, instance: InstanceId, purpose: Purpose) {
+        self.at_mut(instance).phase = Phase::Unknown(purpose);
+        self.notice(Notice::Unknown { instance });
+    }
+
+    /// The value that a person's form fields become.
+    pub(super) fn take_fields(&mut self, instance: InstanceId, fields: Value, by: &str) {
+        let summary = format!("answered by {by}");
+        self.at_mut(instance).envelope = Some(Box::new(Envelope { summary, output: fields, ..Envelope::default() }));
+    }
+
+    pub(super) fn wake(&mut self, instance: InstanceId, due: Timestamp) {
+        match self.at(instance).phase {
+            Phase::BackingOff { until } if until <= due => self.start_work(instance),
+            Phase::Sleeping { until } if until <= due => self.work_done(instance),
+            _ => {}
+        }
+    }
+}
+
+/// Sebastiano Vigna's `SplitMix64` (<https://prng.di.unimi.it/splitmix64.c>).
+fn split_mix(seed: u64) -> u64 {
+    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -45,15 +45,13 @@ pub(super) fn pack(payload: &mut Vec<u8>, record: &NewRecord) {
 
 /// Takes a row's payload apart; `None` if it does not hold exactly `count` records.
 pub(super) fn unpack(mut payload: &[u8], first_seq: u64, count: i64, into: &mut Vec<Record>) -> Option<()> {
-    let mut seq = first_seq;
-    for _ in 0..count {
+    for (seq, _) in (first_seq..).zip(0..count) {
         let (head, rest) = payload.split_at_checked(HEAD_BYTES)?;
         let bytes = u32::from_le_bytes(head.get(..4)?.try_into().ok()?);
         let version = u16::from_le_bytes(head.get(4..6)?.try_into().ok()?);
         let at = Timestamp(u64::from_le_bytes(head.get(6..)?.try_into().ok()?));
         let (body, rest) = rest.split_at_checked(usize::try_from(bytes).ok()?)?;
         into.push(Record { seq, at, version, body: body.to_vec() });
-        seq += 1;
         payload = rest;
     }
     payload.is_empty().then_some(())

@@ -65,11 +65,11 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     gate.lock().map_err(|error| StoreError::io(doing(), error))?;
     // A file that is there must not be opened here: closing any descriptor of it drops all
     // POSIX locks of this process, those of another open store included.
-    let fresh = match create_private_file(path) {
-        Ok(()) => true,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+    match create_private_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(StoreError::io(doing(), error)),
-    };
+    }
     let mut writer = connect(path)?;
     let wal = |writer: &Connection| writer.query_row("PRAGMA journal_mode=WAL", [], |row| row.get::<_, String>(0));
     let mode = wal(&writer).map_err(|error| sort("open the store", error))?;
@@ -77,9 +77,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         return Err(StoreError::damaged(format!("the store's journal mode {mode}")));
     }
     migrate(&mut writer)?;
-    if fresh {
-        sync_parent(path).map_err(|error| StoreError::io(doing(), error))?;
-    }
+    // SQLite does not look at the result when it syncs the names of its files, so it is done here again.
+    sync_parent(path).map_err(|error| StoreError::io(doing(), error))?;
     Ok(writer)
 }
 

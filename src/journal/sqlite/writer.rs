@@ -79,11 +79,8 @@ impl Writer {
     /// Hands a command over; waits only while the queue is full.
     pub(super) fn order(&self, command: Command) -> Ack {
         let (reply, ack) = Ack::pair();
-        let sent = self.orders.as_ref().map(|orders| orders.send((command, reply)));
-        match sent {
-            Some(Ok(())) => ack,
-            Some(Err(_)) | None => Ack::ready(Err(StoreError::Closed.into())),
-        }
+        let sent = self.orders.as_ref().is_some_and(|orders| orders.send((command, reply)).is_ok());
+        if sent { ack } else { Ack::ready(Err(StoreError::Closed.into())) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The contract, kept by the writer thread and the readers.
 
 use std::{
+    fs::File,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -8,7 +9,7 @@ use std::{
 use super::{
     inbox::Inbox,
     read::{Pages, Readers},
-    schema,
+    schema::{self, Opened},
     writer::{Command, Writer},
 };
 use crate::{
@@ -22,14 +23,21 @@ pub struct Sqlite {
     readers: Arc<Readers>,
     inbox: Mutex<Inbox>,
     writer: Writer,
+    /// Declared last, so that it is given back after the connections are closed.
+    _live: File,
 }
 
 impl Sqlite {
     /// Opens the database file at `path`; creates it, or brings it to the current version, where needed.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = schema::open(path)?;
+        let Opened { writer, live } = schema::open(path)?;
         let inbox = Mutex::new(Inbox::open(path)?);
-        Ok(Self { readers: Arc::new(Readers::new(path.to_owned())), inbox, writer: Writer::start(connection)? })
+        Ok(Self {
+            readers: Arc::new(Readers::new(path.to_owned())),
+            inbox,
+            writer: Writer::start(writer)?,
+            _live: live,
+        })
     }
 }
 

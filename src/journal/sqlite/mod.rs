@@ -12,6 +12,7 @@ mod batch;
 mod fault;
 mod inbox;
 mod journal;
+mod log;
 mod read;
 mod rows;
 mod schema;

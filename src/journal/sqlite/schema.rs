@@ -1,10 +1,19 @@
 //! Opens the database file: connections, their settings, the schema and its versions.
 
-use std::{io, path::Path, thread, time::Duration};
+use std::{
+    fs::{File, TryLockError},
+    io,
+    path::Path,
+    thread,
+    time::Duration,
+};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::fault::sort;
+use super::{
+    fault::sort,
+    log::{Rot, find_rot},
+};
 use crate::journal::{
     StoreError,
     folder::{create_private_file, private_file, sync_parent},
@@ -51,11 +60,19 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE INDEX decision_waiting ON decision(run, id) WHERE consumed IS NULL;
 "];
 
+/// An open database.
+pub(super) struct Opened {
+    /// The connection that writes.
+    pub(super) writer: Connection,
+    /// Says that this process has the store open, for as long as it is held.
+    pub(super) live: File,
+}
+
 /// Opens the database at `path`, creates or migrates it where needed, and gives the writer's connection.
 ///
 /// A lock file beside it keeps two processes from doing this at once: SQLite gives
 /// up at once, without waiting, when two connections switch a file to WAL together.
-pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open(path: &Path) -> Result<Opened, StoreError> {
     let found = rusqlite::version_number();
     if found < SQLITE_VERSION_MIN {
         return Err(StoreError::SqliteTooOld { found: rusqlite::version().to_owned() });
@@ -65,6 +82,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     gate.lock().map_err(|error| StoreError::io(doing(), error))?;
     // A file that is there must not be opened here: closing any descriptor of it drops all
     // POSIX locks of this process, those of another open store included.
+    let live = join(path).map_err(|error| StoreError::io(doing(), error))??;
     match create_private_file(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -79,7 +97,29 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     migrate(&mut writer)?;
     // SQLite does not look at the result when it syncs the names of its files, so it is done here again.
     sync_parent(path).map_err(|error| StoreError::io(doing(), error))?;
-    Ok(writer)
+    Ok(Opened { writer, live })
+}
+
+/// Counts this process among those that have the store open; the first of them looks through the log
+/// that was left. The caller holds the gate, so no other process joins meanwhile.
+fn join(path: &Path) -> io::Result<Result<File, StoreError>> {
+    let live = private_file(&path.with_extension("live.lock"))?;
+    match live.try_lock() {
+        Ok(()) => {
+            if let Some(Rot { offset, commits }) = find_rot(path)? {
+                return Ok(Err(StoreError::damaged(format!(
+                    "{}-wal: byte {offset} and what follows changed after it was written, with {commits} commits in it \
+                     (move the file away to go on without them)",
+                    path.display()
+                ))));
+            }
+            live.unlock()?;
+        }
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    live.lock_shared()?;
+    Ok(Ok(live))
 }
 
 /// A connection with the settings that every user of the file shares.

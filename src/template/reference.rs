@@ -51,8 +51,6 @@ pub(super) fn of_expression(expression: &Expr<'_>) -> Vec<Reference> {
 impl<'a> Walk<'a> {
     fn finish(mut self) -> Vec<Reference> {
         self.found.sort_by_key(|reference| (reference.span.start, reference.span.end));
-        let mut known = HashSet::new();
-        self.found.retain(|reference| known.insert((reference.path.clone(), reference.guarded)));
         self.found
     }
 

@@ -4,7 +4,7 @@
 //! (`fits_in_process`); everything else goes through `execute::render`. Rendering is pure and happens once: a value
 //! that looks like a template stays text.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::collections::BTreeSet;
 
 use minijinja::{ErrorKind, Value};
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ impl Template {
     pub fn render(&self, values: &Map<String, Json>) -> Result<String, RenderError> {
         let context = context(self.references(), values)?;
         let environment = engine::environment();
-        let explain = |error| explain(&error, self.text(), self.references(), values);
+        let explain = |error| explain(&error, self.text(), self.references());
         let template = environment.template_from_str(self.text()).map_err(explain)?;
         let mut capped = Capped::default();
         match template.render_captured_to(context, &mut capped).map(|_| ()) {
@@ -123,7 +123,7 @@ impl Expression {
     pub fn evaluate(&self, values: &Map<String, Json>) -> Result<Json, RenderError> {
         let context = context(self.references(), values)?;
         let environment = engine::environment();
-        let explain = |error| explain(&error, self.text(), self.references(), values);
+        let explain = |error| explain(&error, self.text(), self.references());
         let expression = environment.compile_expression(self.text()).map_err(explain)?;
         let value = expression.eval(context).map_err(explain)?;
         json::from_engine(&value).map_err(explain)
@@ -196,12 +196,15 @@ fn fits(
     Ok(cost.is_some_and(|cost| cost.fits(weight + text.len())))
 }
 
-fn explain(error: &minijinja::Error, text: &str, references: &[Reference], values: &Map<String, Json>) -> RenderError {
+fn explain(error: &minijinja::Error, text: &str, references: &[Reference]) -> RenderError {
     let range = text::clamp(text, error.range().unwrap_or(0..text.len()));
     match error.kind() {
         ErrorKind::UndefinedError => {
-            let (path, span) = missing(&range, references, values)
-                .unwrap_or_else(|| (text[range.clone()].trim().to_owned(), Span::new(range)));
+            // The engine's range may start at a dot in the middle of a name.
+            let overlaps = |span: Span| span.start < range.end && range.start < span.end;
+            let span = references.iter().map(|reference| reference.span).find(|&span| overlaps(span));
+            let span = span.unwrap_or_else(|| Span::new(range));
+            let path = missing(error).map_or_else(|| text[span.start..span.end].trim().to_owned(), str::to_owned);
             RenderError::Undefined { path, span }
         }
         ErrorKind::OutOfFuel => {
@@ -214,20 +217,8 @@ fn explain(error: &minijinja::Error, text: &str, references: &[Reference], value
     }
 }
 
-/// The first name read within `range` that the values do not have, up to the part that is missing.
-fn missing(range: &Range<usize>, references: &[Reference], values: &Map<String, Json>) -> Option<(String, Span)> {
-    references
-        .iter()
-        .filter(|reference| range.start <= reference.span.start && reference.span.end <= range.end)
-        .find_map(|reference| {
-            let mut names = reference.path.iter();
-            let mut path = names.next()?.clone();
-            let mut at = values.get(&path);
-            for name in names {
-                let Some(value) = at else { break };
-                path = format!("{path}.{name}");
-                at = value.get(name);
-            }
-            at.is_none().then_some((path, reference.span))
-        })
+/// The name up to the first part that is missing, as the engine describes it where it can.
+fn missing(error: &minijinja::Error) -> Option<&str> {
+    let path = error.detail()?.split('`').nth(1)?;
+    (!path.contains("(...)")).then_some(path)
 }

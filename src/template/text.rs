@@ -71,8 +71,7 @@ impl Template {
         })
     }
 
-    /// The names this text reads from outside, in the order of the text; each path once, or twice where it is read
-    /// both guarded and not.
+    /// The names this text reads from outside, each time that it does, in the order of the text.
     #[must_use]
     pub fn references(&self) -> &[Reference] {
         &self.references

@@ -1,5 +1,7 @@
 //! Templates made to hurt: each must end in an error, in time, with the calling process unharmed.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -199,7 +201,10 @@ fn a_renderer_that_is_no_orch_is_an_error() {
     let missing = Renderer::new("/nonexistent/orch").render(&template, &Map::new());
     assert!(matches!(missing, Err(RenderError::Unavailable { .. })), "{missing:?}");
     let silent = Renderer::new("/bin/true").render(&template, &Map::new());
-    assert_eq!(silent, Err(RenderError::OutOfResources));
+    assert!(matches!(silent, Err(RenderError::Unavailable { .. })), "{silent:?}");
+    // One that answers without end is cut off.
+    let endless = Renderer::new("/usr/bin/yes").render(&template, &Map::new());
+    assert_eq!(endless, Err(RenderError::OutOfResources));
 }
 
 #[test]

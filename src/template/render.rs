@@ -222,3 +222,133 @@ fn missing(error: &minijinja::Error) -> Option<&str> {
     let path = error.detail()?.split('`').nth(1)?;
     (!path.contains("(...)")).then_some(path)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn values() -> Map<String, Json> {
+        let values = json!({
+            "inputs": { "idea": "a word counter", "n": 3, "on": true, "off": false, "nothing": null, "f": 1.0 },
+            "review": { "issues": [{ "name": "a", "high": true }, { "name": "b", "high": false }] },
+            "z": { "zebra": 1, "apple": [2, "x"], "mango": {} },
+            "html": "<b>&\"'</b>",
+            "text": "yes",
+        });
+        values.as_object().cloned().unwrap()
+    }
+
+    fn render(text: &str) -> String {
+        Template::parse(text).unwrap().render(&values()).unwrap()
+    }
+
+    fn evaluate(text: &str) -> Json {
+        Expression::parse(text).unwrap().evaluate(&values()).unwrap()
+    }
+
+    fn error(text: &str) -> String {
+        Template::parse(text).unwrap().render(&values()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn strings_appear_as_they_are_and_all_else_as_json() {
+        assert_eq!(render("Build {{ inputs.idea }}\n"), "Build a word counter\n");
+        assert_eq!(
+            render("{{ inputs.on }} {{ inputs.off }} {{ inputs.nothing }} {{ true }} {{ none }} {{ null }}"),
+            "true false null true null null"
+        );
+        assert_eq!(render("{{ z }} {{ inputs.f }} {{ 2 / 2 }}"), r#"{"zebra":1,"apple":[2,"x"],"mango":{}} 1.0 1.0"#);
+        assert_eq!(render("{{ html }} {{ [html] }}"), "<b>&\"'</b> [\"<b>&\\\"'</b>\"]");
+        assert_eq!(render("{{ [true, null, 'x', 1.0] | join(' ') }}"), "true null x 1.0");
+        assert_eq!(render("{{ true | string }} {{ z.apple | tojson }}"), "true [2,\"x\"]");
+        assert_eq!(render("{{ z.apple | tojson(2) }}"), "[\n  2,\n  \"x\"\n]");
+        assert_eq!(render("{{ z | keys }} {{ z | values | first }}"), r#"["zebra","apple","mango"] 1"#);
+        assert_eq!(render("{{ 'x' if inputs.off }}."), ".");
+        assert_eq!(render("{% for i in review.issues %}{{ loop.index }}{{ i.name }} {% endfor %}"), "1a 2b ");
+    }
+
+    #[test]
+    fn a_single_tag_keeps_its_type() {
+        let value = |text: &str| Template::parse(text).unwrap().render_value(&values()).unwrap();
+        assert_eq!(value("{{ inputs.n }}"), json!(3));
+        assert_eq!(value("{{ inputs.nothing }}"), json!(null));
+        assert_eq!(value("{{ review.issues | map(attribute='name') }}"), json!(["a", "b"]));
+        assert_eq!(value("{{ z }}").to_string(), values()["z"].to_string());
+        assert_eq!(value(" {{ inputs.n }}"), json!(" 3"));
+    }
+
+    #[test]
+    fn a_missing_name_is_an_error_that_names_it() {
+        assert_eq!(error("{{ inputs.idee }}"), "`inputs.idee` is not defined");
+        assert_eq!(error("{{ nobody.knows.this }}"), "`nobody` is not defined");
+        assert_eq!(error("{{ inputs.a.b.c }}"), "`inputs.a` is not defined");
+        assert_eq!(error("{% for i in review.issues %}{{ i.nam }}{% endfor %}"), "`i.nam` is not defined");
+        assert_eq!(error("{% if inputs.idee %}{% endif %}"), "`inputs.idee` is not defined");
+        assert_eq!(error("{% for x in inputs.xs %}{% endfor %}"), "`inputs.xs` is not defined");
+        assert_eq!(error("{{ inputs.idee ~ 'x' }}"), "`inputs.idee` is not defined");
+        assert_eq!(error("{{ [inputs.idee] }}"), "`inputs.idee` is not defined");
+        let text = "{{ inputs.n }} {{ inputs.idee }}";
+        let error = Template::parse(text).unwrap().render(&values()).unwrap_err();
+        let RenderError::Undefined { span, .. } = error else { panic!("{error}") };
+        assert_eq!(&text[span.start..span.end], "inputs.idee");
+        assert_eq!(render("{{ inputs.idee | default('none') }} {{ nobody is defined }}"), "none false");
+    }
+
+    #[test]
+    fn conditions_are_true_or_false_and_nothing_else() {
+        let check = |text: &str| Expression::parse(text).unwrap().evaluate_bool(&values()).map_err(|e| e.to_string());
+        assert_eq!(check("review.issues | length == 2 and inputs.on"), Ok(true));
+        assert_eq!(check("review.issues | selectattr('high') | list | length > 1"), Ok(false));
+        assert_eq!(check("inputs.idea is defined and 'word' in inputs.idea"), Ok(true));
+        assert_eq!(check("inputs.nothing == null and inputs.nothing is null"), Ok(true));
+        assert_eq!(check("text"), Err("expected true or false, got the string \"yes\"".to_owned()));
+        assert_eq!(check("1"), Err("expected true or false, got the number 1".to_owned()));
+        assert_eq!(check("inputs.nothing"), Err("expected true or false, got null".to_owned()));
+        assert_eq!(
+            check("review.issues"),
+            Err("expected true or false, got the list \
+            [{\"name\":\"a\",\"high\":true},{\"name\":\"b\",\"high\":false}]"
+                .to_owned())
+        );
+    }
+
+    #[test]
+    fn results_that_json_cannot_hold_are_errors() {
+        assert!(Expression::parse("1e308 * 10").unwrap().evaluate(&values()).is_err());
+        assert!(Expression::parse("2 ** 100").unwrap().evaluate(&values()).is_err());
+        assert_eq!(evaluate("18446744073709551615"), json!(u64::MAX));
+        assert_eq!(evaluate("inputs.n * 1.5 + inputs.n // 2"), json!(5.5));
+    }
+
+    #[test]
+    fn values_that_are_too_large_or_deep_are_refused() {
+        let template = Template::parse("{{ x }}").unwrap();
+        let large = json!({ "x": ["y".repeat(VALUES)] });
+        let found = template.render(large.as_object().unwrap());
+        assert!(matches!(found, Err(RenderError::Limit { .. })), "{found:?}");
+        let mut deep = json!(1);
+        for _ in 0..200 {
+            deep = json!([deep]);
+        }
+        let found = template.fits_in_process(json!({ "x": deep }).as_object().unwrap());
+        assert!(matches!(found, Err(RenderError::Limit { .. })), "{found:?}");
+        // What the text does not read does not count.
+        let unread = json!({ "x": 1, "y": large });
+        assert_eq!(template.render(unread.as_object().unwrap()).unwrap(), "1");
+    }
+
+    const VALUES: usize = crate::template::VALUES_BYTES_MAX;
+
+    #[test]
+    fn output_has_a_cap() {
+        let values = json!({ "x": "y".repeat(1024 * 1024) });
+        let values = values.as_object().unwrap();
+        let four = Template::parse("{{ x }}{{ x }}{{ x }}{{ x }}").unwrap();
+        assert_eq!(four.render(values).unwrap().len(), OUTPUT_BYTES_MAX);
+        let more = Template::parse("{{ x }}{{ x }}{{ x }}{{ x }}z").unwrap();
+        assert_eq!(more.render(values).unwrap_err().to_string(), "the rendered text is longer than 4 MB");
+    }
+}

@@ -11,7 +11,10 @@ use std::{
     os::unix::fs::{FileExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -252,33 +255,60 @@ fn child_joins_the_crowd() {
     let Some(told) = told() else { return };
     let (number, root) = told.split_once(' ').expect("a number and a path");
     let number: u8 = number.parse().expect("a number");
-    // Each opens the store itself, all at once, the very first included.
+    tell("ready");
+    std::io::stdin().read_line(&mut String::new()).expect("the parent says when");
+    // All open the store at once, and there is none yet.
     let store = Store::open(Path::new(root)).expect("a store");
-    crowd_member(&*store.journal(), number);
+    let journal = store.journal();
+    let new = NewRun { summary: summary(0), plan_body: Vec::new(), records: Vec::new() };
+    match journal.create_run(new).wait() {
+        Ok(_) | Err(AppendError::RunExists { .. }) => {}
+        Err(error) => panic!("{error:?}"),
+    }
+    crowd_member(&*journal, number);
 }
 
 #[test]
 fn fifty_processes_share_a_store() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
-    create(&*Store::open(root).expect("a store").journal(), 0);
-    let start = Instant::now();
-    let children: Vec<Child> = (1..=CROWD)
+    let mut children: Vec<Child> = (1..=CROWD)
         .map(|number| {
-            let told = format!("{number} {}", root.display());
-            child("child_joins_the_crowd", &told)
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .expect("a child")
+            let mut command = child("child_joins_the_crowd", &format!("{number} {}", root.display()));
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn().expect("a child")
         })
         .collect();
+    for child in &mut children {
+        let lines = BufReader::new(child.stdout.as_mut().expect("piped")).lines();
+        assert!(lines.map_while(Result::ok).any(|line| line == "ready"));
+    }
+    let start = Instant::now();
+    children.iter_mut().for_each(|child| drop(child.stdin.take()));
     for child in children {
         let output = child.wait_with_output().expect("reaped");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     say(&format!("50 processes x 200 operations: {:?}", start.elapsed()));
     check_crowd(&*Store::open(root).expect("a store").journal());
+}
+
+#[test]
+fn a_new_store_is_opened_by_many_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start = std::sync::Barrier::new(8);
+        thread::scope(|scope| {
+            for number in 0..8 {
+                let (folder, start) = (folder.path(), &start);
+                scope.spawn(move || {
+                    start.wait();
+                    create(&*Store::open(folder).expect("a store").journal(), number);
+                });
+            }
+        });
+        assert_eq!(Store::open(folder.path()).expect("a store").journal().runs(20).expect("read").len(), 8);
+    }
 }
 
 #[test]
@@ -799,16 +829,25 @@ fn a_second_owner_is_told_who_the_first_is() {
 fn probes_do_not_disturb_the_next_owner() {
     let folder = tempfile::tempdir().expect("a folder");
     drop(RunLock::acquire(folder.path(), Timestamp(1)).expect("free"));
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
+    let probes = AtomicU32::new(0);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                owner(folder.path()).expect("read");
-            }
-        });
-        let taken: Vec<_> = (0..300).map(|turn| RunLock::acquire(folder.path(), Timestamp(turn)).map(drop)).collect();
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        assert!(taken.iter().all(Result::is_ok), "{:?}", taken.iter().find(|taken| taken.is_err()));
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    owner(folder.path()).expect("read");
+                    probes.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let mut taken = Ok(());
+        while taken.is_ok() && probes.load(Ordering::Relaxed) < 20_000 {
+            // The name that a killed owner leaves.
+            fs::write(folder.path().join("owner.lock"), "1 1\n").expect("written");
+            taken = RunLock::acquire(folder.path(), Timestamp(1)).map(drop);
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert!(taken.is_ok(), "{taken:?}");
     });
 }
 

@@ -208,6 +208,25 @@ fn a_renderer_that_is_no_orch_is_an_error() {
 }
 
 #[test]
+fn a_child_that_hangs_is_killed_with_all_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("hangs");
+    // A shell writes it, so that this process never holds it open for writing while another thread spawns.
+    let write = "printf '#!/bin/sh\nsleep 60 &\necho $! >%s.pid\nwait\n' \"$0\" >\"$0\"; chmod +x \"$0\"";
+    assert!(std::process::Command::new("sh").arg("-c").arg(write).arg(&script).status().unwrap().success());
+    let started = Instant::now();
+    let template = Template::parse("{% set x = 1 %}{{ x }}").unwrap();
+    assert_eq!(Renderer::new(&script).render(&template, &Map::new()), Err(RenderError::OutOfResources));
+    assert!(started.elapsed() < TIME_MAX, "{:?}", started.elapsed());
+    let sleeper = std::fs::read_to_string(folder.path().join("hangs.pid")).unwrap();
+    let state = |pid: &str| std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    while !state(&sleeper).is_empty() && !state(&sleeper).contains(") Z ") {
+        assert!(started.elapsed() < TIME_MAX, "the sleeper is alive");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn many_renderings_at_once_all_answer() {
     let renderer = Renderer::new(env!("CARGO_BIN_EXE_orch"));
     let template = Template::parse("{% set x = a ~ 1 %}{{ x }}").unwrap();

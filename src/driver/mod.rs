@@ -1,1 +1,13 @@
 //! The loop that feeds the scheduler and performs its actions.
+//!
+//! Every driver keeps one order: receive an event, append it to the journal, step, perform the actions.
+
+mod evaluate;
+mod narrate;
+mod outcome;
+mod record;
+
+pub use evaluate::{complete_inputs, evaluate, object, render};
+pub use narrate::{RUN_EVENT_VERSION, RunEvent, What, end_word, gate_words, is_good, narrate, purpose_words};
+pub use outcome::{exit_code, parked_exit_code, status_word, waiting_words};
+pub use record::{RecordError, decode, encode};

@@ -13,7 +13,11 @@ pub(super) fn private_folder(path: &Path) -> io::Result<()> {
         fs::create_dir_all(parent)?;
     }
     match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => sync_parent(path),
+        Ok(()) => {
+            // The parent's own name may be new as well.
+            sync_parent(path)?;
+            path.parent().map_or(Ok(()), sync_parent)
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let mode = fs::metadata(path)?.permissions().mode();
             if mode & 0o077 == 0 { Ok(()) } else { fs::set_permissions(path, fs::Permissions::from_mode(0o700)) }

@@ -17,13 +17,13 @@ use crate::base::Timestamp;
 
 const FILE: &str = "owner.lock";
 
-/// How often a refused lock is asked for again. [`owner`] holds it for an instant
-/// to see whether it is free, and that must not look like an owner.
-const TRIES: u32 = 25;
-const PAUSE: Duration = Duration::from_millis(2);
+/// How many refusals may be probes: [`owner`] holds the lock for an instant to see
+/// whether it is free, and that must not look like an owner.
+const PROBES: u32 = 25;
 
-/// How often the content is read again while a new owner writes it.
-const READS: u32 = 500;
+/// How often a lock that names no owner is asked again: its new owner is writing the name.
+const TRIES_MAX: u32 = 500;
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Who works on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,19 +64,19 @@ impl RunLock {
         let path = folder.join(FILE);
         let failed = |error| StoreError::io(format!("lock {}", path.display()), error);
         let file = folder::private_file(&path).map_err(failed)?;
-        for _ in 0..TRIES {
+        for refusals in 0..TRIES_MAX {
             match file.try_lock() {
                 Ok(()) => {
                     let lock = Self { file };
                     lock.write(&format!("{} {}\n", std::process::id(), started_at.0)).map_err(failed)?;
                     return Ok(lock);
                 }
-                Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(failed(error).into()),
             }
-        }
-        for _ in 0..READS {
-            if let Some(Owner { pid, started }) = read(&file).map_err(failed)? {
+            if refusals >= PROBES
+                && let Some(Owner { pid, started }) = read(&file).map_err(failed)?
+            {
                 return Err(LockError::Locked { pid, started });
             }
             thread::sleep(PAUSE);
@@ -108,7 +108,7 @@ pub fn owner(folder: &Path) -> Result<Option<Owner>, StoreError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    for _ in 0..READS {
+    for _ in 0..TRIES_MAX {
         match file.try_lock_shared() {
             Ok(()) => return Ok(None),
             Err(TryLockError::WouldBlock) => {}

@@ -157,7 +157,8 @@ impl Scheduler {
                 }
             }
             Event::Finished { attempt, outcome } => {
-                if self.is_live(attempt) && !self.is_question(attempt.instance) {
+                let unaskable = matches!(outcome, crate::base::Outcome::Failed(_));
+                if self.is_live(attempt) && (unaskable || !self.is_question(attempt.instance)) {
                     self.finished(attempt.instance, outcome);
                 } else if planted::on(Bug::LateReportTaken) && self.exists(attempt.instance) {
                     self.finished(attempt.instance, outcome);

@@ -257,6 +257,12 @@ impl Scheduler {
         self.cancelling
     }
 
+    /// Which budget is used up, if one is.
+    #[must_use]
+    pub fn budget_reason(&self) -> Option<&str> {
+        self.paused.as_deref().or(self.over_budget.as_deref())
+    }
+
     /// The inputs of the run.
     #[must_use]
     pub fn inputs(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {

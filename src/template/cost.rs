@@ -4,7 +4,7 @@
 //! `work` says; what cannot be bounded this way (accumulation in `set` or `namespace`, loops in loops, repetition by a
 //! number from the inputs) has none.
 
-use minijinja::machinery::ast::{BinOp, BinOpKind, CallArg, CallType, Expr, Filter, Stmt, UnaryOpKind};
+use minijinja::machinery::ast::{BinOp, BinOpKind, CallArg, CallType, Compare, Expr, Filter, Stmt, UnaryOpKind};
 
 /// Bytes of work that a rendering in process may take; more is for a child, which can be killed.
 const WORK_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -211,15 +211,7 @@ impl<'a> Meter<'a> {
                 }
             }
             Expr::BinOp(binary) => self.binary(binary)?,
-            Expr::Compare(compare) => {
-                let mut bytes = self.expression(&compare.expr)?.bytes;
-                for operand in &compare.ops {
-                    // An operand in the middle is compared twice.
-                    bytes = bytes.plus(self.expression(&operand.expr)?.bytes.times(2));
-                }
-                self.work(bytes);
-                SCALAR
-            }
+            Expr::Compare(compare) => self.compare(compare)?,
             Expr::IfExpr(choice) => {
                 self.expression(&choice.test_expr)?;
                 let yes = self.expression(&choice.true_expr)?;
@@ -248,6 +240,16 @@ impl<'a> Meter<'a> {
         };
         self.work(size.bytes);
         Some(size)
+    }
+
+    fn compare(&mut self, compare: &Compare<'a>) -> Option<Size> {
+        let mut bytes = self.expression(&compare.expr)?.bytes;
+        for operand in &compare.ops {
+            // An operand in the middle is compared twice.
+            bytes = bytes.plus(self.expression(&operand.expr)?.bytes.times(2));
+        }
+        self.work(bytes);
+        Some(SCALAR)
     }
 
     fn sum<'e>(&mut self, items: impl Iterator<Item = &'e Expr<'a>>) -> Option<Size>

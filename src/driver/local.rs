@@ -1,0 +1,391 @@
+//! The local driver: one task owns one run.
+//!
+//! The order is always the same: receive events, stage them (step the scheduler, encode the records), append all of
+//! them in one commit, then perform the actions. What is staged is seen by nobody before the commit; when the commit
+//! fails the driver ends at once and the keeper kills what runs. Start and finish records of different steps share
+//! commits, which is what keeps a step cheap.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    base::{Failure, FailureClass, Outcome, RunId, Timestamp},
+    driver::{
+        assign::{Assigner, Begun},
+        clock::Clock,
+        evaluate::evaluate,
+        load::Loaded,
+        narrate::{RunEvent, narrate},
+        outcome::{exit_code, status_word, waiting_words},
+        record::encode,
+    },
+    execute::{
+        Executor,
+        process::{StopReason, StopSource},
+    },
+    journal::{Append, AppendError, DecisionId, Journal, NewRecord, RunSummary, StoreError},
+    scheduler::{
+        Action, AttemptId, Decision, Event, Notice, Purpose, RunEnd, Scheduler, Strength, WaitingFor,
+    },
+};
+
+/// How often the inbox is looked at.
+const INBOX: Duration = Duration::from_millis(40);
+/// How many inputs one commit takes at most.
+const BATCH: usize = 512;
+
+/// What to do when a person is asked and nobody is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnApproval {
+    /// Ask on a terminal, else park.
+    Wait,
+    /// Say no.
+    Fail,
+    /// Say yes.
+    Approve,
+}
+
+/// What comes to the owner of a run.
+#[derive(Debug)]
+pub enum Input {
+    /// An attempt has reported.
+    Finished(AttemptId, Outcome),
+    /// A person, a signal, or another process says something.
+    Event(Event),
+}
+
+/// How driving a run has ended.
+#[derive(Debug)]
+pub enum Finish {
+    /// The run has ended.
+    Ended(RunEnd),
+    /// The run waits for a person and nobody is here.
+    Parked(Vec<WaitingFor>),
+}
+
+/// Why the driver could not go on. The run is not lost: it can be resumed.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The journal refused or failed.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The inbox cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a driver is given.
+pub struct Setup {
+    /// Where records go.
+    pub journal: Arc<dyn Journal>,
+    /// What runs attempts.
+    pub executor: Executor,
+    /// What turns attempts into assignments.
+    pub assigner: Assigner,
+    /// What to do when a person is asked.
+    pub on_approval: OnApproval,
+    /// Whether to return when only a person can move the run.
+    pub park: bool,
+    /// Who is told.
+    pub watchers: mpsc::UnboundedSender<RunEvent>,
+}
+
+/// Drives one run.
+pub struct LocalDriver {
+    setup: Setup,
+    scheduler: Scheduler,
+    run: RunId,
+    seq: u64,
+    clock: Clock,
+    summary: RunSummary,
+    inbox: DecisionId,
+    consumed: Vec<DecisionId>,
+    live: HashMap<AttemptId, StopSource>,
+    sender: mpsc::UnboundedSender<Input>,
+    receiver: mpsc::UnboundedReceiver<Input>,
+    staged: Vec<NewRecord>,
+    queue: VecDeque<Event>,
+    todo: Vec<Todo>,
+    told: Vec<RunEvent>,
+}
+
+enum Todo {
+    Begin(AttemptId, Purpose),
+    Stop(AttemptId, Strength),
+}
+
+impl LocalDriver {
+    /// A driver for a run whose first records are in the journal, in this process, with nothing of it running.
+    #[must_use]
+    pub fn new(setup: Setup, loaded: Loaded) -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        Self {
+            setup,
+            run: loaded.summary.run.clone(),
+            scheduler: loaded.scheduler,
+            seq: loaded.seq,
+            clock: Clock::start(loaded.last),
+            summary: loaded.summary,
+            inbox: DecisionId::default(),
+            consumed: Vec::new(),
+            live: HashMap::new(),
+            sender,
+            receiver,
+            staged: Vec::new(),
+            queue: VecDeque::new(),
+            todo: Vec::new(),
+            told: Vec::new(),
+        }
+    }
+
+    /// Where people, signals and attempts report.
+    #[must_use]
+    pub fn sender(&self) -> mpsc::UnboundedSender<Input> {
+        self.sender.clone()
+    }
+
+    /// Drives the run until it ends, or parks.
+    ///
+    /// `first` are the events that begin this ownership: `RunStarted`, or `Restarted` and what a person asked for.
+    ///
+    /// # Errors
+    /// When the journal fails. Everything that was running is then killed by dropping the executor.
+    pub async fn drive(mut self, first: Vec<Event>) -> Result<Finish, DriveError> {
+        for event in first {
+            self.stage(event);
+        }
+        let outstanding = self.scheduler.outstanding();
+        let fresh: Vec<_> = outstanding.into_iter().filter(|action| !self.is_staged(action)).collect();
+        let now = self.clock.now();
+        self.take_actions(now, fresh);
+        self.work_off();
+        self.commit().await?;
+        loop {
+            if let Some(end) = self.scheduler.ended() {
+                return Ok(Finish::Ended(end.clone()));
+            }
+            if self.is_parked() && self.setup.park {
+                return Ok(Finish::Parked(self.scheduler.waiting_for()));
+            }
+            self.receive().await?;
+            self.work_off();
+            self.commit().await?;
+        }
+    }
+
+    fn is_staged(&self, action: &Action) -> bool {
+        match action {
+            Action::Start { attempt, .. } => self
+                .queue
+                .iter()
+                .any(|event| matches!(event, Event::Started { attempt: other, .. } if other == attempt)),
+            Action::Evaluate { site } => {
+                self.queue.iter().any(|event| matches!(event, Event::Evaluated { site: other, .. } if other == site))
+            }
+            Action::Stop { .. } | Action::Notice(_) => false,
+        }
+    }
+
+    fn is_parked(&self) -> bool {
+        self.live.is_empty() && !self.scheduler.is_moving() && !self.scheduler.waiting_for().is_empty()
+    }
+
+    /// Waits for something to happen and queues it.
+    async fn receive(&mut self) -> Result<(), DriveError> {
+        let wake = self.scheduler.next_wakeup().map(|at| self.clock.until(at));
+        let timer = async {
+            match wake {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut batch = Vec::new();
+        tokio::select! {
+            biased;
+            _ = self.receiver.recv_many(&mut batch, BATCH) => {}
+            () = timer => self.queue.push_back(Event::TimeReached),
+            () = tokio::time::sleep(INBOX) => self.read_inbox()?,
+        }
+        for input in batch {
+            match input {
+                Input::Finished(attempt, outcome) => {
+                    self.live.remove(&attempt);
+                    let outcome = self.setup.assigner.finish(&self.scheduler, attempt, outcome);
+                    self.queue.push_back(Event::Finished { attempt, outcome });
+                }
+                Input::Event(event) => self.queue.push_back(event),
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns what other processes left into events.
+    fn read_inbox(&mut self) -> Result<(), DriveError> {
+        for decision in self.setup.journal.decisions_after(&self.run, self.inbox)? {
+            self.inbox = decision.id;
+            self.consumed.push(decision.id);
+            match serde_json::from_slice::<Event>(&decision.body) {
+                Ok(
+                    event @ (Event::Decided { .. }
+                    | Event::Answered { .. }
+                    | Event::CancelRequested { .. }
+                    | Event::BudgetRaised { .. }),
+                ) => self.queue.push_back(event),
+                Ok(_) | Err(_) => tracing::warn!(decision = %decision.id, "a decision in the inbox is none"),
+            }
+        }
+        Ok(())
+    }
+
+    fn work_off(&mut self) {
+        while let Some(event) = self.queue.pop_front() {
+            self.stage(event);
+        }
+    }
+
+    /// Steps the scheduler and encodes the record; nothing is done yet.
+    fn stage(&mut self, event: Event) {
+        let now = self.clock.now();
+        self.staged.push(encode(now, &event));
+        let actions = self.scheduler.step(now, event);
+        self.take_actions(now, actions);
+    }
+
+    fn take_actions(&mut self, now: Timestamp, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Evaluate { site } => {
+                    let result = evaluate(&self.scheduler, self.setup.assigner.renderer(), site);
+                    self.queue.push_back(Event::Evaluated { site, result });
+                }
+                Action::Start { attempt, purpose } => self.write_down(attempt, purpose),
+                Action::Stop { attempt, strength } => self.todo.push(Todo::Stop(attempt, strength)),
+                Action::Notice(notice) => self.tell(now, &notice),
+            }
+        }
+    }
+
+    /// An attempt must be in the journal before it begins; a question also with what is shown.
+    fn write_down(&mut self, attempt: AttemptId, purpose: Purpose) {
+        if !self.scheduler.asks_person(attempt.instance, purpose) {
+            self.queue.push_back(Event::Started { attempt, subject: None, shown: None });
+            self.todo.push(Todo::Begin(attempt, purpose));
+            return;
+        }
+        match self.setup.assigner.question(&self.scheduler, attempt, purpose) {
+            Ok((subject, shown)) => {
+                self.queue.push_back(Event::Started { attempt, subject: Some(subject.clone()), shown: Some(shown) });
+                let decision = match self.setup.on_approval {
+                    OnApproval::Wait => return,
+                    // A form has fields that nobody but a person can fill in.
+                    OnApproval::Approve if self.setup.assigner.is_form(&self.scheduler, attempt, purpose) => return,
+                    OnApproval::Approve => Decision::Approve { fields: serde_json::Value::Null },
+                    OnApproval::Fail => Decision::Reject { comment: "nobody was there to ask".to_owned() },
+                };
+                let by = "--on-approval".to_owned();
+                self.queue.push_back(Event::Decided { attempt, subject, decision, by });
+            }
+            Err(reason) => {
+                self.queue.push_back(Event::Started { attempt, subject: None, shown: None });
+                let outcome = Outcome::Failed(Box::new(Failure {
+                    class: FailureClass::Permanent,
+                    reason,
+                    evidence: crate::base::Evidence::default(),
+                    session: None,
+                    usage: crate::base::Usage::default(),
+                }));
+                self.queue.push_back(Event::Finished { attempt, outcome });
+            }
+        }
+    }
+
+    fn tell(&mut self, now: Timestamp, notice: &Notice) {
+        self.told.extend(narrate(&self.scheduler, now, notice));
+        match notice {
+            Notice::Asking { .. } | Notice::Unknown { .. } | Notice::BudgetReached => {
+                self.summary.status = "waiting".to_owned();
+            }
+            Notice::RunEnded => {
+                if let Some(end) = self.scheduler.ended() {
+                    self.summary.status = status_word(end.settled).to_owned();
+                    self.summary.ended = Some(end.at);
+                    self.summary.exit_code = Some(exit_code(end));
+                    self.summary.waiting_for = None;
+                }
+            }
+            Notice::Starting { .. }
+            | Notice::Ended { .. }
+            | Notice::Retrying { .. }
+            | Notice::Feedback { .. }
+            | Notice::Settled { .. } => {}
+        }
+    }
+
+    /// Appends what is staged, waits until it is durable, then does what is to be done and tells what has happened.
+    async fn commit(&mut self) -> Result<(), DriveError> {
+        if !self.staged.is_empty() {
+            let records = std::mem::take(&mut self.staged);
+            let mut append = Append::new(self.run.clone(), self.seq, records);
+            append.consumed = std::mem::take(&mut self.consumed);
+            append.summary = self.changed_summary();
+            self.seq = self.setup.journal.append(append).await?;
+        }
+        for todo in std::mem::take(&mut self.todo) {
+            match todo {
+                Todo::Begin(attempt, purpose) => self.begin(attempt, purpose),
+                Todo::Stop(attempt, strength) => {
+                    if let Some(source) = self.live.get(&attempt) {
+                        source.stop(match strength {
+                            Strength::Gentle => StopReason::Gentle,
+                            Strength::Hard => StopReason::Hard,
+                        });
+                    }
+                }
+            }
+        }
+        for event in self.told.drain(..) {
+            // A watcher that has gone away must not stop the run.
+            self.setup.watchers.send(event).ok();
+        }
+        Ok(())
+    }
+
+    /// The summary, if it is not what the store has.
+    fn changed_summary(&mut self) -> Option<RunSummary> {
+        if self.summary.status == "waiting" {
+            let waiting = self.scheduler.waiting_for();
+            if waiting.is_empty() {
+                self.summary.status = "running".to_owned();
+                self.summary.waiting_for = None;
+            } else {
+                self.summary.waiting_for = Some(waiting_words(&waiting));
+            }
+            return Some(self.summary.clone());
+        }
+        self.summary.ended.is_some().then(|| self.summary.clone())
+    }
+
+    fn begin(&mut self, attempt: AttemptId, purpose: Purpose) {
+        let source = StopSource::new();
+        let token = source.token();
+        self.live.insert(attempt, source);
+        let sender = self.sender.clone();
+        match self.setup.assigner.assign(&self.scheduler, attempt, purpose) {
+            Begun::Done(outcome) => {
+                sender.send(Input::Finished(attempt, outcome)).ok();
+            }
+            Begun::Work(assignment, place) => {
+                let executor = self.setup.executor.clone();
+                tokio::spawn(async move {
+                    let outcome = executor.perform(*assignment, &place, token).await;
+                    sender.send(Input::Finished(attempt, outcome)).ok();
+                });
+            }
+        }
+    }
+}

@@ -1,24 +1,22 @@
 //! The `orch` program; all of it is in the library.
 
-<<<<<<< .merge_file_xfZmNE
 use std::{env, process::ExitCode};
 
-use orch::execute::render;
+use orch::execute::{
+    process::{self, KEEPER_ARGUMENT},
+    render,
+};
 
 fn main() -> ExitCode {
+    let mut arguments = env::args_os().skip(1);
+    let first = arguments.next();
+    // First of all, because the keeper must still be alone on its main thread.
+    if first.as_ref().is_some_and(|first| first == KEEPER_ARGUMENT) && arguments.next().is_none() {
+        process::serve();
+    }
     // Before anything else starts: this process limits itself and serves one request.
-    if env::args_os().nth(1).is_some_and(|argument| argument == render::ARGUMENT) {
+    if first.is_some_and(|first| first == render::ARGUMENT) {
         return render::serve();
     }
     ExitCode::SUCCESS
-=======
-use orch::execute::process::{KEEPER_ARGUMENT, serve};
-
-fn main() {
-    let mut arguments = std::env::args_os().skip(1);
-    // First of all, because the keeper must still be alone on its main thread.
-    if arguments.next().is_some_and(|first| first == KEEPER_ARGUMENT) && arguments.next().is_none() {
-        serve();
-    }
->>>>>>> .merge_file_SSBNHv
 }

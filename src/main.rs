@@ -2,12 +2,18 @@
 
 use std::{env, process::ExitCode};
 
-use orch::execute::render;
+use orch::execute::{
+    process::{KEEPER_ARGUMENT, serve},
+    render,
+};
 
 fn main() -> ExitCode {
-    // Before anything else starts: this process limits itself and serves one request.
-    if env::args_os().nth(1).is_some_and(|argument| argument == render::ARGUMENT) {
-        return render::serve();
+    let mut arguments = env::args_os().skip(1);
+    // First of all, because the keeper must still be alone on its main thread, and a renderer limits itself.
+    match (arguments.next(), arguments.next()) {
+        (Some(first), None) if first == KEEPER_ARGUMENT => serve(),
+        (Some(first), None) if first == render::ARGUMENT => return render::serve(),
+        (Some(_) | None, _) => {}
     }
     ExitCode::SUCCESS
 }

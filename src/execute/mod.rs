@@ -1,3 +1,4 @@
 //! One attempt from order to outcome: process tree, gate checks, artifacts. Unaware of the graph.
 
+pub mod process;
 pub mod render;

@@ -1,0 +1,228 @@
+//! The keeper process: takes requests from its socket, starts, reaps, tidies up.
+//!
+//! Invariants:
+//! - The main thread never starts a program, so the children of this very thread are exactly the
+//!   processes that the keeper adopted. The kernel answers "are there any" in one call.
+//! - Only the main thread reaps, and only under the roster's lock.
+//! - The threads that start programs live as long as the keeper.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::fd::{AsFd, BorrowedFd},
+    process::exit,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use nix::{
+    sys::{
+        prctl::set_child_subreaper,
+        signal::{SigSet, Signal},
+    },
+    unistd::{getpid, setsid},
+};
+use rustix::{
+    io::Errno,
+    process::{Pid, WaitId, WaitIdOptions, WaitOptions, wait, waitid},
+};
+
+use super::{
+    super::{
+        message::{Notice, Request, Status, notify, receive},
+        table::{Snapshot, kill_hard, signal_group},
+    },
+    roster::Roster,
+    starter,
+};
+
+/// The hidden argument with which `orch` becomes a keeper.
+pub const KEEPER_ARGUMENT: &str = "__keeper";
+
+/// Two, because a start blocks its thread until the program is loaded.
+const STARTERS: usize = 2;
+/// `__WNOTHREAD` of Linux: only children of the calling thread.
+const OF_THIS_THREAD: WaitIdOptions = WaitIdOptions::from_bits_retain(0x2000_0000);
+/// Between two looks at what is still alive while the keeper closes.
+const CLOSING_LOOK: Duration = Duration::from_millis(1);
+
+struct Shared {
+    socket: File,
+    /// Held while receiving, so that requests take effect in the order in which they were sent.
+    turn: Mutex<()>,
+    roster: Mutex<Roster>,
+    noted: Condvar,
+    null: File,
+    own: i32,
+}
+
+/// Runs the keeper on its standard input until the engine is gone, then kills all and ends the process.
+///
+/// Must be called on the main thread, before any other thread exists.
+pub fn serve() -> ! {
+    let code = match prepare() {
+        Ok(shared) => run(&shared),
+        Err(error) => {
+            drop(writeln!(io::stderr(), "orch: the keeper failed to start: {error}"));
+            70
+        }
+    };
+    exit(code)
+}
+
+fn prepare() -> io::Result<Shared> {
+    // A defect in one thread must not leave a keeper that only seems to work.
+    std::panic::set_hook(Box::new(|panic| {
+        drop(writeln!(io::stderr(), "orch: the keeper failed: {panic}"));
+        exit(70);
+    }));
+    // Blocked, not ignored: children would inherit that a signal is ignored, but start with none blocked.
+    let terminal = [Signal::SIGINT, Signal::SIGHUP, Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGTSTP];
+    terminal.into_iter().collect::<SigSet>().thread_block()?;
+    setsid()?;
+    set_child_subreaper(true)?;
+    Ok(Shared {
+        socket: File::from(io::stdin().as_fd().try_clone_to_owned()?),
+        turn: Mutex::default(),
+        roster: Mutex::default(),
+        noted: Condvar::new(),
+        null: starter::open_null()?,
+        own: getpid().as_raw(),
+    })
+}
+
+fn run(shared: &Shared) -> i32 {
+    std::thread::scope(|scope| {
+        for _ in 0..STARTERS {
+            scope.spawn(|| take_requests(shared));
+        }
+        reap(shared)
+    })
+}
+
+impl Shared {
+    fn roster(&self) -> MutexGuard<'_, Roster> {
+        // A panic ends the process, so nobody sees a half-changed roster.
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    fn tell(&self, notices: &[Notice]) {
+        // A failure means that the engine is gone, which the starters notice as well.
+        let _ = notify(&self.socket, notices);
+    }
+}
+
+/// One starter: waits for its turn, takes a request, lets the next one wait, and does it.
+fn take_requests(shared: &Shared) {
+    loop {
+        let turn = shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = receive(shared.socket());
+        let Ok(Some(request)) = request else { close(shared) };
+        let ticket = match &request {
+            Request::Start { id, order, .. } => shared.roster().begin(*id, &order.attempt),
+            Request::Terminate { .. } | Request::Kill { .. } | Request::Measure { .. } => 0,
+        };
+        drop(turn);
+        match request {
+            Request::Start { id, order, pipes } => {
+                let result = starter::start(&order, pipes, &shared.null);
+                let mut roster = shared.roster();
+                roster.started(id, ticket, result.ok());
+                let reaper_waits = std::mem::take(&mut roster.reaper_waits);
+                drop(roster);
+                if reaper_waits {
+                    shared.noted.notify_all();
+                }
+                if let Err(fault) = result {
+                    shared.tell(&[Notice::Failed { id, fault }]);
+                }
+            }
+            Request::Terminate { id } => shared.roster().signal(id, Signal::SIGTERM),
+            Request::Kill { id } => shared.roster().signal(id, Signal::SIGKILL),
+            Request::Measure { id } => {
+                let ticks = shared.roster().ticks(id, shared.own);
+                shared.tell(&[Notice::Measured { id, ticks }]);
+            }
+        }
+    }
+}
+
+/// The main thread's work: waits for deaths and reports them in batches.
+fn reap(shared: &Shared) -> ! {
+    let mut notices = Vec::new();
+    loop {
+        let generation = shared.roster().generation;
+        let any = waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        let mut roster = shared.roster();
+        if any.is_err() && !roster.has_ended() {
+            // No children at all: the next one is announced.
+            while roster.generation == generation {
+                roster = wait_noted(shared, roster);
+            }
+        }
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            let status = status
+                .exit_status()
+                .map_or_else(|| Status::Signalled(status.terminating_signal().unwrap_or_default()), Status::Exited);
+            roster.reaped(pid.as_raw_nonzero().get(), status);
+        }
+        if let Some(ticket) = roster.last_ticket() {
+            while roster.may_claim(ticket) {
+                roster = wait_noted(shared, roster);
+            }
+            roster.forget_strangers();
+        }
+        if has_adopted(WaitId::All) {
+            roster.settle(
+                shared.own,
+                |pid| Pid::from_raw(pid).is_some_and(|pid| has_adopted(WaitId::Pid(pid))),
+                &mut notices,
+            );
+        } else {
+            roster.settle_empty(&mut notices);
+        }
+        drop(roster);
+        if !notices.is_empty() {
+            shared.tell(&notices);
+            notices.clear();
+        }
+    }
+}
+
+fn wait_noted<'a>(shared: &Shared, mut roster: MutexGuard<'a, Roster>) -> MutexGuard<'a, Roster> {
+    roster.reaper_waits = true;
+    shared.noted.wait(roster).unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the calling thread has such a child: on the main thread, an adopted one.
+fn has_adopted(which: WaitId<'_>) -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG | OF_THIS_THREAD;
+    !matches!(waitid(which, look), Err(Errno::CHILD))
+}
+
+/// Kills everything below the keeper and ends it. The caller keeps its turn, so nothing starts any more.
+fn close(shared: &Shared) -> ! {
+    shared.roster().is_closing = true;
+    loop {
+        let snapshot = Snapshot::take();
+        let mut is_empty = true;
+        for process in snapshot.below(shared.own) {
+            is_empty = false;
+            if process.group != shared.own {
+                signal_group(process.group, Signal::SIGKILL);
+            }
+            kill_hard(process.pid);
+        }
+        if is_empty && !shared.roster().is_starting() {
+            // A start that was under way may have ended between the look and the question.
+            if Snapshot::take().below(shared.own).next().is_none() {
+                exit(0)
+            }
+        }
+        std::thread::sleep(CLOSING_LOOK);
+    }
+}

@@ -14,7 +14,7 @@ mod suggest;
 mod time;
 
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
-pub use digest::Digest;
+pub use digest::{Digest, Hasher};
 pub use ids::{IdError, RunId, StepPath};
 pub use outcome::{Envelope, Evidence, Failure, FailureClass, Judgement, Outcome, Usage, Verdict};
 pub use quantity::{QuantityError, parse_count, parse_duration, render_duration};

@@ -15,4 +15,4 @@ pub use custom::{Custom, CustomSettings, OutputForm};
 pub use order::{Order, OrderAgent};
 pub use recording::{RECORDING_BYTES_MAX, RECORDING_VERSION, Recording, RecordingError};
 pub use replay::Replay;
-pub use result::{ResultFault, check_output, last_object, read_result, text_result};
+pub use result::{ResultFault, checked, last_object, read_result, text_result};

@@ -105,9 +105,7 @@ pub fn read_result(value: Value, expected: Option<&Value>) -> Result<Envelope, R
         let said = value.get("summary").and_then(Value::as_str).unwrap_or_default().to_owned();
         Envelope { summary: said, output: value, ..Envelope::default() }
     };
-    let envelope = tidy(envelope);
-    check_output(&envelope, expected)?;
-    Ok(envelope)
+    checked(envelope, expected)
 }
 
 /// An envelope of an answer in prose.
@@ -116,14 +114,15 @@ pub fn text_result(text: &str) -> Envelope {
     tidy(Envelope { text: text.trim().to_owned(), ..Envelope::default() })
 }
 
-/// Checks the output of an envelope that did not come from a program.
+/// Puts an envelope in order and checks its output against the schema that the order asked for.
 ///
 /// # Errors
-/// See [`read_result`].
-pub fn check_output(envelope: &Envelope, expected: Option<&Value>) -> Result<(), ResultFault> {
+/// An output that is not valid, with all its faults.
+pub fn checked(envelope: Envelope, expected: Option<&Value>) -> Result<Envelope, ResultFault> {
+    let envelope = tidy(envelope);
     let Some(schema) = expected else {
         return match &envelope.output {
-            Value::Null | Value::Object(_) => Ok(()),
+            Value::Null | Value::Object(_) => Ok(envelope),
             Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 Err(ResultFault::Invalid("the output is not a JSON object".into()))
             }
@@ -134,7 +133,7 @@ pub fn check_output(envelope: &Envelope, expected: Option<&Value>) -> Result<(),
     }
     let faults = schema_faults(schema, &envelope.output).map_err(|error| ResultFault::Invalid(error.to_string()))?;
     if faults.is_empty() {
-        return Ok(());
+        return Ok(envelope);
     }
     Err(ResultFault::Invalid(format!("the output is not what the step declares: {}", faults.join("; "))))
 }

@@ -20,8 +20,8 @@ use crate::{
         exit_code, load, status_word, waiting_words,
     },
     execute::{
-        Executor, baseline,
-        process::{Keeper, sweep},
+        Baseline, Executor, Place,
+        process::{Keeper, StopToken, sweep},
         render::Renderer,
     },
     journal::{Append, Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
@@ -330,15 +330,16 @@ impl Runs {
             Refusal::new(70, "E0306", format!("the keeper of processes cannot be started: {error}"), "`orch doctor`")
         })?;
         let renderer = Arc::new(Renderer::new(self.settings.program.clone()));
-        let executor = Executor::new(keeper.clone(), Arc::clone(&renderer), self.adapters(replay));
-        let plan = Arc::clone(loaded.scheduler.plan());
+        let executor =
+            Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), self.adapters(replay));
+        let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
             renderer,
             root: self.root.clone(),
             folder: self.store.run_folder(&run)?,
             env: self.settings.env.clone(),
             stream_bytes_max: self.settings.stream_bytes_max,
-            baseline: if wants_baseline(&plan) { Some(Arc::new(baseline(&self.root))) } else { None },
+            baseline,
             nonce: nonce(&run),
         };
         let setup = Setup {
@@ -363,6 +364,40 @@ impl Runs {
         keeper.shutdown().await;
         drop(lock);
         Ok(finish?)
+    }
+
+    /// The tree at the start of the run, if a gate compares with it: taken once, kept for every later owner.
+    async fn baseline(&self, executor: &Executor, loaded: &Loaded) -> Result<Option<Arc<Baseline>>, Refusal> {
+        if !wants_baseline(loaded.scheduler.plan()) {
+            return Ok(None);
+        }
+        let run = &loaded.summary.run;
+        let folder = self.store.run_folder(run)?;
+        let kept = folder.join("baseline.json");
+        if let Ok(bytes) = std::fs::read(&kept)
+            && let Ok(baseline) = serde_json::from_slice(&bytes)
+        {
+            return Ok(Some(Arc::new(baseline)));
+        }
+        let fault = |reason: String| {
+            Refusal::new(
+                1,
+                "E0313",
+                format!("the tree cannot be read for the `changed` gate: {reason}"),
+                "look at the named path, or leave the gate out",
+            )
+        };
+        let place = Place {
+            workspace: self.root.clone(),
+            attempt_dir: folder.join("attempts").join("baseline"),
+            env: self.settings.env.clone(),
+            run: run.to_string(),
+            attempt: format!("{run}/baseline"),
+        };
+        let baseline = executor.baseline(&place, StopToken::never()).await.map_err(|error| fault(error.to_string()))?;
+        let bytes = serde_json::to_vec(&baseline).map_err(|error| fault(error.to_string()))?;
+        std::fs::write(&kept, bytes).map_err(|error| fault(error.to_string()))?;
+        Ok(Some(Arc::new(baseline)))
     }
 
     fn adapters(&self, replay: Replay) -> Vec<Arc<dyn Adapter>> {

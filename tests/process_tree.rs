@@ -9,6 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use orch::execute::process::{
     Command, End, Keeper, Limits, LineSink, LogPaths, Report, StopReason, StopSource, StopToken, allow_list_env, sweep,
 };
@@ -182,7 +186,7 @@ async fn what_ends_by_itself_in_time_is_no_leak() {
     assert_eq!(report.stdout.text(), "early\nlate\n");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_neighbour_is_left_alone() {
     let keeper = keeper();
     let mark = mark(7);
@@ -221,7 +225,7 @@ async fn a_dropped_run_is_killed() {
     assert_eq!(run(&keeper, command(&["true"])).await.end, EXITED);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keeper_that_is_shut_down_leaves_nothing() {
     let keeper = keeper();
     let mark = mark(10);
@@ -277,8 +281,7 @@ fn keeper_of(engine: u32) -> i32 {
 }
 
 fn kill_9(pid: i32) {
-    let pid = nix::unistd::Pid::from_raw(pid);
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
 }
 
 #[test]
@@ -302,12 +305,27 @@ fn a_killed_keeper_leaves_nothing_and_is_reported() {
 }
 
 #[test]
+fn a_keeper_outlives_the_signals_that_end_an_engine() {
+    let mark = mark(23);
+    let mut engine = start_engine(&mark);
+    let keeper = keeper_of(engine.id());
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
+        kill(Pid::from_raw(keeper), signal).unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!((keeper_of(engine.id()), alive(&mark).len()), (keeper, 9));
+    engine.kill().unwrap();
+    wait_until(Duration::from_secs(2), "all die with the engine", || alive(&mark).is_empty());
+    engine.wait().unwrap();
+}
+
+#[test]
 fn the_next_engine_sweeps_what_both_left() {
     let mark = mark(22);
     let mut engine = start_engine(&mark);
     let keeper = keeper_of(engine.id());
     // Stopped, so that neither can tidy up after the other.
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(keeper), nix::sys::signal::Signal::SIGSTOP).unwrap();
+    kill(Pid::from_raw(keeper), Signal::SIGSTOP).unwrap();
     kill_9(engine.id().try_into().unwrap());
     kill_9(keeper);
     engine.wait().unwrap();
@@ -498,10 +516,11 @@ async fn an_order_may_be_large() {
 #[tokio::test]
 async fn there_is_no_terminal_and_no_blocked_signal() {
     let keeper = keeper();
-    let report =
-        run(&keeper, sh("(: </dev/tty) 2>/dev/null && echo terminal; grep -E '^Sig(Blk|Ign)' /proc/self/status")).await;
+    assert_eq!(run(&keeper, sh("(: </dev/tty) 2>/dev/null && echo terminal; echo none")).await.stdout.text(), "none\n");
+    // Without a shell, which would unblock signals for its children.
+    let signals = run(&keeper, command(&["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"])).await.stdout.text();
     // The C library always ignores its own two, 32 and 33.
-    let signals = report.stdout.text().replace("0000000180000000", "0000000000000000");
+    let signals = signals.replace("0000000180000000", "0000000000000000");
     assert_eq!(signals, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
     let fds = run(&keeper, sh("ls /proc/self/fd")).await;
     assert_eq!(fds.stdout.text(), "0\n1\n2\n3\n", "no descriptor leaks into a child; 3 is the folder that ls reads");

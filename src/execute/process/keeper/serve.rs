@@ -20,12 +20,13 @@ use nix::{
         prctl::set_child_subreaper,
         signal::{SigSet, Signal},
     },
-    unistd::{getpid, setsid},
+    unistd::{close as close_descriptor, getpid, setsid},
 };
 use rustix::{
     io::Errno,
     process::{Pid, WaitId, WaitIdOptions, WaitOptions, wait, waitid},
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     super::{
@@ -76,11 +77,12 @@ fn prepare() -> io::Result<Shared> {
         drop(writeln!(io::stderr(), "orch: the keeper failed: {panic}"));
         exit(70);
     }));
-    // Blocked, not ignored: children would inherit that a signal is ignored, but start with none blocked.
-    let terminal = [Signal::SIGINT, Signal::SIGHUP, Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGTSTP];
-    terminal.into_iter().collect::<SigSet>().thread_block()?;
+    close_inherited()?;
     setsid()?;
     set_child_subreaper(true)?;
+    // Children inherit what is blocked.
+    SigSet::empty().thread_set_mask()?;
+    survive_signals()?;
     Ok(Shared {
         socket: File::from(io::stdin().as_fd().try_clone_to_owned()?),
         turn: Mutex::default(),
@@ -89,6 +91,33 @@ fn prepare() -> io::Result<Shared> {
         null: starter::open_null()?,
         own: getpid().as_raw(),
     })
+}
+
+/// Lets the keeper outlive the signals that end its engine, so that the engine can end its work gently.
+///
+/// They are caught, not ignored or blocked: only that is undone in every child.
+fn survive_signals() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _entered = runtime.enter();
+    for kind in [SignalKind::interrupt(), SignalKind::hangup(), SignalKind::terminate(), SignalKind::quit()] {
+        // The handler stays when the listener is dropped.
+        let _listener = signal(kind)?;
+    }
+    Ok(())
+}
+
+/// Closes what the engine itself inherited from whoever started it, so that no child gets it.
+///
+/// Called before the keeper has opened anything, so none of these has an owner here.
+fn close_inherited() -> io::Result<()> {
+    // Collected first: an entry keeps the folder open that is being listed.
+    let listed = std::fs::read_dir("/proc/self/fd")?.map(|entry| entry.map(|entry| entry.file_name()));
+    let names = listed.collect::<Result<Vec<_>, _>>()?;
+    for number in names.iter().filter_map(|name| name.to_str()?.parse::<i32>().ok()).filter(|number| *number > 2) {
+        // The descriptor that listed the folder is closed already.
+        let _ = close_descriptor(number);
+    }
+    Ok(())
 }
 
 fn run(shared: &Shared) -> i32 {
@@ -158,7 +187,7 @@ fn reap(shared: &Shared) -> ! {
         let generation = shared.roster().generation;
         let any = waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
         let mut roster = shared.roster();
-        if any.is_err() && !roster.has_ended() {
+        if matches!(any, Err(Errno::CHILD)) && !roster.has_ended() {
             // No children at all: the next one is announced.
             while roster.generation == generation {
                 roster = wait_noted(shared, roster);

@@ -4,17 +4,17 @@
 //! it: a failed allocation aborts the process. So a text without a bound is rendered by `orch __render`, which limits
 //! itself before it reads the request. Knows nothing of steps.
 //!
-//! Invariants: the calling process never renders what is not bounded; a child lives at most [`WALL_MS_MAX`] and dies
+//! Invariants: the calling process never renders what is not bounded; a child lives at most [`WALL_MAX`] and dies
 //! with its parent; at most [`CHILDREN_MAX`] live at once.
 
 use std::{
     io::{self, Read, Write},
     os::unix::process::CommandExt,
     path::PathBuf,
-    process::{Child, Command, ExitCode, Stdio},
+    process::{Child, Command, ExitCode, ExitStatus, Stdio},
     sync::{Condvar, Mutex, PoisonError, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -37,8 +37,10 @@ pub const ARGUMENT: &str = "__render";
 const MEMORY_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Processor time of a child, in seconds.
 const CPU_S_MAX: u64 = 2;
-/// How long a child may live, in milliseconds.
-const WALL_MS_MAX: u64 = 2_000;
+/// How long a child may live.
+const WALL_MAX: Duration = Duration::from_secs(2);
+/// How often a child that is about to end is looked at.
+const POLL: Duration = Duration::from_micros(200);
 /// How many children may render at once; each may take [`MEMORY_BYTES_MAX`].
 const CHILDREN_MAX: usize = 2;
 /// The longest request or response, in bytes. JSON writes a control character in six bytes.
@@ -149,27 +151,24 @@ impl Renderer {
             .process_group(0)
             .spawn()
             .map_err(|error| unavailable(error.to_string()))?;
-        let answer = converse(&mut child, message);
-        // The child is not yet waited for, so its number is still its own.
-        if let Ok(number) = i32::try_from(child.id()) {
-            let _ = killpg(Pid::from_raw(number), Signal::SIGKILL);
-        }
-        child.wait().map_err(|error| unavailable(error.to_string()))?;
-        // A child that was killed or ran out of memory closes its output in the middle, or without a word.
-        let answer = answer.ok_or(RenderError::OutOfResources)?;
-        match serde_json::from_slice(&answer) {
-            Ok(Response::Done(value)) => Ok(value),
-            Ok(Response::Failed(error)) => Err(error),
-            Err(_) => Err(RenderError::OutOfResources),
+        let deadline = Instant::now() + WALL_MAX;
+        let answer = converse(&mut child, message, deadline);
+        let status = end(&mut child, deadline).map_err(|error| unavailable(error.to_string()))?;
+        match (answer.as_deref().map(serde_json::from_slice), status.code()) {
+            (Some(Ok(Response::Done(value))), _) => Ok(value),
+            (Some(Ok(Response::Failed(error))), _) => Err(error),
+            // It was killed, by a limit of its own or by us, or gave itself up for lack of memory.
+            (Some(Err(_)) | None, None) => Err(RenderError::OutOfResources),
+            (Some(Err(_)) | None, Some(code)) => Err(unavailable(format!("it ended with {code} and no answer"))),
         }
     }
 }
 
 /// Writes the request and reads the answer; none when the time is over.
-fn converse(child: &mut Child, message: Vec<u8>) -> Option<Vec<u8>> {
+fn converse(child: &mut Child, message: Vec<u8>, deadline: Instant) -> Option<Vec<u8>> {
     let (mut input, output) = (child.stdin.take()?, child.stdout.take()?);
     let (sender, receiver) = mpsc::channel();
-    // The thread ends when the child does, which is killed after this.
+    // The thread ends when the child does, which is ended after this.
     thread::spawn(move || {
         // A child that died early is seen by its empty answer.
         let _ = input.write_all(&message);
@@ -178,7 +177,23 @@ fn converse(child: &mut Child, message: Vec<u8>) -> Option<Vec<u8>> {
         let _ = output.take(MESSAGE_BYTES_MAX).read_to_end(&mut answer);
         let _ = sender.send(answer);
     });
-    receiver.recv_timeout(Duration::from_millis(WALL_MS_MAX)).ok()
+    receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+}
+
+/// Waits for a child, and kills it when its time is over.
+fn end(child: &mut Child, deadline: Instant) -> io::Result<ExitStatus> {
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        // It has closed its output, so it is about to end.
+        thread::sleep(POLL);
+    }
+    // The child is not yet waited for, so its number is still its own.
+    if let Ok(number) = i32::try_from(child.id()) {
+        let _ = killpg(Pid::from_raw(number), Signal::SIGKILL);
+    }
+    child.wait()
 }
 
 /// One of the places for children, given back when it is dropped.

@@ -133,3 +133,76 @@ fn replace_ignoring_case(text: &str, what: &str, with: &str) -> String {
     out.push_str(&text[from..]);
     out
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn part<'a>(title: &'a str, text: &'a str, priority: u32, file: Option<&'a str>) -> Part<'a> {
+        Part { title, text, priority, file }
+    }
+
+    #[test]
+    fn what_fits_is_given_whole_and_in_order() {
+        let parts = [part("Goal", "count words", 1, None), part("Design", "two modules\n", 9, Some("design.md"))];
+        assert_eq!(fork(&parts, 1_000), "## Goal\ncount words\n\n## Design\ntwo modules\n\n");
+        assert_eq!(fork(&[], 10), "");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_by_priority_and_can_be_found() {
+        let long = "a line of twenty by\n".repeat(50);
+        let parts = [part("Low", &long, 1, Some("low.txt")), part("High", &long, 2, Some("high.txt"))];
+        // The high one fits whole, the low one as a head.
+        let text = fork(&parts, 320);
+        assert!(estimate_tokens(&text) <= 320);
+        assert!(text.contains(&format!("## High\n{long}")), "{text}");
+        assert!(text.starts_with("## Low\na line"), "{text}");
+        assert!(text.contains(" more tokens in low.txt\n"), "{text}");
+        // Room for little more than the references.
+        let text = fork(&parts, 20);
+        assert_eq!(text, "## Low\n… 250 tokens in low.txt\n\n## High\n… 250 tokens in high.txt\n\n");
+        assert_eq!(fork(&parts, 10), "## High\n… 250 tokens in high.txt\n\n");
+        assert_eq!(fork(&parts, 0), "");
+        // Without a file nothing can be referred to.
+        let text = fork(&[part("Notes", &long, 1, None)], 100);
+        assert!(text.contains(" more tokens left out\n"), "{text}");
+        assert_eq!(fork(&[part("Notes", &long, 1, None)], 20), "");
+    }
+
+    #[test]
+    fn tokens_are_four_bytes_rounded_up() {
+        assert_eq!(
+            [estimate_tokens(""), estimate_tokens("a"), estimate_tokens("abcd"), estimate_tokens("abcde")],
+            [0, 1, 1, 2]
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_context_never_exceeds_its_budget(
+            parts in prop::collection::vec(
+                ("[a-zé ]{0,12}", "(?s)(.|[a-z ]{30}\n){0,60}", 0..4_u32, prop::option::of("[a-zé/.]{1,30}")), 0..6),
+            budget in 0..900_usize,
+        ) {
+            let parts: Vec<_> = parts
+                .iter()
+                .map(|(title, text, priority, file)| part(title, text, *priority, file.as_deref()))
+                .collect();
+            prop_assert!(estimate_tokens(&fork(&parts, budget)) <= budget);
+        }
+
+        #[test]
+        fn a_fence_holds_any_text(text in "(?s)(.|0123456789abcdef|data |>>>|\n){0,40}") {
+            let nonce = Nonce::new("0123456789abcdef").unwrap();
+            let fenced = fence(&text, &nonce);
+            prop_assert_eq!(fenced.to_ascii_lowercase().matches("0123456789abcdef").count(), 2);
+            prop_assert!(fenced.starts_with("<<<data ") && fenced.ends_with("\ndata 0123456789abcdef>>>\n"));
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! `work` says; what cannot be bounded this way (accumulation in `set` or `namespace`, loops in loops, repetition by a
 //! number from the inputs) has none.
 
-use minijinja::machinery::ast::{BinOp, BinOpKind, CallArg, CallType, Expr, Filter, Stmt, UnaryOpKind};
+use minijinja::machinery::ast::{BinOp, BinOpKind, CallArg, CallType, Compare, Expr, Filter, Stmt, UnaryOpKind};
 
 /// Bytes of work that a rendering in process may take; more is for a child, which can be killed.
 const WORK_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -17,13 +17,49 @@ const INDENT: u64 = 5;
 /// What writing a byte as JSON may grow it to, with room for separators.
 const JSON: u64 = 8;
 
-/// Bytes of work for one byte of input.
+/// What an operation weighs besides its operands.
+const OPERATION: u64 = 16;
+
+/// An upper bound of a number of bytes, before the values are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Bytes {
+    /// For each byte of all inputs.
+    whole: u64,
+    /// For each byte of the item of a loop; the items of a loop are together no larger than the inputs.
+    item: u64,
+    /// Whatever the inputs are.
+    fixed: u64,
+}
+
+impl Bytes {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            whole: self.whole.saturating_add(other.whole),
+            item: self.item.saturating_add(other.item),
+            fixed: self.fixed.saturating_add(other.fixed),
+        }
+    }
+
+    fn times(self, by: u64) -> Self {
+        Self {
+            whole: self.whole.saturating_mul(by),
+            item: self.item.saturating_mul(by),
+            fixed: self.fixed.saturating_mul(by),
+        }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self { whole: self.whole.max(other.whole), item: self.item.max(other.item), fixed: self.fixed.max(other.fixed) }
+    }
+}
+
+/// The work of a rendering, in bytes that are looked at or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Cost {
     /// Outside loops.
-    once: u64,
+    once: Bytes,
     /// In one turn of a loop.
-    turn: u64,
+    turn: Bytes,
 }
 
 impl Cost {
@@ -38,16 +74,19 @@ impl Cost {
     pub fn of_expression(expression: &Expr<'_>) -> Option<Self> {
         let mut meter = Meter::default();
         let size = meter.expression(expression)?;
-        meter.work(size.growth);
+        meter.work(size.bytes);
         Some(meter.cost)
     }
 
     /// Whether inputs of this many bytes, text included, may be rendered in process.
     pub fn fits(self, input_bytes: usize) -> bool {
-        let bytes = (input_bytes as u64).max(64);
-        let turns = TURNS_MAX.min(bytes);
-        let work = self.once.saturating_add(self.turn.saturating_mul(turns)).saturating_mul(bytes);
-        work <= WORK_BYTES_MAX
+        let inputs = input_bytes as u64;
+        let turns = TURNS_MAX.min(inputs);
+        let of_inputs = |each: u64| each.saturating_mul(inputs);
+        let turn = of_inputs(self.turn.whole).saturating_add(self.turn.fixed).saturating_mul(turns);
+        let items = of_inputs(self.turn.item.saturating_add(self.once.item));
+        let once = of_inputs(self.once.whole).saturating_add(self.once.fixed);
+        once.saturating_add(items).saturating_add(turn) <= WORK_BYTES_MAX
     }
 }
 
@@ -64,34 +103,43 @@ enum Shape {
 
 #[derive(Clone, Copy)]
 struct Size {
-    /// Bytes for one byte of input.
-    growth: u64,
+    bytes: Bytes,
     shape: Shape,
 }
 
-const SCALAR: Size = Size { growth: 0, shape: Shape::Scalar };
+const SCALAR: Size = Size { bytes: Bytes { whole: 0, item: 0, fixed: ELEMENT }, shape: Shape::Scalar };
 
-fn any(growth: u64) -> Size {
-    Size { growth, shape: Shape::Any }
+fn any(bytes: Bytes) -> Size {
+    Size { bytes, shape: Shape::Any }
+}
+
+fn list(bytes: Bytes) -> Size {
+    Size { bytes, shape: Shape::List }
+}
+
+fn fixed(bytes: u64) -> Bytes {
+    Bytes { fixed: bytes, ..Bytes::default() }
 }
 
 #[derive(Default)]
-struct Meter {
+struct Meter<'a> {
     cost: Cost,
     looping: bool,
+    /// Names that stand for one item of the inputs at a time.
+    items: Vec<&'a str>,
 }
 
-impl Meter {
-    fn work(&mut self, growth: u64) {
+impl<'a> Meter<'a> {
+    fn work(&mut self, bytes: Bytes) {
         let place = if self.looping { &mut self.cost.turn } else { &mut self.cost.once };
-        *place = place.saturating_add(growth);
+        *place = place.plus(bytes).plus(fixed(OPERATION));
     }
 
-    fn statements(&mut self, statements: &[Stmt<'_>]) -> Option<()> {
+    fn statements(&mut self, statements: &[Stmt<'a>]) -> Option<()> {
         statements.iter().try_for_each(|statement| self.statement(statement))
     }
 
-    fn statement(&mut self, statement: &Stmt<'_>) -> Option<()> {
+    fn statement(&mut self, statement: &Stmt<'a>) -> Option<()> {
         match statement {
             Stmt::Template(template) => self.statements(&template.children),
             Stmt::EmitRaw(_) => Some(()),
@@ -106,14 +154,17 @@ impl Meter {
             }
             Stmt::ForLoop(for_loop) if !self.looping && !for_loop.recursive => {
                 let size = self.expression(&for_loop.iter)?;
-                let list = self.elements(size);
-                self.work(list.growth);
+                self.work(self.elements(size).bytes);
+                if disjoint(&for_loop.iter) {
+                    self.bind(&for_loop.target);
+                }
                 self.looping = true;
                 if let Some(filter) = &for_loop.filter_expr {
                     self.expression(filter)?;
                 }
                 self.statements(&for_loop.body)?;
                 self.looping = false;
+                self.items.clear();
                 self.statements(&for_loop.else_body)
             }
             Stmt::ForLoop(_)
@@ -126,17 +177,25 @@ impl Meter {
         }
     }
 
-    fn expression(&mut self, expression: &Expr<'_>) -> Option<Size> {
+    fn expression(&mut self, expression: &Expr<'a>) -> Option<Size> {
         let size = match expression {
             // Looking a name up shares the value; nothing is copied.
-            Expr::Var(_) => return Some(any(1)),
-            Expr::GetAttr(attribute) => return self.expression(&attribute.expr).map(|size| any(size.growth)),
+            Expr::Var(name) => {
+                let item = self.items.contains(&name.id);
+                return Some(any(Bytes { whole: u64::from(!item), item: u64::from(item), fixed: ELEMENT }));
+            }
+            Expr::GetAttr(attribute) => return self.expression(&attribute.expr).map(|size| any(size.bytes)),
             Expr::Const(constant) => {
-                return Some(if constant.value.is_number() { SCALAR } else { any(1) });
+                // A literal may be folded from others; what it holds is in the text, which counts as input.
+                return Some(match constant.value.as_str() {
+                    Some(text) => any(fixed(text.len() as u64 + ELEMENT)),
+                    None if constant.value.is_number() => SCALAR,
+                    None => any(Bytes { whole: 1, ..fixed(ELEMENT) }),
+                });
             }
             Expr::GetItem(item) => {
                 self.expression(&item.subscript_expr)?;
-                any(self.expression(&item.expr)?.growth)
+                any(self.expression(&item.expr)?.bytes)
             }
             Expr::Slice(slice) => {
                 for part in [&slice.start, &slice.stop, &slice.step].into_iter().flatten() {
@@ -152,14 +211,7 @@ impl Meter {
                 }
             }
             Expr::BinOp(binary) => self.binary(binary)?,
-            Expr::Compare(compare) => {
-                let mut growth = self.expression(&compare.expr)?.growth;
-                for operand in &compare.ops {
-                    growth = growth.saturating_add(self.expression(&operand.expr)?.growth);
-                }
-                self.work(growth);
-                SCALAR
-            }
+            Expr::Compare(compare) => self.compare(compare)?,
             Expr::IfExpr(choice) => {
                 self.expression(&choice.test_expr)?;
                 let yes = self.expression(&choice.true_expr)?;
@@ -171,37 +223,59 @@ impl Meter {
             }
             Expr::Filter(filter) => self.filter(filter)?,
             Expr::Test(test) => {
-                let growth = self.expression(&test.expr)?.growth.saturating_add(self.arguments(&test.args)?);
+                let bytes = self.expression(&test.expr)?.bytes.plus(self.arguments(&test.args)?);
                 // `is defined` looks at the value's kind only.
                 if !matches!(test.name, "defined" | "undefined" | "none" | "null") {
-                    self.work(growth);
+                    self.work(bytes);
                 }
                 return Some(SCALAR);
             }
             Expr::Call(call) => match call.identify_call() {
-                CallType::Function("range") => Size { growth: range_length(&call.args)?, shape: Shape::List },
+                CallType::Function("range") => list(fixed(range_length(&call.args)?.saturating_mul(ELEMENT))),
                 CallType::Function(_) | CallType::Method(..) | CallType::Object(_) => return None,
             },
             Expr::List(list) => self.sum(list.items.iter())?,
             Expr::Tuple(tuple) => self.sum(tuple.items.iter())?,
             Expr::Map(map) => self.sum(map.keys.iter().chain(&map.values))?,
         };
-        self.work(size.growth);
+        self.work(size.bytes);
         Some(size)
     }
 
-    fn sum<'e, 'a: 'e>(&mut self, items: impl Iterator<Item = &'e Expr<'a>>) -> Option<Size> {
-        let mut growth = 1_u64;
-        for item in items {
-            growth = growth.saturating_add(self.expression(item)?.growth);
+    fn compare(&mut self, compare: &Compare<'a>) -> Option<Size> {
+        let mut bytes = self.expression(&compare.expr)?.bytes;
+        for operand in &compare.ops {
+            // An operand in the middle is compared twice.
+            bytes = bytes.plus(self.expression(&operand.expr)?.bytes.times(2));
         }
-        Some(Size { growth, shape: Shape::List })
+        self.work(bytes);
+        Some(SCALAR)
     }
 
-    fn binary(&mut self, binary: &BinOp<'_>) -> Option<Size> {
+    fn sum<'e>(&mut self, items: impl Iterator<Item = &'e Expr<'a>>) -> Option<Size>
+    where
+        'a: 'e,
+    {
+        let mut bytes = fixed(ELEMENT);
+        for item in items {
+            bytes = bytes.plus(self.expression(item)?.bytes).plus(fixed(ELEMENT));
+        }
+        Some(list(bytes))
+    }
+
+    fn bind(&mut self, target: &Expr<'a>) {
+        match target {
+            Expr::Var(name) => self.items.push(name.id),
+            Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.bind(item)),
+            Expr::List(list) => list.items.iter().for_each(|item| self.bind(item)),
+            _ => {}
+        }
+    }
+
+    fn binary(&mut self, binary: &BinOp<'a>) -> Option<Size> {
         let left = self.expression(&binary.left)?;
         let right = self.expression(&binary.right)?;
-        let growth = left.growth.saturating_add(right.growth);
+        let bytes = left.bytes.plus(right.bytes);
         Some(match binary.op {
             BinOpKind::ScAnd | BinOpKind::ScOr => either(left, right),
             BinOpKind::Eq
@@ -211,49 +285,55 @@ impl Meter {
             | BinOpKind::Gt
             | BinOpKind::Gte
             | BinOpKind::In => {
-                self.work(growth);
+                self.work(bytes);
                 SCALAR
             }
             // An operator of numbers; on anything else the rendering ends with an error.
             BinOpKind::Sub | BinOpKind::Div | BinOpKind::FloorDiv | BinOpKind::Rem | BinOpKind::Pow => SCALAR,
             BinOpKind::Add if left.shape == Shape::Scalar && right.shape == Shape::Scalar => SCALAR,
-            BinOpKind::Add => any(growth),
-            BinOpKind::Concat => any(growth.saturating_add(1).saturating_mul(JSON)),
+            BinOpKind::Add => any(bytes),
+            BinOpKind::Concat => any(bytes.times(JSON)),
             BinOpKind::Mul if left.shape == Shape::Scalar && right.shape == Shape::Scalar => SCALAR,
             BinOpKind::Mul => {
                 let times = constant(&binary.left).or_else(|| constant(&binary.right))?;
-                any(growth.saturating_mul(times))
+                any(bytes.times(times))
             }
         })
     }
 
-    fn filter(&mut self, filter: &Filter<'_>) -> Option<Size> {
+    fn filter(&mut self, filter: &Filter<'a>) -> Option<Size> {
         let value = self.expression(filter.expr.as_ref()?)?;
         let arguments = self.arguments(&filter.args)?;
-        self.work(value.growth.saturating_add(arguments));
-        let grown = |by: u64| any(value.growth.saturating_mul(by));
+        self.work(value.bytes.plus(arguments));
+        let grown = |by: u64| any(value.bytes.times(by));
         Some(match filter.name {
             "length" | "count" | "abs" | "int" | "float" | "round" => {
                 // Their defaults may be any value.
                 if filter.args.is_empty() { SCALAR } else { any(arguments) }
             }
-            "default" | "d" => any(value.growth.saturating_add(arguments)),
+            "default" | "d" => any(value.bytes.plus(arguments)),
             "first" | "last" | "min" | "max" => {
-                self.work(self.elements(value).growth);
-                any(value.growth)
+                self.work(self.elements(value).bytes);
+                any(value.bytes)
             }
             "upper" | "lower" | "title" | "capitalize" => grown(3),
-            "trim" => any(value.growth),
+            "trim" => any(value.bytes),
             "string" => grown(JSON),
             // An indent is any number of blanks.
             "tojson" if filter.args.is_empty() => grown(JSON),
             "list" | "sort" | "unique" | "reverse" | "split" | "lines" | "select" | "reject" | "selectattr"
             | "rejectattr" => self.elements(value),
-            "items" | "keys" | "values" => Size { growth: value.growth.saturating_mul(3), shape: Shape::List },
+            "items" | "keys" | "values" => list(value.bytes.times(3)),
             // A filter named in a string would need its own bound.
             "map" if filter.args.iter().all(|arg| matches!(arg, CallArg::Kwarg("attribute" | "default", _))) => {
-                let list = self.elements(value);
-                Size { growth: list.growth.saturating_mul(arguments.saturating_add(1)), shape: Shape::List }
+                let elements = self.elements(value).bytes;
+                // The default may stand for every element.
+                let default = match (filter.args.len(), arguments) {
+                    (0 | 1, _) => 0,
+                    (_, Bytes { whole: 0, item: 0, fixed }) => fixed,
+                    (_, Bytes { .. }) => return None,
+                };
+                list(elements.times(default.saturating_add(1)))
             }
             "join" => grown(JSON.saturating_add(literal_bytes(&filter.args, 0)?)),
             "replace" => grown(literal_bytes(&filter.args, 1)?.saturating_add(1)),
@@ -263,31 +343,57 @@ impl Meter {
         })
     }
 
-    fn arguments(&mut self, arguments: &[CallArg<'_>]) -> Option<u64> {
-        let mut growth = 0_u64;
+    fn arguments(&mut self, arguments: &[CallArg<'a>]) -> Option<Bytes> {
+        let mut bytes = Bytes::default();
         for argument in arguments {
             match argument {
                 CallArg::Pos(value) | CallArg::Kwarg(_, value) => {
-                    growth = growth.saturating_add(self.expression(value)?.growth);
+                    bytes = bytes.plus(self.expression(value)?.bytes);
                 }
                 CallArg::PosSplat(_) | CallArg::KwargSplat(_) => return None,
             }
         }
-        Some(growth)
+        Some(bytes)
     }
 
     fn elements(&self, size: Size) -> Size {
-        let growth = match size.shape {
-            Shape::Any => size.growth.saturating_mul(ELEMENT + 1),
-            Shape::List | Shape::Scalar => size.growth,
-        };
-        Size { growth, shape: Shape::List }
+        list(match size.shape {
+            Shape::Any => size.bytes.times(ELEMENT + 1),
+            Shape::List | Shape::Scalar => size.bytes,
+        })
     }
 }
 
 fn either(left: Size, right: Size) -> Size {
     let shape = if left.shape == right.shape { left.shape } else { Shape::Any };
-    Size { growth: left.growth.max(right.growth), shape }
+    Size { bytes: left.bytes.max(right.bytes), shape }
+}
+
+/// Whether the elements of a value are separate parts of the inputs, each of them once.
+fn disjoint(expression: &Expr<'_>) -> bool {
+    match expression {
+        Expr::Var(_) => true,
+        Expr::GetAttr(attribute) => disjoint(&attribute.expr),
+        Expr::GetItem(item) => disjoint(&item.expr),
+        Expr::Filter(filter) => {
+            let picks = matches!(
+                filter.name,
+                "items"
+                    | "keys"
+                    | "values"
+                    | "list"
+                    | "sort"
+                    | "unique"
+                    | "reverse"
+                    | "select"
+                    | "reject"
+                    | "selectattr"
+                    | "rejectattr"
+            );
+            picks && filter.expr.as_ref().is_some_and(disjoint)
+        }
+        _ => false,
+    }
 }
 
 /// A number written in the text, as a count.

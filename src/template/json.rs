@@ -12,6 +12,9 @@ const DEPTH_MAX: usize = 128;
 /// What a value weighs besides its text, in bytes.
 const VALUE_BYTES: usize = 32;
 
+/// What an element of a result counts besides its text; keeps the memory for a result of many small ones in proportion.
+const ELEMENT_BYTES: usize = 16;
+
 /// Gives the engine a value of ours; a string in it stays a string, whatever it holds.
 pub(super) fn to_engine(value: &Json) -> Value {
     match value {
@@ -62,7 +65,7 @@ fn add_weight(value: &Json, depth: usize, total: &mut usize) -> Result<(), Rende
     Ok(())
 }
 
-/// A value of the engine as JSON, of at most [`OUTPUT_BYTES_MAX`] bytes.
+/// A value of the engine as JSON, of at most [`OUTPUT_BYTES_MAX`] bytes, each element counting [`ELEMENT_BYTES`].
 pub(super) fn from_engine(value: &Value) -> Result<Json, Error> {
     let mut left = OUTPUT_BYTES_MAX;
     convert(value, 0, &mut left)
@@ -72,7 +75,7 @@ fn convert(value: &Value, depth: usize, left: &mut usize) -> Result<Json, Error>
     if depth > DEPTH_MAX {
         return Err(invalid(format!("the value nests deeper than {DEPTH_MAX}")));
     }
-    spend(1, left)?;
+    spend(ELEMENT_BYTES, left)?;
     Ok(match value.kind() {
         ValueKind::Undefined => return Err(Error::from(ErrorKind::UndefinedError)),
         ValueKind::None => Json::Null,

@@ -10,6 +10,8 @@ mod cost;
 mod engine;
 mod filters;
 mod json;
+#[cfg(test)]
+mod properties;
 mod reference;
 mod render;
 mod scan;

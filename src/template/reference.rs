@@ -51,8 +51,6 @@ pub(super) fn of_expression(expression: &Expr<'_>) -> Vec<Reference> {
 impl<'a> Walk<'a> {
     fn finish(mut self) -> Vec<Reference> {
         self.found.sort_by_key(|reference| (reference.span.start, reference.span.end));
-        let mut known = HashSet::new();
-        self.found.retain(|reference| known.insert((reference.path.clone(), reference.guarded)));
         self.found
     }
 
@@ -337,5 +335,91 @@ fn facts(condition: &Expr<'_>) -> Facts {
             left
         }
         _ => Facts::default(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::template::{Expression, Reference, Template};
+
+    /// `path@text` for each reference, with `?` where it is guarded.
+    fn shown(text: &str, references: &[Reference]) -> Vec<String> {
+        let show = |reference: &Reference| {
+            let mark = if reference.guarded { "?" } else { "" };
+            let written = &text[reference.span.start..reference.span.end];
+            let path = reference.path.join(".");
+            if path == written { format!("{path}{mark}") } else { format!("{path}@{written}{mark}") }
+        };
+        references.iter().map(show).collect()
+    }
+
+    fn expression(text: &str) -> Vec<String> {
+        shown(text, Expression::parse(text).unwrap().references())
+    }
+
+    fn template(text: &str) -> Vec<String> {
+        shown(text, Template::parse(text).unwrap().references())
+    }
+
+    #[test]
+    fn paths_go_as_far_as_the_text_fixes_them() {
+        assert_eq!(expression("quality.review.issues | length == 0"), ["quality.review.issues"]);
+        assert_eq!(expression(r#"steps["x"].y + a["b"]"#), [r#"steps.x.y@steps["x"].y"#, r#"a.b@a["b"]"#]);
+        assert_eq!(expression("build[0].name"), ["build"]);
+        assert_eq!(expression("build[inputs.key].name"), ["build", "inputs.key"]);
+        assert_eq!(expression("(a.b).c"), ["a.b.c@a.b).c"]);
+        assert_eq!(expression("a[1:n.x]"), ["a", "n.x"]);
+        assert_eq!(expression("{'k': a}['k'].z + [b][0].q"), ["a", "b"]);
+        assert_eq!(expression("x in y.z and 'w' in v"), ["x", "y.z", "v"]);
+        assert_eq!(expression("null == a and true"), ["a"]);
+        assert_eq!(expression("xs | map(attribute='a.b') | join(sep)"), ["xs", "sep"]);
+        assert_eq!(expression("range(n)"), ["n"]);
+        assert_eq!(expression("a.b == 'ü' and c"), ["a.b", "c"]);
+    }
+
+    #[test]
+    fn every_occurrence_is_there_in_order() {
+        assert_eq!(template("{{ b }} {{ a.x }}{# c #}{% raw %}{{ d }}{% endraw %}\n{{ b }}"), ["b", "a.x", "b"]);
+        assert_eq!(template("no names, {not} even $x"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn names_that_the_text_binds_are_not_from_outside() {
+        assert_eq!(
+            template("{% for m in design.modules %}{{ m.name }}{{ loop.index }}{{ x }}{% endfor %}{{ m }}"),
+            ["design.modules", "x", "m"]
+        );
+        assert_eq!(template("{% for k, v in map | items if v.on %}{{ k }}{% else %}{{ k }}{% endfor %}"), ["map", "k"]);
+        assert_eq!(
+            template("{% set a = b.c %}{{ a.d }}{% with e = a, f = g %}{{ e }}{{ f }}{% endwith %}{{ e }}"),
+            ["b.c", "g", "e"]
+        );
+        assert_eq!(template("{% set a %}{{ b }}{% endset %}{{ a }}"), ["b"]);
+        assert_eq!(template("{% set ns = namespace(n=i) %}{% set ns.n = ns.n + j %}{{ ns.n }}"), ["i", "j"]);
+        assert_eq!(template("{% for a in a %}{{ a }}{% endfor %}"), ["a"]);
+        assert_eq!(template("{% for i in xs %}{% set y = i %}{% endfor %}{{ y }}"), ["xs", "y"]);
+        assert_eq!(template("{% if c %}{% set a = 1 %}{% else %}{% set a = 2 %}{% endif %}{{ a }}"), ["c"]);
+        assert_eq!(template("{% if c %}{% set a = 1 %}{{ a }}{% endif %}{{ a }}"), ["c", "a"]);
+    }
+
+    #[test]
+    fn guards_hold_where_the_name_is_known_to_be_there() {
+        assert_eq!(expression("a is defined and a.b.c"), ["a?", "a.b.c?"]);
+        assert_eq!(expression("a is defined or a.b"), ["a?", "a.b"]);
+        assert_eq!(expression("a is undefined or a.b"), ["a?", "a.b?"]);
+        assert_eq!(expression("not (a is defined) or a.b"), ["a?", "a.b?"]);
+        assert_eq!(expression("not a is defined and a.b"), ["a?", "a.b"]);
+        assert_eq!(expression("a.x if a is defined else a.y"), ["a.x?", "a?", "a.y"]);
+        assert_eq!(expression("a.b is defined and a.c and a.b.d"), ["a.b?", "a.c", "a.b.d?"]);
+        assert_eq!(expression("a is defined and b is defined and a.c == b.c"), ["a?", "b?", "a.c?", "b.c?"]);
+        assert_eq!(expression("a[0] is defined and a.b"), ["a", "a.b"]);
+        assert_eq!(expression("a.b | default(c.d)"), ["a.b?", "c.d"]);
+        assert_eq!(expression("a is defined and b.c"), ["a?", "b.c"]);
+        assert_eq!(
+            template("{% if a is defined %}{{ a.b }}{% elif b %}{{ a.c }}{% else %}{{ a.d }}{% endif %}{{ a }}"),
+            ["a?", "a.b?", "b", "a.c", "a.d", "a"]
+        );
+        assert_eq!(template("{% if a is not defined %}{{ a.b }}{% else %}{{ a.c }}{% endif %}"), ["a?", "a.b", "a.c?"]);
     }
 }

@@ -4,7 +4,7 @@
 //! (`fits_in_process`); everything else goes through `execute::render`. Rendering is pure and happens once: a value
 //! that looks like a template stays text.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::collections::BTreeSet;
 
 use minijinja::{ErrorKind, Value};
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ impl Template {
     pub fn render(&self, values: &Map<String, Json>) -> Result<String, RenderError> {
         let context = context(self.references(), values)?;
         let environment = engine::environment();
-        let explain = |error| explain(&error, self.text(), self.references(), values);
+        let explain = |error| explain(&error, self.text(), self.references());
         let template = environment.template_from_str(self.text()).map_err(explain)?;
         let mut capped = Capped::default();
         match template.render_captured_to(context, &mut capped).map(|_| ()) {
@@ -123,7 +123,7 @@ impl Expression {
     pub fn evaluate(&self, values: &Map<String, Json>) -> Result<Json, RenderError> {
         let context = context(self.references(), values)?;
         let environment = engine::environment();
-        let explain = |error| explain(&error, self.text(), self.references(), values);
+        let explain = |error| explain(&error, self.text(), self.references());
         let expression = environment.compile_expression(self.text()).map_err(explain)?;
         let value = expression.eval(context).map_err(explain)?;
         json::from_engine(&value).map_err(explain)
@@ -196,12 +196,15 @@ fn fits(
     Ok(cost.is_some_and(|cost| cost.fits(weight + text.len())))
 }
 
-fn explain(error: &minijinja::Error, text: &str, references: &[Reference], values: &Map<String, Json>) -> RenderError {
+fn explain(error: &minijinja::Error, text: &str, references: &[Reference]) -> RenderError {
     let range = text::clamp(text, error.range().unwrap_or(0..text.len()));
     match error.kind() {
         ErrorKind::UndefinedError => {
-            let (path, span) = missing(&range, references, values)
-                .unwrap_or_else(|| (text[range.clone()].trim().to_owned(), Span::new(range)));
+            // The engine's range may start at a dot in the middle of a name.
+            let overlaps = |span: Span| span.start < range.end && range.start < span.end;
+            let span = references.iter().map(|reference| reference.span).find(|&span| overlaps(span));
+            let span = span.unwrap_or_else(|| Span::new(range));
+            let path = missing(error).map_or_else(|| text[span.start..span.end].trim().to_owned(), str::to_owned);
             RenderError::Undefined { path, span }
         }
         ErrorKind::OutOfFuel => {
@@ -214,20 +217,138 @@ fn explain(error: &minijinja::Error, text: &str, references: &[Reference], value
     }
 }
 
-/// The first name read within `range` that the values do not have, up to the part that is missing.
-fn missing(range: &Range<usize>, references: &[Reference], values: &Map<String, Json>) -> Option<(String, Span)> {
-    references
-        .iter()
-        .filter(|reference| range.start <= reference.span.start && reference.span.end <= range.end)
-        .find_map(|reference| {
-            let mut names = reference.path.iter();
-            let mut path = names.next()?.clone();
-            let mut at = values.get(&path);
-            for name in names {
-                let Some(value) = at else { break };
-                path = format!("{path}.{name}");
-                at = value.get(name);
-            }
-            at.is_none().then_some((path, reference.span))
-        })
+/// The name up to the first part that is missing, as the engine describes it where it can.
+fn missing(error: &minijinja::Error) -> Option<&str> {
+    let path = error.detail()?.split('`').nth(1)?;
+    (!path.contains("(...)")).then_some(path)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn values() -> Map<String, Json> {
+        let values = json!({
+            "inputs": { "idea": "a word counter", "n": 3, "on": true, "off": false, "nothing": null, "f": 1.0 },
+            "review": { "issues": [{ "name": "a", "high": true }, { "name": "b", "high": false }] },
+            "z": { "zebra": 1, "apple": [2, "x"], "mango": {} },
+            "html": "<b>&\"'</b>",
+            "text": "yes",
+        });
+        values.as_object().cloned().unwrap()
+    }
+
+    fn render(text: &str) -> String {
+        Template::parse(text).unwrap().render(&values()).unwrap()
+    }
+
+    fn evaluate(text: &str) -> Json {
+        Expression::parse(text).unwrap().evaluate(&values()).unwrap()
+    }
+
+    fn error(text: &str) -> String {
+        Template::parse(text).unwrap().render(&values()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn strings_appear_as_they_are_and_all_else_as_json() {
+        assert_eq!(render("Build {{ inputs.idea }}\n"), "Build a word counter\n");
+        assert_eq!(
+            render("{{ inputs.on }} {{ inputs.off }} {{ inputs.nothing }} {{ true }} {{ none }} {{ null }}"),
+            "true false null true null null"
+        );
+        assert_eq!(render("{{ z }} {{ inputs.f }} {{ 2 / 2 }}"), r#"{"zebra":1,"apple":[2,"x"],"mango":{}} 1.0 1.0"#);
+        assert_eq!(render("{{ html }} {{ [html] }}"), "<b>&\"'</b> [\"<b>&\\\"'</b>\"]");
+        assert_eq!(render("{{ [true, null, 'x', 1.0] | join(' ') }}"), "true null x 1.0");
+        assert_eq!(render("{{ true | string }} {{ z.apple | tojson }}"), "true [2,\"x\"]");
+        assert_eq!(render("{{ z.apple | tojson(2) }}"), "[\n  2,\n  \"x\"\n]");
+        assert_eq!(render("{{ z | keys }} {{ z | values | first }}"), r#"["zebra","apple","mango"] 1"#);
+        assert_eq!(render("{{ 'x' if inputs.off }}."), ".");
+        assert_eq!(render("{% for i in review.issues %}{{ loop.index }}{{ i.name }} {% endfor %}"), "1a 2b ");
+    }
+
+    #[test]
+    fn a_single_tag_keeps_its_type() {
+        let value = |text: &str| Template::parse(text).unwrap().render_value(&values()).unwrap();
+        assert_eq!(value("{{ inputs.n }}"), json!(3));
+        assert_eq!(value("{{ inputs.nothing }}"), json!(null));
+        assert_eq!(value("{{ review.issues | map(attribute='name') }}"), json!(["a", "b"]));
+        assert_eq!(value("{{ z }}").to_string(), values()["z"].to_string());
+        assert_eq!(value(" {{ inputs.n }}"), json!(" 3"));
+    }
+
+    #[test]
+    fn a_missing_name_is_an_error_that_names_it() {
+        assert_eq!(error("{{ inputs.idee }}"), "`inputs.idee` is not defined");
+        assert_eq!(error("{{ nobody.knows.this }}"), "`nobody` is not defined");
+        assert_eq!(error("{{ inputs.a.b.c }}"), "`inputs.a` is not defined");
+        assert_eq!(error("{% for i in review.issues %}{{ i.nam }}{% endfor %}"), "`i.nam` is not defined");
+        assert_eq!(error("{% if inputs.idee %}{% endif %}"), "`inputs.idee` is not defined");
+        assert_eq!(error("{% for x in inputs.xs %}{% endfor %}"), "`inputs.xs` is not defined");
+        assert_eq!(error("{{ inputs.idee ~ 'x' }}"), "`inputs.idee` is not defined");
+        assert_eq!(error("{{ [inputs.idee] }}"), "`inputs.idee` is not defined");
+        let text = "{{ inputs.n }} {{ inputs.idee }}";
+        let error = Template::parse(text).unwrap().render(&values()).unwrap_err();
+        let RenderError::Undefined { span, .. } = error else { panic!("{error}") };
+        assert_eq!(&text[span.start..span.end], "inputs.idee");
+        assert_eq!(render("{{ inputs.idee | default('none') }} {{ nobody is defined }}"), "none false");
+    }
+
+    #[test]
+    fn conditions_are_true_or_false_and_nothing_else() {
+        let check = |text: &str| Expression::parse(text).unwrap().evaluate_bool(&values()).map_err(|e| e.to_string());
+        assert_eq!(check("review.issues | length == 2 and inputs.on"), Ok(true));
+        assert_eq!(check("review.issues | selectattr('high') | list | length > 1"), Ok(false));
+        assert_eq!(check("inputs.idea is defined and 'word' in inputs.idea"), Ok(true));
+        assert_eq!(check("inputs.nothing == null and inputs.nothing is null"), Ok(true));
+        assert_eq!(check("text"), Err("expected true or false, got the string \"yes\"".to_owned()));
+        assert_eq!(check("1"), Err("expected true or false, got the number 1".to_owned()));
+        assert_eq!(check("inputs.nothing"), Err("expected true or false, got null".to_owned()));
+        assert_eq!(
+            check("review.issues"),
+            Err("expected true or false, got the list \
+            [{\"name\":\"a\",\"high\":true},{\"name\":\"b\",\"high\":false}]"
+                .to_owned())
+        );
+    }
+
+    #[test]
+    fn results_that_json_cannot_hold_are_errors() {
+        assert!(Expression::parse("1e308 * 10").unwrap().evaluate(&values()).is_err());
+        assert!(Expression::parse("2 ** 100").unwrap().evaluate(&values()).is_err());
+        assert_eq!(evaluate("18446744073709551615"), json!(u64::MAX));
+        assert_eq!(evaluate("inputs.n * 1.5 + inputs.n // 2"), json!(5.5));
+    }
+
+    #[test]
+    fn values_that_are_too_large_or_deep_are_refused() {
+        let template = Template::parse("{{ x }}").unwrap();
+        let large = json!({ "x": ["y".repeat(VALUES)] });
+        let found = template.render(large.as_object().unwrap());
+        assert!(matches!(found, Err(RenderError::Limit { .. })), "{found:?}");
+        let mut deep = json!(1);
+        for _ in 0..200 {
+            deep = json!([deep]);
+        }
+        let found = template.fits_in_process(json!({ "x": deep }).as_object().unwrap());
+        assert!(matches!(found, Err(RenderError::Limit { .. })), "{found:?}");
+        // What the text does not read does not count.
+        let unread = json!({ "x": 1, "y": large });
+        assert_eq!(template.render(unread.as_object().unwrap()).unwrap(), "1");
+    }
+
+    const VALUES: usize = crate::template::VALUES_BYTES_MAX;
+
+    #[test]
+    fn output_has_a_cap() {
+        let values = json!({ "x": "y".repeat(1024 * 1024) });
+        let values = values.as_object().unwrap();
+        let four = Template::parse("{{ x }}{{ x }}{{ x }}{{ x }}").unwrap();
+        assert_eq!(four.render(values).unwrap().len(), OUTPUT_BYTES_MAX);
+        let more = Template::parse("{{ x }}{{ x }}{{ x }}{{ x }}z").unwrap();
+        assert_eq!(more.render(values).unwrap_err().to_string(), "the rendered text is longer than 4 MB");
+    }
 }

@@ -71,8 +71,7 @@ impl Template {
         })
     }
 
-    /// The names this text reads from outside, in the order of the text; each path once, or twice where it is read
-    /// both guarded and not.
+    /// The names this text reads from outside, each time that it does, in the order of the text.
     #[must_use]
     pub fn references(&self) -> &[Reference] {
         &self.references
@@ -181,4 +180,100 @@ pub(super) fn clamp(text: &str, range: Range<usize>) -> Range<usize> {
     let start = text.floor_char_boundary(range.start);
     let end = text.ceil_char_boundary(range.end.max(start));
     start..end
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// `message [text under the caret] help`.
+    fn fault(error: TemplateError, text: &str) -> String {
+        format!("{} [{}] {}", error.message, &text[error.span.start..error.span.end], error.help)
+    }
+
+    fn template(text: &str) -> String {
+        fault(Template::parse(text).unwrap_err(), text)
+    }
+
+    fn expression(text: &str) -> String {
+        fault(Expression::parse(text).unwrap_err(), text)
+    }
+
+    #[test]
+    fn refused_statements_name_the_way_out() {
+        for word in ["include 'x'", "import 'x' as y", "from 'x' import y", "extends 'x'"] {
+            let name = word.split(' ').next().unwrap_or_default();
+            let error = template(&format!("a {{% {word} %}}"));
+            assert_eq!(
+                error,
+                format!(
+                    "`{name}` is not a statement of templates here [{name}] \
+                     write the text where it is used, or use `prompt_file`"
+                )
+            );
+        }
+        for word in ["macro m()", "call m()", "block b"] {
+            assert!(template(&format!("{{% {word} %}}")).ends_with("use a `for` loop"));
+        }
+        for word in ["do x()", "autoescape true", "break", "frobnicate"] {
+            assert!(template(&format!("{{%- {word} -%}}")).contains("is not a statement"), "{word}");
+        }
+    }
+
+    #[test]
+    fn unknown_names_are_refused_with_a_suggestion() {
+        assert_eq!(expression("x | lenght == 0"), "there is no filter `lenght` [lenght] did you mean `length`?");
+        assert_eq!(expression("x is defned"), "there is no test `defned` [defned] did you mean `defined`?");
+        assert_eq!(expression("x is not emtpy").split(" [").next(), Some("there is no test `emtpy`"));
+        assert_eq!(
+            template("{% filter pprint %}{% endfilter %}").split(" [").next(),
+            Some("there is no filter `pprint`")
+        );
+        assert!(expression("debug()").starts_with("there is no function `debug`"));
+        assert!(expression("'a'.upper()").starts_with("values have no methods, so `upper` cannot be called"));
+        assert!(expression("a.if(b)").starts_with("values have no methods"));
+        assert!(expression("(a)(b)").starts_with("only functions can be called"));
+        assert!(expression("a['b'](c)").starts_with("only functions can be called"));
+        assert!(
+            template("{% for x in y recursive %}{{ loop(x) }}{% endfor %}").starts_with("there is no function `loop`")
+        );
+    }
+
+    #[test]
+    fn brackets_after_words_of_the_language_are_no_calls() {
+        for text in [
+            "not (a) and (b) or (c)",
+            "a in (1, 2)",
+            "(a) if (b) else (c)",
+            "a is divisibleby(2)",
+            "a is not divisibleby(2)",
+            "a | default(1)",
+        ] {
+            Expression::parse(text).unwrap();
+        }
+        Template::parse("{% if(a) %}{% elif(b) %}{% endif %}{% filter indent(2) %}x{% endfilter %}").unwrap();
+    }
+
+    #[test]
+    fn syntax_errors_point_at_their_place() {
+        assert_eq!(expression("{{ a.b }}"), "an expression takes no `{{ }}` [{{ a.b }}] write `a.b`");
+        assert!(expression("  ").starts_with("the expression is empty"));
+        assert!(expression("a = b").ends_with("[=] compare with `==`"), "{}", expression("a = b"));
+        assert!(expression("a && b").ends_with("write `and`, `or` and `not`"), "{}", expression("a && b"));
+        assert!(template("ü {{ a. }}").contains("[}}]"), "{}", template("ü {{ a. }}"));
+        assert!(template("{% if a %}").contains("unexpected end of input"), "{}", template("{% if a %}"));
+        assert!(!Template::parse("{{ 'ü").unwrap_err().message.is_empty());
+    }
+
+    #[test]
+    fn only_a_text_that_is_one_tag_is_an_expression() {
+        let whole = |text: &str| Template::parse(text).unwrap().as_expression().map(|inner| inner.text().to_owned());
+        assert_eq!(whole("{{ a }}").as_deref(), Some(" a "));
+        assert_eq!(whole("{{- a -}}").as_deref(), Some(" a "));
+        assert_eq!(whole("{{ {'a': '}}'} }}").as_deref(), Some(" {'a': '}}'} "));
+        for text in [" {{ a }}", "{{ a }}\n", "{{ a }}{{ b }}", "{{ a }}{# c #}", "a", "{% if a %}{% endif %}"] {
+            assert_eq!(whole(text), None, "{text}");
+        }
+    }
 }

@@ -58,6 +58,12 @@ impl Scheduler {
         }
     }
 
+    /// The gate's attempts were lost again and again.
+    pub(super) fn gate_lost(&mut self, instance: InstanceId, place: u16) {
+        let reason = "its attempts were lost again and again".to_owned();
+        self.judged(instance, place, Judgement { verdict: Verdict::Error, reason, evidence: Evidence::default() });
+    }
+
     fn judged(&mut self, instance: InstanceId, place: u16, judged: Judgement) {
         let verdict = match judged.verdict {
             Verdict::Error if planted::on(Bug::GateErrorPasses) => Verdict::Pass,
@@ -103,6 +109,7 @@ impl Scheduler {
         match self.step_of(instance).on_gate_fail.then {
             ThenFail::Fail => self.fail(instance, cause),
             ThenFail::Continue => self.succeed(instance),
+            ThenFail::Ask if self.frame(self.at(instance).frame).draining => self.fail(instance, cause),
             ThenFail::Ask => {
                 self.at_mut(instance).cause = Some(cause);
                 self.launch(instance, Purpose::Override);

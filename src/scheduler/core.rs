@@ -160,9 +160,8 @@ impl Scheduler {
                 }
             }
             Event::Finished { attempt, outcome } => {
-                if self.is_live(attempt) && !self.is_question(attempt.instance) {
-                    self.finished(attempt.instance, outcome);
-                } else if planted::on(Bug::LateReportTaken) && self.exists(attempt.instance) {
+                let late = planted::on(Bug::LateReportTaken) && self.exists(attempt.instance);
+                if late || (self.is_live(attempt) && !self.is_asked(attempt.instance)) {
                     self.finished(attempt.instance, outcome);
                 }
             }

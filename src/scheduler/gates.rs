@@ -117,6 +117,20 @@ impl Scheduler {
         }
     }
 
+    /// The question whether to take the step as it is could not be put to anybody.
+    pub(super) fn override_reported(&mut self, instance: InstanceId, outcome: Outcome) {
+        match (outcome, self.at(instance).cause.clone()) {
+            (Outcome::Stopped | Outcome::Lost, _) => self.lost(instance, Purpose::Override),
+            (Outcome::Succeeded(_) | Outcome::Failed(_) | Outcome::Judged(_), Some(cause)) => {
+                self.fail(instance, cause);
+            }
+            (Outcome::Succeeded(_) | Outcome::Failed(_) | Outcome::Judged(_), None) => {
+                let cause = self.cause(instance, CauseKind::Gate, "a gate failed and nobody could be asked");
+                self.fail(instance, cause);
+            }
+        }
+    }
+
     pub(super) fn fix_reported(&mut self, instance: InstanceId, outcome: Outcome) {
         match outcome {
             Outcome::Succeeded(_) => {
@@ -142,6 +156,12 @@ impl Scheduler {
             _ => return false,
         };
         self.asks_person(instance, purpose)
+    }
+
+    /// Whether a person has been asked: nobody else can answer then. A question that could not be put to a person is
+    /// one that its driver reports as failed.
+    pub(super) fn is_asked(&self, instance: InstanceId) -> bool {
+        self.is_question(instance) && self.at(instance).question.is_some()
     }
 
     /// Whether an attempt of that purpose asks a person.

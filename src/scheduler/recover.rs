@@ -30,7 +30,7 @@ impl Scheduler {
                 Phase::Starting(purpose) if self.at(instance).stop_sent.is_some() => (purpose, false),
                 _ => continue,
             };
-            if self.is_question(instance) {
+            if self.is_asked(instance) {
                 continue;
             }
             let attempt = self.current(instance);

@@ -229,7 +229,7 @@ impl Scheduler {
                 Purpose::Gate(place) => self.gate_reported(instance, place, outcome),
                 Purpose::Fix => self.fix_reported(instance, outcome),
                 Purpose::Reconcile => self.reconciled(instance, outcome),
-                Purpose::Override => {}
+                Purpose::Override => self.override_reported(instance, outcome),
             }
         }
         self.watch_budget();
@@ -415,6 +415,9 @@ impl Scheduler {
         }
         if self.at(instance).losses > LOSSES_MAX {
             return self.lost_too_often(instance, purpose);
+        }
+        if self.asks_person(instance, purpose) {
+            return self.launch(instance, purpose);
         }
         let replayed = self.runtime_of(instance, purpose).is_some_and(|runtime| {
             self.run.as_ref().is_some_and(|run| run.replayed.iter().any(|name| name == runtime))

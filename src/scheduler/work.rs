@@ -423,7 +423,8 @@ impl Scheduler {
             self.run.as_ref().is_some_and(|run| run.replayed.iter().any(|name| name == runtime))
         });
         match purpose {
-            Purpose::Gate(_) | Purpose::Reconcile => self.queue(instance, purpose, Line::Begun),
+            Purpose::Gate(_) => self.next_gate(instance),
+            Purpose::Reconcile => self.queue(instance, purpose, Line::Begun),
             Purpose::Override => self.launch(instance, purpose),
             Purpose::Fix if replayed => self.queue(instance, purpose, Line::Begun),
             Purpose::Fix => self.ask_outcome(instance, purpose),

@@ -189,13 +189,14 @@ impl Scheduler {
                 }
             }
             if !self.grant_one() {
+                // First, because a timer that nothing needs any more would look as if something moved.
+                self.set_budget_timer();
                 self.fail_deaf_listeners();
                 if self.todo.is_empty() {
                     break;
                 }
             }
         }
-        self.set_budget_timer();
     }
 
     /// When [`Event::TimeReached`] is due next.

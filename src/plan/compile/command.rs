@@ -123,11 +123,11 @@ fn placeholder(text: &str) -> Option<(Token<'_>, usize)> {
     };
     if let Some(after) = rest.strip_prefix("ARGUMENTS") {
         let length = 1 + "ARGUMENTS".len();
-        if let Some(inner) = after.strip_prefix('[') {
-            if let Some((number, digits)) = number(inner).filter(|(_, digits)| inner[*digits..].starts_with(']')) {
-                let length = length + digits + 2;
-                return Some((Token::One(number, &text[..length]), length));
-            }
+        if let Some(inner) = after.strip_prefix('[')
+            && let Some((number, digits)) = number(inner).filter(|(_, digits)| inner[*digits..].starts_with(']'))
+        {
+            let length = length + digits + 2;
+            return Some((Token::One(number, &text[..length]), length));
         }
         let longer = after.starts_with(|next: char| next.is_alphanumeric() || next == '_');
         return (!longer).then_some((Token::All, length));

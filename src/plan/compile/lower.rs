@@ -68,8 +68,9 @@ impl<'a> Compiler<'a> {
         let source = self.draft.source(ix);
         let (id, path, parent, line) = (step.id.value.clone(), sketch.path.clone(), sketch.parent, sketch.line);
         let plain = self.reader(ix, Sight::default());
-        self.check_keys(ix, step, source);
-        self.check_schema(step, source);
+        if let Some(output) = &step.output {
+            self.check_usable(Place { source, span: output.span }, &output.value);
+        }
         let when = step.when.as_ref().map(|when| self.expression(plain, source, when));
         let work = self.work(ix, step, source);
         let gates = self.gates(ix, step, source);
@@ -315,7 +316,7 @@ impl<'a> Compiler<'a> {
         if max_delay_ms < delay_ms {
             self.faults.push(
                 Place { source, span: *span }
-                    .error(faults::OUT_OF_RANGE, "the longest delay is shorter than the first")
+                    .error(faults::BAD_DELAY, "the longest delay is shorter than the first")
                     .cause(format!("{delay_ms} ms, then at most {max_delay_ms} ms"))
                     .help("raise `max_delay` or lower `delay`"),
             );

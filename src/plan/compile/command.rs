@@ -278,6 +278,20 @@ mod tests {
     }
 
     #[test]
+    fn arguments_are_values_and_prose_stays_as_it_is() {
+        let render = |text: &str, arguments: &str| {
+            let template = crate::template::Template::parse(&translate(text, Base::Zero).text).unwrap();
+            let values = json!({ "inputs": { "arguments": arguments } });
+            template.render(values.as_object().unwrap()).unwrap()
+        };
+        assert_eq!(render("Say {{ $ARGUMENTS }} {% x %}", "{{ 7 * 7 }}"), "Say {{ {{ 7 * 7 }} }} {% x %}");
+        assert_eq!(render("{$ARGUMENTS}", "{"), "{{}");
+        assert_eq!(render("$0 and $1 and $ARGUMENTS[1]", "one"), "one and $1 and $ARGUMENTS[1]");
+        assert_eq!(render("plain", ""), "plain");
+        assert_eq!(render("plain {", "a b"), "plain {\n\nARGUMENTS: a b");
+    }
+
+    #[test]
     fn ids() {
         assert_eq!(step_id("git:review-pr"), "git_review_pr");
         assert_eq!(step_id("2fa"), "do_2fa");

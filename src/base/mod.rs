@@ -8,15 +8,17 @@ mod digest;
 mod ids;
 mod outcome;
 mod quantity;
+mod schema;
 mod source;
 mod suggest;
 mod time;
 
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
-pub use digest::Digest;
+pub use digest::{Digest, Hasher};
 pub use ids::{IdError, RunId, StepPath};
 pub use outcome::{Envelope, Evidence, Failure, FailureClass, Judgement, Outcome, Usage, Verdict};
 pub use quantity::{QuantityError, parse_count, parse_duration, render_duration};
+pub use schema::{SchemaError, schema_faults};
 pub use source::{Position, Source, Span, Spanned};
 pub use suggest::did_you_mean;
 pub use time::Timestamp;

@@ -1,4 +1,19 @@
 //! One attempt from order to outcome: process tree, gate checks, artifacts. Unaware of the graph.
 
+mod agent;
+mod answer;
+mod assignment;
+mod changed;
+mod evidence;
+mod executor;
+mod gate;
+mod globs;
 pub mod process;
+mod recorded;
 pub mod render;
+mod tree;
+
+pub use assignment::{Assignment, CommandText, Place};
+pub use changed::{Baseline, BaselineError};
+pub use executor::Executor;
+pub use tree::TreeFault;

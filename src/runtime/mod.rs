@@ -1,7 +1,18 @@
 //! The programs and services that agents run on, behind one trait.
 
 mod adapter;
+mod base64;
+mod classify;
+mod custom;
 mod order;
+mod recording;
+mod replay;
+mod result;
 
 pub use adapter::{Adapter, Call, Capabilities, Invocation, ProgramExit, ProgramOutput, RecordedTurn};
+pub use classify::classify;
+pub use custom::{Custom, CustomSettings, OutputForm};
 pub use order::{Order, OrderAgent};
+pub use recording::{RECORDING_BYTES_MAX, RECORDING_VERSION, Recording, RecordingError};
+pub use replay::Replay;
+pub use result::{ResultFault, checked, last_object, read_result, text_result};

@@ -4,9 +4,9 @@
 //! the bytes stand in the order in which they were written.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions},
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::PathBuf,
 };
 
@@ -36,8 +36,7 @@ impl LogFile {
     /// Takes the next bytes of the stream; the file is created with the first.
     pub(super) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         if self.file.is_none() {
-            let mut options = OpenOptions::new();
-            self.file = Some(options.read(true).write(true).create(true).truncate(true).open(&self.path)?);
+            self.file = Some(self.open()?);
         }
         let Some(file) = &self.file else { return Ok(()) };
         if self.total < self.head_max {
@@ -58,6 +57,19 @@ impl LogFile {
             bytes = &bytes[room..];
         }
         Ok(())
+    }
+
+    /// Makes the folder too, because a command that writes nothing should cost no folder.
+    fn open(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true).mode(0o600);
+        match (options.open(&self.path), self.path.parent()) {
+            (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                options.open(&self.path)
+            }
+            (opened, _) => opened,
+        }
     }
 
     /// Whether [`finish`](Self::finish) has work to do that should not block a task.

@@ -1,0 +1,152 @@
+//! What an attempt is told to do, and where. Everything in it is rendered: no template, no reference to a step.
+
+use std::{ffi::OsString, path::PathBuf, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    execute::{
+        changed::Baseline,
+        process::{Limits, LogPaths, words},
+    },
+    runtime::Order,
+};
+
+/// Where an attempt works and where its traces go.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Where commands start and agents write.
+    pub workspace: PathBuf,
+    /// Its own folder: `order.json`, `output.json`, `stdout.log`, `stderr.log`. Made only when there is something to keep.
+    pub attempt_dir: PathBuf,
+    /// The environment that every command gets: the allow-list, nothing else.
+    pub env: Vec<(OsString, OsString)>,
+    /// The run's id.
+    pub run: String,
+    /// The attempt's id, unique in the run.
+    pub attempt: String,
+}
+
+impl Place {
+    /// Where the output of the attempt's command is kept.
+    #[must_use]
+    pub fn logs(&self) -> LogPaths {
+        LogPaths { stdout: self.attempt_dir.join("stdout.log"), stderr: self.attempt_dir.join("stderr.log") }
+    }
+
+    /// What `$ORCH_OUTPUT` names.
+    #[must_use]
+    pub fn output(&self) -> PathBuf {
+        self.attempt_dir.join("output.json")
+    }
+
+    /// What `$ORCH_ORDER` names.
+    #[must_use]
+    pub fn order(&self) -> PathBuf {
+        self.attempt_dir.join("order.json")
+    }
+}
+
+/// A command as the definition writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandText {
+    /// For `sh -eu -c`; no shell where the text has no shell syntax.
+    Shell(String),
+    /// Program and arguments.
+    Argv(Vec<String>),
+}
+
+impl CommandText {
+    /// Program and arguments, with more arguments behind. In a text for the shell those are `$1`, `$2` and so on.
+    #[must_use]
+    pub fn argv(&self, more: &[String]) -> Vec<String> {
+        let mut argv = match self {
+            Self::Argv(argv) => argv.clone(),
+            Self::Shell(text) => words(text).unwrap_or_else(|| {
+                let shell = ["sh", "-eu", "-c", text].map(str::to_owned);
+                // The word after the text is `$0`.
+                let name = (!more.is_empty()).then(|| "sh".to_owned());
+                shell.into_iter().chain(name).collect()
+            }),
+        };
+        argv.extend_from_slice(more);
+        argv
+    }
+}
+
+/// One thing to do.
+#[derive(Debug, Clone)]
+pub enum Assignment {
+    /// An agent works.
+    Agent {
+        /// What it is told.
+        order: Box<Order>,
+        /// On which runtime.
+        runtime: String,
+        /// How long it may take.
+        limits: Limits,
+    },
+    /// A command works.
+    Run {
+        /// The command.
+        command: CommandText,
+        /// More arguments.
+        args: Vec<String>,
+        /// Environment on top of the place's.
+        env: Vec<(String, String)>,
+        /// JSON Schema of what it must write to `$ORCH_OUTPUT`; without one there is no such variable.
+        expected_output: Option<Value>,
+        /// How long it may take.
+        limits: Limits,
+    },
+    /// A gate: the command ends with exit code 0.
+    GateRun {
+        /// The command.
+        command: CommandText,
+        /// An expression over `output`, `stdout` and `exit` that must be true as well.
+        expect: Option<String>,
+        /// Environment on top of the place's.
+        env: Vec<(String, String)>,
+        /// How long it may take.
+        limits: Limits,
+    },
+    /// A gate: the expression is true.
+    GateCheck {
+        /// The expression.
+        expression: String,
+        /// What its names stand for.
+        scope: Map<String, Value>,
+    },
+    /// A gate: the value is valid.
+    GateSchema {
+        /// JSON Schema.
+        schema: Value,
+        /// The value.
+        value: Value,
+    },
+    /// A gate: for every path or glob there is a file.
+    GateFiles {
+        /// Paths or globs, relative to the workspace.
+        paths: Vec<String>,
+    },
+    /// A gate: what changed since the baseline is within bounds.
+    GateChanged {
+        /// Files at most.
+        max_files: Option<u32>,
+        /// If any, every changed file matches one of these.
+        allow: Vec<String>,
+        /// No changed file matches one of these.
+        deny: Vec<String>,
+        /// What was there before.
+        baseline: Arc<Baseline>,
+    },
+    /// A command says how a lost attempt ended. Judged: pass is done, fail is to be run again, error is unknown.
+    Reconcile {
+        /// The command: exit code 0 is done, 1 is to be run again.
+        command: CommandText,
+        /// Environment on top of the place's.
+        env: Vec<(String, String)>,
+        /// How long it may take.
+        limits: Limits,
+    },
+}

@@ -1,0 +1,258 @@
+//! One attempt from assignment to outcome. Unaware of steps, retries and the journal.
+//!
+//! Invariants: an attempt always has an outcome; a stop only ends as [`Outcome::Stopped`] or as the outcome that was
+//! reached before it; a gate that could not be judged is an error, which never passes.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fs::DirBuilder,
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::Path,
+    sync::Arc,
+};
+
+use crate::{
+    base::{Digest, Envelope, Evidence, Failure, FailureClass, Outcome, Usage},
+    execute::{
+        assignment::{Assignment, Place},
+        evidence,
+        process::{Command, End, Keeper, Limits, Report, StopToken},
+        render::Renderer,
+        tree::{TreeFault, Trees},
+    },
+    runtime::{Adapter, Capabilities},
+};
+
+/// Performs attempts. Clones share everything.
+#[derive(Clone)]
+pub struct Executor {
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) keeper: Keeper,
+    pub(super) renderer: Renderer,
+    pub(super) adapters: BTreeMap<String, Arc<dyn Adapter>>,
+    pub(super) trees: Trees,
+}
+
+/// A program of an attempt.
+pub(super) struct Program {
+    pub(super) argv: Vec<OsString>,
+    pub(super) env: Vec<(OsString, OsString)>,
+    pub(super) stdin: Option<Vec<u8>>,
+    pub(super) limits: Limits,
+}
+
+/// What a report means.
+pub(super) enum Ended {
+    /// It ended by itself, with this exit code.
+    Code(i32),
+    /// A signal that `orch` did not send ended it.
+    Signal(i32),
+    /// `orch` ended it, or it never began.
+    Not(FailureClass, String),
+    /// It was stopped because somebody said so.
+    Stopped,
+    /// Nobody knows.
+    Lost,
+}
+
+impl Executor {
+    /// An executor with these runtimes, found by their names.
+    #[must_use]
+    pub fn new(keeper: Keeper, renderer: Renderer, adapters: impl IntoIterator<Item = Arc<dyn Adapter>>) -> Self {
+        let adapters = adapters.into_iter().map(|adapter| (adapter.name().to_owned(), adapter)).collect();
+        Self { shared: Arc::new(Shared { keeper, renderer, adapters, trees: Trees::default() }) }
+    }
+
+    /// What a runtime can do; `None` if there is none of that name.
+    #[must_use]
+    pub fn capabilities(&self, runtime: &str) -> Option<Capabilities> {
+        self.shared.adapters.get(runtime).map(|adapter| adapter.capabilities())
+    }
+
+    /// Performs one attempt to its end. When this returns, no process of it is alive; if it is dropped, all are killed.
+    pub async fn perform(&self, assignment: Assignment, place: &Place, stop: StopToken) -> Outcome {
+        if stop.reason().is_some() {
+            return Outcome::Stopped;
+        }
+        match assignment {
+            Assignment::Run { command, args, env, expected_output, limits } => {
+                let program = Program::of(command.argv(&args), env, limits);
+                self.run(program, expected_output.as_ref(), place, stop).await
+            }
+            // The rest is boxed: most steps of a large run are commands, and each future is kept until its end.
+            Assignment::Agent { order, runtime, limits } => {
+                Box::pin(self.agent(*order, &runtime, limits, place, stop)).await
+            }
+            Assignment::GateRun { command, expect, env, limits } => {
+                let program = Program::of(command.argv(&[]), env, limits);
+                Box::pin(self.gate_run(program, expect, place, stop)).await
+            }
+            Assignment::GateCheck { expression, scope } => {
+                Box::pin(self.judged(place, self.gate_check(expression, scope))).await
+            }
+            Assignment::GateSchema { schema, value } => {
+                Box::pin(self.judged(place, async { Self::gate_schema(&schema, &value) })).await
+            }
+            Assignment::GateFiles { paths } => Box::pin(self.judged(place, self.gate_files(place, paths))).await,
+            Assignment::GateChanged { max_files, allow, deny, baseline } => {
+                Box::pin(self.gate_changed(max_files, &allow, &deny, &baseline, place, stop)).await
+            }
+            Assignment::Reconcile { command, env, limits } => {
+                let program = Program::of(command.argv(&[]), env, limits);
+                Box::pin(self.reconcile(program, place, stop)).await
+            }
+        }
+    }
+
+    /// The digest of a workspace's files, without `.git`, `.orch/state`, `node_modules` and tagged caches.
+    ///
+    /// # Errors
+    /// A workspace that cannot be read or is over the limits.
+    pub async fn tree(&self, workspace: &Path) -> Result<Digest, TreeFault> {
+        let (executor, workspace) = (self.clone(), workspace.to_owned());
+        blocking(move || executor.shared.trees.digest(&workspace)).await
+    }
+
+    /// Runs a program of the attempt in its workspace.
+    pub(super) async fn start(&self, program: Program, place: &Place, stop: StopToken) -> Report {
+        let mut env = place.env.clone();
+        env.extend(program.env);
+        let command = Command {
+            argv: program.argv,
+            env,
+            cwd: place.workspace.clone(),
+            stdin: program.stdin,
+            attempt: place.attempt.clone(),
+            run: place.run.clone(),
+            log: Some(place.logs()),
+        };
+        self.shared.keeper.run(command, program.limits, stop, None).await
+    }
+
+    async fn run(
+        &self,
+        mut program: Program,
+        expected: Option<&serde_json::Value>,
+        place: &Place,
+        stop: StopToken,
+    ) -> Outcome {
+        if expected.is_some()
+            && let Err(failure) = program.offer_output(place)
+        {
+            return Outcome::Failed(failure);
+        }
+        let (argv, limits) = (program.argv.clone(), program.limits.clone());
+        let report = self.start(program, place, stop).await;
+        let (class, reason) = match ended(&report.end, &limits) {
+            Ended::Stopped => return Outcome::Stopped,
+            Ended::Lost => return Outcome::Lost,
+            Ended::Not(class, reason) => (class, format!("{} {reason}", shown(&argv))),
+            Ended::Code(0) => match self.run_output(expected, place) {
+                Ok(output) => {
+                    return Outcome::Succeeded(Box::new(Envelope {
+                        summary: evidence::last_line(&report.stdout),
+                        output,
+                        leaked: report.leaked,
+                        dropped_bytes: report.stdout.dropped + report.stderr.dropped,
+                        ..Envelope::default()
+                    }));
+                }
+                Err(reason) => (FailureClass::Permanent, reason),
+            },
+            Ended::Code(code) => (FailureClass::Permanent, format!("{} ended with exit code {code}", shown(&argv))),
+            Ended::Signal(signal) => {
+                (FailureClass::Permanent, format!("{} was ended by signal {signal}", shown(&argv)))
+            }
+        };
+        Outcome::Failed(failed(class, reason, observed(argv, report, place).await))
+    }
+}
+
+impl Program {
+    pub(super) fn of(argv: Vec<String>, env: Vec<(String, String)>, limits: Limits) -> Self {
+        let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { argv: argv.into_iter().map(OsString::from).collect(), env, stdin: None, limits }
+    }
+
+    /// Gives the program a place for its answer, empty.
+    pub(super) fn offer_output(&mut self, place: &Place) -> Result<(), Box<Failure>> {
+        let path = place.output();
+        let made = make_attempt_dir(place).and_then(|()| match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        });
+        made.map_err(|error| {
+            let reason = format!("prepare `{}`: {error}", path.display());
+            failed(FailureClass::Permanent, reason, Evidence::default())
+        })?;
+        self.env.push(("ORCH_OUTPUT".into(), path.into()));
+        Ok(())
+    }
+}
+
+/// Makes the attempt's own folder, for its owner's eyes only.
+pub(super) fn make_attempt_dir(place: &Place) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(&place.attempt_dir)
+}
+
+/// What the end of a command means for its attempt.
+pub(super) fn ended(end: &End, limits: &Limits) -> Ended {
+    let time = |limit: Option<std::time::Duration>| crate::base::render_duration(limit.unwrap_or_default());
+    match end {
+        End::Exited { code } => Ended::Code(*code),
+        End::Signalled { signal } => Ended::Signal(*signal),
+        End::TimedOut => Ended::Not(FailureClass::TimedOut, format!("ran longer than {}", time(limits.timeout))),
+        End::IdleTimedOut => {
+            let reason = format!("was silent and idle for longer than {}", time(limits.idle_timeout));
+            Ended::Not(FailureClass::TimedOut, reason)
+        }
+        End::Stopped(_) => Ended::Stopped,
+        End::NotFound { program } => {
+            Ended::Not(FailureClass::Missing, format!("cannot start: there is no program `{program}`"))
+        }
+        End::SpawnFailed { message } => Ended::Not(FailureClass::Permanent, format!("cannot start: {message}")),
+        End::KeeperLost => Ended::Lost,
+    }
+}
+
+/// A failure without session and cost.
+pub(super) fn failed(class: FailureClass, reason: String, evidence: Evidence) -> Box<Failure> {
+    Box::new(Failure { class, reason, evidence, session: None, usage: Usage::default() })
+}
+
+/// The evidence of a command; off the event loop, because it may read long logs.
+pub(super) async fn observed(argv: Vec<OsString>, report: Report, place: &Place) -> Evidence {
+    let logs = place.logs();
+    blocking(move || evidence::of_command(&argv, &report, &logs)).await
+}
+
+/// A command for people: its words, or the text that the shell was given; shortened.
+pub(super) fn shown(argv: &[OsString]) -> String {
+    const CHARS_MAX: usize = 80;
+    let text = match argv {
+        [shell, flags, command, text, ..] if shell == "sh" && flags == "-eu" && command == "-c" => {
+            text.to_string_lossy()
+        }
+        argv => argv.join(OsStr::new(" ")).to_string_lossy().into_owned().into(),
+    };
+    let line = text.trim().lines().next().unwrap_or_default();
+    let mut short: String = line.chars().take(CHARS_MAX).collect();
+    if short.len() < text.trim().len() {
+        short.push('…');
+    }
+    format!("`{short}`")
+}
+
+/// Work that may wait for the disk.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        // A started blocking task cannot be cancelled, so this is a panic: it goes on here.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,137 @@
+//! Answers from recordings. Knows no project: what it can answer is what it was given.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    base::{Evidence, Failure, FailureClass, Outcome, Usage},
+    runtime::{
+        adapter::{Adapter, Call, Capabilities, ProgramOutput},
+        order::Order,
+        recording::{Recording, RecordingError, place},
+    },
+};
+
+/// What to do where recordings do not reach.
+const DECLARE: &str = "recordings answer only for what was recorded; declare an agent to work on anything else: a \
+                       `[runtimes.NAME]` in orch.toml, or start with `orch init`";
+/// The longest value shown of an input, in characters.
+const VALUE_CHARS_MAX: usize = 60;
+
+/// The runtime `replay`.
+#[derive(Debug, Clone, Default)]
+pub struct Replay {
+    recordings: Vec<Recording>,
+    faults: Vec<RecordingError>,
+}
+
+impl Replay {
+    /// The runtime's name.
+    pub const NAME: &str = "replay";
+
+    /// Answers from these recordings; of two for the same workflow and inputs the first.
+    #[must_use]
+    pub fn new(recordings: Vec<Recording>) -> Self {
+        Self { recordings, faults: Vec::new() }
+    }
+
+    /// Answers from these texts, each with its path. One that cannot be used is told to whoever misses an answer.
+    #[must_use]
+    pub fn parse<'t>(texts: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
+        let mut replay = Self::default();
+        for (origin, text) in texts {
+            match Recording::parse(origin, text) {
+                Ok(recording) => replay.recordings.push(recording),
+                Err(fault) => replay.faults.push(fault),
+            }
+        }
+        replay
+    }
+
+    /// The recordings that cannot be used.
+    #[must_use]
+    pub fn faults(&self) -> &[RecordingError] {
+        &self.faults
+    }
+
+    /// Whether there is a recording for this workflow, whatever the inputs.
+    #[must_use]
+    pub fn knows(&self, workflow: &str) -> bool {
+        self.recordings.iter().any(|recording| recording.workflow == workflow)
+    }
+
+    /// The recording for an order's workflow and inputs.
+    fn recording(&self, order: &Order) -> Result<&Recording, Box<Failure>> {
+        let mut same = self.recordings.iter().filter(|recording| recording.workflow == order.workflow).peekable();
+        let first = same.peek().copied();
+        if let Some(recording) = same.find(|recording| are_same(&recording.inputs, &order.inputs)) {
+            return Ok(recording);
+        }
+        if let Some(fault) = self.faults.first() {
+            return Err(fault.into());
+        }
+        let reason = match first {
+            None => format!("there is no recording of workflow `{}`: {DECLARE}", order.workflow),
+            Some(recording) => format!("{}: {DECLARE}", difference(&recording.inputs, &order.inputs)),
+        };
+        Err(failure(FailureClass::Missing, reason))
+    }
+}
+
+impl Adapter for Replay {
+    fn name(&self) -> &str {
+        Self::NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { sessions: true, replays: true, reports_usage: true }
+    }
+
+    fn call(&self, order: &Order) -> Result<Call, Box<Failure>> {
+        let recording = self.recording(order)?;
+        let found = recording
+            .turns
+            .iter()
+            .find(|turn| turn.step == order.step && turn.attempt == order.attempt && turn.turn == order.turn);
+        let Some(turn) = found else {
+            let place = place(&order.step, order.attempt, order.turn);
+            return Err(failure(FailureClass::Permanent, format!("no recorded answer for {place}: {DECLARE}")));
+        };
+        let mut answer = turn.answer.clone();
+        // A session is its name: the place of every turn is in the recording itself.
+        answer.envelope.session = Some(order.session.clone().unwrap_or_else(|| format!("recorded:{}", order.step)));
+        Ok(Call::Recorded(Box::new(answer)))
+    }
+
+    fn read(&self, _order: &Order, _output: &ProgramOutput) -> Outcome {
+        Outcome::Failed(failure(FailureClass::Permanent, "a recording starts no program".into()))
+    }
+}
+
+/// Whether two sets of inputs are the same, in whatever order they were given.
+fn are_same(recorded: &Map<String, Value>, given: &Map<String, Value>) -> bool {
+    recorded.len() == given.len() && recorded.iter().all(|(name, value)| given.get(name) == Some(value))
+}
+
+/// The first input that differs.
+fn difference(recorded: &Map<String, Value>, given: &Map<String, Value>) -> String {
+    let names = recorded.keys().chain(given.keys());
+    let Some(name) = names.into_iter().find(|name| recorded.get(*name) != given.get(*name)) else {
+        return "the inputs are not the recorded ones".into();
+    };
+    let shown = |value: Option<&Value>| match value {
+        None => "absent".to_owned(),
+        Some(value) => {
+            let text = value.to_string();
+            let mut short: String = text.chars().take(VALUE_CHARS_MAX).collect();
+            if short.len() < text.len() {
+                short.push('…');
+            }
+            short
+        }
+    };
+    format!("input `{name}` is {}, and in the recording it is {}", shown(given.get(name)), shown(recorded.get(name)))
+}
+
+fn failure(class: FailureClass, reason: String) -> Box<Failure> {
+    Box::new(Failure { class, reason, evidence: Evidence::default(), session: None, usage: Usage::default() })
+}

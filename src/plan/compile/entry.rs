@@ -1,0 +1,155 @@
+//! From a workflow to a plan, or to all its faults.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    base::{Diagnostic, Digest},
+    definition::{
+        Library,
+        workflow::{OnFailure, OnLimit, Workflow},
+    },
+    plan::{
+        compile::{
+            compiler::Compiler,
+            draft::outline,
+            faults::{self, Faults, Place},
+            lower::{inputs, millis},
+            scope::{Reader, Sight},
+        },
+        types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep, defaults},
+    },
+};
+
+/// A plan, and what was assumed to make it.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// The plan.
+    pub plan: Plan,
+    /// Faults that do not stop a run.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Compiles a workflow.
+///
+/// # Errors
+/// All faults at once, warnings among them, in the order of files and places; the workflow's own file first.
+pub fn compile(library: &Library, workflow: &Workflow) -> Result<Compiled, Vec<Diagnostic>> {
+    let mut faults = Faults::default();
+    let Some(draft) = outline(library, workflow, &mut faults) else { return Err(faults.finish(&workflow.source)) };
+    let mut compiler = Compiler::new(library, draft, faults);
+    compiler.check_workflow(workflow);
+    let mut steps = compiler.lower_steps();
+    let outside = Reader { unit: 0, step: None, sight: Sight::default() };
+    let outputs = compiler.values(outside, &workflow.source, &workflow.outputs);
+    let needs = compiler.wire();
+    compiler.check_joins(&needs);
+    if compiler.check_cycles(&needs) {
+        compiler.check_conflicts(&steps, &needs);
+    }
+    if compiler.faults.has_errors() {
+        return Err(compiler.faults.finish(&workflow.source));
+    }
+    for (step, needs) in steps.iter_mut().zip(needs) {
+        step.needs = needs;
+    }
+    Ok(compiler.plan(workflow, steps, outputs))
+}
+
+impl Compiler<'_> {
+    fn plan(
+        self,
+        workflow: &Workflow,
+        steps: Vec<PlanStep>,
+        outputs: Vec<(String, crate::plan::types::ValueText)>,
+    ) -> Compiled {
+        let mut plan = Plan {
+            version: PLAN_VERSION,
+            name: workflow.name.value.clone(),
+            description: workflow.description.clone(),
+            digest: Digest::of(&[]),
+            inputs: inputs(workflow),
+            models: self.models(),
+            budget: budget(workflow),
+            limits: limits(workflow),
+            on_failure: workflow.on_failure.unwrap_or(OnFailure::Drain),
+            steps,
+            roots: self.draft.units[0].roots.clone(),
+            outputs,
+            agents: self.pins.agents,
+            skills: self.pins.skills,
+            folder: workflow.folder.strip_prefix(&self.library.root).unwrap_or(&workflow.folder).display().to_string(),
+        };
+        // The plan holds everything it was made from, so its own text is what the digest is of.
+        let text = serde_json::to_vec(&plan).expect("a plan has text keys only, so it always has a JSON form");
+        plan.digest = Digest::of(&text);
+        Compiled { plan, warnings: self.faults.finish(&workflow.source) }
+    }
+
+    /// The tiers of all workflows; where two define the same, the one further out wins.
+    fn models(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        let mut models = BTreeMap::new();
+        for tier in self.draft.units.iter().flat_map(|unit| &unit.workflow.models) {
+            let entries = tier.models.iter().map(|(runtime, model)| (runtime.value.clone(), model.value.clone()));
+            models.entry(tier.name.value.clone()).or_insert_with(|| entries.collect());
+        }
+        models
+    }
+}
+
+fn budget(workflow: &Workflow) -> Budget {
+    let budget = &workflow.budget;
+    Budget {
+        usd_micros: budget.usd.map(usd_micros),
+        tokens: budget.tokens,
+        time_ms: budget.time.map(millis),
+        agents: budget.agents.unwrap_or(defaults::AGENTS_MAX),
+        on_limit: budget.on_limit.unwrap_or(OnLimit::Pause),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to what fits; not-a-number gives 0"
+)]
+fn usd_micros(usd: f64) -> u64 {
+    (usd * 1e6).round().clamp(0.0, 1e18) as u64
+}
+
+fn limits(workflow: &Workflow) -> Limits {
+    let per_runtime = &workflow.limits.per_runtime;
+    Limits {
+        parallel: workflow.limits.parallel,
+        per_runtime: per_runtime.iter().map(|(runtime, count)| (runtime.value.clone(), *count)).collect(),
+    }
+}
+
+impl<'a> Compiler<'a> {
+    /// What a workflow says outside its steps.
+    fn check_workflow(&mut self, workflow: &'a Workflow) {
+        let callees: Vec<&'a Workflow> = self.draft.units.iter().map(|unit| unit.workflow).collect();
+        for unit in callees {
+            self.check_inputs(unit);
+        }
+        let place = |span| Place { source: &workflow.source, span };
+        if workflow.budget.usd.is_some_and(|usd| !usd.is_finite() || usd < 0.0) {
+            let fault = place(workflow.name.span).error(faults::OUT_OF_RANGE, "`budget.usd` is no amount of money");
+            self.faults.push(fault.cause("below zero or not finite").help("write dollars, for example `usd: 15`"));
+        }
+        if workflow.limits.parallel == Some(0) {
+            let fault = place(workflow.name.span).error(faults::OUT_OF_RANGE, "`limits.parallel` is 0");
+            self.faults.push(fault.cause("nothing would ever run").help("write 1 or more"));
+        }
+        for (runtime, count) in &workflow.limits.per_runtime {
+            if *count == 0 {
+                let message = format!("`limits.per_runtime.{}` is 0", runtime.value);
+                let fault = place(runtime.span).error(faults::OUT_OF_RANGE, message);
+                self.faults.push(fault.cause("nothing would ever run on it").help("write 1 or more"));
+            }
+        }
+        if workflow.steps.is_empty() {
+            let fault = place(workflow.name.span).error(faults::EMPTY_TEXT, "the workflow has no steps");
+            self.faults.push(fault.cause("nothing to do").help("write at least one step under `steps:`"));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Gates: named ones are expanded into their checks, texts are resolved.
+//!
+//! Knows nothing of running them. Invariant: a named gate reads nothing of the workflow but `this`.
+
+use std::sync::Arc;
+
+use crate::{
+    base::{Source, Spanned},
+    definition::{
+        NamedGate,
+        workflow::{Gate, Step, StepKind},
+    },
+    plan::{
+        compile::{
+            compiler::Compiler,
+            faults::{self, Place, suggest},
+            lower::{command, millis, own_model},
+            scope::Sight,
+        },
+        types::{AgentWork, GateFail, PlanContext, PlanGate, StepIx, Text, defaults},
+    },
+};
+
+/// Checks of one step with all named gates in place.
+const CHECKS_MAX: usize = 256;
+
+/// Where a gate is written.
+#[derive(Clone)]
+struct Home<'a> {
+    source: &'a Arc<Source>,
+    sight: Sight,
+    /// The named gates around it, outermost first.
+    names: Vec<&'a NamedGate>,
+}
+
+impl<'a> Compiler<'a> {
+    pub(super) fn gates(&mut self, ix: StepIx, step: &'a Step, source: &'a Arc<Source>) -> Vec<PlanGate> {
+        // After an `each` there is one child of each name for each item, so its gate reads the list: `this`.
+        let children = matches!(step.kind, StepKind::Parallel { .. } | StepKind::Loop { .. });
+        let sight = Sight { this: true, children, ..Sight::default() };
+        let mut gates = Vec::new();
+        self.expand(ix, &step.gate, &Home { source, sight, names: Vec::new() }, &mut gates);
+        gates
+    }
+
+    fn expand(&mut self, ix: StepIx, checks: &'a [Spanned<Gate>], home: &Home<'a>, gates: &mut Vec<PlanGate>) {
+        for check in checks {
+            let place = Place { source: home.source, span: check.span };
+            if gates.len() >= CHECKS_MAX {
+                let fault = place.error(faults::TOO_LARGE, format!("more than {CHECKS_MAX} checks on one step"));
+                self.faults.push(fault.cause("one too many").help("put the checks into one script"));
+                return;
+            }
+            if let Gate::Named(name) = &check.value {
+                self.expand_named(ix, name, home, gates);
+            } else {
+                let gate = self.gate(ix, check, home);
+                gates.extend(gate);
+            }
+        }
+    }
+
+    fn expand_named(&mut self, ix: StepIx, name: &'a Spanned<String>, home: &Home<'a>, gates: &mut Vec<PlanGate>) {
+        let place = Place { source: home.source, span: name.span };
+        let Some(gate) = self.library.gates.get(&name.value) else {
+            let help = suggest(
+                &name.value,
+                self.library.gates.names(),
+                "gates",
+                "write a check: `run`, `check`, `schema`, `files`, `changed` or `approve`",
+            );
+            let fault = place.error(faults::UNKNOWN_GATE, format!("there is no gate `{}`", name.value));
+            self.faults.push(fault.cause("not found in any `gates/` folder").help(help));
+            return;
+        };
+        if home.names.iter().any(|outer| std::ptr::eq(*outer, gate)) {
+            let circle: Vec<&str> = home.names.iter().map(|outer| outer.name.as_str()).collect();
+            let fault = place.error(faults::CONTAINS_ITSELF, format!("gate `{}` contains itself", gate.name));
+            let cause = format!("{} -> {}", circle.join(" -> "), gate.name);
+            self.faults.push(fault.cause(cause).help("write the checks out"));
+            return;
+        }
+        let mut names = home.names.clone();
+        names.push(gate);
+        let sight = Sight { this: true, closed: true, ..Sight::default() };
+        self.expand(ix, &gate.checks, &Home { source: &gate.origin.source, sight, names }, gates);
+    }
+
+    fn gate(&mut self, ix: StepIx, check: &'a Spanned<Gate>, home: &Home<'a>) -> Option<PlanGate> {
+        let source = home.source;
+        let from = home.names.first().map(|gate| gate.name.clone());
+        let reader = self.reader(ix, home.sight);
+        Some(match &check.value {
+            Gate::Run { command: run, expect, timeout } => {
+                self.check_command(run, source, check.span);
+                let over_command = self.reader(ix, Sight { command: true, ..home.sight });
+                PlanGate::Run {
+                    command: command(run),
+                    expect: expect.as_ref().map(|expect| self.expression(over_command, source, expect)),
+                    timeout_ms: millis(timeout.unwrap_or(defaults::COMMAND_TIMEOUT)),
+                    from,
+                }
+            }
+            Gate::Check(expression) => {
+                PlanGate::Check { expression: self.expression(reader, source, expression), from }
+            }
+            Gate::Schema { schema } => {
+                self.check_usable(Place { source, span: schema.span }, &schema.value);
+                PlanGate::Schema { schema: schema.value.clone() }
+            }
+            Gate::Files { paths } => PlanGate::Files { paths: self.globs(source, paths) },
+            Gate::Changed { max_files, allow, deny } => PlanGate::Changed {
+                max_files: *max_files,
+                allow: self.globs(source, allow),
+                deny: self.globs(source, deny),
+            },
+            Gate::Approve { text } => {
+                self.check_not_empty(Place { source, span: text.span }, &text.value, "question");
+                PlanGate::Approve { text: self.template(reader, source, text) }
+            }
+            Gate::Named(_) => return None,
+        })
+    }
+
+    fn globs(&mut self, source: &'a Arc<Source>, globs: &'a [Spanned<String>]) -> Vec<String> {
+        for glob in globs {
+            let place = Place { source, span: glob.span };
+            if glob.value.contains("{{") {
+                let fault = place.error(faults::BAD_TEXT, "the paths of a gate take no `{{ }}`");
+                self.faults.push(fault.cause("it would be taken as it is").help("write a glob, or use a `run:` gate"));
+            } else if let Err(error) = globset::Glob::new(&glob.value) {
+                let fault = place.error(faults::BAD_TEXT, format!("`{}` is no glob", glob.value));
+                self.faults
+                    .push(fault.cause(error.kind().to_string()).help("`*` is a part of a name, `**` any folders"));
+            }
+        }
+        globs.iter().map(|glob| glob.value.clone()).collect()
+    }
+
+    pub(super) fn gate_fail(&mut self, ix: StepIx, step: &'a Step, source: &'a Arc<Source>) -> GateFail {
+        let Some(fail) = &step.on_gate_fail else { return GateFail::default() };
+        if step.gate.is_empty() {
+            self.faults.push(
+                Place { source, span: fail.span }
+                    .error(faults::NO_GATE, format!("`{}` has `on_gate_fail` but no gate", step.id.value))
+                    .cause("nothing here can fail as a gate")
+                    .help("add `gate:`, or use `retry:` for failed attempts"),
+            );
+        }
+        let fixer = fail.value.agent.as_ref().and_then(|name| {
+            let (index, agent) = self.agent(source, name)?;
+            let skills = self.skills(&[], Some(agent), source, Some(name));
+            let model = self.inherited(ix, |step| step.model.as_ref()).map(|(_, model)| model.value.clone());
+            let runtime = self.inherited(ix, |step| step.runtime.as_ref()).map(|(_, runtime)| runtime.value.clone());
+            Some(AgentWork {
+                agent: Some(index),
+                prompt: Text::default(),
+                // `model:` on the step is for its own agent, so the fixer's file comes first.
+                runtime: agent.runtime.clone().or(runtime),
+                model: own_model(Some(agent)).or(model),
+                tools: agent.tools.clone(),
+                context: PlanContext::Fresh,
+                context_budget: agent.context_budget.unwrap_or(defaults::CONTEXT_BUDGET),
+                skills,
+                workspace: self.workspace(ix),
+            })
+        });
+        GateFail { feedback: fail.value.feedback, fixer, tries: fail.value.tries, then: fail.value.then }
+    }
+}

@@ -8,6 +8,7 @@ mod digest;
 mod ids;
 mod outcome;
 mod quantity;
+pub mod render;
 mod schema;
 mod source;
 mod suggest;

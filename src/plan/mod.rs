@@ -1,6 +1,8 @@
 //! The immutable graph that a workflow compiles to, and its drawings.
 
 pub mod compile;
+pub mod draw;
+pub mod graph;
 pub mod truth;
 mod types;
 

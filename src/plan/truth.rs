@@ -188,10 +188,10 @@ pub fn markdown() -> String {
          `reads` is the answer where a text reads a need that has no value, if it differs.\n\n\
          | one need | the other | all | any | at_least: 2 |\n| --- | --- | --- | --- | --- |\n",
     );
-    for first in 0..OUTCOMES.len() {
-        for second in first..OUTCOMES.len() {
+    for (first, one) in OUTCOMES.iter().enumerate() {
+        for (second, other) in OUTCOMES.iter().enumerate().skip(first) {
             let counts = counts_of(&[first, second]);
-            let _ = write!(text, "| {} | {} |", OUTCOMES[first], OUTCOMES[second]);
+            let _ = write!(text, "| {one} | {other} |");
             for join in [Join::All, Join::Any, Join::AtLeast(2)] {
                 let _ = write!(text, " {} |", cell(join, &counts));
             }

@@ -8,12 +8,11 @@ use crate::{
     base::{Source, Span, Spanned, did_you_mean},
     definition::{
         Agent,
-        workflow::{RunCommand, Step, StepKind, Workflow},
+        workflow::{RunCommand, Step, Workflow},
     },
     plan::{
         compile::{
             compiler::{Compiler, sole_path},
-            draft::RESERVED,
             faults::{self, Place, suggest},
             schema,
             scope::Reader,
@@ -94,16 +93,6 @@ impl<'a> Compiler<'a> {
         };
         let first = words.first().map_or(("", around), |word| (word.value.as_str(), word.span));
         self.check_not_empty(Place { source, span: first.1 }, first.0, "command");
-        for word in words {
-            if word.value.contains("{{") || word.value.contains("{%") {
-                self.faults.push(
-                    Place { source, span: word.span }
-                        .error(faults::BAD_TEXT, "a command takes no `{{ }}`")
-                        .cause("a value could be read as shell code")
-                        .help("hand values in with `env:` or `args:`; inputs are there as `$ORCH_INPUT_NAME`"),
-                );
-            }
-        }
     }
 
     /// A model that is nearly a tier is a slip of the fingers.
@@ -135,33 +124,6 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    pub(super) fn check_schema(&mut self, step: &'a Step, source: &'a Arc<Source>) {
-        let Some(output) = &step.output else { return };
-        let place = Place { source, span: output.span };
-        if let Some(kind) = schema::only_type(&output.value).filter(|kind| *kind != "object") {
-            self.faults.push(
-                place
-                    .error(faults::BAD_OUTPUT, format!("the output of `{}` is of type {kind}", step.id.value))
-                    .cause("an output is a mapping with named fields")
-                    .help(format!("give it a name: `output: {{ value: {kind} }}`")),
-            );
-            return;
-        }
-        let fields = output.value.get("properties").and_then(Value::as_object);
-        for name in fields.into_iter().flat_map(|fields| fields.keys()) {
-            let why = if name == "result" {
-                "`STEP.result` is the envelope"
-            } else if is_name(name) {
-                continue;
-            } else {
-                "names match [a-z][a-z0-9_]{0,62}"
-            };
-            let fault = place.error(faults::BAD_OUTPUT, format!("an output field cannot be called `{name}`"));
-            self.faults.push(fault.cause(why).help("choose another name"));
-        }
-        self.check_usable(place, &output.value);
-    }
-
     /// A schema must be one.
     pub(super) fn check_usable(&mut self, place: Place<'a>, value: &Value) {
         let fault = self
@@ -170,7 +132,7 @@ impl<'a> Compiler<'a> {
             .or_insert_with(|| jsonschema::validator_for(value).err().map(|error| error.to_string()))
             .clone();
         if let Some(fault) = fault {
-            let fault = place.error(faults::BAD_OUTPUT, format!("the schema cannot be used: {fault}"));
+            let fault = place.error(faults::BAD_SCHEMA, format!("the schema cannot be used: {fault}"));
             self.faults.push(fault.cause("not a JSON Schema").help("see https://json-schema.org/draft/2020-12"));
         }
     }
@@ -178,11 +140,6 @@ impl<'a> Compiler<'a> {
     pub(super) fn check_inputs(&mut self, workflow: &'a Workflow) {
         for input in &workflow.inputs {
             let place = Place { source: &workflow.source, span: input.name.span };
-            if RESERVED.contains(&input.name.value.as_str()) && input.name.value != "result" {
-                let fault =
-                    place.error(faults::NAME_TAKEN, format!("`{}` cannot be an input's name", input.name.value));
-                self.faults.push(fault.cause("it has a meaning of its own in every text").help("choose another name"));
-            }
             self.check_usable(place, &input.schema);
             let Some(default) = &input.default else { continue };
             if let Some(why) = schema::refuses(&input.schema, &default.value) {
@@ -246,40 +203,6 @@ impl<'a> Compiler<'a> {
                 .push(fault.cause("a run has one budget").help("set them in the workflow that is started").warning());
         }
     }
-
-    /// Keys that would be read by nobody.
-    pub(super) fn check_keys(&mut self, ix: crate::plan::types::StepIx, step: &'a Step, source: &'a Arc<Source>) {
-        let kind = Kind::of(&step.kind);
-        for (key, given, span, kinds) in keys(step) {
-            if given && !kinds.contains(&kind) {
-                let place = Place { source, span: span.unwrap_or(self.draft.place(ix).span) };
-                let on: Vec<&str> = kinds.iter().map(|kind| kind.words()).collect();
-                self.faults.push(
-                    place
-                        .error(faults::IDLE_KEY, format!("`{key}` means nothing on {}", kind.words()))
-                        .cause("nothing would read it")
-                        .help(format!("remove it; `{key}` belongs on {}", on.join(", "))),
-                );
-            }
-        }
-        let zero = match &step.kind {
-            StepKind::Parallel { max_parallel: Some(0), .. } | StepKind::Each { max_parallel: Some(0), .. } => {
-                "max_parallel"
-            }
-            StepKind::Each { max_items: Some(0), .. } => "max_items",
-            StepKind::Loop { max: 0, .. } => "max",
-            _ => return,
-        };
-        let fault = self.draft.place(ix).error(faults::OUT_OF_RANGE, format!("`{zero}` is 0"));
-        self.faults.push(fault.cause("nothing inside would ever run").help("write 1 or more, or remove the step"));
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    name.len() <= 63
-        && bytes.next().is_some_and(|first| first.is_ascii_lowercase())
-        && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 fn holds_text(value: &Value) -> bool {
@@ -289,83 +212,4 @@ fn holds_text(value: &Value) -> bool {
         Value::Object(parts) => parts.values().any(holds_text),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
-}
-
-/// Kinds of steps, as far as keys differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Agent,
-    Run,
-    Person,
-    Wait,
-    Emit,
-    Stop,
-    Parallel,
-    Each,
-    Loop,
-    Call,
-}
-
-impl Kind {
-    fn of(kind: &StepKind) -> Self {
-        match kind {
-            StepKind::Agent { .. } => Self::Agent,
-            StepKind::Run(_) => Self::Run,
-            StepKind::Approve { .. } | StepKind::Ask { .. } => Self::Person,
-            StepKind::Wait(_) => Self::Wait,
-            StepKind::Emit { .. } => Self::Emit,
-            StepKind::Stop { .. } => Self::Stop,
-            StepKind::Parallel { .. } => Self::Parallel,
-            StepKind::Each { .. } => Self::Each,
-            StepKind::Loop { .. } => Self::Loop,
-            StepKind::Workflow { .. } => Self::Call,
-        }
-    }
-
-    fn words(self) -> &'static str {
-        match self {
-            Self::Agent => "an agent step",
-            Self::Run => "a `run` step",
-            Self::Person => "an `approve` or `ask` step",
-            Self::Wait => "a `wait` step",
-            Self::Emit => "an `emit` step",
-            Self::Stop => "a `stop` step",
-            Self::Parallel => "a `parallel`",
-            Self::Each => "an `each`",
-            Self::Loop => "a `loop`",
-            Self::Call => "a `workflow` step",
-        }
-    }
-}
-
-/// Each key that not every step takes: whether it is given, where, and who takes it.
-fn keys(step: &Step) -> [(&'static str, bool, Option<Span>, &'static [Kind]); 18] {
-    use Kind::{Agent, Call, Each, Loop, Parallel, Person, Run, Wait};
-    const WORKERS: &[Kind] = &[Agent, Run];
-    const CONTAINERS: &[Kind] = &[Parallel, Each, Loop, Call];
-    const WORKING: &[Kind] = &[Agent, Run, Parallel, Each, Loop, Call];
-    const WITH_AGENTS: &[Kind] = &[Agent, Parallel, Each, Loop, Call];
-    const GATED: &[Kind] = &[Agent, Run, Person, Wait, Parallel, Each, Loop, Call];
-    let first = |texts: &[Spanned<String>]| texts.first().map(|text| text.span);
-    let pair = |pairs: &[(Spanned<String>, Spanned<Value>)]| pairs.first().map(|(name, _)| name.span);
-    [
-        ("key", step.key.is_some(), step.key.as_ref().map(|key| key.span), &[Each]),
-        ("args", !step.args.is_empty(), first(&step.args), &[Run]),
-        ("files", !step.files.is_empty(), first(&step.files), WORKING),
-        ("env", !step.env.is_empty(), pair(&step.env), WORKERS),
-        ("with", !step.with.is_empty(), pair(&step.with), &[Agent, Person, Call]),
-        ("output", step.output.is_some(), step.output.as_ref().map(|output| output.span), &[Agent, Run, Person]),
-        ("tools", step.tools.is_some(), step.tools.as_deref().and_then(first), &[Agent]),
-        ("context", step.context.is_some(), step.context.as_ref().map(|context| context.span), &[Agent]),
-        ("context_budget", step.context_budget.is_some(), None, &[Agent]),
-        ("skills", !step.skills.is_empty(), first(&step.skills), &[Agent]),
-        ("model", step.model.is_some(), step.model.as_ref().map(|model| model.span), WITH_AGENTS),
-        ("runtime", step.runtime.is_some(), step.runtime.as_ref().map(|runtime| runtime.span), WITH_AGENTS),
-        ("workspace", step.workspace.is_some(), step.workspace.as_ref().map(|workspace| workspace.span), WORKING),
-        ("retry", step.retry.is_some(), step.retry.as_ref().map(|retry| retry.span), WORKERS),
-        ("idle_timeout", step.idle_timeout.is_some(), None, WORKERS),
-        ("recovery", step.recovery.is_some(), step.recovery.as_ref().map(|recovery| recovery.span), WORKERS),
-        ("on_failure", step.on_failure.is_some(), None, CONTAINERS),
-        ("gate", !step.gate.is_empty(), step.gate.first().map(|gate| gate.span), GATED),
-    ]
 }

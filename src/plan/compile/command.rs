@@ -123,11 +123,11 @@ fn placeholder(text: &str) -> Option<(Token<'_>, usize)> {
     };
     if let Some(after) = rest.strip_prefix("ARGUMENTS") {
         let length = 1 + "ARGUMENTS".len();
-        if let Some(inner) = after.strip_prefix('[') {
-            if let Some((number, digits)) = number(inner).filter(|(_, digits)| inner[*digits..].starts_with(']')) {
-                let length = length + digits + 2;
-                return Some((Token::One(number, &text[..length]), length));
-            }
+        if let Some(inner) = after.strip_prefix('[')
+            && let Some((number, digits)) = number(inner).filter(|(_, digits)| inner[*digits..].starts_with(']'))
+        {
+            let length = length + digits + 2;
+            return Some((Token::One(number, &text[..length]), length));
         }
         let longer = after.starts_with(|next: char| next.is_alphanumeric() || next == '_');
         return (!longer).then_some((Token::All, length));
@@ -275,6 +275,20 @@ mod tests {
             let template = crate::template::Template::parse(&prose.text).unwrap();
             assert!(template.references().iter().all(|reference| reference.path == ["inputs", "arguments"]), "{text}");
         }
+    }
+
+    #[test]
+    fn arguments_are_values_and_prose_stays_as_it_is() {
+        let render = |text: &str, arguments: &str| {
+            let template = crate::template::Template::parse(&translate(text, Base::Zero).text).unwrap();
+            let values = json!({ "inputs": { "arguments": arguments } });
+            template.render(values.as_object().unwrap()).unwrap()
+        };
+        assert_eq!(render("Say {{ $ARGUMENTS }} {% x %}", "{{ 7 * 7 }}"), "Say {{ {{ 7 * 7 }} }} {% x %}");
+        assert_eq!(render("{$ARGUMENTS}", "{"), "{{}");
+        assert_eq!(render("$0 and $1 and $ARGUMENTS[1]", "one"), "one and $1 and $ARGUMENTS[1]");
+        assert_eq!(render("plain", ""), "plain");
+        assert_eq!(render("plain {", "a b"), "plain {\n\nARGUMENTS: a b");
     }
 
     #[test]

@@ -205,16 +205,14 @@ impl Writers {
             Some(file) => Place { source: place.source, span: file.span }
                 .error(faults::SHARED_FILES, format!("`{id}` may write the same files as another agent")),
         };
-        let item = if why.starts_with("items of") {
-            " with a `{{ }}` of the item in each path"
-        } else {
-            " that do not overlap"
-        };
-        let order =
-            if why.starts_with("items of") { "`max_parallel: 1` on the `each`" } else { "`needs:` between the steps" };
-        compiler.faults.push(fault.cause(why).help(format!(
-            "declare `files:`{item}, give the agent read-only `tools:`, or let them run one after the other: {order}"
-        )));
+        let items = why.starts_with("items of");
+        let after = if items { "`max_parallel: 1` on the `each`" } else { "`needs:` between the steps" };
+        let mut help = format!("give the agent read-only `tools:`, or let them run one after the other: {after}");
+        if compiler.draft.sketch(writer).children.is_empty() {
+            let how = if items { "with a `{{ }}` of the item in each path" } else { "that do not overlap" };
+            help = format!("declare `files:` {how}, {help}");
+        }
+        compiler.faults.push(fault.cause(why).help(help));
     }
 }
 

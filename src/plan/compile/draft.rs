@@ -20,9 +20,8 @@ use crate::{
 const CALLS_MAX: usize = 16;
 const CONTAINERS_MAX: usize = 64;
 
-/// Words of the scope that no step, binding, input or output field may take.
-pub(super) const RESERVED: [&str; 9] =
-    ["inputs", "env", "models", "this", "item", "index", "iteration", "result", "loop"];
+/// Words of the scope; the loader refuses them as ids.
+const RESERVED: [&str; 9] = ["inputs", "env", "models", "this", "item", "index", "iteration", "result", "loop"];
 /// Words of the expression language: a text could not read a step with such an id.
 const LANGUAGE: [&str; 11] = ["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "null"];
 
@@ -217,9 +216,9 @@ impl<'a> Outliner<'a, '_> {
     fn name(&mut self, ix: StepIx, place: Place<'a>, parent: Option<StepIx>) {
         let step = self.draft.sketch(ix).step;
         let id = step.id.value.as_str();
-        self.reserved(&step.id, place.source, "a step's id");
+        self.readable(&step.id, place.source, "a step's id");
         if let Some(bound) = binding(&step.kind) {
-            self.reserved(bound, place.source, "an item's name");
+            self.readable(bound, place.source, "an item's name");
         }
         let around = parent.and_then(|parent| binding(&self.draft.sketch(parent).step.kind));
         if let Some(bound) = around.filter(|bound| bound.value == id) {
@@ -248,19 +247,15 @@ impl<'a> Outliner<'a, '_> {
         }
     }
 
-    fn reserved(&mut self, name: &'a Spanned<String>, source: &'a Arc<Source>, what: &str) {
+    fn readable(&mut self, name: &'a Spanned<String>, source: &'a Arc<Source>, what: &str) {
         let word = name.value.as_str();
-        let why = if RESERVED.contains(&word) {
-            "it has a meaning of its own in every text"
-        } else if LANGUAGE.contains(&word) {
-            "it is a word of the expression language"
-        } else {
+        if !LANGUAGE.contains(&word) {
             return;
-        };
+        }
         self.faults.push(
             Place { source, span: name.span }
                 .error(faults::NAME_TAKEN, format!("`{word}` cannot be {what}"))
-                .cause(why)
+                .cause("it is a word of the expression language, so no text could read it")
                 .help("choose another name"),
         );
     }

@@ -131,24 +131,9 @@ impl<'a> Compiler<'a> {
         for unit in callees {
             self.check_inputs(unit);
         }
-        let place = |span| Place { source: &workflow.source, span };
-        if workflow.budget.usd.is_some_and(|usd| !usd.is_finite() || usd < 0.0) {
-            let fault = place(workflow.name.span).error(faults::OUT_OF_RANGE, "`budget.usd` is no amount of money");
-            self.faults.push(fault.cause("below zero or not finite").help("write dollars, for example `usd: 15`"));
-        }
-        if workflow.limits.parallel == Some(0) {
-            let fault = place(workflow.name.span).error(faults::OUT_OF_RANGE, "`limits.parallel` is 0");
-            self.faults.push(fault.cause("nothing would ever run").help("write 1 or more"));
-        }
-        for (runtime, count) in &workflow.limits.per_runtime {
-            if *count == 0 {
-                let message = format!("`limits.per_runtime.{}` is 0", runtime.value);
-                let fault = place(runtime.span).error(faults::OUT_OF_RANGE, message);
-                self.faults.push(fault.cause("nothing would ever run on it").help("write 1 or more"));
-            }
-        }
         if workflow.steps.is_empty() {
-            let fault = place(workflow.name.span).error(faults::EMPTY_TEXT, "the workflow has no steps");
+            let fault = Place { source: &workflow.source, span: workflow.name.span }
+                .error(faults::EMPTY_TEXT, "the workflow has no steps");
             self.faults.push(fault.cause("nothing to do").help("write at least one step under `steps:`"));
         }
     }

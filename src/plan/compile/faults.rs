@@ -4,39 +4,8 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+pub(super) use crate::base::codes::plan::*;
 use crate::base::{Code, Diagnostic, Severity, Source, Span, did_you_mean};
-
-pub(super) const UNKNOWN_AGENT: Code = Code("E0201");
-pub(super) const UNKNOWN_SKILL: Code = Code("E0202");
-pub(super) const UNKNOWN_GATE: Code = Code("E0203");
-pub(super) const UNKNOWN_WORKFLOW: Code = Code("E0204");
-pub(super) const CONTAINS_ITSELF: Code = Code("E0205");
-pub(super) const TOO_LARGE: Code = Code("E0206");
-pub(super) const NAME_TAKEN: Code = Code("E0207");
-pub(super) const UNKNOWN_NEED: Code = Code("E0208");
-pub(super) const UNKNOWN_NAME: Code = Code("E0209");
-pub(super) const UNKNOWN_INPUT: Code = Code("E0210");
-pub(super) const UNKNOWN_FIELD: Code = Code("E0211");
-pub(super) const NOT_VISIBLE: Code = Code("E0212");
-pub(super) const MISPLACED_WORD: Code = Code("E0213");
-pub(super) const BAD_TEXT: Code = Code("E0214");
-pub(super) const CYCLE: Code = Code("E0215");
-pub(super) const BAD_JOIN: Code = Code("E0216");
-pub(super) const EARLY_READ: Code = Code("E0217");
-pub(super) const NEVER_RUNS: Code = Code("E0218");
-pub(super) const SHARED_FILES: Code = Code("E0219");
-pub(super) const SHARED_SESSION: Code = Code("E0220");
-pub(super) const NO_LIST: Code = Code("E0221");
-pub(super) const NO_GATE: Code = Code("E0222");
-pub(super) const EMPTY_TEXT: Code = Code("E0223");
-pub(super) const IDLE_KEY: Code = Code("E0224");
-pub(super) const BAD_INPUTS: Code = Code("E0225");
-pub(super) const BAD_OUTPUT: Code = Code("E0226");
-pub(super) const BAD_DEFAULT: Code = Code("E0227");
-pub(super) const OUT_OF_RANGE: Code = Code("E0228");
-pub(super) const CALLEE_BOUNDS: Code = Code("E0229");
-pub(super) const NEAR_TIER: Code = Code("E0230");
-pub(super) const ARGUMENT_BASE: Code = Code("E0231");
 
 /// A place in a file.
 #[derive(Debug, Clone, Copy)]

@@ -150,14 +150,12 @@ impl<'a> Compiler<'a> {
         let fixer = fail.value.agent.as_ref().and_then(|name| {
             let (index, agent) = self.agent(source, name)?;
             let skills = self.skills(&[], Some(agent), source, Some(name));
-            let model = self.inherited(ix, |step| step.model.as_ref()).map(|(_, model)| model.value.clone());
-            let runtime = self.inherited(ix, |step| step.runtime.as_ref()).map(|(_, runtime)| runtime.value.clone());
             Some(AgentWork {
                 agent: Some(index),
                 prompt: Text::default(),
-                // `model:` on the step is for its own agent, so the fixer's file comes first.
-                runtime: agent.runtime.clone().or(runtime),
-                model: own_model(Some(agent)).or(model),
+                // `model:` and `runtime:` of the step are for its own agent.
+                runtime: agent.runtime.clone(),
+                model: own_model(Some(agent)),
                 tools: agent.tools.clone(),
                 context: PlanContext::Fresh,
                 context_budget: agent.context_budget.unwrap_or(defaults::CONTEXT_BUDGET),

@@ -68,8 +68,9 @@ impl<'a> Compiler<'a> {
         let source = self.draft.source(ix);
         let (id, path, parent, line) = (step.id.value.clone(), sketch.path.clone(), sketch.parent, sketch.line);
         let plain = self.reader(ix, Sight::default());
-        self.check_keys(ix, step, source);
-        self.check_schema(step, source);
+        if let Some(output) = &step.output {
+            self.check_usable(Place { source, span: output.span }, &output.value);
+        }
         let when = step.when.as_ref().map(|when| self.expression(plain, source, when));
         let work = self.work(ix, step, source);
         let gates = self.gates(ix, step, source);
@@ -196,19 +197,19 @@ impl<'a> Compiler<'a> {
                 Text::default()
             }
         };
-        let model = self.inherited(ix, |step| step.model.as_ref());
-        if let Some((source, model)) = model {
+        if let Some(model) = &step.model {
             self.check_model(source, model);
         }
-        let runtime = self.inherited(ix, |step| step.runtime.as_ref());
         let skills = self.skills(&step.skills, agent, source, name.as_ref());
         AgentWork {
             agent: pinned.map(|(index, _)| index),
             prompt,
-            runtime: runtime
-                .map(|(_, one)| one.value.clone())
-                .or_else(|| agent.and_then(|agent| agent.runtime.clone())),
-            model: model.map(|(_, one)| one.value.clone()).or_else(|| own_model(agent)),
+            runtime: step
+                .runtime
+                .as_ref()
+                .map(|one| one.value.clone())
+                .or_else(|| agent.and_then(|one| one.runtime.clone())),
+            model: step.model.as_ref().map(|one| one.value.clone()).or_else(|| own_model(agent)),
             tools: match &step.tools {
                 Some(tools) => Some(tools.iter().map(|tool| tool.value.clone()).collect()),
                 None => agent.and_then(|agent| agent.tools.clone()),
@@ -220,25 +221,16 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// A key of the step or of the nearest container around it, across calls.
-    pub(super) fn inherited<T>(
-        &self,
-        ix: StepIx,
-        key: impl Fn(&'a Step) -> Option<&'a T>,
-    ) -> Option<(&'a Arc<Source>, &'a T)> {
+    /// Where the step works: what it says, or the nearest container around it, across calls.
+    pub(super) fn workspace(&self, ix: StepIx) -> Workspace {
         let mut here = Some(ix);
-        while let Some(at) = here {
-            let sketch = self.draft.sketch(at);
-            if let Some(found) = key(sketch.step) {
-                return Some((self.draft.source(at), found));
+        while let Some(sketch) = here.map(|at| self.draft.sketch(at)) {
+            if let Some(workspace) = &sketch.step.workspace {
+                return workspace.value;
             }
             here = sketch.parent;
         }
-        None
-    }
-
-    pub(super) fn workspace(&self, ix: StepIx) -> Workspace {
-        self.inherited(ix, |step| step.workspace.as_ref()).map_or(Workspace::Shared, |(_, one)| one.value)
+        Workspace::Shared
     }
 
     fn context(&mut self, ix: StepIx, step: &'a Step, source: &'a Arc<Source>) -> PlanContext {
@@ -315,7 +307,7 @@ impl<'a> Compiler<'a> {
         if max_delay_ms < delay_ms {
             self.faults.push(
                 Place { source, span: *span }
-                    .error(faults::OUT_OF_RANGE, "the longest delay is shorter than the first")
+                    .error(faults::BAD_DELAY, "the longest delay is shorter than the first")
                     .cause(format!("{delay_ms} ms, then at most {max_delay_ms} ms"))
                     .help("raise `max_delay` or lower `delay`"),
             );

@@ -5,7 +5,7 @@
 
 use std::{
     cell::OnceCell,
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
 };
 
 use petgraph::{algo, graph::DiGraph};
@@ -229,8 +229,8 @@ fn shortest_circle(members: &HashSet<StepIx>, needs: &[Vec<Need>]) -> Vec<StepIx
                 circle.reverse();
                 return circle;
             }
-            if !from.contains_key(&need.step) {
-                from.insert(need.step, at);
+            if let Entry::Vacant(entry) = from.entry(need.step) {
+                entry.insert(at);
                 open.push_back(need.step);
             }
         }

@@ -87,10 +87,8 @@ pub(super) fn look_up(draft: &Draft<'_>, reader: Reader, name: &str) -> Found {
             None => nowhere(name),
         };
     };
-    if sight.children {
-        if let Some(step) = draft.child(Some(own), name) {
-            return Found::Child(step);
-        }
+    if let Some(step) = draft.child(Some(own), name).filter(|_| sight.children) {
+        return Found::Child(step);
     }
     if let Some(meaning) = bound(draft, own, name).filter(|_| sight.own_binding) {
         return Found::Meaning(meaning);

@@ -1,0 +1,248 @@
+//! What a step is, in a few words; every drawing says the same.
+
+use std::time::Duration;
+
+use crate::{
+    base::render_duration,
+    definition::workflow::{Join, OnFailure, OnLimit, OnMax, ThenFail, Workspace},
+    plan::{
+        draw::escape::{first_line, visible},
+        types::{
+            AgentWork, Budget, Command, EdgeKind, Need, Plan, PlanContext, PlanGate, PlanStep, RecoveryPolicy,
+            RetryPolicy, Work,
+        },
+    },
+};
+
+pub(super) fn edge(kind: EdgeKind) -> &'static str {
+    match kind {
+        EdgeKind::Implied => "implied",
+        EdgeKind::Declared => "declared",
+        EdgeKind::Inferred => "inferred",
+    }
+}
+
+fn time(millis: u64) -> String {
+    let text = render_duration(Duration::from_millis(millis));
+    let text = text.strip_suffix(" 0s").or_else(|| text.strip_suffix(" 0m")).unwrap_or(&text);
+    text.strip_suffix(".0s").map_or_else(|| text.to_owned(), |seconds| format!("{seconds}s"))
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", first_line(text))
+}
+
+pub(super) fn command(command: &Command) -> String {
+    match command {
+        Command::Shell(text) => first_line(text),
+        Command::Argv(words) => visible(&words.join(" ")),
+    }
+}
+
+fn agent_name(plan: &Plan, agent: &AgentWork) -> String {
+    let pinned = agent.agent.and_then(|index| plan.agents.get(index as usize));
+    pinned.map_or_else(|| "the default agent".to_owned(), |agent| visible(&agent.name))
+}
+
+/// What a step does: `agent architect`, `run`, `each design.modules as module`.
+pub(super) fn kind(plan: &Plan, step: &PlanStep) -> String {
+    match &step.work {
+        Work::Agent(agent) => format!("agent {}", agent_name(plan, agent)),
+        Work::Run { .. } => "run".to_owned(),
+        Work::Approve { .. } => "approve".to_owned(),
+        Work::Ask { .. } => "ask".to_owned(),
+        Work::Sleep { delay_ms } => format!("wait {}", time(*delay_ms)),
+        Work::Await { signal } => format!("wait for signal {}", visible(signal)),
+        Work::Emit { signal } => format!("emit {}", visible(signal)),
+        Work::Stop { succeed, .. } => if *succeed { "stop as succeeded" } else { "stop as failed" }.to_owned(),
+        Work::Parallel { .. } => "parallel".to_owned(),
+        Work::Each(each) => format!("each {} as {}", first_line(&each.items.text), visible(&each.binding)),
+        Work::Loop { max, .. } => format!("loop, at most {max} times"),
+        Work::Call { workflow, .. } => format!("workflow {}", visible(workflow)),
+    }
+}
+
+/// The text that the step hands on: the prompt's or question's first line, the command, the end of the loop.
+pub(super) fn text(step: &PlanStep) -> Option<String> {
+    match &step.work {
+        Work::Agent(agent) if agent.prompt.text.trim().is_empty() => None,
+        Work::Agent(agent) => Some(quoted(&agent.prompt.text)),
+        Work::Run { command: words, .. } => {
+            let args: String = step.args.iter().map(|arg| format!(" {}", visible(&arg.text))).collect();
+            Some(format!("$ {}{args}", command(words)))
+        }
+        Work::Approve { text } | Work::Ask { text } | Work::Stop { text, .. } => Some(quoted(&text.text)),
+        Work::Loop { until, .. } => until.as_ref().map(|until| format!("until {}", first_line(&until.text))),
+        Work::Sleep { .. }
+        | Work::Await { .. }
+        | Work::Emit { .. }
+        | Work::Parallel { .. }
+        | Work::Each(_)
+        | Work::Call { .. } => None,
+    }
+}
+
+/// One check: `run cargo test`, `check this.ok`.
+pub(super) fn gate(gate: &PlanGate) -> String {
+    let named =
+        |from: &Option<String>| from.as_ref().map_or(String::new(), |from| format!(" (gate {})", visible(from)));
+    match gate {
+        PlanGate::Run { command: words, expect, timeout_ms, from } => {
+            let expect =
+                expect.as_ref().map_or(String::new(), |expect| format!(", expect {}", first_line(&expect.text)));
+            let limit = if *timeout_ms
+                == default_ms(&Work::Run { command: Command::Argv(Vec::new()), workspace: Workspace::Shared })
+            {
+                String::new()
+            } else {
+                format!(", within {}", time(*timeout_ms))
+            };
+            format!("run {}{expect}{limit}{}", command(words), named(from))
+        }
+        PlanGate::Check { expression, from } => format!("check {}{}", first_line(&expression.text), named(from)),
+        PlanGate::Schema { .. } => "schema".to_owned(),
+        PlanGate::Files { paths } => format!("files {}", visible(&paths.join(" "))),
+        PlanGate::Changed { max_files, allow, deny } => {
+            let mut parts = Vec::new();
+            parts.extend(max_files.map(|max| format!("at most {max} files")));
+            parts.extend((!allow.is_empty()).then(|| format!("only {}", visible(&allow.join(" ")))));
+            parts.extend((!deny.is_empty()).then(|| format!("not {}", visible(&deny.join(" ")))));
+            format!("changed {}", parts.join(", "))
+        }
+        PlanGate::Approve { text } => format!("approve {}", quoted(&text.text)),
+    }
+}
+
+/// What a failed gate leads to, if anything but failing.
+pub(super) fn gate_fail(plan: &Plan, step: &PlanStep) -> Option<String> {
+    let fail = &step.on_gate_fail;
+    let mut parts = Vec::new();
+    if fail.feedback {
+        parts.push("feedback to the agent".to_owned());
+    }
+    parts.extend(fail.fixer.as_ref().map(|fixer| format!("agent {} fixes", agent_name(plan, fixer))));
+    if fail.tries > 0 {
+        parts.push(format!("{} more tries", fail.tries));
+    }
+    match fail.then {
+        ThenFail::Fail => {}
+        ThenFail::Ask => parts.push("then ask".to_owned()),
+        ThenFail::Continue => parts.push("then go on".to_owned()),
+    }
+    (!parts.is_empty()).then(|| format!("if it fails: {}", parts.join(", ")))
+}
+
+fn default_ms(work: &Work) -> u64 {
+    use crate::plan::types::defaults;
+    let duration = if matches!(work, Work::Run { .. }) { defaults::COMMAND_TIMEOUT } else { defaults::AGENT_TIMEOUT };
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Conditions, limits and policies, those that are not the default last.
+pub(super) fn limits(plan: &Plan, step: &PlanStep) -> Vec<String> {
+    let mut parts = Vec::new();
+    parts.extend(step.timeout_ms.map(|limit| format!("within {}", time(limit))));
+    match &step.work {
+        Work::Agent(agent) => agent_limits(plan, agent, &mut parts),
+        Work::Run { workspace, .. } => parts.extend(place(*workspace)),
+        Work::Parallel { max_parallel, .. } => parts.extend(max_parallel.map(|max| format!("{max} at once"))),
+        Work::Each(each) => {
+            parts.extend(each.max_parallel.map(|max| format!("{max} at once")));
+            parts.push(format!("at most {} items", each.max_items));
+            parts.extend(each.key.as_ref().map(|key| format!("key {}", first_line(&key.text))));
+        }
+        Work::Loop { on_max: OnMax::Continue, .. } => parts.push("goes on after the last".to_owned()),
+        Work::Loop { on_max: OnMax::Fail, .. }
+        | Work::Approve { .. }
+        | Work::Ask { .. }
+        | Work::Sleep { .. }
+        | Work::Await { .. }
+        | Work::Emit { .. }
+        | Work::Stop { .. }
+        | Work::Call { .. } => {}
+    }
+    let works = matches!(step.work, Work::Agent(_) | Work::Run { .. });
+    if step.retry != RetryPolicy::default() {
+        parts.push(format!("{} retries", step.retry.tries));
+    }
+    parts.extend(works.then(|| recovery(&step.recovery)).flatten());
+    parts.extend(step.optional.then(|| "optional".to_owned()));
+    match step.on_failure {
+        OnFailure::Drain => {}
+        OnFailure::FailFast => parts.push("fail fast".to_owned()),
+        OnFailure::Continue => parts.push("goes on after a failure".to_owned()),
+    }
+    if !step.files.is_empty() {
+        parts.push(format!("writes {}", visible(&step.files.join(" "))));
+    }
+    parts
+}
+
+fn agent_limits(plan: &Plan, agent: &AgentWork, parts: &mut Vec<String>) {
+    parts.extend(agent.model.as_ref().map(|model| format!("model {}", visible(model))));
+    parts.extend(agent.runtime.as_ref().map(|runtime| format!("runtime {}", visible(runtime))));
+    match agent.context {
+        PlanContext::Fresh => {}
+        PlanContext::Fork(from) => parts.push(format!("context of {}", plan.step(from).path)),
+        PlanContext::Share(from) => parts.push(format!("session of {}", plan.step(from).path)),
+    }
+    let skills: Vec<String> = agent
+        .skills
+        .iter()
+        .filter_map(|index| plan.skills.get(*index as usize))
+        .map(|skill| visible(&skill.name))
+        .collect();
+    if !skills.is_empty() {
+        parts.push(format!("skills {}", skills.join(" ")));
+    }
+    parts.extend(place(agent.workspace));
+}
+
+fn place(workspace: Workspace) -> Option<String> {
+    match workspace {
+        Workspace::Shared => None,
+        Workspace::Worktree => Some("own worktree".to_owned()),
+        Workspace::Scratch => Some("empty folder".to_owned()),
+    }
+}
+
+fn recovery(policy: &RecoveryPolicy) -> Option<String> {
+    match policy {
+        RecoveryPolicy::Retry => Some("runs again after a crash".to_owned()),
+        RecoveryPolicy::Idempotent => Some("runs again after a crash, same key".to_owned()),
+        RecoveryPolicy::Reconcile(command) => Some(format!("after a crash: $ {}", first_line(command))),
+        // What may write asks a person: the default, and not worth a word on every line.
+        RecoveryPolicy::Manual | RecoveryPolicy::Agent => None,
+    }
+}
+
+/// What the step waits for, with the kind of each edge: `design (implied, read)`.
+pub(super) fn needs(plan: &Plan, needs: &[Need]) -> Vec<String> {
+    let word = |need: &Need| {
+        let read = if need.reads { ", read" } else { "" };
+        format!("{} ({}{read})", plan.step(need.step).id, edge(need.edge))
+    };
+    needs.iter().map(word).collect()
+}
+
+/// The join, if it is not the usual one.
+pub(super) fn join(join: Join) -> Option<String> {
+    match join {
+        Join::All => None,
+        Join::Any => Some("any of".to_owned()),
+        Join::AtLeast(count) => Some(format!("at least {count} of")),
+    }
+}
+
+pub(super) fn budget(budget: &Budget) -> String {
+    let mut parts = Vec::new();
+    parts.extend(budget.usd_micros.map(|micros| format!("${}.{:02}", micros / 1_000_000, micros / 10_000 % 100)));
+    parts.extend(budget.tokens.map(|tokens| format!("{tokens} tokens")));
+    parts.extend(budget.time_ms.map(time));
+    parts.push(format!("{} agents", budget.agents));
+    let then = match budget.on_limit {
+        OnLimit::Pause => "then pause",
+        OnLimit::Stop => "then stop",
+    };
+    format!("{}, {then}", parts.join(", "))
+}

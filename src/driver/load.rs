@@ -62,8 +62,7 @@ pub fn load(
         let reason = format!("its form has version {}, this orch reads up to {PLAN_VERSION}", plan.version);
         return Err(LoadError::Plan { run: run.clone(), reason });
     }
-    let mut loaded =
-        Loaded { summary, scheduler: Scheduler::new(Arc::new(plan)), seq: 0, last: Timestamp::default() };
+    let mut loaded = Loaded { summary, scheduler: Scheduler::new(Arc::new(plan)), seq: 0, last: Timestamp::default() };
     follow(journal, &mut loaded, &mut watch)?;
     Ok(loaded)
 }

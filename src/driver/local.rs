@@ -29,9 +29,7 @@ use crate::{
         process::{StopReason, StopSource},
     },
     journal::{Append, AppendError, DecisionId, Journal, NewRecord, RunSummary, StoreError},
-    scheduler::{
-        Action, AttemptId, Decision, Event, Notice, Purpose, RunEnd, Scheduler, Strength, WaitingFor,
-    },
+    scheduler::{Action, AttemptId, Decision, Event, Notice, Purpose, RunEnd, Scheduler, Strength, WaitingFor},
 };
 
 /// How often the inbox is looked at.

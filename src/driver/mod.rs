@@ -2,12 +2,21 @@
 //!
 //! Every driver keeps one order: receive an event, append it to the journal, step, perform the actions.
 
+mod assign;
+mod clock;
 mod evaluate;
+mod load;
+mod local;
 mod narrate;
+mod order;
 mod outcome;
 mod record;
 
+pub use assign::Assigner;
+pub use clock::Clock;
 pub use evaluate::{complete_inputs, evaluate, object, render};
+pub use load::{LoadError, Loaded, follow, load};
+pub use local::{DriveError, Finish, Input, LocalDriver, OnApproval, Setup};
 pub use narrate::{RUN_EVENT_VERSION, RunEvent, What, end_word, gate_words, is_good, narrate, purpose_words};
 pub use outcome::{exit_code, parked_exit_code, status_word, waiting_words};
 pub use record::{RecordError, decode, encode};

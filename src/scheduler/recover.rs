@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    base::Outcome,
+    base::{Envelope, Outcome, Verdict},
     plan::truth::NeedCounts,
     scheduler::{
         action::Settled,
@@ -51,18 +51,21 @@ impl Scheduler {
         }
     }
 
-    /// The command of `recovery: { reconcile }` has answered: 0 done, 1 run it again, anything else ask a person.
+    /// The command of `recovery: { reconcile }` has judged: pass, it was done; fail, run it again; else ask a person.
     pub(super) fn reconciled(&mut self, instance: InstanceId, outcome: Outcome) {
-        match outcome {
-            Outcome::Succeeded(envelope) => {
-                self.at_mut(instance).envelope = Some(envelope);
+        let verdict = match outcome {
+            Outcome::Judged(judged) => judged.verdict,
+            Outcome::Lost => return self.lost(instance, Purpose::Reconcile),
+            Outcome::Succeeded(_) | Outcome::Failed(_) | Outcome::Stopped => Verdict::Error,
+        };
+        match verdict {
+            Verdict::Pass => {
+                let summary = "it was done before the crash, says the reconcile command".to_owned();
+                self.at_mut(instance).envelope = Some(Box::new(Envelope { summary, ..Envelope::default() }));
                 self.work_done(instance);
             }
-            Outcome::Failed(failure) if failure.evidence.exit == Some(1) => {
-                self.queue(instance, Purpose::Work, crate::scheduler::limiter::Line::Begun);
-            }
-            Outcome::Failed(_) | Outcome::Stopped | Outcome::Judged(_) => self.ask_outcome(instance, Purpose::Work),
-            Outcome::Lost => self.lost(instance, Purpose::Reconcile),
+            Verdict::Fail => self.queue(instance, Purpose::Work, crate::scheduler::limiter::Line::Begun),
+            Verdict::Error => self.ask_outcome(instance, Purpose::Work),
         }
     }
 

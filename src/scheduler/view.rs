@@ -257,6 +257,12 @@ impl Scheduler {
         self.cancelling
     }
 
+    /// The runtime of agents that name none.
+    #[must_use]
+    pub fn default_runtime(&self) -> Option<&str> {
+        self.run.as_ref().map(|run| run.runtime.as_str())
+    }
+
     /// Which budget is used up, if one is.
     #[must_use]
     pub fn budget_reason(&self) -> Option<&str> {

@@ -1,0 +1,363 @@
+//! What a step costs: ratios against a bare loop of `posix_spawn` on the same machine in the same minute.
+//!
+//! `cargo bench --bench runs` prints one table. Every case runs in a process of its own, so that its peak memory is
+//! its own; rounds are interleaved, and the median counts. `ORCH_BENCH_ROUNDS` (default 5) and `ORCH_BENCH_SCALE`
+//! (default 1.0) make it shorter for a look.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    process::{Command as Process, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use orch::{
+    base::{Digest, Envelope, Failure, Outcome, RunId, Timestamp},
+    definition::workflow::{Join, OnFailure, OnLimit, Workspace},
+    driver::{Assigner, Finish, LocalDriver, OnApproval, Setup, encode, load},
+    execute::{Executor, process::Keeper, render::Renderer},
+    journal::{Append, Journal, NewRun, RunSummary, Store},
+    plan::{
+        AgentWork, Budget, Command, EdgeKind, GateFail, Limits, Need, PLAN_VERSION, Plan, PlanContext, PlanStep,
+        RecoveryPolicy, RetryPolicy, StepIx, Text, Work,
+    },
+    runtime::{Adapter, Call, Capabilities, Order, ProgramOutput, RecordedTurn},
+    scheduler::Event,
+};
+
+const ORCH: &str = env!("CARGO_BIN_EXE_orch");
+
+/// A runtime that answers at once and does nothing.
+struct Nothing;
+
+impl Adapter for Nothing {
+    fn name(&self) -> &str {
+        "nothing"
+    }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { replays: true, ..Capabilities::default() }
+    }
+    fn call(&self, _: &Order) -> Result<Call, Box<Failure>> {
+        Ok(Call::Recorded(Box::new(RecordedTurn {
+            delay_ms: 0,
+            writes: Vec::new(),
+            deletes: Vec::new(),
+            envelope: Envelope::default(),
+        })))
+    }
+    fn read(&self, _: &Order, _: &ProgramOutput) -> Outcome {
+        Outcome::Succeeded(Box::default())
+    }
+}
+
+fn step(id: usize, work: Work, needs: Vec<usize>) -> PlanStep {
+    let need = |step: usize| Need { step: StepIx(step as u32), edge: EdgeKind::Declared, reads: false };
+    PlanStep {
+        id: format!("s{id}"),
+        path: format!("s{id}"),
+        parent: None,
+        line: 1,
+        work,
+        needs: needs.into_iter().map(need).collect(),
+        join: Join::All,
+        when: None,
+        gates: Vec::new(),
+        on_gate_fail: GateFail::default(),
+        retry: RetryPolicy::default(),
+        timeout_ms: None,
+        idle_timeout_ms: None,
+        recovery: RecoveryPolicy::Retry,
+        optional: false,
+        on_failure: OnFailure::Drain,
+        output: None,
+        with: Vec::new(),
+        env: Vec::new(),
+        args: Vec::new(),
+        files: Vec::new(),
+        summary: None,
+    }
+}
+
+fn command() -> Work {
+    Work::Run { command: Command::Shell("true".to_owned()), workspace: Workspace::Shared }
+}
+
+fn agent() -> Work {
+    Work::Agent(AgentWork {
+        agent: None,
+        prompt: Text { text: "nothing".to_owned(), reads: Vec::new() },
+        runtime: Some("nothing".to_owned()),
+        model: None,
+        tools: None,
+        context: PlanContext::Fresh,
+        context_budget: 1000,
+        skills: Vec::new(),
+        workspace: Workspace::Shared,
+    })
+}
+
+fn plan(steps: Vec<PlanStep>) -> Plan {
+    Plan {
+        version: PLAN_VERSION,
+        name: "bench".to_owned(),
+        description: String::new(),
+        digest: Digest::of(b"bench"),
+        inputs: Vec::new(),
+        models: Default::default(),
+        budget: Budget { usd_micros: None, tokens: None, time_ms: None, agents: 1_000_000, on_limit: OnLimit::Stop },
+        limits: Limits::default(),
+        on_failure: OnFailure::Drain,
+        roots: (0..steps.len()).map(|place| StepIx(place as u32)).collect(),
+        steps,
+        outputs: Vec::new(),
+        agents: Vec::new(),
+        skills: Vec::new(),
+        folder: ".".to_owned(),
+    }
+}
+
+fn independent(count: usize, work: fn() -> Work) -> Plan {
+    plan((0..count).map(|id| step(id, work(), Vec::new())).collect())
+}
+
+fn chain(count: usize) -> Plan {
+    plan((0..count).map(|id| step(id, command(), id.checked_sub(1).into_iter().collect())).collect())
+}
+
+fn layers(count: usize, width: usize) -> Plan {
+    let needs = |id: usize| match (id / width).checked_sub(1) {
+        Some(layer) => (layer * width..(layer + 1) * width).collect(),
+        None => Vec::new(),
+    };
+    plan((0..count * width).map(|id| step(id, command(), needs(id))).collect())
+}
+
+fn run_id() -> RunId {
+    RunId::from_random([1, 2, 3, 4, 5])
+}
+
+fn started(parallel: u32) -> Event {
+    Event::RunStarted {
+        run: run_id(),
+        inputs: Default::default(),
+        seed: 1,
+        parallel,
+        runtime: "nothing".to_owned(),
+        replayed: vec!["nothing".to_owned()],
+    }
+}
+
+fn create(store: &Store, plan: &Plan) {
+    let summary = RunSummary {
+        run: run_id(),
+        workflow: "bench".to_owned(),
+        status: "running".to_owned(),
+        started: Timestamp(1),
+        ended: None,
+        waiting_for: None,
+        exit_code: None,
+    };
+    let new = NewRun { summary, plan_body: serde_json::to_vec(plan).unwrap(), records: Vec::new() };
+    store.journal().create_run(new).wait().unwrap();
+}
+
+/// Runs a plan through the real driver, journal and keeper; gives the seconds from the first event to the end.
+fn drive(plan: &Plan, parallel: u32) -> f64 {
+    let folder = scratch();
+    let store = Store::open(&folder).unwrap();
+    create(&store, plan);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let begin = Instant::now();
+    runtime.block_on(async {
+        let keeper = Keeper::start(ORCH.as_ref()).unwrap();
+        let adapters: Vec<Arc<dyn Adapter>> = vec![Arc::new(Nothing)];
+        let executor = Executor::new(keeper.clone(), Renderer::new(ORCH), adapters);
+        let assigner = Assigner {
+            renderer: Arc::new(Renderer::new(ORCH)),
+            root: folder.clone(),
+            folder: store.run_folder(&run_id()).unwrap(),
+            env: vec![("PATH".into(), env::var_os("PATH").unwrap())],
+            stream_bytes_max: 64_000_000,
+            baseline: None,
+            nonce: "0123456789abcdef01234567".to_owned(),
+        };
+        let journal = store.journal();
+        let loaded = load(journal.as_ref(), &run_id(), |_, _, _| {}).unwrap();
+        let (watchers, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let reader = tokio::spawn(async move { while told.recv().await.is_some() {} });
+        let setup = Setup { journal, executor, assigner, on_approval: OnApproval::Fail, park: true, watchers };
+        match LocalDriver::new(setup, loaded).drive(vec![started(parallel)]).await.unwrap() {
+            Finish::Ended(end) => assert_eq!(end.cause, None),
+            Finish::Parked(waiting) => panic!("parked: {waiting:?}"),
+        }
+        reader.await.unwrap();
+        keeper.shutdown().await;
+    });
+    let took = begin.elapsed().as_secs_f64();
+    fs::remove_dir_all(folder).unwrap();
+    took
+}
+
+/// The same number of `true` with nothing around it.
+fn bare(count: usize, parallel: usize) -> f64 {
+    let next = AtomicUsize::new(0);
+    let begin = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..parallel {
+            scope.spawn(|| {
+                while next.fetch_add(1, Ordering::Relaxed) < count {
+                    let status = Process::new("true")
+                        .stdin(Stdio::null())
+                        .stdout(Stdio::null())
+                        .stderr(Stdio::null())
+                        .status()
+                        .unwrap();
+                    assert!(status.success());
+                }
+            });
+        }
+    });
+    begin.elapsed().as_secs_f64()
+}
+
+/// Reads a finished run of 100,000 records back.
+fn resume(records: usize) -> f64 {
+    let folder = scratch();
+    let store = Store::open(&folder).unwrap();
+    let plan = independent(records / 2, command);
+    create(&store, &plan);
+    let mut scheduler = orch::scheduler::Scheduler::new(Arc::new(plan));
+    let mut events = vec![started(4)];
+    let mut seq = 0;
+    let mut batch = Vec::new();
+    while let Some(event) = events.pop() {
+        batch.push(encode(Timestamp(1), &event));
+        for action in scheduler.step(Timestamp(1), event) {
+            if let orch::scheduler::Action::Start { attempt, .. } = action {
+                let outcome = Outcome::Succeeded(Box::default());
+                events.push(Event::Finished { attempt, outcome });
+                events.push(Event::Started { attempt, subject: None, shown: None });
+            }
+        }
+        if batch.len() >= 256 || events.is_empty() {
+            let append = Append::new(run_id(), seq, std::mem::take(&mut batch));
+            seq = store.journal().append(append).wait().unwrap();
+        }
+    }
+    assert!(scheduler.ended().is_some());
+    drop(store);
+    let begin = Instant::now();
+    let store = Store::open(&folder).unwrap();
+    let loaded = load(store.journal().as_ref(), &run_id(), |_, _, _| {}).unwrap();
+    assert!(loaded.scheduler.ended().is_some());
+    let took = begin.elapsed().as_secs_f64();
+    assert_eq!(loaded.seq, seq);
+    fs::remove_dir_all(folder).unwrap();
+    took
+}
+
+/// Starts `orch` once and waits for its end.
+fn cold(arguments: &[&str]) -> f64 {
+    let folder = scratch();
+    let begin = Instant::now();
+    let output = Process::new(ORCH).args(arguments).current_dir(&folder).env("HOME", &folder).output().unwrap();
+    let took = begin.elapsed().as_secs_f64();
+    assert!(output.status.success(), "{output:?}");
+    fs::remove_dir_all(folder).unwrap();
+    took
+}
+
+fn scratch() -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let base = env::var_os("ORCH_BENCH_DIR").map_or_else(env::temp_dir, PathBuf::from);
+    let name = format!("orch-bench-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let folder = base.join(name);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn scaled(count: usize) -> usize {
+    let scale: f64 = env::var("ORCH_BENCH_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
+    ((count as f64 * scale) as usize).max(1)
+}
+
+const PARALLEL: usize = 4;
+
+fn one(case: &str) -> f64 {
+    match case {
+        "independent" => drive(&independent(scaled(10_000), command), PARALLEL as u32),
+        "independent-bare" => bare(scaled(10_000), PARALLEL),
+        "chain" => drive(&chain(scaled(500)), PARALLEL as u32),
+        "chain-bare" => bare(scaled(500), 1),
+        "layers" => drive(&layers(10, 100), PARALLEL as u32),
+        "layers-bare" => bare(1000, PARALLEL),
+        "no-op" => drive(&independent(scaled(10_000), agent), 64),
+        "resume" => resume(100_000),
+        "list" => cold(&["list"]),
+        "help" => cold(&["--help"]),
+        other => panic!("no case {other}"),
+    }
+}
+
+/// The largest memory this process has had, in megabytes.
+fn peak_mb() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
+
+/// One case in a process of its own: seconds and peak megabytes.
+fn apart(case: &str) -> (f64, f64) {
+    let output =
+        Process::new(env::current_exe().unwrap()).args(["--case", case]).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "case {case} failed");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut numbers = text.split_whitespace().map(|word| word.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn main() {
+    let arguments: Vec<_> = env::args().collect();
+    if let Some(place) = arguments.iter().position(|argument| argument == "--case") {
+        let took = one(&arguments[place + 1]);
+        println!("{took} {}", peak_mb());
+        return;
+    }
+    let rounds: usize = env::var("ORCH_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
+    println!("medians of {rounds} interleaved rounds, {PARALLEL} attempts at once, journal on");
+    println!("{:<44} {:>10} {:>10} {:>8} {:>9} {:>8}", "case", "orch", "bare", "ratio", "goal", "peak MB");
+    for (name, case, base, goal) in [
+        ("10,000 independent `true`", "independent", "independent-bare", "<= 1.6"),
+        ("500-step chain", "chain", "chain-bare", "<= 1.8"),
+        ("10 x 100 full layers", "layers", "layers-bare", "<= 1.8"),
+    ] {
+        let pairs: Vec<_> = (0..rounds).map(|_| (apart(case), apart(base))).collect();
+        let ours = median(pairs.iter().map(|pair| pair.0.0).collect());
+        let theirs = median(pairs.iter().map(|pair| pair.1.0).collect());
+        let ratio = median(pairs.iter().map(|pair| pair.0.0 / pair.1.0).collect());
+        let peak = median(pairs.iter().map(|pair| pair.0.1).collect());
+        println!("{name:<44} {ours:>9.3}s {theirs:>9.3}s {ratio:>8.2} {goal:>9} {peak:>8.1}");
+    }
+    let figure = |name: &str, case: &str, goal: &str, show: &dyn Fn(f64) -> String| {
+        let runs: Vec<_> = (0..rounds).map(|_| apart(case)).collect();
+        let took = median(runs.iter().map(|run| run.0).collect());
+        let peak = median(runs.iter().map(|run| run.1).collect());
+        println!("{name:<44} {:>10} {:>10} {:>8} {goal:>9} {peak:>8.1}", show(took), "", "");
+    };
+    let ms = |took: f64| format!("{:.1}ms", took * 1000.0);
+    let steps = |took: f64| format!("{:.0}/s", scaled(10_000) as f64 / took);
+    figure("10,000 no-op steps, durable steps a second", "no-op", ">= 20000", &steps);
+    figure("resume of a 100,000-record journal", "resume", "< 300ms", &ms);
+    figure("cold `orch list`", "list", "< 30ms", &ms);
+    figure("cold `orch --help`", "help", "< 10ms", &ms);
+}

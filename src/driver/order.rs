@@ -1,0 +1,159 @@
+//! Makes the order of an agent's attempt: its role, its task, what it should know within its budget, what went wrong.
+//!
+//! Values that agents brought back are fenced, so that text in them cannot pass for instructions of the order.
+
+use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
+
+use serde_json::Value;
+
+use crate::{
+    base::Digest,
+    driver::{
+        assign::{Assigner, plain},
+        evaluate::render,
+    },
+    plan::{AgentWork, PlanContext, PlanStep, StepIx},
+    runtime::{Order, OrderAgent},
+    scheduler::{InstanceId, Purpose, Scheduler},
+    template::{Nonce, Part, fence, fork},
+};
+
+/// The role of an agent where the step names none.
+const DEFAULT_ROLE: &str = "You are a careful software engineer. You work in the current folder. \
+    You do what the task says, no more, and you report plainly what you did and what you could not do.";
+
+/// Parts longer than this are also kept as a file, so that a cut part can name it.
+const FILE_FROM: usize = 2048;
+
+/// The order of one attempt.
+///
+/// # Errors
+/// When the prompt cannot be rendered.
+pub(super) fn orders(
+    assigner: &Assigner,
+    scheduler: &Scheduler,
+    instance: InstanceId,
+    purpose: Purpose,
+    step: &PlanStep,
+    work: &AgentWork,
+    runtime: &str,
+) -> Result<Order, String> {
+    let plan = scheduler.plan();
+    let thread = scheduler.thread(instance, purpose);
+    let task = render(scheduler, &assigner.renderer, Some(instance), &work.prompt)
+        .map_err(|reason| format!("the prompt cannot be rendered: {reason}"))?;
+    let inputs = scheduler.inputs().cloned().unwrap_or_default();
+    let (context, context_files) = context(assigner, scheduler, instance, step, work);
+    let shares = matches!(work.context, PlanContext::Share(_));
+    let session = match work.context {
+        PlanContext::Share(source) if thread.session.is_none() => scheduler
+            .nearest(instance, source)
+            .and_then(|source| scheduler.thread(source, Purpose::Work).session)
+            .map(str::to_owned),
+        _ => thread.session.filter(|_| thread.feedback.is_some() || shares).map(str::to_owned),
+    };
+    Ok(Order {
+        workflow: plan.name.clone(),
+        step: scheduler.agent_path(instance, purpose).as_str().to_owned(),
+        attempt: thread.attempt,
+        turn: 1,
+        agent: role(scheduler, work),
+        task,
+        requirements: inputs.iter().map(|(name, value)| format!("{name}: {}\n", plain(value))).collect(),
+        constraints: agent_of(scheduler, work).map(|agent| agent.constraints.clone()).unwrap_or_default(),
+        context,
+        context_files,
+        expected_output: if purpose == Purpose::Work { step.output.clone() } else { None },
+        feedback: thread.feedback.map(str::to_owned),
+        session,
+        model: work.model.as_deref().map(|model| resolve_model(scheduler, model, runtime)),
+        tools: work.tools.clone(),
+        files: if purpose == Purpose::Work { step.files.clone() } else { Vec::new() },
+        inputs,
+    })
+}
+
+fn agent_of<'a>(scheduler: &'a Scheduler, work: &AgentWork) -> Option<&'a crate::plan::PlanAgent> {
+    work.agent.and_then(|place| scheduler.plan().agents.get(place as usize))
+}
+
+/// The agent's name and its system prompt with the skills behind it.
+fn role(scheduler: &Scheduler, work: &AgentWork) -> OrderAgent {
+    let (name, mut instructions) = match agent_of(scheduler, work) {
+        Some(agent) => (agent.name.clone(), agent.body.clone()),
+        None => ("default".to_owned(), DEFAULT_ROLE.to_owned()),
+    };
+    for skill in work.skills.iter().filter_map(|place| scheduler.plan().skills.get(*place as usize)) {
+        instructions.push_str(&format!("\n\n## Skill: {}\n\n{}", skill.name, skill.body));
+    }
+    OrderAgent { name, instructions }
+}
+
+/// A tier becomes the model of the runtime; anything else passes unchanged.
+fn resolve_model(scheduler: &Scheduler, model: &str, runtime: &str) -> String {
+    scheduler
+        .plan()
+        .models
+        .get(model)
+        .and_then(|tier| tier.get(runtime).or_else(|| tier.get("any")))
+        .map_or_else(|| model.to_owned(), Clone::clone)
+}
+
+/// What the agent should know: the forked step in full, the other needs as summaries, all within the budget.
+fn context(
+    assigner: &Assigner,
+    scheduler: &Scheduler,
+    instance: InstanceId,
+    step: &PlanStep,
+    work: &AgentWork,
+) -> (String, Vec<String>) {
+    let forked = match work.context {
+        PlanContext::Fork(source) => Some(source),
+        PlanContext::Fresh | PlanContext::Share(_) => None,
+    };
+    let mut sources: Vec<StepIx> = forked.into_iter().collect();
+    sources.extend(step.needs.iter().map(|need| need.step).filter(|need| Some(*need) != forked));
+    let nonce = Nonce::new(&assigner.nonce);
+    let mut texts = Vec::new();
+    for source in sources {
+        let Some(other) = scheduler.nearest(instance, source) else { continue };
+        let Some(value) = scheduler.value(other) else { continue };
+        let text = describe(scheduler, other, &value, Some(source) == forked);
+        if text.trim().is_empty() {
+            continue;
+        }
+        let file = (text.len() > FILE_FROM).then(|| keep(assigner, &text)).flatten();
+        let fenced = nonce.as_ref().map_or_else(|| text.clone(), |nonce| fence(&text, nonce));
+        let title = format!("Result of the step `{}`", scheduler.path(other));
+        texts.push((title, fenced, u32::from(Some(source) == forked), file));
+    }
+    let files = texts.iter().filter_map(|(_, _, _, file)| file.clone()).collect();
+    let parts: Vec<_> = texts
+        .iter()
+        .map(|(title, text, priority, file)| Part { title, text, priority: (*priority).into(), file: file.as_deref() })
+        .collect();
+    (fork(&parts, usize::try_from(work.context_budget).unwrap_or(usize::MAX)), files)
+}
+
+/// A step's result as text: its summary, and for a fork its whole output.
+fn describe(scheduler: &Scheduler, instance: InstanceId, value: &Value, whole: bool) -> String {
+    let summary = scheduler.envelope(instance).map(|envelope| envelope.summary.clone()).unwrap_or_default();
+    if !whole {
+        return summary;
+    }
+    let mut output = value.clone();
+    if let Value::Object(fields) = &mut output {
+        fields.shift_remove("result");
+    }
+    format!("{summary}\n\n{output:#}")
+}
+
+/// Keeps a text in the run's folder and gives its path.
+fn keep(assigner: &Assigner, text: &str) -> Option<String> {
+    let folder: PathBuf = assigner.folder.join("context");
+    fs::create_dir_all(&folder).ok()?;
+    let path = folder.join(format!("{}.md", Digest::of(text.as_bytes()).short()));
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).ok()?;
+    file.write_all(text.as_bytes()).ok()?;
+    Some(path.display().to_string())
+}

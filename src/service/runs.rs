@@ -1,0 +1,639 @@
+//! Runs: start, resume, retry, decide, cancel, look.
+//!
+//! A run has one owner at a time, by a lock. Whoever is not the owner leaves decisions in the inbox; where there is
+//! no owner the decision is written as an event at once.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use crate::{
+    base::{RunId, Timestamp},
+    driver::{
+        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, RunEvent, Setup, complete_inputs, encode,
+        exit_code, load, status_word, waiting_words,
+    },
+    execute::{
+        Baseline, Executor, Place,
+        process::{Keeper, StopToken, sweep},
+        render::Renderer,
+    },
+    journal::{Append, Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
+    plan::{Plan, PlanGate},
+    runtime::{Adapter, Custom, CustomSettings, Replay},
+    scheduler::{Action, Answer, AttemptId, Decision, Event, InstanceId, Notice, Strength, WaitingFor},
+    service::{preflight, refusal::Refusal},
+};
+
+/// What runs need to know of the settings.
+#[derive(Debug, Clone)]
+pub struct RunSettings {
+    /// Attempts at once.
+    pub parallel: u32,
+    /// The runtime of agents that name none; chosen by what is there where absent.
+    pub runtime: Option<String>,
+    /// The declared runtimes.
+    pub customs: Vec<(String, CustomSettings)>,
+    /// The allow-listed environment of children.
+    pub env: Vec<(OsString, OsString)>,
+    /// Bytes of one stream that are kept.
+    pub stream_bytes_max: u64,
+    /// Free bytes on the store's disk below which nothing starts.
+    pub disk_floor_bytes: u64,
+    /// Who decides, for the record: the user's name.
+    pub who: String,
+    /// The program that keeper and renderer children are started from.
+    pub program: PathBuf,
+}
+
+/// How a run is driven.
+#[derive(Debug, Clone, Copy)]
+pub struct DriveOptions {
+    /// What to do when a person is asked.
+    pub on_approval: OnApproval,
+    /// Whether to return when only a person can move the run.
+    pub park: bool,
+}
+
+/// The runs of a project.
+pub struct Runs {
+    store: Store,
+    root: PathBuf,
+    settings: RunSettings,
+}
+
+/// A run that this process owns and is about to drive.
+pub struct Owned {
+    lock: RunLock,
+    loaded: Loaded,
+    first: Vec<Event>,
+    replay: Replay,
+}
+
+/// What a person wants of a run that waits.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The step's path; the only question where absent.
+    pub step: Option<String>,
+    /// What.
+    pub decision: Decision,
+}
+
+/// What became of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivered {
+    /// The owner has it and goes on.
+    ToOwner(Owner),
+    /// It is written; `orch resume` goes on.
+    Written,
+}
+
+impl Runs {
+    /// Opens the store of the project at `root`.
+    ///
+    /// # Errors
+    /// When the store cannot be opened.
+    pub fn open(root: &Path, settings: RunSettings) -> Result<Self, Refusal> {
+        Ok(Self { store: Store::open(root)?, root: root.to_owned(), settings })
+    }
+
+    /// The store's journal.
+    #[must_use]
+    pub fn journal(&self) -> Arc<dyn Journal> {
+        self.store.journal()
+    }
+
+    /// The folder of a run.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn folder(&self, run: &RunId) -> Result<PathBuf, Refusal> {
+        Ok(self.store.run_folder(run)?)
+    }
+
+    /// The latest runs.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn list(&self, limit: usize) -> Result<Vec<RunSummary>, Refusal> {
+        let mut runs = self.store.journal().runs(limit)?;
+        for run in &mut runs {
+            if run.ended.is_none() && self.owner(&run.run)?.is_none() && run.status == "running" {
+                run.status = "interrupted".to_owned();
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Finds a run by its id, by the beginning of one, or the latest one.
+    ///
+    /// # Errors
+    /// When there is none, or more than one begins so.
+    pub fn find(&self, text: Option<&str>) -> Result<RunId, Refusal> {
+        let runs = self.store.journal().runs(10_000)?;
+        let Some(text) = text else {
+            return runs.first().map(|run| run.run.clone()).ok_or_else(|| {
+                Refusal::new(11, "E0301", "there is no run in this project yet", "start one: `orch run NAME`")
+            });
+        };
+        let mut found = runs.iter().filter(|run| run.run.as_str().starts_with(text));
+        match (found.next(), found.next()) {
+            (Some(run), None) => Ok(run.run.clone()),
+            (Some(_), Some(_)) => Err(Refusal::new(
+                11,
+                "E0301",
+                format!("more than one run begins with `{text}`"),
+                "give more of the id; `orch runs` lists them",
+            )),
+            (None, _) => Err(Refusal::new(
+                11,
+                "E0301",
+                format!("there is no run `{text}` in this project"),
+                "`orch runs` lists the runs of this project",
+            )),
+        }
+    }
+
+    /// The live owner of a run.
+    ///
+    /// # Errors
+    /// When the lock cannot be looked at.
+    pub fn owner(&self, run: &RunId) -> Result<Option<Owner>, Refusal> {
+        Ok(owner(&self.store.run_folder(run)?)?)
+    }
+
+    /// A run as its journal tells it; `watch` is called for everything that happened.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn load(
+        &self,
+        run: &RunId,
+        watch: impl FnMut(&crate::scheduler::Scheduler, Timestamp, &Notice),
+    ) -> Result<Loaded, Refusal> {
+        Ok(load(self.store.journal().as_ref(), run, watch)?)
+    }
+
+    /// Makes a run of a plan: checks inputs, runtimes, programs and disk, then writes the run down.
+    ///
+    /// # Errors
+    /// Everything that would make the run fail before its first step, all at once.
+    pub fn start(&self, plan: &Plan, inputs: Map<String, Value>, replay: Replay) -> Result<Owned, Refusal> {
+        let inputs = complete_inputs(&plan.inputs, inputs).map_err(|faults| {
+            Refusal::new(2, "E0501", faults, format!("`orch show {}` lists the inputs", plan.name))
+        })?;
+        let runtime = preflight::runtimes(plan, &self.settings, &replay)?;
+        preflight::programs(plan, &self.settings.env, &self.root)?;
+        self.check_disk()?;
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)
+            .map_err(|error| Refusal::new(70, "E0302", format!("no random numbers: {error}"), "try again"))?;
+        let id = RunId::from_random([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]]);
+        let seed =
+            u64::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11], bytes[12], bytes[13], bytes[14], bytes[15]]);
+        let clock = Clock::start(Timestamp::default());
+        let lock = RunLock::acquire(&self.store.run_folder(&id)?, clock.now())?;
+        let summary = RunSummary {
+            run: id.clone(),
+            workflow: plan.name.clone(),
+            status: "running".to_owned(),
+            started: clock.now(),
+            ended: None,
+            waiting_for: None,
+            exit_code: None,
+        };
+        let plan_body = serde_json::to_vec(plan).map_err(|error| {
+            Refusal::new(70, "E0303", format!("the plan cannot be written: {error}"), "report this as a bug")
+        })?;
+        let new = NewRun { summary, plan_body, records: Vec::new() };
+        self.store.journal().create_run(new).wait()?;
+        let loaded = load(self.store.journal().as_ref(), &id, |_, _, _| {})?;
+        let first = vec![Event::RunStarted {
+            run: id,
+            inputs,
+            seed,
+            parallel: plan.limits.parallel.unwrap_or(self.settings.parallel).min(self.settings.parallel.max(1)),
+            runtime,
+            replayed: vec![Replay::NAME.to_owned()],
+        }];
+        Ok(Owned { lock, loaded, first, replay })
+    }
+
+    /// Takes a run over: after a crash, after a wait, or with answers and raised budgets.
+    ///
+    /// # Errors
+    /// When it is owned, ended, or cannot be read.
+    pub fn resume(&self, run: &RunId, replay: Replay, then: Vec<Event>) -> Result<Owned, Refusal> {
+        let lock = self.take(run)?;
+        let loaded = self.load(run, |_, _, _| {})?;
+        if let Some(end) = loaded.scheduler.ended() {
+            let again = if exit_code(end) == 0 {
+                "nothing is left to do".to_owned()
+            } else {
+                format!("`orch retry {run} --failed` runs the failed steps again")
+            };
+            return Err(Refusal::new(2, "E0304", format!("run {run} has ended: {}", status_word(end.settled)), again));
+        }
+        self.check_disk()?;
+        Ok(Owned { lock, first: self.begin_again(&loaded, then), loaded, replay })
+    }
+
+    /// Runs the failed and cancelled steps of an ended run again.
+    ///
+    /// # Errors
+    /// When it is owned, has not ended, has succeeded, or cannot be read.
+    pub fn retry(&self, run: &RunId, replay: Replay) -> Result<Owned, Refusal> {
+        let lock = self.take(run)?;
+        let loaded = self.load(run, |_, _, _| {})?;
+        match loaded.scheduler.ended() {
+            None => {
+                return Err(Refusal::new(
+                    2,
+                    "E0305",
+                    format!("run {run} has not ended"),
+                    format!("`orch resume {run}` goes on with it"),
+                ));
+            }
+            Some(end) if exit_code(end) == 0 => {
+                return Err(Refusal::new(2, "E0304", format!("run {run} has succeeded"), "nothing is left to do"));
+            }
+            Some(_) => {}
+        }
+        self.check_disk()?;
+        Ok(Owned { lock, first: self.begin_again(&loaded, vec![Event::RetryRequested]), loaded, replay })
+    }
+
+    fn begin_again(&self, loaded: &Loaded, then: Vec<Event>) -> Vec<Event> {
+        let parallel = loaded.scheduler.plan().limits.parallel.unwrap_or(self.settings.parallel);
+        let mut first = vec![Event::Restarted { parallel: parallel.min(self.settings.parallel.max(1)) }];
+        first.extend(then);
+        first
+    }
+
+    /// Takes the lock; an owner that is just dying gets a moment. Then ends what an earlier owner left running.
+    fn take(&self, run: &RunId) -> Result<RunLock, Refusal> {
+        let folder = self.store.run_folder(run)?;
+        let clock = Clock::start(Timestamp::default());
+        let lock = RunLock::acquire(&folder, clock.now()).map_err(|error| {
+            let mut refusal = Refusal::from(error);
+            refusal.help = refusal.help.replace("RUN", run.as_str());
+            refusal
+        })?;
+        let swept = sweep(run.as_str());
+        if swept > 0 {
+            tracing::warn!(run = %run, swept, "ended processes that an earlier owner left");
+        }
+        Ok(lock)
+    }
+
+    fn check_disk(&self) -> Result<(), Refusal> {
+        let state = self.store.state_folder();
+        let Ok(stat) = nix::sys::statvfs::statvfs(state) else { return Ok(()) };
+        let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
+        if free >= self.settings.disk_floor_bytes {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            33,
+            "E0403",
+            format!(
+                "only {} MB are free on the disk of {}, the floor is {} MB",
+                free / 1_000_000,
+                state.display(),
+                self.settings.disk_floor_bytes / 1_000_000
+            ),
+            "free some space, or lower `disk_floor` in orch.toml",
+        )
+        .retryable())
+    }
+
+    /// Drives a run that this process owns until it ends or parks.
+    ///
+    /// # Errors
+    /// When the store fails, or the keeper cannot be started.
+    pub async fn drive(
+        &self,
+        owned: Owned,
+        options: DriveOptions,
+        watchers: mpsc::UnboundedSender<RunEvent>,
+        mut inputs: mpsc::UnboundedReceiver<Event>,
+    ) -> Result<Finish, Refusal> {
+        let Owned { lock, loaded, first, replay } = owned;
+        let run = loaded.summary.run.clone();
+        let keeper = Keeper::start(&self.settings.program).map_err(|error| {
+            Refusal::new(70, "E0306", format!("the keeper of processes cannot be started: {error}"), "`orch doctor`")
+        })?;
+        let renderer = Arc::new(Renderer::new(self.settings.program.clone()));
+        let executor =
+            Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), self.adapters(replay));
+        let baseline = self.baseline(&executor, &loaded).await?;
+        let assigner = Assigner {
+            renderer,
+            root: self.root.clone(),
+            folder: self.store.run_folder(&run)?,
+            env: self.settings.env.clone(),
+            stream_bytes_max: self.settings.stream_bytes_max,
+            baseline,
+            nonce: nonce(&run),
+        };
+        let setup = Setup {
+            journal: self.store.journal(),
+            executor,
+            assigner,
+            on_approval: options.on_approval,
+            park: options.park,
+            watchers,
+        };
+        let driver = LocalDriver::new(setup, loaded);
+        let sender = driver.sender();
+        let forward = tokio::spawn(async move {
+            while let Some(event) = inputs.recv().await {
+                if sender.send(Input::Event(event)).is_err() {
+                    break;
+                }
+            }
+        });
+        let finish = driver.drive(first).await;
+        forward.abort();
+        keeper.shutdown().await;
+        drop(lock);
+        Ok(finish?)
+    }
+
+    /// The tree at the start of the run, if a gate compares with it: taken once, kept for every later owner.
+    async fn baseline(&self, executor: &Executor, loaded: &Loaded) -> Result<Option<Arc<Baseline>>, Refusal> {
+        if !wants_baseline(loaded.scheduler.plan()) {
+            return Ok(None);
+        }
+        let run = &loaded.summary.run;
+        let folder = self.store.run_folder(run)?;
+        let kept = folder.join("baseline.json");
+        if let Ok(bytes) = std::fs::read(&kept)
+            && let Ok(baseline) = serde_json::from_slice(&bytes)
+        {
+            return Ok(Some(Arc::new(baseline)));
+        }
+        let fault = |reason: String| {
+            Refusal::new(
+                1,
+                "E0313",
+                format!("the tree cannot be read for the `changed` gate: {reason}"),
+                "look at the named path, or leave the gate out",
+            )
+        };
+        let place = Place {
+            workspace: self.root.clone(),
+            attempt_dir: folder.join("attempts").join("baseline"),
+            env: self.settings.env.clone(),
+            run: run.to_string(),
+            attempt: format!("{run}/baseline"),
+        };
+        let baseline = executor.baseline(&place, StopToken::never()).await.map_err(|error| fault(error.to_string()))?;
+        let bytes = serde_json::to_vec(&baseline).map_err(|error| fault(error.to_string()))?;
+        std::fs::write(&kept, bytes).map_err(|error| fault(error.to_string()))?;
+        Ok(Some(Arc::new(baseline)))
+    }
+
+    fn adapters(&self, replay: Replay) -> Vec<Arc<dyn Adapter>> {
+        let customs = self
+            .settings
+            .customs
+            .iter()
+            .map(|(name, settings)| Arc::new(Custom::new(name, settings.clone(), &self.root)) as Arc<dyn Adapter>);
+        customs.chain([Arc::new(replay) as Arc<dyn Adapter>]).collect()
+    }
+
+    /// The question that a decision is about.
+    ///
+    /// # Errors
+    /// When nothing is asked, or more than one thing and no step was named.
+    pub fn question(&self, loaded: &Loaded, step: Option<&str>) -> Result<(AttemptId, WaitingFor), Refusal> {
+        let run = &loaded.summary.run;
+        let questions: Vec<_> = loaded
+            .scheduler
+            .waiting_for()
+            .into_iter()
+            .filter_map(|waiting| match &waiting {
+                WaitingFor::Decision { attempt, step: path, .. } if step.is_none_or(|step| path.as_str() == step) => {
+                    Some((*attempt, waiting))
+                }
+                WaitingFor::Decision { .. } | WaitingFor::Outcome { .. } | WaitingFor::Budget { .. } => None,
+            })
+            .collect();
+        match <[_; 1]>::try_from(questions) {
+            Ok([question]) => Ok(question),
+            Err(questions) if questions.is_empty() => Err(Refusal::new(
+                11,
+                "E0307",
+                match step {
+                    Some(step) => format!("run {run} asks nothing about `{step}`"),
+                    None => format!("run {run} asks nothing"),
+                },
+                format!("`orch status {run}` shows what it waits for"),
+            )),
+            Err(questions) => {
+                let steps: Vec<_> = questions
+                    .iter()
+                    .map(|(attempt, _)| loaded.scheduler.path(attempt.instance).as_str().to_owned())
+                    .collect();
+                Err(Refusal::new(
+                    2,
+                    "E0308",
+                    format!("run {run} asks more than one thing: {}", steps.join(", ")),
+                    format!("name the step: `orch approve {run} {}`", steps[0]),
+                ))
+            }
+        }
+    }
+
+    /// Delivers a decision about exactly what is shown now.
+    ///
+    /// # Errors
+    /// When nothing is asked, the form is not valid, or the store fails.
+    pub fn decide(&self, run: &RunId, verdict: Verdict) -> Result<Delivered, Refusal> {
+        let loaded = self.load(run, |_, _, _| {})?;
+        let (attempt, waiting) = self.question(&loaded, verdict.step.as_deref())?;
+        let WaitingFor::Decision { subject, .. } = waiting else {
+            return Err(Refusal::new(11, "E0307", format!("run {run} asks nothing"), "`orch status`"));
+        };
+        if let Decision::Approve { fields } = &verdict.decision {
+            check_form(&loaded, attempt, fields)?;
+        }
+        let by = self.settings.who.clone();
+        self.deliver(run, Event::Decided { attempt, subject, decision: verdict.decision, by })
+    }
+
+    /// The instance whose outcome a person gives.
+    ///
+    /// # Errors
+    /// When that step does not wait for it.
+    pub fn unknown(&self, loaded: &Loaded, step: &str) -> Result<InstanceId, Refusal> {
+        let run = &loaded.summary.run;
+        loaded
+            .scheduler
+            .waiting_for()
+            .into_iter()
+            .find_map(|waiting| match waiting {
+                WaitingFor::Outcome { instance, step: path } if path.as_str() == step => Some(instance),
+                WaitingFor::Outcome { .. } | WaitingFor::Decision { .. } | WaitingFor::Budget { .. } => None,
+            })
+            .ok_or_else(|| {
+                Refusal::new(
+                    11,
+                    "E0309",
+                    format!("the outcome of `{step}` is not unknown in run {run}"),
+                    format!("`orch status {run}` shows what it waits for"),
+                )
+            })
+    }
+
+    /// The event that answers an unknown outcome.
+    #[must_use]
+    pub fn answer(&self, instance: InstanceId, answer: Answer) -> Event {
+        Event::Answered { instance, answer, by: self.settings.who.clone() }
+    }
+
+    /// Cancels a run, owned or not.
+    ///
+    /// # Errors
+    /// When it has ended, or the store fails.
+    pub fn cancel(&self, run: &RunId, strength: Strength) -> Result<Delivered, Refusal> {
+        let loaded = self.load(run, |_, _, _| {})?;
+        if let Some(end) = loaded.scheduler.ended() {
+            return Err(Refusal::new(
+                2,
+                "E0304",
+                format!("run {run} has ended: {}", status_word(end.settled)),
+                format!("`orch status {run}` shows how"),
+            ));
+        }
+        self.deliver(run, Event::CancelRequested { strength })
+    }
+
+    /// Gives an event to the owner, or writes it where there is none.
+    fn deliver(&self, run: &RunId, event: Event) -> Result<Delivered, Refusal> {
+        if let Some(owner) = self.owner(run)? {
+            let body = serde_json::to_vec(&event).map_err(|error| {
+                Refusal::new(70, "E0303", format!("a decision cannot be written: {error}"), "report this as a bug")
+            })?;
+            self.store.journal().leave_decision(run, body)?;
+            return Ok(Delivered::ToOwner(owner));
+        }
+        let _lock = self.take(run)?;
+        let mut loaded = self.load(run, |_, _, _| {})?;
+        let clock = Clock::start(loaded.last);
+        let mut events = vec![event];
+        if matches!(events[0], Event::CancelRequested { .. }) {
+            events.insert(0, Event::Restarted { parallel: self.settings.parallel });
+        }
+        let mut records = Vec::new();
+        for event in events {
+            records.push(encode(clock.now(), &event));
+            let _: Vec<Action> = loaded.scheduler.step(clock.now(), event);
+        }
+        let append = Append::new(run.clone(), loaded.seq, records).summary(summary_of(&loaded));
+        self.store.journal().append(append).wait()?;
+        Ok(Delivered::Written)
+    }
+
+    /// Waits until an owner has ended a run, at most `patience`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn wait_for_end(&self, run: &RunId, patience: Duration) -> Result<Option<RunSummary>, Refusal> {
+        let start = std::time::Instant::now();
+        loop {
+            let summary = self.store.journal().run(run)?;
+            if let Some(summary) = summary.filter(|summary| summary.ended.is_some()) {
+                return Ok(Some(summary));
+            }
+            if start.elapsed() > patience {
+                return Ok(None);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Owned {
+    /// The run's id.
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        &self.loaded.summary.run
+    }
+
+    /// The run's plan.
+    #[must_use]
+    pub fn plan(&self) -> &Arc<Plan> {
+        self.loaded.scheduler.plan()
+    }
+
+    /// Whether agents that name no runtime are replayed.
+    #[must_use]
+    pub fn is_replayed(&self) -> bool {
+        self.first.iter().any(|event| matches!(event, Event::RunStarted { runtime, .. } if runtime == Replay::NAME))
+            || self.loaded.scheduler.default_runtime() == Some(Replay::NAME)
+    }
+
+    /// The run as it was read.
+    #[must_use]
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+}
+
+/// The list's line of a run as its state now is.
+fn summary_of(loaded: &Loaded) -> RunSummary {
+    let mut summary = loaded.summary.clone();
+    if let Some(end) = loaded.scheduler.ended() {
+        summary.status = status_word(end.settled).to_owned();
+        summary.ended = Some(end.at);
+        summary.exit_code = Some(exit_code(end));
+        summary.waiting_for = None;
+    } else {
+        let waiting = loaded.scheduler.waiting_for();
+        summary.status = if waiting.is_empty() { "running" } else { "waiting" }.to_owned();
+        summary.waiting_for = (!waiting.is_empty()).then(|| waiting_words(&waiting));
+    }
+    summary
+}
+
+fn wants_baseline(plan: &Plan) -> bool {
+    plan.steps.iter().flat_map(|step| &step.gates).any(|gate| matches!(gate, PlanGate::Changed { .. }))
+}
+
+/// Marks the borders of untrusted text; random, so that no recorded or guessed text can hold it.
+fn nonce(run: &RunId) -> String {
+    let mut bytes = [0; 12];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Err(_) => format!("{run}{run}"),
+    }
+}
+
+fn check_form(loaded: &Loaded, attempt: AttemptId, fields: &Value) -> Result<(), Refusal> {
+    let step = loaded.scheduler.plan_step(attempt.instance).1;
+    let run = &loaded.summary.run;
+    let Some(schema) = step.output.as_ref().filter(|_| matches!(step.work, crate::plan::Work::Ask { .. })) else {
+        return Ok(());
+    };
+    let faults: Vec<String> = match jsonschema::validator_for(schema) {
+        Ok(validator) => validator.iter_errors(fields).map(|error| error.to_string()).collect(),
+        Err(error) => vec![error.to_string()],
+    };
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        2,
+        "E0310",
+        format!("the form of `{}` is not filled in: {}", step.path, faults.join("; ")),
+        format!("`orch approve {run} {} --set FIELD=VALUE …`", step.path),
+    ))
+}

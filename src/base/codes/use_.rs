@@ -12,24 +12,27 @@ macro_rules! codes {
 }
 
 codes! {
-    UNREADABLE_SETTINGS "E0501" 10 false "the settings cannot be read"
+    INPUT "E0501" 2 false "an input of the workflow is wrong"
+        "A required input is missing, one is not declared, or a value does not fit its schema.\n\
+         Fix: `orch show NAME` lists the inputs; give them as words, as `-i name=value` or with `--inputs FILE`.";
+    UNREADABLE_SETTINGS "E0502" 10 false "the settings cannot be read"
         "An `orch.toml` is there, but it cannot be opened, is no plain file, is larger than 1 MB, or is not UTF-8 text.\n\
          Fix: correct its permissions, or move it away.";
-    BAD_SYNTAX "E0502" 10 false "the settings are not TOML"
+    BAD_SYNTAX "E0503" 10 false "the settings are not TOML"
         "`orch.toml` breaks a rule of TOML at the marked place.\n\
          Wrong: runtime = shell\nRight: runtime = \"shell\"";
-    UNKNOWN_KEY "E0503" 10 false "there is no such setting"
+    UNKNOWN_KEY "E0504" 10 false "there is no such setting"
         "No setting is ever ignored: a misspelled `budget` must not mean `no budget`. This is true of `ORCH_…` variables \
          that are nearly right as well.\n\
          Fix: take the suggestion. `orch doctor` lists all settings, `orch schema config` prints their schema.";
-    BAD_VALUE "E0504" 10 false "a setting has a value that it cannot have"
+    BAD_VALUE "E0505" 10 false "a setting has a value that it cannot have"
         "The value has the wrong type or is out of its bounds.\n\
          Wrong: parallel = 0\nRight: parallel = 4\n\
          Durations have a unit: \"30s\", \"10m\", \"2h\". Counts may be written as \"20k\" or \"3M\".";
-    CONTRADICTION "E0505" 10 false "two settings contradict each other"
+    CONTRADICTION "E0506" 10 false "two settings contradict each other"
         "Each value is possible, both together are not: a limit could never be reached, or nothing could ever run.\n\
          Fix: change one of them; `orch doctor` shows where each value came from.";
-    UNKNOWN_RUNTIME "E0506" 10 false "there is no such runtime"
+    UNKNOWN_RUNTIME "E0507" 10 false "there is no such runtime"
         "Agents run on a runtime: a program that `orch.toml` declares, or `replay`, which answers from recordings.\n\
          Fix: declare it:\n  [runtimes.shell]\n  command = [\"./agents/shell.sh\"]";
     NOT_FOUND "E0511" 11 false "there is no such definition"
@@ -60,9 +63,6 @@ codes! {
     USAGE "E0520" 2 false "the command line cannot be understood"
         "A verb, a flag or its value is wrong.\n\
          Fix: `orch help VERB` shows what it takes, with an example.";
-    INPUT "E0521" 2 false "an input of the workflow is wrong"
-        "A required input is missing, one is not declared, or a value does not fit its schema.\n\
-         Fix: `orch show NAME` lists the inputs; give them as words, as `-i name=value` or with `--inputs FILE`.";
     INTERNAL "E0599" 70 false "a bug in orch"
         "Something happened that cannot happen. Nothing that was acknowledged is lost: the journal holds it.\n\
          Fix: please report it with the message and `orch doctor --json`.";

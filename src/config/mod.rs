@@ -19,4 +19,4 @@ pub use keys::{KEYS, Key, variable_name};
 pub use layer::Flags;
 pub use origin::Origin;
 pub use schema::schema;
-pub use settings::{Budget, ColorChoice, Intervals, Limits, LogLevel, OnApproval, Runtime, Settings, Timeouts, load};
+pub use settings::{Budget, ColorChoice, Intervals, Limits, LogLevel, Runtime, Settings, Timeouts, load};

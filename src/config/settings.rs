@@ -23,6 +23,7 @@ use crate::{
         origin::Origin,
     },
     definition::workflow::OnLimit,
+    driver::OnApproval,
     runtime::CustomSettings,
 };
 
@@ -109,17 +110,6 @@ pub struct Intervals {
     pub inbox: Duration,
     /// A sign of life where there is no terminal.
     pub heartbeat: Duration,
-}
-
-/// What happens when a person is asked and nobody is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnApproval {
-    /// The run parks.
-    Wait,
-    /// The answer is no.
-    Fail,
-    /// The answer is yes.
-    Approve,
 }
 
 /// How much `orch` says about itself.

@@ -2,9 +2,13 @@
 
 use std::{env, process::ExitCode};
 
-use orch::execute::{
-    process::{self, KEEPER_ARGUMENT},
-    render,
+use orch::{
+    cli,
+    config::Environment,
+    execute::{
+        process::{self, KEEPER_ARGUMENT},
+        render,
+    },
 };
 
 fn main() -> ExitCode {
@@ -18,5 +22,7 @@ fn main() -> ExitCode {
     if first.is_some_and(|first| first == render::ARGUMENT) {
         return render::serve();
     }
-    ExitCode::SUCCESS
+    // Children must be started from this very file, even when a newer one takes its name while a run goes on.
+    let program = env::current_exe().unwrap_or_else(|_| "orch".into());
+    cli::main(env::args_os().collect(), program, Environment::capture())
 }

@@ -1,1 +1,39 @@
-//! One file a subcommand; terminal reports; exit codes.
+//! What people type and what they see: one file a subcommand, terminal reports, exit codes.
+//!
+//! Data goes to standard output, talk to standard error. All text that comes from definitions, agents and commands
+//! passes through `clean`, so that it cannot steer the terminal.
+
+mod args;
+mod check;
+mod clean;
+mod completions;
+mod doctor;
+mod entry;
+mod exit;
+mod explain;
+mod failure;
+mod help;
+mod init;
+mod list;
+
+mod log;
+mod out;
+mod plan;
+
+mod schema;
+mod session;
+mod show;
+mod style;
+
+pub use args::{
+    ApprovalArg, ApproveArgs, BudgetArg, CancelArgs, Cli, Global, InboxArgs, LogsArgs, OutcomeArg, Pair, RejectArgs,
+    ResumeArgs, RetryArgs, RunArgs, RunsArgs, StatusArgs, Verb, WatchArgs,
+};
+pub use clean::{clean, one_line};
+pub use entry::main;
+pub use exit::Exit;
+pub use failure::Failure;
+
+pub use out::Out;
+
+pub use session::Session;

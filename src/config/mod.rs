@@ -1,1 +1,22 @@
-//! Settings: defaults < file < environment < flags. The only reader of the environment.
+//! Settings: defaults < the user's file < the project's file < environment < flags.
+//!
+//! The only reader of the environment: it is read once, into an [`Environment`], and passed down from there.
+//! Invariants: no key is ever accepted and ignored; all faults of all layers are reported at once, each with its
+//! place; a nearer layer always wins; every value knows where it came from.
+
+mod environment;
+mod file;
+mod form;
+mod keys;
+mod layer;
+mod origin;
+mod schema;
+mod settings;
+
+pub use environment::Environment;
+pub use form::{Form, Setting};
+pub use keys::{KEYS, Key, variable_name};
+pub use layer::Flags;
+pub use origin::Origin;
+pub use schema::schema;
+pub use settings::{Budget, ColorChoice, Intervals, Limits, LogLevel, Runtime, Settings, Timeouts, load};

@@ -53,6 +53,11 @@ impl<T> Shelf<T> {
         self.by_name.values().filter_map(|all| all.first())
     }
 
+    /// Every definition, to fill in what its file leaves open.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.by_name.values_mut().flatten()
+    }
+
     /// Every definition with the one that shadows it, if any.
     pub fn all(&self) -> impl Iterator<Item = (&T, Option<&T>)> {
         self.by_name

@@ -1,8 +1,27 @@
 //! What a user can ask for; the CLI and later the server call nothing else.
 
+mod check;
+mod definitions;
+mod doctor;
+mod explain;
+mod fault;
+mod filling;
+mod find;
+mod init;
+mod inputs;
 mod preflight;
+mod project;
 mod refusal;
 mod runs;
 
+pub use check::{Checked, check};
+pub use definitions::{LIST_VERSION, Listed, Shown, list, show};
+pub use doctor::{Check, Health, SettingLine, State, doctor};
+pub use explain::{SCHEMAS, explain, schema};
+pub use fault::Fault;
+pub use find::{Runnable, find_runnable};
+pub use init::{Initialised, TEMPLATES, Template, init};
+pub use inputs::gather_inputs;
+pub use project::{Opening, Project};
 pub use refusal::Refusal;
 pub use runs::{Delivered, DriveOptions, Owned, RunSettings, Runs, Verdict};

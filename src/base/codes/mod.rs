@@ -5,6 +5,7 @@
 pub mod definition;
 pub mod plan;
 mod run;
+pub mod use_;
 
 use crate::base::Code;
 
@@ -25,7 +26,7 @@ pub struct CodeInfo {
 
 /// All codes, in order.
 pub fn all() -> impl Iterator<Item = &'static CodeInfo> {
-    definition::CODES.iter().chain(plan::CODES).chain(run::CODES)
+    definition::CODES.iter().chain(plan::CODES).chain(run::CODES).chain(use_::CODES)
 }
 
 /// The entry of a code, written as `E0107` in any case.

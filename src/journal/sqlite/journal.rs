@@ -9,7 +9,7 @@ use std::{
 use super::{
     inbox::Inbox,
     read::{Pages, Readers},
-    schema::{self, Opened},
+    schema::{self, Opened, SQLITE_VERSION_MIN},
     writer::{Command, Writer},
 };
 use crate::{
@@ -28,6 +28,12 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// The version of the SQLite inside this program, and whether it is new enough for a store.
+    #[must_use]
+    pub fn library_version() -> (&'static str, bool) {
+        (rusqlite::version(), rusqlite::version_number() >= SQLITE_VERSION_MIN)
+    }
+
     /// Opens the database file at `path`; creates it, or brings it to the current version, where needed.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let Opened { writer, live } = schema::open(path)?;

@@ -20,7 +20,7 @@ use crate::journal::{
 };
 
 /// The oldest SQLite whose WAL handling is trusted: 3.51.3 fixed a race that could lose commits.
-const SQLITE_VERSION_MIN: i32 = 3_051_003;
+pub(super) const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// How often a busy lock is asked again; with the pauses below that is more than a minute.
 const BUSY_TRIES_MAX: i32 = 20_000;

@@ -1,0 +1,69 @@
+//! Codes of the family `E05xx`: settings and the use of commands.
+
+use crate::base::{Code, codes::CodeInfo};
+
+macro_rules! codes {
+    ($($name:ident $code:literal $exit:literal $retryable:literal $title:literal $story:literal;)*) => {
+        $(#[doc = $title] pub const $name: Code = Code($code);)*
+
+        pub(super) const CODES: &[CodeInfo] =
+            &[$(CodeInfo { code: $name, title: $title, story: $story, exit: $exit, retryable: $retryable },)*];
+    };
+}
+
+codes! {
+    INPUT "E0501" 2 false "an input of the workflow is wrong"
+        "A required input is missing, one is not declared, or a value does not fit its schema.\n\
+         Fix: `orch show NAME` lists the inputs; give them as words, as `-i name=value` or with `--inputs FILE`.";
+    UNREADABLE_SETTINGS "E0502" 10 false "the settings cannot be read"
+        "An `orch.toml` is there, but it cannot be opened, is no plain file, is larger than 1 MB, or is not UTF-8 text.\n\
+         Fix: correct its permissions, or move it away.";
+    BAD_SYNTAX "E0503" 10 false "the settings are not TOML"
+        "`orch.toml` breaks a rule of TOML at the marked place.\n\
+         Wrong: runtime = shell\nRight: runtime = \"shell\"";
+    UNKNOWN_KEY "E0504" 10 false "there is no such setting"
+        "No setting is ever ignored: a misspelled `budget` must not mean `no budget`. This is true of `ORCH_…` variables \
+         that are nearly right as well.\n\
+         Fix: take the suggestion. `orch doctor` lists all settings, `orch schema config` prints their schema.";
+    BAD_VALUE "E0505" 10 false "a setting has a value that it cannot have"
+        "The value has the wrong type or is out of its bounds.\n\
+         Wrong: parallel = 0\nRight: parallel = 4\n\
+         Durations have a unit: \"30s\", \"10m\", \"2h\". Counts may be written as \"20k\" or \"3M\".";
+    CONTRADICTION "E0506" 10 false "two settings contradict each other"
+        "Each value is possible, both together are not: a limit could never be reached, or nothing could ever run.\n\
+         Fix: change one of them; `orch doctor` shows where each value came from.";
+    UNKNOWN_RUNTIME "E0507" 10 false "there is no such runtime"
+        "Agents run on a runtime: a program that `orch.toml` declares, or `replay`, which answers from recordings.\n\
+         Fix: declare it:\n  [runtimes.shell]\n  command = [\"./agents/shell.sh\"]";
+    NOT_FOUND "E0511" 11 false "there is no such definition"
+        "The name is no workflow, command, agent, skill or gate of this project, of your own folder or of the library \
+         in the binary.\n\
+         Fix: `orch list` names them all. A file is named by its path: `orch run workflows/build.yaml`.";
+    NOT_RUNNABLE "E0512" 2 false "this definition cannot be run by itself"
+        "Workflows and slash commands run. Agents, skills and gates are used by their steps.\n\
+         Fix: name it in a step: `- { id: review, agent: NAME, prompt: \"…\" }`.";
+    UNKNOWN_CODE "E0513" 11 false "there is no such code"
+        "`orch explain` knows error codes such as E0107, and `exit-codes`.\n\
+         Fix: take the code from the message, `error[E0107]: …`.";
+    UNKNOWN_SCHEMA "E0514" 11 false "there is no such schema"
+        "`orch schema` without a name lists the schemas.";
+    FILE_EXISTS "E0515" 2 false "a file is in the way"
+        "`orch init` never writes over a file whose content is not its own.\n\
+         Fix: take another folder, move the file away, or allow it with `--force`.";
+    UNKNOWN_TEMPLATE "E0516" 11 false "there is no such template"
+        "`orch init --list` names the templates.";
+    WRITE "E0517" 1 true "a file cannot be written"
+        "The system refused to make a folder or a file: permissions, a read-only or a full disk.\n\
+         Fix: the message names the path; correct it and run the command again.";
+    OUTPUT "E0518" 1 true "the output cannot be written"
+        "Standard output refused the text, for example because the disk of its file is full. A closed pipe is no error.";
+    FOLDER "E0519" 11 false "the folder is not there"
+        "`-C DIR` names the folder that the command works in. `run` and `init` make it; all others need it.\n\
+         Fix: correct the path.";
+    USAGE "E0520" 2 false "the command line cannot be understood"
+        "A verb, a flag or its value is wrong.\n\
+         Fix: `orch help VERB` shows what it takes, with an example.";
+    INTERNAL "E0599" 70 false "a bug in orch"
+        "Something happened that cannot happen. Nothing that was acknowledged is lost: the journal holds it.\n\
+         Fix: please report it with the message and `orch doctor --json`.";
+}

@@ -1,0 +1,419 @@
+//! The command line: global flags, verbs, and the arguments of the verbs about runs.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    base::{parse_count, parse_duration},
+    cli::{
+        check::CheckArgs, completions::CompletionsArgs, doctor::DoctorArgs, explain::ExplainArgs, help::HelpArgs,
+        init::InitArgs, list::ListArgs, plan::PlanArgs, schema::SchemaArgs, show::ShowArgs,
+    },
+};
+
+/// `orch` and everything after it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "orch",
+    version,
+    about = "Runs teams of coding agents the way a build tool runs compilers",
+    after_help = "First steps:\n  orch init            write a small project that runs without an account\n  \
+                  orch run hello       run it\n  orch list            see what else can be run\n\n\
+                  More: orch help VERB, orch help exit-codes, orch explain CODE",
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// Flags of every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags of every verb.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// Print JSON for programs instead of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say less
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more; twice for what orch itself does
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colours [default: auto]
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub color: Option<ColorArg>,
+    /// Work in DIR as if started there; `run` and `init` make it, and it becomes the project's root
+    #[arg(short = 'C', global = true, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// Answer yes to orch's own questions; never to an approval
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// Never ask anything
+    #[arg(long, global = true)]
+    pub no_input: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorArg {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Write a small project that runs without an account
+    Init(InitArgs),
+    /// List workflows, commands, agents, skills and gates
+    List(ListArgs),
+    /// Show one definition: inputs, steps, file
+    Show(ShowArgs),
+    /// Find every fault in definitions; runs nothing
+    Check(CheckArgs),
+    /// Show what a run would do: the graph, gates, prompts and commands
+    Plan(PlanArgs),
+    /// Run a workflow or a slash command
+    Run(RunArgs),
+    /// Follow a run, from its beginning
+    Watch(WatchArgs),
+    /// List runs, the latest first
+    Runs(RunsArgs),
+    /// Show where a run stands, why it waits, and what moves it
+    Status(StatusArgs),
+    /// Print what steps have printed
+    Logs(LogsArgs),
+    /// List what waits for you
+    Inbox(InboxArgs),
+    /// Say yes to a question of a run
+    Approve(ApproveArgs),
+    /// Say no to a question of a run
+    Reject(RejectArgs),
+    /// Go on with a run after a crash, a wait or an answer
+    Resume(ResumeArgs),
+    /// Run the failed steps of a run again
+    Retry(RetryArgs),
+    /// End a run and everything it has started
+    Cancel(CancelArgs),
+    /// Look at everything a run needs and say how to mend what is wrong
+    Doctor(DoctorArgs),
+    /// Print the JSON Schema of a file or of an output
+    Schema(SchemaArgs),
+    /// Tell the story of an error code, or list the exit codes
+    Explain(ExplainArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Explain a verb, or the exit codes
+    Help(HelpArgs),
+}
+
+/// `name=value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// Before the first `=`.
+    pub name: String,
+    /// After it.
+    pub value: String,
+}
+
+fn pair(text: &str) -> Result<Pair, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok(Pair { name: name.to_owned(), value: value.to_owned() }),
+        Some(_) | None => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+/// What `--budget` gives; absent parts stay as they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BudgetArg {
+    /// Micro-dollars.
+    pub usd_micros: Option<u64>,
+    /// Tokens.
+    pub tokens: Option<u64>,
+    /// Milliseconds of work.
+    pub time_ms: Option<u64>,
+    /// Starts of agents.
+    pub agents: Option<u64>,
+}
+
+/// Reads `usd=5,tokens=1M,time=1h,agents=20`.
+fn budget(text: &str) -> Result<BudgetArg, String> {
+    let mut budget = BudgetArg::default();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is not NAME=VALUE"))?;
+        let slot = match name.trim() {
+            "usd" => {
+                budget.usd_micros = Some(usd_micros(value)?);
+                continue;
+            }
+            "time" => {
+                let time = parse_duration(value).map_err(|error| error.to_string())?;
+                budget.time_ms = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+                continue;
+            }
+            "tokens" => &mut budget.tokens,
+            "agents" => &mut budget.agents,
+            other => return Err(format!("`{other}` is none of usd, tokens, time, agents")),
+        };
+        *slot = Some(parse_count(value).map_err(|error| error.to_string())?);
+    }
+    if budget == BudgetArg::default() {
+        Err("expected at least one of usd, tokens, time, agents".to_owned())
+    } else {
+        Ok(budget)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the amount is checked to be in range")]
+fn usd_micros(text: &str) -> Result<u64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(amount) if (0.0..=1_000_000.0).contains(&amount) => Ok((amount * 1_000_000.0).round() as u64),
+        Ok(_) | Err(_) => Err(format!("`{text}` is no amount from 0 to 1000000")),
+    }
+}
+
+/// What to do when a person is asked and nobody is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ApprovalArg {
+    /// Ask on a terminal; elsewhere park the run, print the command that goes on, and exit with 20
+    Wait,
+    /// Say no
+    Fail,
+    /// Say yes
+    Approve,
+}
+
+/// How an attempt of unknown outcome ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutcomeArg {
+    /// It did not; run it again
+    Retry,
+    /// It was done
+    Done,
+    /// It failed
+    Failed,
+}
+
+/// Arguments of `orch run`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  orch run /new-project \"a word counter\"\n  \
+    orch -C ./demo run /new-project \"a word counter\" --on-approval approve\n  \
+    orch run review -i pr=42 --budget usd=2,time=30m\n\n\
+    Ends with 0 when everything is done and proven; `orch help exit-codes` lists the other ends.")]
+pub struct RunArgs {
+    /// A workflow, a /command, or the path of a file
+    pub name: String,
+    /// Values for the inputs that take words, in their order
+    #[arg(value_name = "WORDS")]
+    pub words: Vec<String>,
+    /// Give an input by name; may be repeated
+    #[arg(short, long = "input", value_name = "NAME=VALUE", value_parser = pair)]
+    pub inputs: Vec<Pair>,
+    /// Read inputs from a JSON or YAML file
+    #[arg(long = "inputs", value_name = "FILE")]
+    pub inputs_file: Option<PathBuf>,
+    /// Attempts at once, 1 to 100
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub parallel: Option<u32>,
+    /// What the run may spend: usd=5,tokens=1M,time=1h,agents=20
+    #[arg(long, value_name = "LIMITS", value_parser = budget)]
+    pub budget: Option<BudgetArg>,
+    /// What to do when a person is asked and nobody is there [default: wait]
+    #[arg(long, value_name = "WHAT")]
+    pub on_approval: Option<ApprovalArg>,
+    /// The runtime of agents that name none
+    #[arg(long, value_name = "NAME")]
+    pub runtime: Option<String>,
+}
+
+/// Arguments of `orch watch`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  orch watch 7f3k")]
+pub struct WatchArgs {
+    /// The run, or the beginning of its id [default: the latest]
+    pub run: Option<String>,
+}
+
+/// Arguments of `orch runs`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  orch runs --status failed --workflow new-project --limit 5")]
+pub struct RunsArgs {
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// Only runs with this status: running, waiting, interrupted, succeeded, failed, cancelled
+    #[arg(long, value_name = "STATUS", value_parser = ["running", "waiting", "interrupted", "succeeded", "failed", "cancelled"])]
+    pub status: Option<String>,
+    /// Only runs of this workflow
+    #[arg(long, value_name = "NAME")]
+    pub workflow: Option<String>,
+}
+
+/// Arguments of `orch status`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  orch status 7f3k")]
+pub struct StatusArgs {
+    /// The run, or the beginning of its id [default: the latest]
+    pub run: Option<String>,
+}
+
+/// Arguments of `orch logs`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  orch logs 7f3k quality/review\n  orch logs 7f3k --failed --tail 50")]
+pub struct LogsArgs {
+    /// The run, or the beginning of its id [default: the latest]
+    pub run: Option<String>,
+    /// The step's path [default: all steps]
+    pub step: Option<String>,
+    /// Only this attempt, counted from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub attempt: Option<u32>,
+    /// Only the last N lines of each
+    #[arg(long, value_name = "N")]
+    pub tail: Option<usize>,
+    /// Only attempts that failed
+    #[arg(long)]
+    pub failed: bool,
+}
+
+/// Arguments of `orch inbox`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  orch inbox")]
+pub struct InboxArgs {}
+
+/// Arguments of `orch approve`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  orch approve 7f3k design\n  orch approve 7f3k form --set title=Report --set pages=3"
+)]
+pub struct ApproveArgs {
+    /// The run, or the beginning of its id
+    pub run: String,
+    /// The step's path; needed where the run asks more than one thing
+    pub step: Option<String>,
+    /// A word for the record
+    #[arg(long, value_name = "TEXT")]
+    pub comment: Option<String>,
+    /// Fill in a field of a form; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
+    pub fields: Vec<Pair>,
+}
+
+/// Arguments of `orch reject`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  orch reject 7f3k design --comment \"no database, please\"")]
+pub struct RejectArgs {
+    /// The run, or the beginning of its id
+    pub run: String,
+    /// The step's path; needed where the run asks more than one thing
+    pub step: Option<String>,
+    /// Why; the agent reads it where the step sends it back
+    #[arg(long, value_name = "TEXT")]
+    pub comment: Option<String>,
+}
+
+/// Arguments of `orch resume`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  orch resume 7f3k\n  orch resume 7f3k --step deploy --as done\n  \
+    orch resume 7f3k --budget usd=10")]
+pub struct ResumeArgs {
+    /// The run, or the beginning of its id [default: the latest]
+    pub run: Option<String>,
+    /// The step whose outcome is unknown
+    #[arg(long, value_name = "STEP", requires = "outcome")]
+    pub step: Option<String>,
+    /// How it ended
+    #[arg(long = "as", value_name = "OUTCOME", requires = "step", id = "outcome")]
+    pub outcome: Option<OutcomeArg>,
+    /// Raise what the run may spend: usd=5,tokens=1M,time=1h,agents=20
+    #[arg(long, value_name = "LIMITS", value_parser = budget)]
+    pub budget: Option<BudgetArg>,
+    /// What to do when a person is asked and nobody is there [default: wait]
+    #[arg(long, value_name = "WHAT")]
+    pub on_approval: Option<ApprovalArg>,
+    /// Attempts at once, 1 to 100
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub parallel: Option<u32>,
+}
+
+/// Arguments of `orch retry`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  orch retry 7f3k --failed")]
+pub struct RetryArgs {
+    /// The run, or the beginning of its id [default: the latest]
+    pub run: Option<String>,
+    /// Run the steps that failed, and those that were cancelled because of them
+    #[arg(long, required = true)]
+    pub failed: bool,
+    /// What to do when a person is asked and nobody is there [default: wait]
+    #[arg(long, value_name = "WHAT")]
+    pub on_approval: Option<ApprovalArg>,
+    /// Attempts at once, 1 to 100
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub parallel: Option<u32>,
+}
+
+/// Arguments of `orch cancel`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  orch cancel 7f3k")]
+pub struct CancelArgs {
+    /// The run, or the beginning of its id
+    pub run: String,
+    /// Kill at once instead of asking attempts to stop
+    #[arg(long)]
+    pub now: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_has_help_and_an_example() {
+        for verb in Cli::command().get_subcommands() {
+            assert!(verb.get_about().is_some(), "{}", verb.get_name());
+            let example = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(example.contains("Example"), "{}", verb.get_name());
+        }
+    }
+
+    #[test]
+    fn budgets() {
+        let all = budget("usd=2.5, tokens=1M,time=1h30m,agents=20").unwrap();
+        assert_eq!(all.usd_micros, Some(2_500_000));
+        assert_eq!(all.tokens, Some(1_000_000));
+        assert_eq!(all.time_ms, Some(5_400_000));
+        assert_eq!(all.agents, Some(20));
+        for text in ["", "usd", "usd=-1", "usd=nan", "money=3", "tokens=x", "time=5", "usd=1e300"] {
+            assert!(budget(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn flags_may_stand_behind_the_words() {
+        let cli = Cli::try_parse_from(["orch", "run", "/x", "an", "idea", "--parallel", "3", "-C", "demo"]).unwrap();
+        let Verb::Run(run) = cli.verb else { panic!() };
+        assert_eq!((run.words.len(), run.parallel), (2, Some(3)));
+        assert_eq!(cli.global.folder, Some("demo".into()));
+    }
+}

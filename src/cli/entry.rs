@@ -1,0 +1,87 @@
+//! From the words on the command line to the exit code.
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{Parser as _, error::ErrorKind};
+
+use crate::{
+    cli::{
+        args::{Cli, Verb},
+        check, completions, doctor,
+        exit::Exit,
+        explain,
+        failure::Failure,
+        help, init, list, plan, schema,
+        session::Session,
+        show,
+    },
+    config::Environment,
+    service::Refusal,
+};
+
+/// Runs the program. `words` are all arguments, the program's own name first; `program` is its file.
+#[must_use]
+pub fn main(words: Vec<OsString>, program: PathBuf, environment: Environment) -> ExitCode {
+    // Before the words are understood, only their presence can say whether a program or a person reads the error.
+    let wants_json = words.iter().any(|word| word == "--json");
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error, wants_json),
+    };
+    let json = cli.global.json;
+    let mut session = Session::new(cli.global, environment, program);
+    match dispatch(&mut session, cli.verb) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            failure.tell(&mut session.out, json);
+            ExitCode::from(failure.exit())
+        }
+    }
+}
+
+/// Does what the verb says and gives the exit code.
+fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
+    match verb {
+        Verb::Init(args) => init::run(session, &args),
+        Verb::List(args) => list::run(session, &args),
+        Verb::Show(args) => show::run(session, &args),
+        Verb::Check(args) => check::run(session, &args),
+        Verb::Plan(args) => plan::run(session, &args),
+        Verb::Doctor(args) => doctor::run(session, &args),
+        Verb::Schema(args) => schema::run(session, &args),
+        Verb::Explain(args) => explain::run(session, &args),
+        Verb::Completions(args) => completions::run(session, &args),
+        Verb::Help(args) => help::run(session, &args),
+        // The verbs about runs: one function each, in a file of its own name, `fn run(&mut Session, &XArgs)`.
+        Verb::Run(_)
+        | Verb::Watch(_)
+        | Verb::Runs(_)
+        | Verb::Status(_)
+        | Verb::Logs(_)
+        | Verb::Inbox(_)
+        | Verb::Approve(_)
+        | Verb::Reject(_)
+        | Verb::Resume(_)
+        | Verb::Retry(_)
+        | Verb::Cancel(_) => {
+            Err(Refusal::new(70, "E0599", "this verb is not connected", "build the branch that connects it").into())
+        }
+    }
+}
+
+/// Help and the version are no errors; everything else is a fault of the command line.
+fn not_understood(error: &clap::Error, json: bool) -> ExitCode {
+    let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if is_help || !json {
+        // Where the output is closed there is nobody to tell.
+        error.print().ok();
+        return ExitCode::from(if is_help { 0 } else { Exit::Usage.code() });
+    }
+    let text = error.render().to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let help = lines.find(|line| line.starts_with("tip:")).map_or("`orch help` lists the verbs", |tip| tip).to_owned();
+    let failure = Failure::Refused(Refusal::new(Exit::Usage.code(), "E0520", message, help));
+    failure.tell(&mut crate::cli::Out::new(anstream::ColorChoice::Never), true);
+    ExitCode::from(Exit::Usage.code())
+}

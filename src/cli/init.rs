@@ -1,0 +1,81 @@
+//! `orch init`.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    cli::{
+        clean::one_line,
+        failure::Failure,
+        session::Session,
+        style::{BOLD, DIM, paint},
+    },
+    service::{Initialised, TEMPLATES, init},
+};
+
+/// Arguments of `orch init`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  orch init\n  orch init demo && cd demo && orch run hello")]
+pub struct InitArgs {
+    /// The folder to write into; made where it is not there [default: the current one]
+    pub folder: Option<PathBuf>,
+    /// Which files to write
+    #[arg(long, value_name = "NAME")]
+    pub template: Option<String>,
+    /// List the templates
+    #[arg(long)]
+    pub list: bool,
+    /// Replace files that are there and differ
+    #[arg(long)]
+    pub force: bool,
+}
+
+pub(super) fn run(session: &mut Session, args: &InitArgs) -> Result<u8, Failure> {
+    if args.list {
+        if session.global.json {
+            let list = TEMPLATES.iter().map(|one| json!({ "name": one.name, "description": one.description }));
+            session.out.json(&list.collect::<Vec<_>>())?;
+        } else {
+            let lines = TEMPLATES.iter().map(|one| format!("{}  {}\n", one.name, one.description));
+            session.out.data(&lines.collect::<String>())?;
+        }
+        return Ok(0);
+    }
+    let base = session.folder();
+    let root = args.folder.as_ref().map_or_else(|| base.clone(), |folder| base.join(folder));
+    let done = init(&root, args.template.as_deref(), args.force)?;
+    if session.global.json {
+        session.out.json(&json!({
+            "version": 1, "root": done.root, "template": done.template.name, "written": done.written,
+            "unchanged": done.unchanged, "replaced": done.replaced,
+            "next": format!("orch run {}", done.template.workflow),
+        }))?;
+    } else if !session.global.quiet {
+        session.out.data(&text(&done, session.environment.folder()))?;
+    }
+    Ok(0)
+}
+
+fn text(done: &Initialised, here: &Path) -> String {
+    let mut text = String::new();
+    for (word, paths) in [("wrote", &done.written), ("replaced", &done.replaced), ("unchanged", &done.unchanged)] {
+        for path in paths {
+            let _ = writeln!(text, "{word:>10}  {}", one_line(&path.display().to_string()));
+        }
+    }
+    let relative = done.root.strip_prefix(here).unwrap_or(&done.root);
+    let is_here = relative.as_os_str().is_empty() || relative == Path::new(".");
+    let go =
+        if is_here { String::new() } else { format!("cd {} && ", shell_words::quote(&relative.to_string_lossy())) };
+    let _ = writeln!(text, "\n{} {go}orch run {}", paint(BOLD, "next:"), done.template.workflow);
+    let _ = writeln!(text, "\n{}", paint(DIM, "then try an edit, and run it again:"));
+    for (place, edit) in done.template.edits.iter().enumerate() {
+        let _ = writeln!(text, "  {}. {edit}", place + 1);
+    }
+    text
+}

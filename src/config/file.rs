@@ -1,0 +1,262 @@
+//! Reads an `orch.toml`: every key is known, every value is within its bounds, or there is a diagnostic.
+
+use std::{fs, io::Read as _, ops::Range, path::Path, sync::Arc};
+
+use toml_edit::{ImDocument, Item, TableLike, Value as Toml};
+
+use crate::{
+    base::{
+        Diagnostic, Source, Span,
+        codes::use_::{BAD_SYNTAX, BAD_VALUE, UNKNOWN_KEY, UNREADABLE_SETTINGS},
+        did_you_mean,
+    },
+    config::{
+        form::{Form, is_name},
+        keys::{self, KEYS},
+        layer::{Entry, FilePlace, Layer},
+        settings::Runtime,
+    },
+    runtime::{CustomSettings, OutputForm},
+};
+
+/// A settings file may have this many bytes.
+const BYTES_MAX: u64 = 1_000_000;
+const RUNTIME_KEYS: &[&str] = &["command", "output", "env", "sessions"];
+/// Runtimes of `orch` itself, which nobody may declare anew.
+pub(super) const BUILT_IN: &[&str] = &["replay"];
+
+/// Reads the file at `path`, or `None` where there is none.
+pub(super) fn read(path: &Path, place: &FilePlace) -> Option<Layer> {
+    let mut layer = Layer { name: place.shown.display().to_string(), ..Layer::default() };
+    match text_of(path) {
+        Ok(Some(text)) => {
+            parse(&mut layer, text, place);
+            Some(layer)
+        }
+        Ok(None) => None,
+        Err(reason) => {
+            let source = Source::new(place.shown.clone(), "");
+            let fault = Diagnostic::error(UNREADABLE_SETTINGS, &source, Span::default(), "the settings cannot be read");
+            layer.faults.push(fault.cause(reason).help("correct its permissions, or move it away"));
+            Some(layer)
+        }
+    }
+}
+
+fn text_of(path: &Path) -> Result<Option<String>, String> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err("it is not a plain file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > BYTES_MAX {
+        return Err(format!("it is larger than {BYTES_MAX} bytes"));
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| "it is not UTF-8 text".to_owned())
+}
+
+fn parse(layer: &mut Layer, text: String, place: &FilePlace) {
+    let source = Source::new(place.shown.clone(), text);
+    let document = match ImDocument::parse(source.text.as_str()) {
+        Ok(document) => document,
+        Err(error) => {
+            let span = error.span().unwrap_or(0..0);
+            let cause = error.message().lines().map(str::trim).collect::<Vec<_>>().join("; ");
+            let fault = Diagnostic::error(BAD_SYNTAX, &source, Span::new(span), "the settings are not TOML");
+            layer
+                .faults
+                .push(fault.cause(cause).help("texts stand in quotes, tables in [brackets]; see https://toml.io"));
+            return;
+        }
+    };
+    let mut reader = Reader { layer, source: &source, place };
+    reader.table("", document.as_table());
+}
+
+struct Reader<'a> {
+    layer: &'a mut Layer,
+    source: &'a Arc<Source>,
+    place: &'a FilePlace,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, prefix: &str, table: &dyn TableLike) {
+        for (name, item) in table.iter() {
+            let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+            let at = key_span(table, name);
+            if let Some(key) = keys::find(&path) {
+                match item.as_value() {
+                    Some(value) => self.value(key.path, key.form, value),
+                    None => self.refuse(at, &path, "this is a table", &format!("write {}", key.form.expected())),
+                }
+            } else if path == "runtimes" {
+                match item.as_table_like() {
+                    Some(runtimes) => self.runtimes(runtimes),
+                    None => self.refuse(at, &path, "this is no table", "write a table for each: [runtimes.NAME]"),
+                }
+            } else if prefix.is_empty() && is_section(&path) {
+                match item.as_table_like() {
+                    Some(inner) => self.table(&path, inner),
+                    None => self.refuse(at, &path, "this is no table", &format!("write a table: [{path}]")),
+                }
+            } else {
+                self.unknown(at, prefix, name);
+            }
+        }
+    }
+
+    fn value(&mut self, path: &'static str, form: Form, value: &Toml) {
+        let span = Span::new(value.span().unwrap_or(0..0));
+        match form.read_toml(value) {
+            Ok(setting) => {
+                let origin = self.place.origin(self.source.position(span.start).line);
+                self.layer.entries.push(Entry { path, setting, origin, source: Arc::clone(self.source), span });
+            }
+            Err(refusal) => self.refuse(span.start..span.end, path, &refusal.cause, &refusal.help),
+        }
+    }
+
+    fn runtimes(&mut self, runtimes: &dyn TableLike) {
+        for (name, item) in runtimes.iter() {
+            let at = key_span(runtimes, name);
+            if BUILT_IN.contains(&name) {
+                self.refuse(at, &format!("runtimes.{name}"), "this runtime is built in", "take another name");
+            } else if !is_name(name) {
+                self.refuse(at, "runtimes", "this cannot be a runtime's name", "use letters, digits, `_`, `-` and `.`");
+            } else if let Some(table) = item.as_table_like() {
+                self.runtime(name, at, table);
+            } else {
+                let help = format!("write a table: [runtimes.{name}] and below it command = [\"./agent.sh\"]");
+                self.refuse(at, &format!("runtimes.{name}"), "this is no table", &help);
+            }
+        }
+    }
+
+    fn runtime(&mut self, name: &str, at: Range<usize>, table: &dyn TableLike) {
+        let before = self.layer.faults.len();
+        let mut settings = CustomSettings {
+            command: Vec::new(),
+            output: OutputForm::default(),
+            env: std::collections::BTreeMap::new(),
+            sessions: false,
+        };
+        let mut has_command = false;
+        for (key, item) in table.iter() {
+            let path = format!("runtimes.{name}.{key}");
+            let place = item.span().unwrap_or_else(|| key_span(table, key));
+            match key {
+                "command" => {
+                    has_command = true;
+                    settings.command = self.command(&path, place, item);
+                }
+                "output" => match item.as_str() {
+                    Some("text") => settings.output = OutputForm::Text,
+                    Some("json") => settings.output = OutputForm::Json,
+                    Some(_) | None => self.refuse(place, &path, "this form is not known", "write \"text\" or \"json\""),
+                },
+                "env" => settings.env = self.variables(&path, place, item),
+                "sessions" => match item.as_bool() {
+                    Some(sessions) => settings.sessions = sessions,
+                    None => self.refuse(place, &path, "this is neither true nor false", "write true or false"),
+                },
+                _ => self.unknown(key_span(table, key), &format!("runtimes.{name}"), key),
+            }
+        }
+        if !has_command {
+            let help = "add the program and its arguments: command = [\"./agent.sh\"]";
+            self.refuse(at.clone(), &format!("runtimes.{name}"), "it has no `command`", help);
+        }
+        if self.layer.faults.len() == before {
+            let origin = self.place.origin(self.source.position(at.start).line);
+            let runtime = Runtime { settings, folder: self.place.folder.clone(), origin };
+            self.layer.runtimes.push((name.to_owned(), runtime));
+        }
+    }
+
+    fn command(&mut self, path: &str, at: Range<usize>, item: &Item) -> Vec<String> {
+        let help = "write a list of texts: [\"./agent.sh\", \"--fast\"]";
+        let Some(list) = item.as_array() else {
+            self.refuse(at, path, "this is no list", help);
+            return Vec::new();
+        };
+        let words: Vec<_> = list.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect();
+        if words.len() != list.len() || words.first().is_none_or(|program| program.trim().is_empty()) {
+            self.refuse(at, path, "this names no program", help);
+        }
+        words
+    }
+
+    fn variables(&mut self, path: &str, at: Range<usize>, item: &Item) -> std::collections::BTreeMap<String, String> {
+        let mut variables = std::collections::BTreeMap::new();
+        let Some(table) = item.as_table_like() else {
+            self.refuse(at, path, "this is no table", "write { NAME = \"value\" }");
+            return variables;
+        };
+        for (name, value) in table.iter() {
+            match value.as_str() {
+                Some(text) if !name.is_empty() && !name.contains(['=', '\0']) && !text.contains('\0') => {
+                    variables.insert(name.to_owned(), text.to_owned());
+                }
+                Some(_) | None => {
+                    let place = value.span().unwrap_or_else(|| key_span(table, name));
+                    self.refuse(place, &format!("{path}.{name}"), "this is no variable", "write NAME = \"value\"");
+                }
+            }
+        }
+        variables
+    }
+
+    fn refuse(&mut self, at: Range<usize>, path: &str, cause: &str, help: &str) {
+        let fault =
+            Diagnostic::error(BAD_VALUE, self.source, Span::new(at), format!("`{path}` cannot be used as it is"));
+        self.layer.faults.push(fault.cause(cause).help(help));
+    }
+
+    fn unknown(&mut self, at: Range<usize>, prefix: &str, name: &str) {
+        let known = names_in(prefix);
+        let help = match did_you_mean(name, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known here: {}", known.join(", ")),
+        };
+        let place = if prefix.is_empty() { String::new() } else { format!(" in `{prefix}`") };
+        let message = format!("there is no setting `{}`{place}", name.escape_debug());
+        let fault = Diagnostic::error(UNKNOWN_KEY, self.source, Span::new(at), message);
+        self.layer.faults.push(fault.cause("this key is not known").help(help));
+    }
+}
+
+/// The names that may stand in the table at `prefix`.
+fn names_in(prefix: &str) -> Vec<String> {
+    if prefix.starts_with("runtimes.") {
+        return RUNTIME_KEYS.iter().map(|&key| key.to_owned()).collect();
+    }
+    let mut names: Vec<String> = Vec::new();
+    for key in KEYS {
+        let rest = if prefix.is_empty() {
+            Some(key.path)
+        } else {
+            key.path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'))
+        };
+        let Some(first) = rest.and_then(|rest| rest.split('.').next()) else { continue };
+        if !names.iter().any(|name| name == first) {
+            names.push(first.to_owned());
+        }
+    }
+    if prefix.is_empty() {
+        names.push("runtimes".to_owned());
+    }
+    names
+}
+
+fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(head, _)| head == name))
+}
+
+fn key_span(table: &dyn TableLike, name: &str) -> Range<usize> {
+    table.key(name).and_then(toml_edit::Key::span).unwrap_or(0..0)
+}

@@ -1,0 +1,150 @@
+//! The table of settings: loading, `orch doctor`, the schema and the documentation are made from it.
+
+use crate::config::form::Form;
+
+/// One key that holds one value.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its path in the file: `timeouts.agent`.
+    pub path: &'static str,
+    /// What it takes.
+    pub form: Form,
+    /// The value where nobody says anything; `None` where there is none, or where the machine decides.
+    pub default: Option<&'static str>,
+    /// One line of help.
+    pub help: &'static str,
+}
+
+const DAY_MS: u64 = 86_400_000;
+const TIMEOUT: Form = Form::Duration { min_ms: 100, max_ms: 7 * DAY_MS };
+
+/// All keys but `runtimes.NAME`, in the order in which they are shown.
+pub const KEYS: &[Key] = &[
+    Key {
+        path: "parallel",
+        form: Form::Count { min: 1, max: 100 },
+        default: None,
+        help: "attempts at once over a whole run; the machine's cores where absent",
+    },
+    Key {
+        path: "runtime",
+        form: Form::Name,
+        default: None,
+        help: "the runtime of agents where neither the step nor the agent names one",
+    },
+    Key {
+        path: "on_approval",
+        form: Form::Word(&["wait", "fail", "approve"]),
+        default: Some("wait"),
+        help: "what happens when a person is asked and nobody is there",
+    },
+    Key {
+        path: "retries",
+        form: Form::Count { min: 0, max: 100 },
+        default: Some("2"),
+        help: "extra attempts of a step after a failure that may go away by itself",
+    },
+    Key {
+        path: "log_level",
+        form: Form::Word(&["off", "error", "warn", "info", "debug", "trace"]),
+        default: Some("warn"),
+        help: "how much orch says about itself on stderr",
+    },
+    Key {
+        path: "color",
+        form: Form::Word(&["auto", "always", "never"]),
+        default: Some("auto"),
+        help: "when the output has colours",
+    },
+    Key {
+        path: "timeouts.agent",
+        form: TIMEOUT,
+        default: Some("30m"),
+        help: "the longest an agent's attempt may take",
+    },
+    Key { path: "timeouts.command", form: TIMEOUT, default: Some("10m"), help: "the longest a `run:` step may take" },
+    Key { path: "timeouts.gate", form: TIMEOUT, default: Some("10m"), help: "the longest a command gate may take" },
+    Key { path: "timeouts.idle", form: TIMEOUT, default: Some("10m"), help: "the longest an attempt may be silent" },
+    Key {
+        path: "limits.output",
+        form: Form::Bytes { min: 1_000, max: 10_000_000_000 },
+        default: Some("64M"),
+        help: "bytes kept of each output stream of an attempt",
+    },
+    Key {
+        path: "limits.disk_floor",
+        form: Form::Bytes { min: 0, max: 1_000_000_000_000 },
+        default: Some("1G"),
+        help: "free bytes on the disk below which nothing new starts",
+    },
+    Key { path: "budget.usd", form: Form::Money, default: None, help: "US dollars that a run may spend" },
+    Key {
+        path: "budget.tokens",
+        form: Form::Count { min: 1, max: 1_000_000_000_000 },
+        default: None,
+        help: "tokens that a run may use",
+    },
+    Key {
+        path: "budget.time",
+        form: Form::Duration { min_ms: 1_000, max_ms: 365 * DAY_MS },
+        default: None,
+        help: "how long a run may work; waiting for people does not count",
+    },
+    Key {
+        path: "budget.agents",
+        form: Form::Count { min: 1, max: 1_000_000 },
+        default: Some("100"),
+        help: "starts of agents in a run",
+    },
+    Key {
+        path: "budget.on_limit",
+        form: Form::Word(&["pause", "stop"]),
+        default: Some("pause"),
+        help: "what happens when a budget is used up",
+    },
+    Key {
+        path: "intervals.inbox",
+        form: Form::Duration { min_ms: 10, max_ms: 100 },
+        default: Some("40ms"),
+        help: "how often a run looks for decisions that other processes left",
+    },
+    Key {
+        path: "intervals.heartbeat",
+        form: Form::Duration { min_ms: 1_000, max_ms: 3_600_000 },
+        default: Some("30s"),
+        help: "how often a run without a terminal says that it is alive",
+    },
+];
+
+/// The key at that path.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// The variable that sets a key: `ORCH_TIMEOUTS_AGENT`.
+#[must_use]
+pub fn variable_name(path: &str) -> String {
+    format!("ORCH_{}", path.replace('.', "_").to_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_within_their_own_bounds() {
+        for key in KEYS {
+            if let Some(text) = key.default {
+                assert!(key.form.read_text(text).is_ok(), "{}", key.path);
+            }
+        }
+    }
+
+    #[test]
+    fn variables_are_unique() {
+        let mut names: Vec<_> = KEYS.iter().map(|key| variable_name(key.path)).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), KEYS.len());
+    }
+}

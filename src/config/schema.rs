@@ -1,0 +1,90 @@
+//! The JSON Schema of `orch.toml`, made from the table of keys. `schemas/config.schema.json` is its printed form.
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{
+    form::Form,
+    keys::{KEYS, Key},
+};
+
+/// The schema of a settings file.
+#[must_use]
+pub fn schema() -> Value {
+    let mut properties = Map::new();
+    for key in KEYS {
+        match key.path.split_once('.') {
+            None => {
+                properties.insert(key.path.to_owned(), of(key));
+            }
+            Some((section, name)) => {
+                let table = properties
+                    .entry(section)
+                    .or_insert_with(|| json!({ "type": "object", "additionalProperties": false, "properties": {} }));
+                table["properties"][name] = of(key);
+            }
+        }
+    }
+    properties.insert("runtimes".to_owned(), runtimes());
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://orch.run/schemas/config.schema.json",
+        "title": "orch.toml",
+        "description": "Settings of orch: defaults < ~/.config/orch/orch.toml < ./orch.toml < ORCH_ variables < flags.",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": properties,
+    })
+}
+
+fn of(key: &Key) -> Value {
+    let mut schema = match key.form {
+        Form::Count { min, max } => json!({ "oneOf": [
+            { "type": "integer", "minimum": min, "maximum": max },
+            { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?[kM]?$" },
+        ] }),
+        Form::Bytes { min, max } => json!({ "oneOf": [
+            { "type": "integer", "minimum": min, "maximum": max },
+            { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?[kMG]?$" },
+        ] }),
+        Form::Duration { .. } => json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|min|h|d) *)+$" }),
+        Form::Money => json!({ "type": ["number", "string"], "minimum": 0, "maximum": 1_000_000 }),
+        Form::Word(words) => json!({ "enum": words }),
+        Form::Name => json!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]{1,63}$" }),
+    };
+    schema["description"] = json!(key.help);
+    if let Some(default) = key.default {
+        schema["default"] = match (key.form, default.parse::<u64>()) {
+            (Form::Count { .. } | Form::Bytes { .. }, Ok(number)) => json!(number),
+            _ => json!(default),
+        };
+    }
+    schema
+}
+
+fn runtimes() -> Value {
+    json!({
+        "type": "object",
+        "description": "Commands as agents, by name.",
+        "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,63}$", "not": { "enum": ["replay"] } },
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["command"],
+            "properties": {
+                "command": {
+                    "type": "array", "minItems": 1, "items": { "type": "string" },
+                    "description": "Program and arguments; a relative program with a slash is looked for beside orch.toml.",
+                },
+                "output": { "enum": ["text", "json"], "default": "text", "description": "What it says on standard output." },
+                "env": {
+                    "type": "object", "additionalProperties": { "type": "string" },
+                    "description": "Variables on top of those that every child sees.",
+                },
+                "sessions": {
+                    "type": "boolean", "default": false,
+                    "description": "Whether it can go on with the session that the order names.",
+                },
+            },
+        },
+    })
+}

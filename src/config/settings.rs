@@ -1,0 +1,338 @@
+//! The settings of a process, typed, with the origin of each value.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use figment::Figment;
+
+use crate::{
+    base::{
+        Diagnostic, Severity, Source, Span,
+        codes::use_::{CONTRADICTION, UNKNOWN_RUNTIME},
+        did_you_mean,
+    },
+    config::{
+        environment::{Environment, FILE_NAME},
+        file::{self, BUILT_IN},
+        form::Setting,
+        keys::{KEYS, Key},
+        layer::{FilePlace, Flags, Layer},
+        origin::Origin,
+    },
+    definition::workflow::OnLimit,
+    driver::OnApproval,
+    runtime::CustomSettings,
+};
+
+/// Everything that can be set, defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Attempts at once over a whole run, 1 to 100; the cores of the machine where nobody says.
+    pub parallel: u32,
+    /// The runtime where neither step nor agent names one.
+    pub runtime: Option<String>,
+    /// Declared runtimes by name.
+    pub runtimes: BTreeMap<String, Runtime>,
+    /// What happens when a person is asked and nobody is there.
+    pub on_approval: OnApproval,
+    /// Extra attempts after a transient failure.
+    pub retries: u32,
+    /// How much `orch` says about itself.
+    pub log_level: LogLevel,
+    /// When the output has colours.
+    pub color: ColorChoice,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// How much may be kept.
+    pub limits: Limits,
+    /// What a run may spend where its workflow does not say.
+    pub budget: Budget,
+    /// How often things are looked at.
+    pub intervals: Intervals,
+    origins: BTreeMap<&'static str, (Setting, Origin)>,
+}
+
+/// A declared runtime: a command as an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runtime {
+    /// The command and how to talk to it.
+    pub settings: CustomSettings,
+    /// Where the file that declares it lies; relative programs start there.
+    pub folder: PathBuf,
+    /// The file and line.
+    pub origin: Origin,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// An agent's attempt.
+    pub agent: Duration,
+    /// A command step's attempt.
+    pub command: Duration,
+    /// A command gate.
+    pub gate: Duration,
+    /// Silence of an attempt.
+    pub idle: Duration,
+}
+
+/// How much may be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes kept of each output stream of an attempt.
+    pub output_bytes: u64,
+    /// Free bytes on the disk below which nothing new starts.
+    pub disk_floor_bytes: u64,
+}
+
+/// What a run may spend where its workflow does not say. `None` sets no limit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    /// US dollars.
+    pub usd: Option<f64>,
+    /// Tokens.
+    pub tokens: Option<u64>,
+    /// Working time.
+    pub time: Option<Duration>,
+    /// Starts of agents.
+    pub agents: u64,
+    /// What happens at a limit.
+    pub on_limit: OnLimit,
+}
+
+/// How often things are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intervals {
+    /// Decisions of other processes.
+    pub inbox: Duration,
+    /// A sign of life where there is no terminal.
+    pub heartbeat: Duration,
+}
+
+/// How much `orch` says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What went wrong.
+    Error,
+    /// What is doubtful.
+    Warn,
+    /// What happens.
+    Info,
+    /// How it happens.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// When the output has colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` or `CLICOLOR` say otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Settings {
+    /// A key's value, as a person would write it, and where it came from; `None` for a key without a value.
+    #[must_use]
+    pub fn value_of(&self, path: &str) -> Option<(String, &Origin)> {
+        self.origins.get(path).map(|(setting, origin)| (setting.words(), origin))
+    }
+
+    /// Whether anybody has set the key.
+    #[must_use]
+    pub fn is_set(&self, path: &str) -> bool {
+        self.origins.get(path).is_some_and(|(_, origin)| *origin != Origin::Default)
+    }
+
+    /// Whether agents can run on a runtime of that name.
+    #[must_use]
+    pub fn knows_runtime(&self, name: &str) -> bool {
+        BUILT_IN.contains(&name) || self.runtimes.contains_key(name)
+    }
+}
+
+/// Loads the settings of a project.
+///
+/// # Errors
+/// All faults of all layers at once, each with its place.
+pub fn load(environment: &Environment, root: &Path, flags: &Flags) -> Result<Settings, Vec<Diagnostic>> {
+    let user = environment.user_file().and_then(|path| {
+        let folder = path.parent().unwrap_or(Path::new("/")).to_path_buf();
+        file::read(&path, &FilePlace { shown: path.clone(), folder, is_project: false })
+    });
+    let place = FilePlace { shown: FILE_NAME.into(), folder: root.to_path_buf(), is_project: true };
+    let project = file::read(&root.join(FILE_NAME), &place);
+    let mut layers = vec![Layer::defaults()];
+    layers.extend(user);
+    layers.extend(project);
+    layers.push(Layer::environment(environment));
+    layers.push(Layer::flags(flags));
+    let mut faults: Vec<_> = layers.iter().flat_map(|layer| layer.faults.iter().cloned()).collect();
+    let settings = merge(&layers, environment);
+    check(&settings, &layers, &mut faults);
+    if faults.iter().any(|fault| fault.severity == Severity::Error) { Err(faults) } else { Ok(settings) }
+}
+
+fn merge(layers: &[Layer], environment: &Environment) -> Settings {
+    let figment = layers.iter().fold(Figment::new(), |figment, layer| figment.merge(layer));
+    let mut origins = BTreeMap::new();
+    for Key { path, .. } in KEYS {
+        // The layer that figment took the value from is known by its name; the entry there has the place.
+        let name = figment.find_metadata(path).map(|metadata| metadata.name.as_ref());
+        let layer = layers.iter().rev().find(|layer| Some(layer.name.as_str()) == name);
+        if let Some(entry) = layer.and_then(|layer| layer.entry(path)) {
+            origins.insert(*path, (entry.setting.clone(), entry.origin.clone()));
+        }
+    }
+    let mut runtimes = BTreeMap::new();
+    for (name, runtime) in layers.iter().flat_map(|layer| &layer.runtimes) {
+        runtimes.insert(name.clone(), runtime.clone());
+    }
+    let values = Values(&origins);
+    let cores = environment.cores().clamp(1, 100);
+    Settings {
+        parallel: values.count("parallel").map_or(cores, narrow),
+        runtime: values.word("runtime").map(str::to_owned),
+        runtimes,
+        on_approval: match values.word("on_approval") {
+            Some("fail") => OnApproval::Fail,
+            Some("approve") => OnApproval::Approve,
+            Some(_) | None => OnApproval::Wait,
+        },
+        retries: values.count("retries").map_or(2, narrow),
+        log_level: log_level(values.word("log_level")),
+        color: match values.word("color") {
+            Some("always") => ColorChoice::Always,
+            Some("never") => ColorChoice::Never,
+            Some(_) | None => ColorChoice::Auto,
+        },
+        timeouts: Timeouts {
+            agent: values.duration("timeouts.agent"),
+            command: values.duration("timeouts.command"),
+            gate: values.duration("timeouts.gate"),
+            idle: values.duration("timeouts.idle"),
+        },
+        limits: Limits {
+            output_bytes: values.count("limits.output").unwrap_or_default(),
+            disk_floor_bytes: values.count("limits.disk_floor").unwrap_or_default(),
+        },
+        budget: Budget {
+            usd: values.money("budget.usd"),
+            tokens: values.count("budget.tokens"),
+            time: values.maybe_duration("budget.time"),
+            agents: values.count("budget.agents").unwrap_or(crate::plan::defaults::AGENTS_MAX),
+            on_limit: if values.word("budget.on_limit") == Some("stop") { OnLimit::Stop } else { OnLimit::Pause },
+        },
+        intervals: Intervals {
+            inbox: values.duration("intervals.inbox"),
+            heartbeat: values.duration("intervals.heartbeat"),
+        },
+        origins,
+    }
+}
+
+/// The merged values by their type. A key always has the type that its form reads.
+struct Values<'a>(&'a BTreeMap<&'static str, (Setting, Origin)>);
+
+impl Values<'_> {
+    fn count(&self, path: &str) -> Option<u64> {
+        match self.0.get(path) {
+            Some((Setting::Count(count), _)) => Some(*count),
+            Some(_) | None => None,
+        }
+    }
+
+    fn money(&self, path: &str) -> Option<f64> {
+        match self.0.get(path) {
+            Some((Setting::Money(amount), _)) => Some(*amount),
+            Some(_) | None => None,
+        }
+    }
+
+    fn word(&self, path: &str) -> Option<&str> {
+        match self.0.get(path) {
+            Some((Setting::Word(word), _)) => Some(word),
+            Some(_) | None => None,
+        }
+    }
+
+    fn maybe_duration(&self, path: &str) -> Option<Duration> {
+        match self.0.get(path) {
+            Some((Setting::Duration(duration), _)) => Some(*duration),
+            Some(_) | None => None,
+        }
+    }
+
+    fn duration(&self, path: &str) -> Duration {
+        self.maybe_duration(path).expect("the table gives this duration a default")
+    }
+}
+
+fn narrow(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn log_level(word: Option<&str>) -> LogLevel {
+    match word {
+        Some("off") => LogLevel::Off,
+        Some("error") => LogLevel::Error,
+        Some("info") => LogLevel::Info,
+        Some("debug") => LogLevel::Debug,
+        Some("trace") => LogLevel::Trace,
+        Some(_) | None => LogLevel::Warn,
+    }
+}
+
+/// Rules that join keys. They look at merged values, so the fault points at the nearest layer that takes part.
+fn check(settings: &Settings, layers: &[Layer], faults: &mut Vec<Diagnostic>) {
+    if let Some(name) = &settings.runtime
+        && !settings.knows_runtime(name)
+    {
+        let known: Vec<_> = settings.runtimes.keys().map(String::as_str).chain(BUILT_IN.iter().copied()).collect();
+        let help = match did_you_mean(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                format!("declare it: [runtimes.{name}] with command = [\"./agent.sh\"]; known: {}", known.join(", "))
+            }
+        };
+        let (source, span) = place_of(layers, "runtime");
+        let fault = Diagnostic::error(UNKNOWN_RUNTIME, &source, span, format!("there is no runtime `{name}`"));
+        faults.push(fault.cause("no [runtimes] table has this name").help(help));
+    }
+    let timeouts = &settings.timeouts;
+    for (path, longest) in [("timeouts.agent", timeouts.agent), ("timeouts.command", timeouts.command)] {
+        // A default may be overtaken by a shorter timeout without a word; two things that people wrote may not.
+        if settings.is_set(path) && settings.is_set("timeouts.idle") && timeouts.idle > longest {
+            let (source, span) = place_of(layers, "timeouts.idle");
+            let message = format!("`timeouts.idle` is longer than `{path}`");
+            let fault = Diagnostic::error(CONTRADICTION, &source, span, message);
+            faults.push(fault.cause("it could never be reached").help(format!("make it shorter, or `{path}` longer")));
+        }
+    }
+    if settings.is_set("budget.time")
+        && settings.budget.time.is_some_and(|time| time < timeouts.idle)
+        && settings.is_set("timeouts.idle")
+    {
+        let (source, span) = place_of(layers, "budget.time");
+        let fault = Diagnostic::error(CONTRADICTION, &source, span, "`budget.time` is shorter than `timeouts.idle`");
+        faults
+            .push(fault.cause("one silent attempt would use it up").help("make it longer, or `timeouts.idle` shorter"));
+    }
+}
+
+fn place_of(layers: &[Layer], path: &str) -> (std::sync::Arc<Source>, Span) {
+    layers
+        .iter()
+        .rev()
+        .find_map(|layer| layer.entry(path))
+        .map_or_else(|| (Source::new("settings", ""), Span::default()), |entry| (entry.source.clone(), entry.span))
+}

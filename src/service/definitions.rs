@@ -1,0 +1,220 @@
+//! What definitions there are, and what one of them says.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::{
+    base::did_you_mean,
+    definition::{CommandBody, Origin, Scope, Shelf, normal_name, workflow::Workflow},
+    plan::{Plan, draw},
+    service::{
+        fault::Fault,
+        find::{Found, Runnable, compile_found, find},
+        project::Project,
+        refusal::Refusal,
+    },
+};
+
+/// The version of the form of `orch list --json`; `schemas/list.schema.json`.
+pub const LIST_VERSION: u16 = 1;
+
+/// One definition in a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// `workflow command agent skill gate`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// One line.
+    pub description: String,
+    /// Tools an agent may use or a skill narrows to; `None` for no limit and for other kinds.
+    pub tools: Option<Vec<String>>,
+    /// Its file.
+    pub path: PathBuf,
+    /// Where it was found.
+    pub scope: Scope,
+    /// The file that is used instead.
+    pub shadowed_by: Option<PathBuf>,
+    /// What to type after the name; for people only.
+    #[serde(skip)]
+    pub arguments: String,
+}
+
+/// What one definition says.
+#[derive(Debug, Clone)]
+pub enum Shown {
+    /// Something that runs.
+    Runnable {
+        /// `workflow` or `command`.
+        kind: &'static str,
+        /// The compiled form.
+        runnable: Box<Runnable>,
+        /// The plan as a tree for the terminal.
+        drawing: String,
+    },
+    /// An agent, a skill or a gate.
+    Text {
+        /// Its line in the list.
+        listed: Box<Listed>,
+        /// The text of its file.
+        text: String,
+    },
+}
+
+impl Shown {
+    /// The plan, where there is one.
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        match self {
+            Self::Runnable { runnable, .. } => Some(&runnable.plan),
+            Self::Text { .. } => None,
+        }
+    }
+}
+
+/// All definitions by kind and name; with `all`, those that are shadowed as well.
+#[must_use]
+pub fn list(project: &Project, all: bool) -> Vec<Listed> {
+    let library = project.library();
+    let mut lines = Vec::new();
+    add(&mut lines, "workflow", &library.workflows, |entry| Line {
+        name: &entry.workflow.name.value,
+        description: &entry.workflow.description,
+        tools: None,
+        origin: &entry.origin,
+        arguments: arguments(&entry.workflow),
+    });
+    add(&mut lines, "command", &library.commands, |command| Line {
+        name: &command.name,
+        description: &command.description,
+        tools: None,
+        origin: &command.origin,
+        arguments: command.argument_hint.clone().unwrap_or_else(|| match &command.body {
+            CommandBody::Inline(workflow) => arguments(workflow),
+            CommandBody::Workflow(name) => {
+                library.workflows.get(&name.value).map(|entry| arguments(&entry.workflow)).unwrap_or_default()
+            }
+            CommandBody::Prose { .. } => String::new(),
+        }),
+    });
+    add(&mut lines, "agent", &library.agents, |agent| Line {
+        name: &agent.name,
+        description: &agent.description,
+        tools: agent.tools.as_ref(),
+        origin: &agent.origin,
+        arguments: String::new(),
+    });
+    add(&mut lines, "skill", &library.skills, |skill| Line {
+        name: &skill.name,
+        description: &skill.description,
+        tools: skill.allowed_tools.as_ref(),
+        origin: &skill.origin,
+        arguments: String::new(),
+    });
+    add(&mut lines, "gate", &library.gates, |gate| Line {
+        name: &gate.name,
+        description: &gate.description,
+        tools: None,
+        origin: &gate.origin,
+        arguments: String::new(),
+    });
+    lines.retain(|line| all || line.shadowed_by.is_none());
+    lines
+}
+
+struct Line<'a> {
+    name: &'a str,
+    description: &'a str,
+    tools: Option<&'a Vec<String>>,
+    origin: &'a Origin,
+    arguments: String,
+}
+
+fn add<T>(lines: &mut Vec<Listed>, kind: &'static str, shelf: &Shelf<T>, line: impl for<'a> Fn(&'a T) -> Line<'a>) {
+    for (definition, winner) in shelf.all() {
+        let Line { name, description, tools, origin, arguments } = line(definition);
+        lines.push(Listed {
+            kind,
+            name: name.to_owned(),
+            description: description.to_owned(),
+            tools: tools.cloned(),
+            path: origin.path.clone(),
+            scope: origin.scope,
+            shadowed_by: winner.map(|winner| line(winner).origin.path.clone()),
+            arguments,
+        });
+    }
+}
+
+/// `IDEA [STACK]`, then the number of inputs that are given by name.
+fn arguments(workflow: &Workflow) -> String {
+    let words = workflow.inputs.iter().filter(|input| input.positional || input.required).map(|input| {
+        let name =
+            if input.positional { input.name.value.to_uppercase() } else { format!("-i {}=…", input.name.value) };
+        if input.required { name } else { format!("[{name}]") }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Shows the definition called `name`; `kind` narrows where two kinds share a name.
+///
+/// # Errors
+/// When there is none (with a suggestion), or it has faults.
+pub fn show(project: &Project, name: &str, kind: Option<&str>) -> Result<Shown, Fault> {
+    let runs = kind.is_none_or(|kind| kind == "workflow" || kind == "command");
+    let text = || text_of(project, name.strip_prefix('/').unwrap_or(name), kind);
+    if !runs {
+        return text().ok_or_else(|| nothing(project, name, kind));
+    }
+    let asked = match kind {
+        Some("command") if !name.starts_with('/') => format!("/{name}"),
+        Some(_) | None => name.to_owned(),
+    };
+    match find(project, &asked) {
+        Ok(found) => {
+            let compiled = compile_found(project, &found).map_err(Fault::Diagnosed)?;
+            let (kind, name, path) = match &found {
+                Found::Workflow(entry) => ("workflow", entry.workflow.name.value.clone(), entry.origin.path.clone()),
+                Found::File(entry) => ("workflow", entry.workflow.name.value.clone(), entry.origin.path.clone()),
+                Found::Command(command) => ("command", format!("/{}", command.name), command.origin.path.clone()),
+            };
+            let drawing = draw::tree(&compiled.plan);
+            let runnable = Runnable { name, path, plan: compiled.plan, warnings: compiled.warnings };
+            Ok(Shown::Runnable { kind, runnable: Box::new(runnable), drawing })
+        }
+        Err(Fault::Refused(refusal)) if kind.is_none() => match text() {
+            Some(shown) => Ok(shown),
+            None if refusal.id == "E0511" => Err(nothing(project, name, kind)),
+            None => Err(refusal.into()),
+        },
+        Err(fault) => Err(fault),
+    }
+}
+
+fn text_of(project: &Project, name: &str, kind: Option<&str>) -> Option<Shown> {
+    let library = project.library();
+    let origins = [
+        ("agent", library.agents.get(name).map(|agent| &agent.origin)),
+        ("skill", library.skills.get(name).map(|skill| &skill.origin)),
+        ("gate", library.gates.get(name).map(|gate| &gate.origin)),
+    ];
+    let mut there = origins.into_iter().filter_map(|(kind, origin)| Some((kind, origin?)));
+    let (kind, origin) = there.find(|(other, _)| kind.is_none_or(|kind| kind == *other))?;
+    let wanted = normal_name(name);
+    let listed = list(project, false)
+        .into_iter()
+        .find(|line| line.kind == kind && normal_name(&line.name) == wanted)
+        .expect("a definition on a shelf is in the list");
+    Some(Shown::Text { listed: Box::new(listed), text: origin.source.text.clone() })
+}
+
+fn nothing(project: &Project, name: &str, kind: Option<&str>) -> Fault {
+    let lines = list(project, false);
+    let names = lines.iter().filter(|line| kind.is_none_or(|kind| kind == line.kind)).map(|line| line.name.as_str());
+    let help = match did_you_mean(name.strip_prefix('/').unwrap_or(name), names) {
+        Some(near) => format!("did you mean `{near}`? `orch list` names them all"),
+        None => "`orch list` names all definitions".to_owned(),
+    };
+    Refusal::new(11, "E0511", format!("there is no {} `{name}`", kind.unwrap_or("definition")), help).into()
+}

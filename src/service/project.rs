@@ -1,0 +1,126 @@
+//! A project as a command sees it: its root, its settings, and its definitions where they are asked for.
+//!
+//! Invariant: opening reads the settings only; definitions are read on first use, so that commands which need none
+//! stay quick.
+
+use std::{
+    cell::OnceCell,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    config::{self, Environment, Flags, Settings},
+    definition::{
+        Library,
+        load::{self, project_root},
+    },
+    runtime::CustomSettings,
+    service::{fault::Fault, filling, refusal::Refusal, runs::RunSettings},
+};
+
+/// How the root is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// The nearest folder upwards that looks like a project.
+    Search,
+    /// The folder itself, which is made where it is not there.
+    Make,
+}
+
+/// An open project.
+#[derive(Debug)]
+pub struct Project {
+    root: PathBuf,
+    settings: Settings,
+    environment: Environment,
+    library: OnceCell<Library>,
+}
+
+impl Project {
+    /// Opens the project at or around `start`.
+    ///
+    /// # Errors
+    /// When the folder is not there or cannot be made; all faults of the settings at once.
+    pub fn open(start: &Path, opening: Opening, environment: &Environment, flags: &Flags) -> Result<Self, Fault> {
+        let start = environment.folder().join(start);
+        let root = match opening {
+            Opening::Search => {
+                if !start.is_dir() {
+                    let message = format!("there is no folder {}", start.display());
+                    return Err(Refusal::new(11, "E0519", message, "correct the path after `-C`").into());
+                }
+                project_root(&start)
+            }
+            Opening::Make => {
+                let made = std::fs::create_dir_all(&start).and_then(|()| start.canonicalize());
+                made.map_err(|error| {
+                    let message = format!("the folder {} cannot be made: {error}", start.display());
+                    Refusal::new(1, "E0517", message, "correct the path after `-C`, or its permissions").retryable()
+                })?
+            }
+        };
+        let settings = config::load(environment, &root, flags).map_err(Fault::Diagnosed)?;
+        Ok(Self { root, settings, environment: environment.clone(), library: OnceCell::new() })
+    }
+
+    /// The root folder, absolute.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What the process was given.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// All definitions, read now if nobody has asked before. What their files leave open, the settings fill in.
+    #[must_use]
+    pub fn library(&self) -> &Library {
+        self.library.get_or_init(|| {
+            let mut library = load::load(&self.root, self.environment.user_folder().as_deref());
+            filling::fill_library(&self.settings, &mut library);
+            library
+        })
+    }
+
+    /// The declared runtimes by name, ready to be started from anywhere.
+    #[must_use]
+    pub fn customs(&self) -> Vec<(String, CustomSettings)> {
+        let ready = self.settings.runtimes.iter().map(|(name, runtime)| {
+            let mut settings = runtime.settings.clone();
+            if let Some(program) = settings.command.first_mut()
+                && program.contains('/')
+                && Path::new(program.as_str()).is_relative()
+            {
+                // A relative program lies beside the file that declares it, which may be the user's.
+                *program = runtime.folder.join(program.as_str()).to_string_lossy().into_owned();
+            }
+            (name.clone(), settings)
+        });
+        ready.collect()
+    }
+
+    /// What runs need to know; `program` is this program's own file.
+    #[must_use]
+    pub fn run_settings(&self, program: PathBuf) -> RunSettings {
+        let who = ["USER", "LOGNAME"].iter().find_map(|name| self.environment.variable(name));
+        RunSettings {
+            parallel: self.settings.parallel,
+            runtime: self.settings.runtime.clone(),
+            customs: self.customs(),
+            env: self.environment.child_variables(),
+            stream_bytes_max: self.settings.limits.output_bytes,
+            disk_floor_bytes: self.settings.limits.disk_floor_bytes,
+            who: who.map_or_else(|| "unknown".to_owned(), |who| who.to_string_lossy().into_owned()),
+            program,
+        }
+    }
+}

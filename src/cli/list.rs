@@ -9,7 +9,6 @@ use crate::{
         session::Session,
         style::{BOLD, DIM, paint},
     },
-    definition::Scope,
     service::{Listed, list},
 };
 
@@ -82,12 +81,13 @@ fn text(lines: &[Listed]) -> String {
         }
         let pad = " ".repeat(column.saturating_sub(width(name)));
         let mut note = one_line(&line.description);
-        match (&line.shadowed_by, line.scope) {
-            (Some(winner), _) => note = format!("shadowed by {}", one_line(&winner.display().to_string())),
-            (None, Scope::Builtin | Scope::Project | Scope::DotOrch | Scope::Dialect | Scope::User) => {}
+        if let Some(winner) = &line.shadowed_by {
+            note = format!("shadowed by {}", one_line(&winner.display().to_string()));
         }
         let room = 78_usize.saturating_sub(column.max(width(name)) + 4);
-        text.push_str(format!("  {name}{pad}  {}", paint(DIM, &fit(&note, room))).trim_end());
+        let note = fit(&note, room);
+        let line = if note.is_empty() { format!("  {name}") } else { format!("  {name}{pad}  {}", paint(DIM, &note)) };
+        text.push_str(&line);
         text.push('\n');
     }
     text

@@ -8,6 +8,7 @@ mod check;
 mod clean;
 mod completions;
 mod doctor;
+mod ending;
 mod entry;
 mod exit;
 mod explain;
@@ -15,25 +16,26 @@ mod failure;
 mod help;
 mod init;
 mod list;
-
+mod live;
 mod log;
 mod out;
 mod plan;
-
+mod report;
 mod schema;
 mod session;
 mod show;
 mod style;
 
 pub use args::{
-    ApprovalArg, ApproveArgs, BudgetArg, CancelArgs, Cli, Global, InboxArgs, LogsArgs, OutcomeArg, Pair, RejectArgs,
-    ResumeArgs, RetryArgs, RunArgs, RunsArgs, StatusArgs, Verb, WatchArgs,
+    ApprovalArg, ApproveArgs, BudgetArg, CancelArgs, Cli, ColorArg, Global, InboxArgs, LogsArgs, OutcomeArg, Pair,
+    RejectArgs, ResumeArgs, RetryArgs, RunArgs, RunsArgs, StatusArgs, Verb, WatchArgs,
 };
 pub use clean::{clean, one_line};
+pub use ending::Ending;
 pub use entry::main;
 pub use exit::Exit;
 pub use failure::Failure;
-
+pub use live::{Screen, ScreenKind};
 pub use out::Out;
-
+pub use report::{Look, Report, RunningAttempt};
 pub use session::Session;

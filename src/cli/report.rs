@@ -1,0 +1,417 @@
+//! How a run looks: append-only lines, one for what a person wants to know, and a final block that says how it ended
+//! and what to type next.
+//!
+//! A pure function of the run's events: whoever watches from the beginning sees the same lines. Knows no terminal
+//! beyond a width. Invariants: no line depends on colour alone; all text of strangers is clean; only step paths and
+//! commands, which people copy, may make a line wider than the screen.
+
+use std::{collections::HashMap, fmt::Write as _, time::Duration};
+
+use crate::{
+    base::{Timestamp, render_duration},
+    cli::{
+        clean::{fit, one_line, width},
+        ending::{self, Ending},
+        style::{ASK, BAD, BOLD, DIM, DOUBT, GOOD, paint},
+    },
+    driver::{RunEvent, What},
+    scheduler::StepState,
+};
+
+use anstyle::Style;
+
+/// The column at which step paths begin.
+const PATH_COLUMN: usize = 21;
+/// Paths are padded to this, so that what follows stands in one column.
+const PATH_WIDTH: usize = 22;
+/// Lines shown of a question or of feedback.
+const SHOWN_LINES_MAX: usize = 12;
+
+/// What the report needs to know of the place it is shown in.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Columns of the screen; 80 where there is none.
+    pub width: usize,
+    /// Shows starts of attempts, successful containers and passed gates' commands in full.
+    pub verbose: bool,
+    /// Attempts at once, for the header.
+    pub parallel: Option<u32>,
+    /// Whether agents are replayed from recordings, for the header.
+    pub replayed: bool,
+    /// Whether a question waits for a person, so that the command that answers it is worth showing.
+    pub waits: bool,
+}
+
+/// An attempt that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningAttempt {
+    /// The step's path.
+    pub step: String,
+    /// The attempt.
+    pub attempt: String,
+    /// What for.
+    pub purpose: String,
+    /// The runtime, for agents.
+    pub runtime: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A step that has settled, for the final block.
+#[derive(Debug, Clone)]
+pub(super) struct SettledStep {
+    pub step: String,
+    pub container: bool,
+    pub state: StepState,
+    pub reason: String,
+    pub tokens: u64,
+}
+
+/// What a run waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wait {
+    Question(String),
+    Outcome(String),
+    Budget(String),
+}
+
+/// Turns events into lines.
+#[derive(Debug)]
+pub struct Report {
+    pub(super) look: Look,
+    pub(super) run: String,
+    pub(super) started: Timestamp,
+    pub(super) last: Timestamp,
+    pub(super) steps: Vec<SettledStep>,
+    pub(super) waits: Vec<Wait>,
+    pub(super) gates_passed: usize,
+    pub(super) gates_failed: usize,
+    pub(super) ended: Option<What>,
+    places: HashMap<String, usize>,
+    running: Vec<RunningAttempt>,
+    runtimes: HashMap<String, String>,
+}
+
+impl Report {
+    /// A report that has seen nothing yet.
+    #[must_use]
+    pub fn new(look: Look) -> Self {
+        Self {
+            look,
+            run: String::new(),
+            started: Timestamp::default(),
+            last: Timestamp::default(),
+            steps: Vec::new(),
+            waits: Vec::new(),
+            gates_passed: 0,
+            gates_failed: 0,
+            ended: None,
+            places: HashMap::new(),
+            running: Vec::new(),
+            runtimes: HashMap::new(),
+        }
+    }
+
+    /// What runs now, in the order of starts.
+    #[must_use]
+    pub fn running(&self) -> &[RunningAttempt] {
+        &self.running
+    }
+
+    /// The lines for one event, styled, each with its line end; empty where a person needs none.
+    pub fn tell(&mut self, event: &RunEvent) -> String {
+        self.last = event.at;
+        if self.run.is_empty() {
+            event.run.as_str().clone_into(&mut self.run);
+            self.started = event.at;
+        }
+        match &event.what {
+            What::RunStarted { workflow, steps, resumed } => self.header(workflow, *steps, *resumed),
+            What::AttemptStarted { step, attempt, purpose, runtime } => {
+                self.attempt_started(event.at, step, attempt, purpose, runtime.as_deref())
+            }
+            What::AttemptFinished { step, attempt, purpose, end, reason, duration_ms } => {
+                self.running.retain(|running| running.attempt != *attempt);
+                self.attempt_finished(step, purpose, end, reason, *duration_ms)
+            }
+            What::Retrying { step, delay_ms, reason } => {
+                let delay = render_duration(Duration::from_millis(*delay_ms));
+                let words = format!("{}, next try in {delay}", first_of(reason, "failed"));
+                self.line(DOUBT, "RETRY", None, step, &words)
+            }
+            What::Feedback { step, text } => {
+                let mut lines = self.line(DOUBT, "FEEDBACK", None, step, "the evidence goes back to the agent");
+                if self.look.verbose {
+                    lines.push_str(&self.shown(text));
+                }
+                lines
+            }
+            What::Asking { step, attempt: _, shown } => {
+                self.waits.retain(|wait| *wait != Wait::Question(step.clone()));
+                self.waits.push(Wait::Question(step.clone()));
+                let mut lines = self.line(ASK, "ASK", None, step, "waits for a person");
+                lines.push_str(&self.shown(shown));
+                if self.look.waits {
+                    let command = format!("orch approve {} {}", self.run, quote(step));
+                    let _ = writeln!(lines, "{}→ {command}", " ".repeat(PATH_COLUMN));
+                }
+                lines
+            }
+            What::Unknown { step } => {
+                self.waits.push(Wait::Outcome(step.clone()));
+                self.line(DOUBT, "UNKNOWN", None, step, "it began, and nobody knows how it ended")
+            }
+            What::StepSettled { step, container, state, reason, summary, duration_ms, attempts, tokens } => {
+                self.forget_wait(step);
+                self.settle(step, *container, *state, reason, *tokens);
+                let settled =
+                    Settled { step, container: *container, reason, summary, attempts: *attempts, tokens: *tokens };
+                self.settled(&settled, *state, *duration_ms)
+            }
+            What::BudgetReached { reason } => {
+                self.waits.push(Wait::Budget(reason.clone()));
+                self.line(DOUBT, "BUDGET", None, "", &one_line(reason))
+            }
+            What::RunEnded { .. } => {
+                self.running.clear();
+                self.ended = Some(event.what.clone());
+                String::new()
+            }
+        }
+    }
+
+    /// A sign of life for places where nothing moves by itself.
+    #[must_use]
+    pub fn heartbeat(&self, now: Timestamp) -> String {
+        let time = render_duration(now.since(self.started));
+        let mut words: Vec<_> = self
+            .running
+            .iter()
+            .take(3)
+            .map(|running| format!("{} ({})", one_line(&running.step), render_duration(now.since(running.since))))
+            .collect();
+        if self.running.len() > words.len() {
+            words.push(format!("{} more", self.running.len() - words.len()));
+        }
+        let what = if words.is_empty() { "nothing".to_owned() } else { words.join(", ") };
+        format!("{}\n", paint(DIM, &fit(&format!("   · after {time} running: {what}"), self.look.width)))
+    }
+
+    /// The final block.
+    #[must_use]
+    pub fn finish(&self, ending: &Ending<'_>) -> String {
+        ending::block(self, ending)
+    }
+
+    /// Tokens of the steps that have settled; a container's are those of its steps.
+    pub(super) fn tokens(&self) -> u64 {
+        self.steps.iter().filter(|step| !step.container).map(|step| step.tokens).sum()
+    }
+
+    /// How many steps that do work stand so.
+    pub(super) fn count(&self, state: StepState) -> usize {
+        self.steps.iter().filter(|step| !step.container && step.state == state).count()
+    }
+
+    fn header(&mut self, workflow: &str, steps: usize, resumed: bool) -> String {
+        self.waits.clear();
+        let mut words = vec![format!("{steps} step{}", if steps == 1 { "" } else { "s" })];
+        words.extend(self.look.parallel.map(|parallel| format!("parallel {parallel}")));
+        words.push("sandbox off".to_owned());
+        let verb = if resumed { "goes on" } else { "run" };
+        let name = paint(BOLD, &one_line(workflow));
+        let head = if resumed { format!("run {} {verb}", self.run) } else { format!("run {}", self.run) };
+        let mut lines = format!("{head}  {name}  {}\n", words.join(" · "));
+        if self.look.replayed {
+            let _ = writeln!(
+                lines,
+                "{}",
+                paint(DOUBT, "agents are replayed from recordings; commands and gates run for real")
+            );
+        }
+        lines
+    }
+
+    fn attempt_started(
+        &mut self,
+        at: Timestamp,
+        step: &str,
+        attempt: &str,
+        purpose: &str,
+        runtime: Option<&str>,
+    ) -> String {
+        if let Some(place) = self.places.get(step) {
+            // A step that runs again has not settled any more.
+            self.steps[*place].state = StepState::Running;
+        }
+        if let Some(runtime) = runtime {
+            self.runtimes.insert(step.to_owned(), one_line(runtime));
+        }
+        self.waits.retain(|wait| !matches!(wait, Wait::Outcome(other) if other == step));
+        let is_question = purpose == "question" || purpose.ends_with(": approve");
+        if !is_question {
+            self.running.push(RunningAttempt {
+                step: step.to_owned(),
+                attempt: attempt.to_owned(),
+                purpose: one_line(purpose),
+                runtime: runtime.map(one_line),
+                since: at,
+            });
+        }
+        if !self.look.verbose || is_question {
+            return String::new();
+        }
+        self.line(DIM, "START", None, step, &join(&[&one_line(purpose), runtime.unwrap_or_default()]))
+    }
+
+    fn attempt_finished(&mut self, step: &str, purpose: &str, end: &str, reason: &str, duration_ms: u64) -> String {
+        let gate = one_line(purpose.strip_prefix("gate ").unwrap_or_default());
+        let gate = gate.split_once(": ").map_or(gate.as_str(), |(_, words)| words).to_owned();
+        match end {
+            "pass" => {
+                self.forget_wait(step);
+                self.gates_passed += 1;
+                self.line(GOOD, "GATE ok", Some(duration_ms), step, &gate)
+            }
+            "fail" | "error" => {
+                self.forget_wait(step);
+                self.gates_failed += 1;
+                let word = if end == "fail" { "GATE ✗" } else { "GATE ERR" };
+                self.line(BAD, word, Some(duration_ms), step, &gate_words(&gate, reason))
+            }
+            "lost" => self.line(DOUBT, "LOST", Some(duration_ms), step, &first_of(reason, "no word of how it ended")),
+            "failed" if self.look.verbose => {
+                self.line(DOUBT, "TRY ✗", Some(duration_ms), step, &first_of(reason, "failed"))
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn settled(&self, settled: &Settled<'_>, state: StepState, duration_ms: u64) -> String {
+        let quiet = settled.container && !self.look.verbose;
+        let time = Some(duration_ms);
+        match state {
+            StepState::Succeeded if quiet => String::new(),
+            StepState::Succeeded => self.line(GOOD, "PASS", time, settled.step, &self.details(settled)),
+            StepState::Failed if quiet && self.is_echo(settled) => String::new(),
+            StepState::Failed => self.line(BAD, "FAIL", time, settled.step, &first_of(settled.reason, "failed")),
+            StepState::Skipped => self.line(DIM, "SKIP", None, settled.step, &first_of(settled.reason, "not needed")),
+            // Steps that were never reached would only hide what happened.
+            StepState::Cancelled if settled.attempts == 0 && !self.look.verbose => String::new(),
+            StepState::Cancelled => {
+                self.line(DOUBT, "CANCEL", time, settled.step, &first_of(settled.reason, "stopped"))
+            }
+            StepState::Waiting | StepState::Running | StepState::Asking | StepState::Sleeping | StepState::Unknown => {
+                String::new()
+            }
+        }
+    }
+
+    /// Whether a container failed for nothing but the failure of a step inside it, which has its own line.
+    fn is_echo(&self, settled: &Settled<'_>) -> bool {
+        self.steps.iter().any(|other| {
+            !other.container
+                && other.state == StepState::Failed
+                && other.step.strip_prefix(settled.step).is_some_and(|rest| rest.starts_with(['/', '[', '#']))
+        }) && !settled.reason.contains("gate")
+    }
+
+    fn details(&self, settled: &Settled<'_>) -> String {
+        let tokens = if settled.tokens == 0 { String::new() } else { format!("{} tok", count_words(settled.tokens)) };
+        let runtime = self.runtimes.get(settled.step).map_or("", String::as_str);
+        let tries = if settled.attempts > 1 { format!("{} tries", settled.attempts) } else { String::new() };
+        join(&[&tokens, runtime, &tries, &one_line(settled.summary)])
+    }
+
+    fn settle(&mut self, step: &str, container: bool, state: StepState, reason: &str, tokens: u64) {
+        let settled = SettledStep { step: step.to_owned(), container, state, reason: reason.to_owned(), tokens };
+        if let Some(place) = self.places.get(step) {
+            self.steps[*place] = settled;
+        } else {
+            self.places.insert(step.to_owned(), self.steps.len());
+            self.steps.push(settled);
+        }
+    }
+
+    fn forget_wait(&mut self, step: &str) {
+        self.waits.retain(|wait| match wait {
+            Wait::Question(other) | Wait::Outcome(other) => other != step,
+            Wait::Budget(_) => true,
+        });
+    }
+
+    /// `    PASS [  41.2s]  analyse/security        12.4k tok  claude`.
+    fn line(&self, style: Style, word: &str, duration_ms: Option<u64>, step: &str, details: &str) -> String {
+        let time = duration_ms.map(|ms| render_duration(Duration::from_millis(ms)));
+        let time = time.map_or_else(|| " ".repeat(10), |time| format!("[{time:>8}]"));
+        let step = one_line(step);
+        let pad = " ".repeat(PATH_WIDTH.saturating_sub(width(&step)));
+        let room = self.look.width.saturating_sub(PATH_COLUMN + width(&step).max(PATH_WIDTH) + 2);
+        let details = if room < 8 { String::new() } else { fit(details, room) };
+        let word = paint(style, &format!("{word:>8}"));
+        let line = if details.is_empty() {
+            format!("{word} {time} {step}")
+        } else {
+            format!("{word} {time} {step}{pad}  {details}")
+        };
+        format!("{}\n", line.trim_end())
+    }
+
+    /// Some lines of a longer text, set off.
+    fn shown(&self, text: &str) -> String {
+        let text = crate::cli::clean::clean(text);
+        let room = self.look.width.saturating_sub(PATH_COLUMN + 2);
+        let lines = crate::cli::clean::wrap(text.trim(), room);
+        let mut shown = String::new();
+        for line in lines.iter().take(SHOWN_LINES_MAX) {
+            let _ = writeln!(shown, "{}", format!("{}│ {line}", " ".repeat(PATH_COLUMN)).trim_end());
+        }
+        if lines.len() > SHOWN_LINES_MAX {
+            let _ = writeln!(
+                shown,
+                "{}│ … {} more lines: orch status {}",
+                " ".repeat(PATH_COLUMN),
+                lines.len() - SHOWN_LINES_MAX,
+                self.run
+            );
+        }
+        shown
+    }
+}
+
+struct Settled<'a> {
+    step: &'a str,
+    container: bool,
+    reason: &'a str,
+    summary: &'a str,
+    attempts: usize,
+    tokens: u64,
+}
+
+/// `12.4k`, `3.1M`.
+pub(super) fn count_words(count: u64) -> String {
+    match count {
+        0..1_000 => count.to_string(),
+        1_000..1_000_000 => format!("{}.{}k", count / 1_000, count / 100 % 10),
+        _ => format!("{}.{}M", count / 1_000_000, count / 100_000 % 10),
+    }
+}
+
+/// A step's path as one word of a shell.
+pub(super) fn quote(step: &str) -> String {
+    shell_words::quote(&one_line(step)).into_owned()
+}
+
+fn gate_words(gate: &str, reason: &str) -> String {
+    let reason = one_line(reason);
+    if reason.is_empty() || gate.is_empty() { format!("{gate}{reason}") } else { format!("{gate}: {reason}") }
+}
+
+fn first_of(text: &str, otherwise: &str) -> String {
+    let line = one_line(text);
+    if line.is_empty() { otherwise.to_owned() } else { line }
+}
+
+fn join(parts: &[&str]) -> String {
+    parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("  ")
+}

@@ -146,7 +146,7 @@ impl Report {
                 }
                 lines
             }
-            What::Asking { step, attempt: _, shown } => {
+            What::Asking { step, shown, .. } => {
                 self.waits.retain(|wait| *wait != Wait::Question(step.clone()));
                 self.waits.push(Wait::Question(step.clone()));
                 let mut lines = self.line(ASK, "ASK", None, step, "waits for a person");

@@ -318,13 +318,11 @@ impl Sessions {
                 if !order.concurrent(one, child) {
                     continue;
                 }
-                let beside = compiler.draft.sketch(other).step.id.value.clone();
-                let fault = Self::fault(compiler, user, *root);
-                compiler.faults.push(
-                    fault
-                        .cause(format!("`{beside}` goes on with it too, and neither waits for the other"))
-                        .help(format!("add `needs: [{beside}]`, or use `fork:`")),
-                );
+                let name = |ix: StepIx| compiler.draft.sketch(ix).step.id.value.clone();
+                let cause = format!("`{}` goes on with it too, and neither waits for the other", name(other));
+                let help = format!("add `needs: [{}]` to `{}`, or use `fork:`", name(one), name(child));
+                let fault = Self::fault(compiler, user, *root).cause(cause).help(help);
+                compiler.faults.push(fault);
             }
         }
     }

@@ -14,7 +14,7 @@ use orch::{
     base::{Diagnostic, Digest, Source, Span, Spanned, codes, render::render_all},
     definition::{
         Agent, Command, CommandBody, Library, NamedGate, Origin, Scope, Skill, WorkflowEntry,
-        load::workflow_from_text,
+        load::load_workflow_file,
         workflow::{Gate, Join, OnFailure, OnLimit, RetryOn, ThenFail, Workflow},
     },
     plan::{
@@ -64,13 +64,16 @@ fn gate(name: &str, text: &str, check: impl Fn(Spanned<String>) -> Gate) -> Name
 }
 
 fn read(path: &Path) -> Workflow {
-    let text = std::fs::read_to_string(path).unwrap();
-    let shown = path.file_name().unwrap().to_str().unwrap();
-    parse(shown, &text)
+    let (mut entries, faults) = load_workflow_file(path.parent().unwrap(), path);
+    assert!(faults.is_empty(), "{}", render_all(&faults, false));
+    entries.remove(0).workflow
 }
 
-fn parse(path: &str, text: &str) -> Workflow {
-    workflow_from_text(path, text).unwrap_or_else(|faults| panic!("{}", render_all(&faults, false)))
+fn parse(name: &str, text: &str) -> Workflow {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    read(&path)
 }
 
 const READ_ONLY: &[&str] = &["Read", "Grep", "Glob"];
@@ -550,7 +553,7 @@ fn layers(layers: usize, width: usize) -> String {
 #[test]
 fn ten_thousand_steps_compile_quickly() {
     for (name, text) in [("chain", chain(10_000)), ("wide", wide(9_999)), ("layers", layers(10, 100))] {
-        let workflow = parse(name, &text);
+        let workflow = parse(&format!("{name}.yaml"), &text);
         let library = library();
         let started = Instant::now();
         let plan = compile(&library, &workflow).unwrap_or_else(|faults| panic!("{}", render_all(&faults, false))).plan;

@@ -7,6 +7,7 @@ mod diagnostic;
 mod digest;
 mod ids;
 mod quantity;
+pub mod render;
 mod source;
 mod suggest;
 mod time;

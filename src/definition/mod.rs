@@ -4,6 +4,7 @@
 
 mod agent;
 mod library;
+pub mod load;
 pub mod workflow;
 
 pub use agent::{Agent, Command, CommandBody, NamedGate, Origin, Scope, Skill};

@@ -2,7 +2,7 @@
 //!
 //! Families: `E01xx` definition files, `E02xx` compiling, `E03xx` running, `E04xx` store, `E05xx` configuration and use.
 
-mod definition;
+pub mod definition;
 pub mod plan;
 mod run;
 

@@ -1,0 +1,54 @@
+//! The library built into the binary: this repository's own definition folders.
+//!
+//! The only module that names `include_dir`.
+
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, DirEntry, include_dir};
+
+use crate::definition::load::bytes::{self, Text};
+
+static AGENTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/agents");
+static SKILLS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/skills");
+static COMMANDS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/commands");
+static WORKFLOWS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/workflows");
+static GATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/gates");
+
+fn folder(name: &str) -> Option<&'static Dir<'static>> {
+    match name {
+        "agents" => Some(&AGENTS),
+        "skills" => Some(&SKILLS),
+        "commands" => Some(&COMMANDS),
+        "workflows" => Some(&WORKFLOWS),
+        "gates" => Some(&GATES),
+        _ => None,
+    }
+}
+
+/// The text of a file such as `workflows/prompts/task-review.md`.
+pub(super) fn read(path: &Path) -> Option<Text> {
+    let mut parts = path.components();
+    let top = parts.next()?.as_os_str().to_str()?;
+    let file = folder(top)?.get_file(parts.as_path())?;
+    let shown = PathBuf::from(format!("builtin:{}", path.display()));
+    bytes::decode(file.contents().to_vec(), &shown).ok()
+}
+
+/// Where the shipped file lies inside the binary, sorted.
+pub(super) fn files(top: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    if let Some(dir) = folder(top) {
+        collect(dir, &mut found);
+    }
+    found.sort();
+    found
+}
+
+fn collect(dir: &Dir<'_>, found: &mut Vec<PathBuf>) {
+    for entry in dir.entries() {
+        match entry {
+            DirEntry::Dir(inner) => collect(inner, found),
+            DirEntry::File(file) => found.push(file.path().to_path_buf()),
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! The keys of the workflow language: one table a place, read by the loader and by `orch schema` alike.
+//!
+//! A key that is not in its table is an error, and a key in a table that no reader asks for is one too, so nothing is
+//! ever accepted and ignored. `schema` is the JSON Schema of the value, in JSON.
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// JSON Schema of its value.
+    pub schema: &'static str,
+    /// One line for editors.
+    pub doc: &'static str,
+}
+
+/// The keys of one place.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// The place, for messages: "a step", "`retry:`".
+    pub what: &'static str,
+    /// Its name among the definitions of the JSON Schema.
+    pub name: &'static str,
+    /// The keys.
+    pub keys: &'static [Key],
+    /// Keys that must be there.
+    pub required: &'static [&'static str],
+}
+
+macro_rules! table {
+    ($(#[$doc:meta])* $id:ident $name:literal $what:literal [$($required:literal)*] { $($key:literal $schema:literal $text:literal;)* }) => {
+        $(#[$doc])*
+        pub(super) static $id: Table = Table {
+            what: $what,
+            name: $name,
+            keys: &[$(Key { name: $key, schema: $schema, doc: $text },)*],
+            required: &[$($required),*],
+        };
+    };
+}
+
+table! {
+    /// The document.
+    WORKFLOW "workflow" "a workflow" ["steps"] {
+        "$schema" r#"{"type":"string"}"# "Where an editor finds this schema";
+        "name" r##"{"$ref":"#/definitions/name"}"## "The name; the file's name where absent";
+        "description" r#"{"type":"string"}"# "One line for lists";
+        "inputs" r##"{"type":"object","propertyNames":{"$ref":"#/definitions/id"},"additionalProperties":{"anyOf":[{"type":"string"},{"$ref":"#/definitions/input"}]}}"## "What a run is given";
+        "models" r#"{"type":"object","additionalProperties":{"type":"object","additionalProperties":{"type":"string"}}}"# "Tiers: runtime (or any) to model";
+        "budget" r##"{"$ref":"#/definitions/budget"}"## "What a run may spend";
+        "limits" r##"{"$ref":"#/definitions/limits"}"## "How much may run at once";
+        "on_failure" r##"{"$ref":"#/definitions/on_failure"}"## "What a failure does to the steps beside it";
+        "steps" r##"{"$ref":"#/definitions/steps"}"## "The steps, in order";
+        "outputs" r##"{"type":"object","propertyNames":{"$ref":"#/definitions/id"}}"## "What the run returns";
+    }
+}
+
+table! {
+    /// One input.
+    INPUT "input" "an input" [] {
+        "type" r##"{"$ref":"#/definitions/short_type"}"## "A type of the short schema";
+        "required" r#"{"type":"boolean"}"# "Whether a run must give it";
+        "positional" r#"{"type":"boolean"}"# "Whether it takes the words after the name";
+        "default" r#"{}"# "The value where a run gives none";
+        "enum" r#"{"type":"array","minItems":1}"# "The values it may have";
+        "description" r#"{"type":"string"}"# "One line of help";
+    }
+}
+
+table! {
+    /// The budget.
+    BUDGET "budget" "`budget:`" [] {
+        "usd" r#"{"type":"number","exclusiveMinimum":0}"# "US dollars";
+        "tokens" r##"{"$ref":"#/definitions/count"}"## "Tokens, input and output together";
+        "time" r##"{"$ref":"#/definitions/duration"}"## "Wall time";
+        "agents" r##"{"$ref":"#/definitions/count"}"## "Starts of agents";
+        "on_limit" r#"{"enum":["pause","stop"]}"# "What happens at the limit";
+    }
+}
+
+table! {
+    /// The limits.
+    LIMITS "limits" "`limits:`" [] {
+        "parallel" r#"{"type":"integer","minimum":1,"maximum":1000}"# "Attempts at once in the whole run";
+        "per_runtime" r#"{"type":"object","additionalProperties":{"type":"integer","minimum":1,"maximum":1000}}"# "Attempts at once on one runtime";
+    }
+}
+
+table! {
+    /// A step, of any kind.
+    STEP "step" "a step" [] {
+        "id" r##"{"$ref":"#/definitions/id"}"## "The id; made from the kind where absent";
+        "agent" r#"{"type":"string"}"# "The agent that works";
+        "prompt" r#"{"type":"string"}"# "What the agent is told";
+        "prompt_file" r#"{"type":"string"}"# "A file with the prompt, from the folder of this file";
+        "run" r##"{"$ref":"#/definitions/command"}"## "A command: a text for the shell, or a list of words";
+        "approve" r#"{"type":"string"}"# "A question that a person answers with yes or no";
+        "ask" r#"{"type":"string"}"# "A form for a person; the fields stand in output";
+        "wait" r##"{"anyOf":[{"$ref":"#/definitions/duration"},{"$ref":"#/definitions/wait"}]}"## "A time, or a signal";
+        "emit" r##"{"$ref":"#/definitions/id"}"## "A signal that is sent";
+        "stop" r##"{"anyOf":[{"type":"string"},{"$ref":"#/definitions/stop"}]}"## "Ends the run";
+        "parallel" r##"{"$ref":"#/definitions/steps"}"## "Steps that start at once";
+        "each" r#"{"type":"string"}"# "An expression that gives a list; the steps run for each item";
+        "loop" r##"{"$ref":"#/definitions/loop"}"## "The steps run until a condition holds";
+        "workflow" r#"{"type":"string"}"# "Another workflow that runs here";
+        "plan" r##"{"anyOf":[{"type":"string"},{"$ref":"#/definitions/plan"}]}"## "An agent decomposes the work into tasks";
+        "steps" r##"{"$ref":"#/definitions/steps"}"## "The steps inside each or loop";
+        "as" r##"{"$ref":"#/definitions/id"}"## "The item's name inside each";
+        "key" r#"{"type":"string"}"# "A text that names each item of each";
+        "max_parallel" r#"{"type":"integer","minimum":1,"maximum":1000}"# "Children or items at once";
+        "max_items" r#"{"type":"integer","minimum":1,"maximum":20000}"# "Items at most";
+        "args" r#"{"type":"array","items":{"type":["string","number","boolean"]}}"# "More words for the command, with {{ }}";
+        "with" r##"{"type":"object","propertyNames":{"$ref":"#/definitions/id"}}"## "Values for a workflow, a prompt or a form";
+        "files" r##"{"$ref":"#/definitions/texts"}"## "Paths or globs that the step writes";
+        "needs" r##"{"$ref":"#/definitions/ids"}"## "Replaces the edge from the step above";
+        "join" r##"{"anyOf":[{"enum":["all","any"]},{"$ref":"#/definitions/join"}]}"## "How many of the needs must be there";
+        "when" r#"{"type":["string","boolean"]}"# "An expression; the step runs only if it is true";
+        "gate" r##"{"$ref":"#/definitions/gates"}"## "Checks that must pass before anything downstream";
+        "on_gate_fail" r##"{"$ref":"#/definitions/on_gate_fail"}"## "What a failed gate leads to";
+        "retry" r##"{"anyOf":[{"type":"integer","minimum":0,"maximum":100},{"$ref":"#/definitions/retry"}]}"## "How often a failed attempt is tried again";
+        "timeout" r##"{"$ref":"#/definitions/duration"}"## "The longest an attempt may take";
+        "idle_timeout" r##"{"$ref":"#/definitions/duration"}"## "The longest an attempt may be silent";
+        "recovery" r##"{"anyOf":[{"enum":["retry","idempotent","manual"]},{"$ref":"#/definitions/recovery"}]}"## "What to do with an attempt whose outcome is unknown";
+        "optional" r#"{"type":"boolean"}"# "Whether the run may go on when it fails";
+        "on_failure" r##"{"$ref":"#/definitions/on_failure"}"## "What a failed child does to the others";
+        "model" r#"{"type":"string"}"# "A model or a tier";
+        "runtime" r#"{"type":"string"}"# "The runtime";
+        "tools" r##"{"$ref":"#/definitions/texts"}"## "Tools that the agent may use";
+        "permissions" r##"{"$ref":"#/definitions/permissions","x-unsupported":true}"## "What the agent may do without asking";
+        "sandbox" r#"{"enum":["off","read-only","workspace-write"],"x-unsupported":true}"# "The sandbox of the attempt";
+        "context" r#"{"type":"string","pattern":"^(fresh|(fork|share):[a-z][a-z0-9_]{0,62})$"}"# "fresh, fork:STEP or share:STEP";
+        "context_budget" r##"{"$ref":"#/definitions/count"}"## "Tokens of context";
+        "skills" r##"{"$ref":"#/definitions/texts"}"## "Skills to load";
+        "workspace" r#"{"anyOf":[{"enum":["shared","scratch"]},{"const":"worktree","x-unsupported":true}]}"# "Where the step works";
+        "merge" r##"{"$ref":"#/definitions/merge","x-unsupported":true}"## "How isolated work comes back";
+        "output" r##"{"$ref":"#/definitions/output"}"## "A short schema, a full schema or a file with one";
+        "cache" r##"{"anyOf":[{"type":"boolean"},{"$ref":"#/definitions/cache"}],"x-unsupported":true}"## "Whether an earlier result may be used";
+        "env" r#"{"type":"object","propertyNames":{"pattern":"^[A-Za-z_][A-Za-z0-9_]*$"}}"# "Environment of a command or an agent";
+        "secrets" r##"{"$ref":"#/definitions/texts","x-unsupported":true}"## "Secrets that the attempt may see";
+        "summary" r#"{"type":"string"}"# "A text that replaces the attempt's own summary";
+    }
+}
+
+table! {
+    /// The value of `loop:`.
+    LOOP "loop" "`loop:`" ["max"] {
+        "max" r#"{"type":"integer","minimum":1,"maximum":1000}"# "Iterations at most";
+        "until" r#"{"type":"string"}"# "An expression; the loop ends when it is true";
+        "on_max" r#"{"enum":["fail","continue"]}"# "What the last iteration without success means";
+    }
+}
+
+table! {
+    /// The long form of `wait:`.
+    WAIT "wait" "`wait:`" [] {
+        "for" r##"{"$ref":"#/definitions/duration"}"## "A time";
+        "signal" r##"{"$ref":"#/definitions/id"}"## "A signal of this run";
+    }
+}
+
+table! {
+    /// The long form of `stop:`.
+    STOP "stop" "`stop:`" ["status" "text"] {
+        "status" r#"{"enum":["succeeded","failed"]}"# "How the run ends";
+        "text" r#"{"type":"string"}"# "Why";
+    }
+}
+
+table! {
+    /// The value of `plan:`.
+    PLAN "plan" "`plan:`" [] {
+        "agent" r#"{"type":"string"}"# "The agent that plans";
+        "prompt" r#"{"type":"string"}"# "What it is told";
+        "prompt_file" r#"{"type":"string"}"# "A file with the prompt";
+        "max_tasks" r#"{"type":"integer","minimum":1,"maximum":1000}"# "Tasks at most";
+    }
+}
+
+table! {
+    /// The long form of `join:`.
+    JOIN "join" "`join:`" ["at_least"] {
+        "at_least" r#"{"type":"integer","minimum":1,"maximum":20000}"# "How many of the needs must be there";
+    }
+}
+
+table! {
+    /// The long form of `retry:`.
+    RETRY "retry" "`retry:`" ["tries"] {
+        "tries" r#"{"type":"integer","minimum":0,"maximum":100}"# "Extra attempts";
+        "delay" r##"{"$ref":"#/definitions/duration"}"## "The first delay; doubles each time";
+        "max_delay" r##"{"$ref":"#/definitions/duration"}"## "The longest delay";
+        "on" r#"{"enum":["transient","any"]}"# "Which failures are tried again";
+    }
+}
+
+table! {
+    /// The long form of `recovery:`.
+    RECOVERY "recovery" "`recovery:`" ["reconcile"] {
+        "reconcile" r#"{"type":"string"}"# "A command that says what happened: exit 0 it was done, 1 do it again";
+    }
+}
+
+table! {
+    /// The value of `on_gate_fail:`.
+    ON_GATE_FAIL "on_gate_fail" "`on_gate_fail:`" [] {
+        "feedback" r#"{"type":"boolean"}"# "Send the evidence back to the same agent session";
+        "agent" r#"{"type":"string"}"# "An agent that gets the evidence instead";
+        "tries" r#"{"type":"integer","minimum":0,"maximum":100}"# "Extra attempts";
+        "then" r#"{"enum":["fail","ask","continue"]}"# "What happens after the last";
+    }
+}
+
+table! {
+    /// One item of `gate:`.
+    GATE "gate" "a gate" [] {
+        "run" r##"{"$ref":"#/definitions/command"}"## "A command that must exit with 0";
+        "expect" r#"{"type":["string","boolean"]}"# "An expression over output, stdout and exit";
+        "timeout" r##"{"$ref":"#/definitions/duration"}"## "The longest the command may take";
+        "check" r#"{"type":["string","boolean"]}"# "An expression that must be true";
+        "schema" r##"{"$ref":"#/definitions/output"}"## "A schema that the output must meet";
+        "files" r##"{"$ref":"#/definitions/texts"}"## "Paths or globs that must be there";
+        "changed" r##"{"$ref":"#/definitions/changed"}"## "Bounds of the change";
+        "approve" r#"{"type":"string"}"# "A question that a person must agree to";
+        "judge" r##"{"$ref":"#/definitions/judge","x-unsupported":true}"## "An agent or model scores against a rubric";
+        "secrets" r#"{"type":"boolean","x-unsupported":true}"# "A scan for secrets";
+    }
+}
+
+table! {
+    /// The value of a gate's `changed:`.
+    CHANGED "changed" "`changed:`" [] {
+        "max_files" r#"{"type":"integer","minimum":0,"maximum":1000000}"# "Files changed at most";
+        "allow" r##"{"$ref":"#/definitions/texts"}"## "Globs of which every changed file must match one";
+        "deny" r##"{"$ref":"#/definitions/texts"}"## "Globs of which no changed file may match one";
+    }
+}
+
+table! {
+    /// The value of a gate's `judge:`.
+    JUDGE "judge" "`judge:`" ["rubric"] {
+        "rubric" r#"{"type":"string"}"# "The rubric, or a file with it";
+        "min" r#"{"type":"number","minimum":0,"maximum":1}"# "The lowest score that passes";
+        "model" r#"{"type":"string"}"# "The model or tier that judges";
+        "agent" r#"{"type":"string"}"# "The agent that judges";
+    }
+}
+
+table! {
+    /// The value of `merge:`.
+    MERGE "merge" "`merge:`" [] {
+        "order" r#"{"enum":["as_finished","as_listed"]}"# "Whose work is merged first";
+        "gate" r##"{"$ref":"#/definitions/gates"}"## "Checks after each merge";
+        "on_conflict" r##"{"$ref":"#/definitions/on_conflict"}"## "Who resolves a conflict";
+    }
+}
+
+table! {
+    /// The value of `on_conflict:`.
+    ON_CONFLICT "on_conflict" "`on_conflict:`" [] {
+        "agent" r#"{"type":"string"}"# "The agent that resolves it";
+        "tries" r#"{"type":"integer","minimum":0,"maximum":100}"# "Attempts";
+        "then" r#"{"enum":["fail","ask"]}"# "What happens after the last";
+    }
+}
+
+table! {
+    /// The value of `permissions:`.
+    PERMISSIONS "permissions" "`permissions:`" [] {
+        "allow" r##"{"$ref":"#/definitions/texts"}"## "What is allowed";
+        "ask" r##"{"$ref":"#/definitions/texts"}"## "What a person is asked about";
+        "deny" r##"{"$ref":"#/definitions/texts"}"## "What is refused";
+    }
+}
+
+table! {
+    /// The long form of `cache:`.
+    CACHE "cache" "`cache:`" [] {
+        "key" r#"{"type":"string"}"# "A text that names the result";
+        "ttl" r##"{"$ref":"#/definitions/duration"}"## "How long a result may be used";
+    }
+}
+
+table! {
+    /// A document of the second dialect.
+    DIALECT "dialect" "a file of workflows" ["workflows"] {
+        "$schema" r#"{"type":"string"}"# "Where an editor finds this schema";
+        "workflows" r##"{"type":"object","additionalProperties":{"anyOf":[{"$ref":"#/definitions/tasks"},{"$ref":"#/definitions/iterations"}]}}"## "Name to workflow";
+    }
+}
+
+table! {
+    /// The long form of a workflow of the second dialect.
+    ITERATIONS "iterations" "a workflow of tasks" ["steps"] {
+        "description" r#"{"type":"string"}"# "One line for lists";
+        "max_iterations" r#"{"type":"integer","minimum":1,"maximum":1000}"# "Iterations at most; makes it a loop";
+        "min_suggestions_threshold" r#"{"type":"integer","minimum":1,"maximum":1000}"# "Fewer suggestions than this end the loop";
+        "steps" r##"{"$ref":"#/definitions/tasks"}"## "The tasks, in order";
+    }
+}
+
+table! {
+    /// A step of the second dialect.
+    TASK "task" "a task" ["agent" "task"] {
+        "agent" r#"{"type":"string"}"# "The agent that works";
+        "task" r#"{"type":"string"}"# "implement, review, refine, suggestions, or a text";
+        "description" r#"{"type":"string"}"# "More words for the agent";
+        "optional" r#"{"type":"boolean"}"# "Whether the run may go on when it fails";
+    }
+}
+
+table! {
+    /// A named gate's file.
+    NAMED_GATE "named_gate" "a named gate" ["checks"] {
+        "$schema" r#"{"type":"string"}"# "Where an editor finds this schema";
+        "name" r##"{"$ref":"#/definitions/name"}"## "The name; the file's name where absent";
+        "description" r#"{"type":"string"}"# "What it proves";
+        "checks" r##"{"$ref":"#/definitions/gates"}"## "The checks, in order";
+    }
+}
+
+/// All tables, in the order of the JSON Schema's definitions.
+pub(super) static TABLES: &[&Table] = &[
+    &INPUT,
+    &BUDGET,
+    &LIMITS,
+    &STEP,
+    &LOOP,
+    &WAIT,
+    &STOP,
+    &PLAN,
+    &JOIN,
+    &RETRY,
+    &RECOVERY,
+    &ON_GATE_FAIL,
+    &GATE,
+    &CHANGED,
+    &JUDGE,
+    &MERGE,
+    &ON_CONFLICT,
+    &PERMISSIONS,
+    &CACHE,
+    &ITERATIONS,
+    &TASK,
+];
+
+/// Keys that people know from elsewhere: where it stands, what they write, what to write instead.
+pub(super) static FOREIGN: &[(&str, &str, &str)] = &[
+    ("step", "max", "it goes inside `loop:`: `loop: { max: 3, until: … }`"),
+    ("step", "until", "it goes inside `loop:`: `loop: { max: 3, until: … }`"),
+    ("step", "on_max", "it goes inside `loop:`: `loop: { max: 3, on_max: continue }`"),
+    ("step", "if", "use `when:`"),
+    ("step", "condition", "use `when:`"),
+    ("step", "unless", "use `when: not (…)`"),
+    ("step", "depends_on", "use `needs:`"),
+    ("step", "dependencies", "use `needs:`"),
+    ("step", "after", "use `needs:`"),
+    ("step", "name", "use `id:`"),
+    ("step", "command", "use `run:`"),
+    ("step", "cmd", "use `run:`"),
+    ("step", "script", "use `run:`"),
+    ("step", "shell", "use `run:`"),
+    ("step", "task", "use `prompt:`"),
+    ("step", "description", "use a comment (`# …`), or say it in `prompt:`"),
+    ("step", "instructions", "use `prompt:`"),
+    ("step", "foreach", "use `each:`"),
+    ("step", "for_each", "use `each:`"),
+    ("step", "matrix", "use `each:`"),
+    ("step", "retries", "use `retry:`"),
+    ("step", "tries", "use `retry: 3`, or `on_gate_fail: { tries: 3 }`"),
+    ("step", "outputs", "use `output:`"),
+    ("step", "environment", "use `env:`"),
+    ("step", "inputs", "use `with:`"),
+    ("step", "judge", "it goes inside `gate:`: `gate: [{ judge: … }]`"),
+    ("step", "check", "it goes inside `gate:`: `gate: [{ check: … }]`"),
+    ("step", "changed", "it goes inside `gate:`: `gate: [{ changed: … }]`"),
+    ("step", "continue_on_error", "use `optional: true`"),
+    ("step", "allow_failure", "use `optional: true`"),
+    ("workflow", "jobs", "use `steps:`, a list"),
+    ("workflow", "tasks", "use `steps:`, a list"),
+    ("workflow", "stages", "use `steps:`, a list"),
+    ("workflow", "on", "workflows are started with `orch run`; remove it"),
+    ("workflow", "env", "put `env:` on the steps that need it"),
+    ("workflow", "version", "definitions have no version; remove it"),
+    ("workflow", "output", "use `outputs:`"),
+    ("workflow", "timeout", "use `budget: { time: 2h }`, or `timeout:` on a step"),
+    ("workflow", "max_parallel", "use `limits: { parallel: 4 }`"),
+    ("on_gate_fail", "max", "use `tries:`"),
+    ("retry", "max", "use `tries:`"),
+    ("retry", "attempts", "use `tries:`, the number of extra attempts"),
+    ("gate", "command", "use `run:`"),
+    ("input", "values", "use `enum:`"),
+];

@@ -1,0 +1,89 @@
+//! Keys that this version reads and type-checks, but cannot do.
+
+use crate::definition::load::{
+    keys::{CACHE, MERGE, ON_CONFLICT, PERMISSIONS, PLAN},
+    node::{Entry, Node},
+    reader::Reader,
+    shape::Fields,
+    unsupported,
+};
+
+impl Reader<'_, '_> {
+    /// `plan:`.
+    pub fn plan(&mut self, fields: &mut Fields<'_, '_>) {
+        let Some(entry) = fields.take("plan") else { return };
+        if entry.value.as_text().is_some() {
+            self.text_of(Some(entry));
+        } else if let Some(mut inner) = Fields::open(&entry.value, &PLAN, self.faults) {
+            self.text_of(inner.take("agent"));
+            self.text_of(inner.take("prompt"));
+            self.text_of(inner.take("prompt_file"));
+            self.whole(inner.take("max_tasks"), 1, 1000);
+            inner.done("`plan:`", self.faults, |_| String::new());
+        }
+        self.unsupported(&unsupported::PLAN, entry.key_span);
+    }
+
+    /// The keys that may stand on any step.
+    pub fn unsupported_keys(&mut self, fields: &mut Fields<'_, '_>) {
+        if let Some(entry) = fields.take("permissions") {
+            self.permissions(&entry.value);
+            self.unsupported(&unsupported::PERMISSIONS, entry.key_span);
+        }
+        if let Some(entry) = fields.take("sandbox") {
+            self.one_of(Some(entry), &[("off", ()), ("read-only", ()), ("workspace-write", ())]);
+            self.unsupported(&unsupported::SANDBOX, entry.key_span);
+        }
+        if let Some(entry) = fields.take("secrets") {
+            self.texts(Some(entry));
+            self.unsupported(&unsupported::SECRETS, entry.key_span);
+        }
+        if let Some(entry) = fields.take("cache") {
+            self.cache(entry);
+            self.unsupported(&unsupported::CACHE, entry.key_span);
+        }
+        if let Some(entry) = fields.take("merge") {
+            self.merge(&entry.value);
+            // With `workspace: worktree` beside it, one error says it all.
+            let worktree = fields.peek("workspace").and_then(|entry| entry.value.as_text()) == Some("worktree");
+            if !worktree {
+                self.unsupported(&unsupported::MERGE, entry.key_span);
+            }
+        }
+    }
+
+    fn permissions(&mut self, node: &Node<'_>) {
+        let Some(mut fields) = Fields::open(node, &PERMISSIONS, self.faults) else { return };
+        for key in ["allow", "ask", "deny"] {
+            self.texts(fields.take(key));
+        }
+        fields.done("`permissions:`", self.faults, |_| String::new());
+    }
+
+    fn cache(&mut self, entry: &Entry<'_>) {
+        if entry.value.as_map().is_none() {
+            self.boolean(Some(entry));
+        } else if let Some(mut fields) = Fields::open(&entry.value, &CACHE, self.faults) {
+            self.text_of(fields.take("key"));
+            self.duration(fields.take("ttl"));
+            fields.done("`cache:`", self.faults, |_| String::new());
+        }
+    }
+
+    fn merge(&mut self, node: &Node<'_>) {
+        let Some(mut fields) = Fields::open(node, &MERGE, self.faults) else { return };
+        self.one_of(fields.take("order"), &[("as_finished", ()), ("as_listed", ())]);
+        if let Some(entry) = fields.take("gate") {
+            self.gates(entry);
+        }
+        if let Some(entry) = fields.take("on_conflict")
+            && let Some(mut inner) = Fields::open(&entry.value, &ON_CONFLICT, self.faults)
+        {
+            self.text_of(inner.take("agent"));
+            self.whole(inner.take("tries"), 0, 100);
+            self.one_of(inner.take("then"), &[("fail", ()), ("ask", ())]);
+            inner.done("`on_conflict:`", self.faults, |_| String::new());
+        }
+        fields.done("`merge:`", self.faults, |_| String::new());
+    }
+}

@@ -1,0 +1,117 @@
+//! The JSON Schema of workflow files, made from the key tables: for editors (`yaml-language-server`) and `orch schema`.
+
+use serde_json::{Map, Value, json};
+
+use crate::definition::load::keys::{DIALECT, TABLES, Table, WORKFLOW};
+
+/// The draft-07 schema of a workflow file in YAML, in either dialect.
+#[must_use]
+pub fn workflow_schema() -> Value {
+    let mut definitions = Map::new();
+    for table in TABLES {
+        definitions.insert(table.name.to_owned(), object(table));
+    }
+    definitions.insert("workflow".to_owned(), object(&WORKFLOW));
+    definitions.insert("dialect".to_owned(), object(&DIALECT));
+    for (name, schema) in [
+        ("id", json!({ "type": "string", "pattern": "^[a-z][a-z0-9_]{0,62}$" })),
+        ("name", json!({ "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,62}$" })),
+        ("duration", json!({ "type": "string", "pattern": "^ *([0-9]+(ms|s|m|min|h|d) *)+$" })),
+        (
+            "count",
+            json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?[kM]?$" }] }),
+        ),
+        ("texts", json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })),
+        (
+            "ids",
+            json!({ "anyOf": [{ "$ref": "#/definitions/id" }, { "type": "array", "items": { "$ref": "#/definitions/id" } }] }),
+        ),
+        (
+            "command",
+            json!({ "anyOf": [{ "type": ["string", "boolean", "number"] }, { "type": "array", "minItems": 1, "items": { "type": ["string", "boolean", "number"] } }] }),
+        ),
+        ("on_failure", json!({ "enum": ["drain", "fail_fast", "continue"] })),
+        ("steps", json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/definitions/step" } })),
+        ("tasks", json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/definitions/task" } })),
+        (
+            "gates",
+            json!({ "type": "array", "minItems": 1, "items": { "anyOf": [{ "type": "string" }, { "$ref": "#/definitions/gate" }] } }),
+        ),
+        ("short_type", json!({ "type": ["string", "array", "object"] })),
+        ("output", json!({ "type": ["string", "object"] })),
+    ] {
+        definitions.insert(name.to_owned(), schema);
+    }
+    json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "orch workflow",
+        "description": "A workflow of orch, or a file of workflows in the second dialect.",
+        "if": { "required": ["workflows"] },
+        "then": { "$ref": "#/definitions/dialect" },
+        "else": { "$ref": "#/definitions/workflow" },
+        "definitions": definitions,
+    })
+}
+
+fn object(table: &Table) -> Value {
+    let mut properties = Map::new();
+    for key in table.keys {
+        let mut schema: Value = serde_json::from_str(key.schema).expect("a test parses every schema of the tables");
+        // Beside a `$ref`, draft-07 reads nothing else.
+        let reference = schema.as_object_mut().and_then(|object| object.remove("$ref"));
+        if let Some(reference) = reference {
+            schema["allOf"] = json!([{ "$ref": reference }]);
+        }
+        schema["description"] = Value::String(key.doc.to_owned());
+        properties.insert(key.name.to_owned(), schema);
+    }
+    let mut object = json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    if !table.required.is_empty() {
+        object["required"] = json!(table.required);
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, path::Path};
+
+    use super::*;
+    use crate::definition::load::unsupported::ALL;
+
+    #[test]
+    fn the_file_is_what_the_tables_say() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/workflow.schema.json");
+        let made = format!("{}\n", serde_json::to_string_pretty(&workflow_schema()).unwrap());
+        if std::env::var_os("UPDATE_FIXTURES").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &made).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert!(written == made, "schemas/workflow.schema.json is old: run with UPDATE_FIXTURES=1");
+    }
+
+    #[test]
+    fn unsupported_parts_are_marked_and_nothing_else() {
+        let file: Value = serde_json::from_str(include_str!("../../../schemas/workflow.schema.json")).unwrap();
+        let mut marked = BTreeSet::new();
+        for (table, definition) in file["definitions"].as_object().unwrap() {
+            for (key, schema) in definition["properties"].as_object().into_iter().flatten() {
+                if schema.get("x-unsupported").is_some() {
+                    marked.insert((table.clone(), key.clone(), None));
+                }
+                for choice in schema["anyOf"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter(|choice| choice.get("x-unsupported").is_some())
+                {
+                    marked.insert((table.clone(), key.clone(), choice["const"].as_str().map(str::to_owned)));
+                }
+            }
+        }
+        let listed: BTreeSet<_> =
+            ALL.iter().map(|one| (one.table.to_owned(), one.key.to_owned(), one.value.map(str::to_owned))).collect();
+        assert_eq!(marked, listed);
+    }
+}

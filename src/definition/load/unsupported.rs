@@ -1,0 +1,60 @@
+//! What the language has and this version cannot do: read, type-checked, then one error each.
+//!
+//! The one table. A test compares it with `"x-unsupported": true` in `schemas/workflow.schema.json`.
+
+/// One part of the language.
+#[derive(Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "the test that compares the table with the schema reads the place"))]
+pub(super) struct Unsupported {
+    /// The definition of the JSON Schema that it stands in.
+    pub table: &'static str,
+    /// Its key.
+    pub key: &'static str,
+    /// The value, where only one value of the key is meant.
+    pub value: Option<&'static str>,
+    /// How messages call it.
+    pub shown: &'static str,
+    /// What to do today.
+    pub instead: &'static str,
+}
+
+macro_rules! unsupported {
+    ($($(#[$doc:meta])* $id:ident $table:literal $key:literal $value:expr, $shown:literal, $instead:literal;)*) => {
+        $($(#[$doc])* pub(super) static $id: Unsupported =
+            Unsupported { table: $table, key: $key, value: $value, shown: $shown, instead: $instead };)*
+
+        /// All of them, in the order of the tables.
+        #[cfg(test)]
+        pub(super) static ALL: &[&Unsupported] = &[$(&$id),*];
+    };
+}
+
+unsupported! {
+    /// The manager-and-workers pattern.
+    PLAN "step" "plan" None, "`plan:`",
+        "let an agent step list the tasks in its `output:` and run them with `each:`";
+    /// Isolated workspaces.
+    WORKTREE "step" "workspace" Some("worktree"), "`workspace: worktree`",
+        "leave out `workspace:` and `merge:`, and give parallel agent steps disjoint `files:`";
+    /// Merging isolated work.
+    MERGE "step" "merge" None, "`merge:`",
+        "remove it: steps work in the project's own folder, so there is nothing to merge";
+    /// Sandboxes.
+    SANDBOX "step" "sandbox" None, "`sandbox:`",
+        "remove it, and run `orch` in a container or as a user with few rights";
+    /// Secrets.
+    SECRETS "step" "secrets" None, "`secrets:`",
+        "set the variable for `orch` itself and allow it by `env:`";
+    /// Reuse of results.
+    CACHE "step" "cache" None, "`cache:`",
+        "remove it: every run does the step again";
+    /// Permissions of an agent.
+    PERMISSIONS "step" "permissions" None, "`permissions:`",
+        "use `tools:` to say which tools the agent may use";
+    /// A gate where a model scores.
+    JUDGE "gate" "judge" None, "the gate `judge`",
+        "let an agent step score in its `output:` and test the score with a `check:` gate";
+    /// A scan for secrets.
+    GATE_SECRETS "gate" "secrets" None, "the gate `secrets`",
+        "run a scanner with a `run:` gate: `run: gitleaks detect`";
+}

@@ -483,7 +483,7 @@ fn commands_compile_too() {
     let name = Spanned::new("release".to_owned(), Span::new(0..3));
     let by_name = compile_command(&library(), &command("commands/r.md", CommandBody::Workflow(name))).unwrap();
     assert_eq!(by_name.plan.name, "release");
-    let inline = CommandBody::Inline(Box::new(parse("commands/i.md", "steps: [{ id: a, run: 'true' }]\n")));
+    let inline = CommandBody::Inline(Box::new(parse("i.yaml", "steps: [{ id: a, run: 'true' }]\n")));
     assert_eq!(compile_command(&library(), &command("commands/i.md", inline)).unwrap().plan.steps.len(), 1);
 }
 
@@ -516,6 +516,98 @@ steps:
     assert_eq!(order, ["one", "two", "two/x", "short", "two/y", "end"]);
     let graph = graph::graph(&plan);
     assert_eq!((graph.node_count(), graph.edge_count()), (6, 4));
+}
+
+/// A workflow of random shape; many of them have faults.
+fn random_workflow(mut seed: u64) -> String {
+    let mut next = move |below: u64| {
+        // Numerical Recipes' generator: the same workflows on every machine.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    fn steps(next: &mut impl FnMut(u64) -> u64, seen: &[u64], count: &mut u64, text: &mut String) {
+        let mut beside: Vec<u64> = Vec::new();
+        let depth = text.lines().last().map_or(0, |line| line.len() - line.trim_start().len()) / 4 + 1;
+        let indent = "    ".repeat(depth);
+        for _ in 0..=next(4) {
+            let id = *count;
+            *count += 1;
+            // Mostly a step that can be seen, sometimes any.
+            let visible: Vec<u64> = seen.iter().chain(&beside).copied().collect();
+            let pick = |next: &mut dyn FnMut(u64) -> u64, from: &[u64]| match from.len() as u64 {
+                0 => next(id + 2),
+                length if next(12) > 0 => from[usize::try_from(next(length)).unwrap()],
+                _ => next(id + 2),
+            };
+            let _ = writeln!(text, "{indent}- id: s{id}");
+            if next(2) == 0 {
+                let _ = writeln!(text, "{indent}  when: s{} is defined or 1 == 1", pick(next, &visible));
+            }
+            if next(3) == 0 && !beside.is_empty() {
+                let _ = writeln!(text, "{indent}  needs: [s{}]", pick(next, &beside));
+            }
+            match if depth < 4 { next(6) } else { 0 } {
+                1 => {
+                    let _ = writeln!(text, "{indent}  parallel:");
+                    steps(next, &visible, count, text);
+                }
+                2 => {
+                    let _ = write!(text, "{indent}  loop: {{ max: 2 }}\n{indent}  steps:\n");
+                    steps(next, &visible, count, text);
+                }
+                3 => {
+                    let _ = write!(text, "{indent}  each: \"[1]\"\n{indent}  steps:\n");
+                    steps(next, &visible, count, text);
+                }
+                _ => {
+                    let _ = writeln!(text, "{indent}  run: ./x.sh");
+                }
+            }
+            beside.push(id);
+        }
+    }
+    let mut text = String::from("steps:\n");
+    steps(&mut next, &[], &mut 0, &mut text);
+    text
+}
+
+#[test]
+fn every_plan_keeps_its_promises() {
+    let (library, mut good) = (library(), 0);
+    for seed in 0..400 {
+        let text = random_workflow(seed);
+        let Ok(Compiled { plan, .. }) = compile(&library, &parse("random.yaml", &text)) else { continue };
+        good += 1;
+        let order: BTreeMap<StepIx, usize> =
+            graph::critical_order(&plan).into_iter().enumerate().map(|(place, ix)| (ix, place)).collect();
+        for (ix, step) in plan.steps.iter().enumerate() {
+            let ix = StepIx(u32::try_from(ix).unwrap());
+            assert!(step.parent.is_none_or(|parent| parent < ix), "parents come first\n{text}");
+            assert!(plan.body(step.parent).contains(&ix));
+            for need in &step.needs {
+                assert_eq!(plan.step(need.step).parent, step.parent, "needs are siblings\n{text}");
+                assert!(order[&need.step] < order[&ix], "needs come first, so there is no cycle\n{text}");
+            }
+            // What a text reads is surely done: its step, or a container of it, waits for the step or a container of it.
+            for read in step.when.iter().flat_map(|when| &when.reads) {
+                let Meaning::Step(target) = read.means else { continue };
+                let mut around = Some(ix);
+                let waits = std::iter::from_fn(|| {
+                    let at = around?;
+                    around = plan.step(at).parent;
+                    Some(at)
+                });
+                assert!(
+                    waits.into_iter().any(|at| plan.step(at).needs.iter().any(|need| need.step == target)),
+                    "{text}"
+                );
+            }
+        }
+        let tree = draw::tree(&plan);
+        assert!(plan.steps.iter().all(|step| tree.contains(&format!("{}: ", step.id))));
+        assert_eq!(draw::svg(&plan).matches("<rect ").count(), plan.steps.len());
+    }
+    assert!(good > 60, "only {good} of 400 compile");
 }
 
 fn chain(count: usize) -> String {

@@ -2,6 +2,7 @@
 //! defaults, drawings as kept samples, and the time that large workflows take.
 //!
 //! `UPDATE=1` writes expected texts and samples anew.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{
     collections::BTreeMap,
@@ -275,6 +276,17 @@ steps:
             "e <- d: implied",
             "e <- a: inferred, read",
         ]
+    );
+}
+
+#[test]
+fn a_context_is_an_edge() {
+    let plan = plan(
+        "steps:\n  - { id: a, agent: reviewer, prompt: A }\n  - { id: b, run: ./b.sh }\n  - { id: c, agent: reviewer, prompt: C, needs: [], context: 'fork:a' }\n  - { id: d, agent: reviewer, prompt: D, needs: [b], context: 'share:a' }\n",
+    );
+    assert_eq!(
+        edges(&plan),
+        ["b <- a: implied", "c <- a: inferred, read", "d <- b: declared", "d <- a: inferred, read"]
     );
 }
 

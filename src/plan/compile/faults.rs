@@ -92,6 +92,7 @@ pub(super) fn place_in<'a>(scalar: Place<'a>, text: &str, inner: Span) -> Place<
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 

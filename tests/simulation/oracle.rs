@@ -102,6 +102,7 @@ pub struct Oracle {
     lives: u32,
     clock: u64,
     ended: bool,
+    succeeded: bool,
 }
 
 impl Oracle {
@@ -125,6 +126,7 @@ impl Oracle {
             lives: 0,
             clock: 0,
             ended: false,
+            succeeded: false,
         }
     }
 
@@ -193,7 +195,7 @@ impl Oracle {
                 self.restarted(scheduler);
             }
             Event::RetryRequested => {
-                if !self.ended || scheduler.ended().is_some_and(|end| end.settled == Settled::Succeeded) {
+                if !self.ended || self.succeeded {
                     return Ok(false);
                 }
                 self.lives += 1;
@@ -735,6 +737,7 @@ impl Oracle {
     fn ends(&mut self, scheduler: &Scheduler) -> Checked {
         self.ended = true;
         let Some(end) = scheduler.ended() else { return Err("the run has ended and has not".to_owned()) };
+        self.succeeded = end.settled == Settled::Succeeded;
         hold!(self.live.is_empty(), "the run ends while {:?} live", self.live.keys());
         hold!((end.settled == Settled::Succeeded) == end.cause.is_none(), "the end has the wrong cause");
         if self.stopped {

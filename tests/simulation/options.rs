@@ -37,22 +37,22 @@ impl Options {
     /// From chance; each seed has its own weather.
     pub fn draw(rng: &mut Rng) -> Self {
         let sometimes = |rng: &mut Rng, chance, high| if rng.chance(chance) { rng.between(1, high) } else { 0 };
-        let cancel_at_ms = rng.chance(25).then(|| rng.below(90_000));
+        let cancel_at_ms = rng.chance(20).then(|| rng.below(90_000));
         Self {
             parallel: rng.between(1, 4) as u32,
             replays_codex: rng.chance(50),
-            fails: sometimes(rng, 60, 50),
-            gate_fails: sometimes(rng, 60, 60),
-            gate_errors: sometimes(rng, 30, 30),
-            hangs: sometimes(rng, 30, 20),
-            loses: sometimes(rng, 30, 20),
+            fails: if rng.chance(50) { sometimes(rng, 80, 8) } else { sometimes(rng, 60, 40) },
+            gate_fails: if rng.chance(50) { sometimes(rng, 80, 15) } else { sometimes(rng, 60, 50) },
+            gate_errors: sometimes(rng, 30, 10),
+            hangs: sometimes(rng, 30, 12),
+            loses: sometimes(rng, 30, 15),
             ignores_gentle: rng.below(60),
             duplicates: sometimes(rng, 50, 40),
             phantoms: sometimes(rng, 50, 15),
-            rejects: sometimes(rng, 50, 50),
+            rejects: sometimes(rng, 50, 30),
             stale: sometimes(rng, 50, 50),
             races: sometimes(rng, 50, 50),
-            faults: sometimes(rng, 15, 10),
+            faults: sometimes(rng, 15, 6),
             falses: rng.below(50),
             crashes: sometimes(rng, 60, 12),
             unputtable: sometimes(rng, 15, 20),

@@ -319,19 +319,18 @@ impl Oracle {
     }
 
     fn restarted(&mut self, scheduler: &Scheduler) {
-        let mut lost = Vec::new();
-        self.live.retain(|attempt, live| {
-            let over = live.started && live.asked.is_none();
-            if over {
-                lost.push((*attempt, live.purpose));
-            }
-            // What was granted and had not begun may have to stand in line again.
-            over.then_some(()).is_none() && scheduler.view(attempt.instance).state != StepState::Waiting
-        });
-        for (attempt, purpose) in lost {
+        let live = std::mem::take(&mut self.live);
+        for (attempt, live) in live {
             let seen = &mut self.seen[attempt.instance.index()];
-            seen.last = Last::Lost(purpose);
-            seen.excused += 1;
+            if live.started && live.asked.is_none() {
+                seen.last = Last::Lost(live.purpose);
+                seen.excused += 1;
+            } else if scheduler.view(attempt.instance).state == StepState::Waiting {
+                // It was granted and had not begun, and the new process has fewer slots.
+                seen.excused += 1;
+            } else {
+                self.live.insert(attempt, live);
+            }
         }
         self.agents = scheduler.spent().agents.min(self.agents);
     }

@@ -862,6 +862,28 @@ fn a_retry_goes_on_inside_containers_within_their_bounds() {
 }
 
 #[test]
+fn a_retry_opens_no_more_containers_than_may_run() {
+    let children = |from: u32| (from..from + 2).map(StepIx).collect::<Vec<_>>();
+    let inner = |id: &str, from| PlanStep {
+        parent: Some(StepIx(0)),
+        ..step(id, Work::Parallel { children: children(from), max_parallel: None })
+    };
+    let leaf = |id: &str, parent| PlanStep { parent: Some(StepIx(parent)), ..step(id, run()) };
+    let outer = Work::Parallel { children: children(1), max_parallel: Some(1) };
+    let outer = PlanStep { on_failure: OnFailure::Continue, ..step("p", outer) };
+    let steps = vec![outer, inner("x", 3), inner("y", 5), leaf("a", 1), leaf("b", 1), leaf("c", 2), leaf("d", 2)];
+    let mut bench = Bench::of(plan(steps, vec![StepIx(0)]));
+    for (good, bad) in [("p/x/a", "p/x/b"), ("p/y/c", "p/y/d")] {
+        bench.ok(good);
+        bench.fail(bad, PERMANENT);
+    }
+    bench.event(Event::RetryRequested);
+    assert_eq!(bench.running(), ["p/x/b"]);
+    bench.ok("p/x/b");
+    assert_eq!(bench.running(), ["p/y/d"]);
+}
+
+#[test]
 fn a_retry_of_a_cancelled_container_runs_only_what_is_left() {
     let b = PlanStep { optional: true, ..step("b", run()) };
     let mut bench = Bench::of(inside(parallel(None), vec![step("a", run()), b]));

@@ -37,7 +37,7 @@ impl Options {
     /// From chance; each seed has its own weather.
     pub fn draw(rng: &mut Rng) -> Self {
         let sometimes = |rng: &mut Rng, chance, high| if rng.chance(chance) { rng.between(1, high) } else { 0 };
-        let cancel_at_ms = rng.chance(20).then(|| rng.below(90_000));
+        let cancel_at_ms = rng.chance(25).then(|| rng.below(90_000));
         Self {
             parallel: rng.between(1, 4) as u32,
             replays_codex: rng.chance(50),
@@ -63,7 +63,7 @@ impl Options {
             people_ms: rng.pick(&[10, 20_000, 600_000]),
             cancel_at_ms,
             hard_after_ms: cancel_at_ms.and_then(|_| rng.chance(50).then(|| rng.below(20_000))),
-            retries: if rng.chance(50) { rng.between(1, 2) as u32 } else { 0 },
+            retries: if rng.chance(75) { rng.between(1, 2) as u32 } else { 0 },
             crashes_left: 4,
         }
     }

@@ -4,7 +4,7 @@ use orch::{
     base::Verdict,
     definition::workflow::ThenFail,
     plan::Work,
-    scheduler::{AttemptEnd, CauseKind, Event, InstanceId, Scheduler, Settled, Strength},
+    scheduler::{AttemptEnd, CauseKind, Event, InstanceId, Purpose, Scheduler, Settled, Strength},
 };
 
 use super::{Checked, Last, Oracle, settled};
@@ -66,7 +66,11 @@ impl Oracle {
         let step = scheduler.plan_step(instance).1;
         let excused = matches!(
             (seen.last, step.on_gate_fail.then),
-            (Last::GivenUp, ThenFail::Ask) | (Last::GateFailed | Last::GateError | Last::FixFailed, ThenFail::Continue)
+            (Last::GivenUp, ThenFail::Ask)
+                | (
+                    Last::GateFailed | Last::GateError | Last::FixFailed | Last::Lost(Purpose::Gate(_)),
+                    ThenFail::Continue
+                )
         );
         let passed = seen.gates.iter().all(|verdict| *verdict == Some(Verdict::Pass));
         hold!(passed || excused, "{path} succeeds with the gates {:?}", seen.gates);

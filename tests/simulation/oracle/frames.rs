@@ -97,17 +97,7 @@ impl Oracle {
         hold!(step.when.is_none() || seen.when == Some(true), "{path} begins although `when` is not true");
         let ready = truth::may_begin(scheduler.plan(), step, |need| self.sibling_settled(scheduler, instance, need));
         hold!(ready, "{path} begins before its needs allow it");
-        let mut frame = Some(seen.frame);
-        while let Some(inner) = frame {
-            let at = &self.frames[&inner];
-            let policy = match at.container {
-                None => scheduler.plan().on_failure,
-                Some(container) => scheduler.plan_step(container).1.on_failure,
-            };
-            let drained = policy != OnFailure::Continue && at.failed_at.is_some_and(|at| at < self.clock);
-            hold!(!drained, "{path} begins in a body that drains");
-            frame = at.container.map(|container| self.seen[container.index()].frame);
-        }
+        hold!(!self.is_drained(scheduler, instance), "{path} begins in a body that drains");
         let container = seen.container.map(|container| scheduler.plan_step(container).1);
         if let Some(Work::Parallel { max_parallel: Some(bound), .. }) = container.map(|step| &step.work) {
             let members = self.frames[&seen.frame].unsettled.iter();
@@ -115,6 +105,23 @@ impl Oracle {
             hold!(active <= *bound as usize, "{path} is one of {active} where {bound} may run");
         }
         Ok(())
+    }
+
+    /// Whether a body around a step drains, since an earlier event.
+    pub(super) fn is_drained(&self, scheduler: &Scheduler, instance: InstanceId) -> bool {
+        let mut frame = Some(self.seen[instance.index()].frame);
+        while let Some(inner) = frame {
+            let at = &self.frames[&inner];
+            let policy = match at.container {
+                None => scheduler.plan().on_failure,
+                Some(container) => scheduler.plan_step(container).1.on_failure,
+            };
+            if policy != OnFailure::Continue && at.failed_at.is_some_and(|at| at < self.clock) {
+                return true;
+            }
+            frame = at.container.map(|container| self.seen[container.index()].frame);
+        }
+        false
     }
 
     pub(super) fn sibling_settled(&self, scheduler: &Scheduler, instance: InstanceId, need: StepIx) -> Option<Settled> {

@@ -22,6 +22,11 @@ impl Oracle {
         hold!(attempt.number > seen.attempts, "attempt {attempt} is numbered twice");
         seen.attempts = attempt.number;
         let asks = scheduler.asks_person(attempt.instance, purpose);
+        let finishes = matches!(purpose, Purpose::Gate(_) | Purpose::Reconcile) && !asks;
+        hold!(
+            finishes || !self.is_drained(scheduler, attempt.instance),
+            "{path} starts {purpose:?} in a body that drains"
+        );
         let in_process = |gate: &PlanGate| !matches!(gate, PlanGate::Run { .. });
         let free = match purpose {
             Purpose::Gate(place) => in_process(&step.gates[usize::from(place)]),

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::{
-    base::{RunId, Timestamp, Verdict},
+    base::{Digest, RunId, Timestamp, Verdict},
     driver::outcome::{exit_code, status_word},
     plan::{PlanGate, Work},
     scheduler::{AttemptEnd, AttemptId, Cause, InstanceId, Notice, Purpose, Scheduler, Settled, Spent, StepState},
@@ -92,6 +92,10 @@ pub enum What {
         attempt: String,
         /// What is shown.
         shown: String,
+        /// The digest of what is shown; a decision names it.
+        subject: Digest,
+        /// Whether fields must be filled in.
+        form: bool,
     },
     /// A person must say how an attempt ended.
     Unknown {
@@ -162,6 +166,8 @@ pub fn narrate(scheduler: &Scheduler, at: Timestamp, notice: &Notice) -> Option<
             step: path(scheduler, attempt.instance),
             attempt: attempt.to_string(),
             shown: scheduler.question(attempt.instance).map(|question| question.shown.clone()).unwrap_or_default(),
+            subject: scheduler.question(attempt.instance)?.subject.clone(),
+            form: matches!(scheduler.plan_step(attempt.instance).1.work, Work::Ask { .. }),
         },
         Notice::Unknown { instance } => What::Unknown { step: path(scheduler, *instance) },
         Notice::Settled { instance } => settled(scheduler, at, *instance),

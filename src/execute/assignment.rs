@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     execute::{
         changed::Baseline,
-        process::{Limits, LogPaths, words},
+        process::{Limits, LogPaths, argv_of, words},
     },
     runtime::Order,
 };
@@ -57,21 +57,43 @@ pub enum CommandText {
 }
 
 impl CommandText {
-    /// Program and arguments, with more arguments behind. In a text for the shell those are `$1`, `$2` and so on.
+    /// Program and arguments.
     #[must_use]
-    pub fn argv(&self, more: &[String]) -> Vec<String> {
-        let mut argv = match self {
+    pub fn alone(&self) -> Vec<String> {
+        match self {
             Self::Argv(argv) => argv.clone(),
-            Self::Shell(text) => words(text).unwrap_or_else(|| {
-                let shell = ["sh", "-eu", "-c", text].map(str::to_owned);
-                // The word after the text is `$0`.
-                let name = (!more.is_empty()).then(|| "sh".to_owned());
-                shell.into_iter().chain(name).collect()
-            }),
-        };
-        argv.extend_from_slice(more);
-        argv
+            Self::Shell(text) => argv_of(text),
+        }
     }
+
+    /// Program and arguments, with more arguments behind; in a text for the shell those are `$1`, `$2` and so on.
+    ///
+    /// # Errors
+    /// More arguments for a text for the shell that uses none: they are never lost, and never become commands.
+    pub fn argv(&self, more: &[String]) -> Result<Vec<String>, String> {
+        let mut argv = self.alone();
+        if let Self::Shell(text) = self
+            && !more.is_empty()
+            && words(text).is_none()
+        {
+            if !uses_arguments(text) {
+                let help = "use them as \"$1\" or \"$@\", or write the command as a list of words";
+                return Err(format!("`args` are given, but the shell text does not use them: {help}"));
+            }
+            // The word after the text is `$0`.
+            argv.push("sh".to_owned());
+        }
+        argv.extend_from_slice(more);
+        Ok(argv)
+    }
+}
+
+/// Whether a text for the shell reads its arguments.
+fn uses_arguments(text: &str) -> bool {
+    text.split('$').skip(1).any(|rest| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        rest.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '@' | '*' | '#'))
+    })
 }
 
 /// One thing to do.

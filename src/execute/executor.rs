@@ -80,16 +80,16 @@ impl Executor {
             return Outcome::Stopped;
         }
         match assignment {
-            Assignment::Run { command, args, env, expected_output, limits } => {
-                let program = Program::of(command.argv(&args), env, limits);
-                self.run(program, expected_output.as_ref(), place, stop).await
-            }
+            Assignment::Run { command, args, env, expected_output, limits } => match command.argv(&args) {
+                Ok(argv) => self.run(Program::of(argv, env, limits), expected_output.as_ref(), place, stop).await,
+                Err(reason) => Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default())),
+            },
             // The rest is boxed: most steps of a large run are commands, and each future is kept until its end.
             Assignment::Agent { order, runtime, limits } => {
                 Box::pin(self.agent(*order, &runtime, limits, place, stop)).await
             }
             Assignment::GateRun { command, expect, env, limits } => {
-                let program = Program::of(command.argv(&[]), env, limits);
+                let program = Program::of(command.alone(), env, limits);
                 Box::pin(self.gate_run(program, expect, place, stop)).await
             }
             Assignment::GateCheck { expression, scope } => {
@@ -103,7 +103,7 @@ impl Executor {
                 Box::pin(self.gate_changed(max_files, &allow, &deny, &baseline, place, stop)).await
             }
             Assignment::Reconcile { command, env, limits } => {
-                let program = Program::of(command.argv(&[]), env, limits);
+                let program = Program::of(command.alone(), env, limits);
                 Box::pin(self.reconcile(program, place, stop)).await
             }
         }

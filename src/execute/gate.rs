@@ -189,43 +189,39 @@ impl Executor {
 
 /// Whether a plain file stands for a path or glob.
 fn is_there(workspace: &Path, pattern: &str) -> Result<bool, String> {
-    let reach = |fault: &PathFault| format!("`files` cannot be judged: {fault}");
     if is_literal(pattern) {
         let path = Path::new(pattern.trim_start_matches("./").trim_end_matches('/'));
-        let place = match contained_path(workspace, path) {
-            Ok(place) => place,
-            // A link may lead anywhere, so it is no file of the workspace.
-            Err(PathFault::Link { .. }) => return Ok(false),
-            Err(
-                fault @ (PathFault::Size { .. }
-                | PathFault::Absolute { .. }
-                | PathFault::NotPlain { .. }
-                | PathFault::Reserved { .. }
-                | PathFault::Look { .. }),
-            ) => return Err(reach(&fault)),
-        };
+        let Some(place) = within(workspace, path)? else { return Ok(false) };
         return match fs::symlink_metadata(&place) {
             Ok(found) if found.is_dir() => any_below(workspace, path.to_owned(), |_| true),
             Ok(found) => Ok(found.is_file()),
             Err(_) => Ok(false),
         };
     }
+    if pattern.starts_with('/') {
+        return Err(format!("`files` cannot be judged: the path `{pattern}` is absolute"));
+    }
     let globs = Globs::new([&pattern.to_owned()])?;
     let folder = base(pattern);
-    if !folder.as_os_str().is_empty() {
-        match contained_path(workspace, &folder) {
-            Ok(_) => {}
-            Err(PathFault::Link { .. }) => return Ok(false),
-            Err(
-                fault @ (PathFault::Size { .. }
-                | PathFault::Absolute { .. }
-                | PathFault::NotPlain { .. }
-                | PathFault::Reserved { .. }
-                | PathFault::Look { .. }),
-            ) => return Err(reach(&fault)),
-        }
+    if !folder.as_os_str().is_empty() && within(workspace, &folder)?.is_none() {
+        return Ok(false);
     }
     any_below(workspace, folder, |path| globs.is_match(path))
+}
+
+/// The place of a path; `None` behind a link, which may lead anywhere and so is no file of the workspace.
+fn within(workspace: &Path, path: &Path) -> Result<Option<PathBuf>, String> {
+    match contained_path(workspace, path) {
+        Ok(place) => Ok(Some(place)),
+        Err(PathFault::Link { .. }) => Ok(None),
+        Err(
+            fault @ (PathFault::Size { .. }
+            | PathFault::Absolute { .. }
+            | PathFault::NotPlain { .. }
+            | PathFault::Reserved { .. }
+            | PathFault::Look { .. }),
+        ) => Err(format!("`files` cannot be judged: {fault}")),
+    }
 }
 
 fn any_below(workspace: &Path, folder: PathBuf, is_wanted: impl Fn(&Path) -> bool) -> Result<bool, String> {

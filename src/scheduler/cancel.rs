@@ -44,6 +44,9 @@ impl Scheduler {
                 }
             }
             Phase::Unknown(_) if stop.is_some() => self.settle(instance, Settled::Cancelled),
+            Phase::Settled(Settled::Succeeded) if planted::on(Bug::OutcomeChanges) => {
+                self.at_mut(instance).phase = Phase::Settled(Settled::Cancelled);
+            }
             Phase::Unknown(_) | Phase::Open | Phase::Settled(_) => {}
         }
     }
@@ -61,7 +64,8 @@ impl Scheduler {
         if self.ended.is_some() || self.run.is_none() {
             return;
         }
-        self.cancelling = Some(self.cancelling.map_or(strength, |before| before.max(strength)));
+        let strength = self.cancelling.map_or(strength, |before| before.max(strength));
+        self.cancelling = Some(strength);
         self.paused = None;
         if self.sites.remove(&crate::scheduler::Site::RunOutputs) {
             return self.cancelled_at_the_end();
@@ -97,10 +101,14 @@ impl Scheduler {
         if self.plan.budget.time_ms.is_none() {
             return;
         }
-        self.timers.retain(|(_, timer)| *timer != Timer::Budget);
-        let watching = self.limiter.in_use() > 0 && self.paused.is_none() && self.ended.is_none();
+        if let Some(at) = self.budget_timer.take() {
+            self.timers.remove(&(at, Timer::Budget));
+        }
+        let watching = self.limiter.in_use() > 0 && self.paused.is_none() && self.ended.is_none() && !self.is_ending();
         if let Some(at) = self.ledger.time_limit_at().filter(|_| watching) {
-            self.timers.insert((at.max(crate::base::Timestamp(self.now.0 + 1)), Timer::Budget));
+            let at = at.max(crate::base::Timestamp(self.now.0 + 1));
+            self.timers.insert((at, Timer::Budget));
+            self.budget_timer = Some(at);
         }
     }
 
@@ -132,6 +140,5 @@ impl Scheduler {
                 self.fail(instance, cause);
             }
         }
-        debug_assert!(!planted::on(Bug::CancelLost) || self.exists(instance));
     }
 }

@@ -23,14 +23,13 @@ impl Scheduler {
     pub(super) fn open_container(&mut self, instance: InstanceId) {
         let plan = Arc::clone(&self.plan);
         let step = plan.step(self.at(instance).step);
+        self.start_container_timer(instance);
         let at = self.at_mut(instance);
+        if std::mem::take(&mut at.reopens) {
+            return self.reopen_container(instance);
+        }
         at.frames.clear();
         at.fan_out = None;
-        if let Some(timeout_ms) = step.timeout_ms {
-            let due = self.now.plus(Duration::from_millis(timeout_ms));
-            self.timers.insert((due, Timer::Container(instance)));
-            self.at_mut(instance).due = due;
-        }
         match &step.work {
             Work::Parallel { children, .. } => {
                 self.at_mut(instance).phase = Phase::Open;
@@ -113,6 +112,14 @@ impl Scheduler {
         }
     }
 
+    fn start_container_timer(&mut self, instance: InstanceId) {
+        if let Some(timeout_ms) = self.step_of(instance).timeout_ms {
+            let due = self.now.plus(Duration::from_millis(timeout_ms));
+            self.timers.insert((due, Timer::Container(instance)));
+            self.at_mut(instance).due = due;
+        }
+    }
+
     pub(super) fn stop_container_timer(&mut self, instance: InstanceId) {
         let due = self.at(instance).due;
         self.timers.remove(&(due, Timer::Container(instance)));
@@ -140,10 +147,18 @@ impl Scheduler {
 
     /// Begins as many items as may run.
     fn items_progress(&mut self, instance: InstanceId, max_parallel: Option<u32>) {
-        let bound = if planted::on(Bug::ItemsUnbounded) { u32::MAX } else { max_parallel.unwrap_or(u32::MAX) };
+        let bound = if planted::on(Bug::ItemsUnbounded) { u32::MAX } else { max_parallel.unwrap_or(u32::MAX).max(1) };
         loop {
             let Some(fan_out) = self.at(instance).fan_out.as_ref() else { return };
-            if fan_out.draining || fan_out.open >= bound || fan_out.next >= fan_out.items.len() {
+            if fan_out.draining || fan_out.open >= bound {
+                break;
+            }
+            if let Some(frame) = self.next_left_item(instance) {
+                self.reopen(frame);
+                continue;
+            }
+            let Some(fan_out) = self.at(instance).fan_out.as_ref() else { return };
+            if fan_out.next >= fan_out.items.len() {
                 break;
             }
             let index = fan_out.next;
@@ -163,6 +178,13 @@ impl Scheduler {
         self.items_end(instance);
     }
 
+    fn next_left_item(&mut self, instance: InstanceId) -> Option<FrameId> {
+        let fan_out = self.at_mut(instance).fan_out.as_mut()?;
+        let frame = fan_out.again.pop_front()?;
+        fan_out.open += 1;
+        Some(frame)
+    }
+
     /// Goes on with the items of a reopened fan-out; nothing for other containers.
     pub(super) fn items_go_on(&mut self, instance: InstanceId) {
         let plan = Arc::clone(&self.plan);
@@ -176,10 +198,13 @@ impl Scheduler {
             return;
         }
         let Some(fan_out) = self.at(instance).fan_out.as_ref() else { return };
-        if fan_out.open > 0 || (fan_out.next < fan_out.items.len() && !fan_out.draining) {
+        let left = fan_out.next < fan_out.items.len() || !fan_out.again.is_empty();
+        if fan_out.open > 0 || (left && !fan_out.draining) {
             return;
         }
-        let left = fan_out.next < fan_out.items.len();
+        if self.at(instance).cause.is_some() {
+            return self.container_cancelled(instance);
+        }
         match (fan_out.cause.clone(), fan_out.cancelled > 0 || left) {
             (Some(cause), _) => self.container_failed(instance, cause),
             (None, true) => self.container_cancelled(instance),

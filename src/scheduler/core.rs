@@ -6,7 +6,7 @@
 //! same state and the same actions; whoever waits has a way to go on.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The state of one run and the rules that move it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Scheduler {
     pub(super) plan: Arc<Plan>,
     pub(super) shape: Shape,
@@ -37,10 +37,12 @@ pub struct Scheduler {
     pub(super) limiter: Limiter,
     pub(super) ledger: Ledger,
     pub(super) timers: BTreeSet<(Timestamp, Timer)>,
+    /// When the timer of the time budget is set to, so that it is found without a search.
+    pub(super) budget_timer: Option<Timestamp>,
     pub(super) sites: BTreeSet<Site>,
     pub(super) signals: BTreeSet<String>,
     pub(super) listeners: BTreeMap<String, Vec<InstanceId>>,
-    pub(super) returned: HashMap<StepPath, u32>,
+    pub(super) returned: BTreeMap<StepPath, u32>,
     pub(super) cancelling: Option<Strength>,
     pub(super) stopped: Option<(bool, String)>,
     pub(super) paused: Option<String>,
@@ -51,7 +53,7 @@ pub struct Scheduler {
 }
 
 /// What `RunStarted` said.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct RunInfo {
     pub id: RunId,
     pub seed: u64,
@@ -87,7 +89,7 @@ pub(super) enum Timer {
 }
 
 /// Work inside one `step`; a list instead of recursion, because chains are long.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Todo {
     /// All needs are there.
     Begin(InstanceId),
@@ -109,10 +111,11 @@ impl Scheduler {
             instances: Vec::new(),
             limiter: Limiter::default(),
             timers: BTreeSet::new(),
+            budget_timer: None,
             sites: BTreeSet::new(),
             signals: BTreeSet::new(),
             listeners: BTreeMap::new(),
-            returned: HashMap::new(),
+            returned: BTreeMap::new(),
             cancelling: None,
             stopped: None,
             paused: None,
@@ -157,10 +160,8 @@ impl Scheduler {
                 }
             }
             Event::Finished { attempt, outcome } => {
-                let unaskable = matches!(outcome, crate::base::Outcome::Failed(_));
-                if self.is_live(attempt) && (unaskable || !self.is_question(attempt.instance)) {
-                    self.finished(attempt.instance, outcome);
-                } else if planted::on(Bug::LateReportTaken) && self.exists(attempt.instance) {
+                let late = planted::on(Bug::LateReportTaken) && self.exists(attempt.instance);
+                if late || (self.is_live(attempt) && !self.is_asked(attempt.instance)) {
                     self.finished(attempt.instance, outcome);
                 }
             }
@@ -188,13 +189,14 @@ impl Scheduler {
                 }
             }
             if !self.grant_one() {
+                // First, because a timer that nothing needs any more would look as if something moved.
+                self.set_budget_timer();
                 self.fail_deaf_listeners();
                 if self.todo.is_empty() {
                     break;
                 }
             }
         }
-        self.set_budget_timer();
     }
 
     /// When [`Event::TimeReached`] is due next.
@@ -228,8 +230,16 @@ impl Scheduler {
         instance.index() < self.instances.len()
     }
 
+    /// Whether the run is about to end, because somebody or a `stop` step wants it: nothing begins any more.
+    pub(super) fn is_ending(&self) -> bool {
+        self.cancelling.is_some() || self.stopped.is_some()
+    }
+
     /// Whether an attempt is the current one of its step and has begun.
-    pub(super) fn is_live(&self, attempt: AttemptId) -> bool {
+    ///
+    /// A driver looks here after it has stepped `Started`: an attempt that is not live must not be begun.
+    #[must_use]
+    pub fn is_live(&self, attempt: AttemptId) -> bool {
         self.exists(attempt.instance)
             && self.at(attempt.instance).attempts == attempt.number
             && matches!(self.at(attempt.instance).phase, Phase::Running(_))
@@ -278,6 +288,9 @@ impl Scheduler {
     }
 
     pub(super) fn evaluate(&mut self, instance: InstanceId, site: Site) {
+        if self.is_ending() {
+            return self.settle(instance, Settled::Cancelled);
+        }
         self.at_mut(instance).phase = Phase::Evaluating;
         self.sites.insert(site);
         self.actions.push(Action::Evaluate { site });
@@ -289,20 +302,40 @@ impl Scheduler {
 
     /// Settles a step; its dependents and its frame learn of it next.
     pub(super) fn settle(&mut self, instance: InstanceId, settled: Settled) {
-        if self.at(instance).settled().is_some() && !planted::on(Bug::OutcomeChanges) {
+        if self.at(instance).settled().is_some() {
             return;
         }
         self.give_slot_back(instance);
-        let at = self.at_mut(instance);
-        if let Phase::BackingOff { until } | Phase::Sleeping { until } = at.phase {
-            self.timers.remove(&(until, Timer::Wake(instance)));
-        }
+        self.forget_waits(instance);
         let at = self.at_mut(instance);
         at.phase = Phase::Settled(settled);
         at.question = None;
         at.stop_sent = None;
         self.todo.push_back(Todo::Propagate(instance));
         self.notice(Notice::Settled { instance });
+    }
+
+    /// Takes back every timer and every question for a value that a step still has.
+    fn forget_waits(&mut self, instance: InstanceId) {
+        let (phase, due, attempt) = (self.at(instance).phase, self.at(instance).due, self.current(instance));
+        if let Phase::BackingOff { until } | Phase::Sleeping { until } = phase {
+            self.timers.remove(&(until, Timer::Wake(instance)));
+        }
+        self.timers.remove(&(due, Timer::Container(instance)));
+        self.timers.remove(&(due, Timer::Overdue(attempt)));
+        if phase == Phase::Evaluating {
+            let sites = [
+                Site::When(instance),
+                Site::Items(instance),
+                Site::Until(instance),
+                Site::CallInputs(instance),
+                Site::CallOutputs(instance),
+                Site::StopText(instance),
+            ];
+            for site in sites {
+                self.sites.remove(&site);
+            }
+        }
     }
 
     pub(super) fn fail(&mut self, instance: InstanceId, cause: Box<Cause>) {

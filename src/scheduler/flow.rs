@@ -10,7 +10,7 @@ use crate::{
     base::StepPath,
     definition::workflow::OnFailure,
     plan::{
-        StepIx, Work,
+        Work,
         truth::{Readiness, decide},
     },
     scheduler::{
@@ -48,7 +48,7 @@ impl Scheduler {
         let first = u32::try_from(self.instances.len()).unwrap_or(u32::MAX);
         let len = u32::try_from(body.len()).unwrap_or(u32::MAX);
         let max_active = match container.map(|instance| &plan.step(self.at(instance).step).work) {
-            Some(Work::Parallel { max_parallel, .. }) => max_parallel.unwrap_or(u32::MAX),
+            Some(Work::Parallel { max_parallel, .. }) => max_parallel.unwrap_or(u32::MAX).max(1),
             _ => u32::MAX,
         };
         let path = opening.path.or_else(|| container.map(|instance| self.path(instance)));
@@ -118,7 +118,7 @@ impl Scheduler {
         self.leave_frame(instance, settled, optional);
         for place in self.shape.dependents(step) {
             let dependent = self.shape.dependent(place);
-            self.count_down(frame, dependent, step, settled, optional);
+            self.count_down(self.sibling(frame, dependent.step), dependent.reads, settled, optional);
         }
         if self.frame(frame).unsettled == 0 {
             self.frame_done(frame);
@@ -163,11 +163,7 @@ impl Scheduler {
         }
     }
 
-    fn count_down(&mut self, frame: FrameId, dependent: StepIx, need: StepIx, settled: Settled, optional: bool) {
-        let instance = self.sibling(frame, dependent);
-        let plan = Arc::clone(&self.plan);
-        let step = plan.step(dependent);
-        let reads = step.needs.iter().any(|edge| edge.step == need && edge.reads);
+    fn count_down(&mut self, instance: InstanceId, reads: bool, settled: Settled, optional: bool) {
         let at = self.at_mut(instance);
         let counts = &mut at.counts;
         let no_value = match settled {
@@ -221,7 +217,9 @@ impl Scheduler {
             Work::Each(each) => self.item_done(container, frame, each.max_parallel),
             Work::Loop { .. } | Work::Parallel { .. } | Work::Call { .. } => {
                 let state = self.frame(frame);
-                if let Some(cause) = state.cause.clone() {
+                if self.at(container).cause.is_some() {
+                    self.container_cancelled(container);
+                } else if let Some(cause) = state.cause.clone() {
                     self.container_failed(container, cause);
                 } else if state.cancelled > 0 {
                     self.container_cancelled(container);

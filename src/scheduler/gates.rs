@@ -58,6 +58,12 @@ impl Scheduler {
         }
     }
 
+    /// The gate's attempts were lost again and again.
+    pub(super) fn gate_lost(&mut self, instance: InstanceId, place: u16) {
+        let reason = "its attempts were lost again and again".to_owned();
+        self.judged(instance, place, Judgement { verdict: Verdict::Error, reason, evidence: Evidence::default() });
+    }
+
     fn judged(&mut self, instance: InstanceId, place: u16, judged: Judgement) {
         let verdict = match judged.verdict {
             Verdict::Error if planted::on(Bug::GateErrorPasses) => Verdict::Pass,
@@ -103,9 +109,24 @@ impl Scheduler {
         match self.step_of(instance).on_gate_fail.then {
             ThenFail::Fail => self.fail(instance, cause),
             ThenFail::Continue => self.succeed(instance),
+            ThenFail::Ask if self.frame(self.at(instance).frame).draining => self.fail(instance, cause),
             ThenFail::Ask => {
                 self.at_mut(instance).cause = Some(cause);
                 self.launch(instance, Purpose::Override);
+            }
+        }
+    }
+
+    /// The question whether to take the step as it is could not be put to anybody.
+    pub(super) fn override_reported(&mut self, instance: InstanceId, outcome: Outcome) {
+        match (outcome, self.at(instance).cause.clone()) {
+            (Outcome::Stopped | Outcome::Lost, _) => self.lost(instance, Purpose::Override),
+            (Outcome::Succeeded(_) | Outcome::Failed(_) | Outcome::Judged(_), Some(cause)) => {
+                self.fail(instance, cause);
+            }
+            (Outcome::Succeeded(_) | Outcome::Failed(_) | Outcome::Judged(_), None) => {
+                let cause = self.cause(instance, CauseKind::Gate, "a gate failed and nobody could be asked");
+                self.fail(instance, cause);
             }
         }
     }
@@ -135,6 +156,12 @@ impl Scheduler {
             _ => return false,
         };
         self.asks_person(instance, purpose)
+    }
+
+    /// Whether a person has been asked: nobody else can answer then. A question that could not be put to a person is
+    /// one that its driver reports as failed.
+    pub(super) fn is_asked(&self, instance: InstanceId) -> bool {
+        self.is_question(instance) && self.at(instance).question.is_some()
     }
 
     /// Whether an attempt of that purpose asks a person.

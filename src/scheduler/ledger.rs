@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What has been spent, and of what.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ledger {
     limits: Budget,
     spent: Usage,
@@ -56,6 +56,11 @@ impl Ledger {
 
     pub fn count_agent(&mut self) {
         self.agents += 1;
+    }
+
+    /// An agent that was counted does not begin after all.
+    pub fn uncount_agent(&mut self) {
+        self.agents = self.agents.saturating_sub(1);
     }
 
     /// What is used up, if anything, in words.

@@ -18,14 +18,14 @@ pub(super) enum Line {
     New,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Waiting {
     pub instance: InstanceId,
     pub purpose: Purpose,
     ticket: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Class {
     name: String,
     bound: Option<u32>,
@@ -35,7 +35,7 @@ struct Class {
 }
 
 /// Slots and who waits for them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Limiter {
     parallel: u32,
     in_use: u32,
@@ -107,6 +107,11 @@ impl Limiter {
         let class = &mut self.classes[usize::from(class)];
         class.in_use = class.in_use.saturating_sub(1);
         self.in_use = self.in_use.saturating_sub(1);
+    }
+
+    /// Whether more slots are in use than there are: a new owner may have fewer.
+    pub fn is_overfull(&self) -> bool {
+        self.in_use > self.parallel
     }
 
     /// Slots in use over all classes.

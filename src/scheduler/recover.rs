@@ -1,6 +1,6 @@
 //! A new owner, and a second chance.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
     base::{Envelope, Outcome, Verdict},
@@ -30,7 +30,7 @@ impl Scheduler {
                 Phase::Starting(purpose) if self.at(instance).stop_sent.is_some() => (purpose, false),
                 _ => continue,
             };
-            if self.is_question(instance) {
+            if self.is_asked(instance) {
                 continue;
             }
             let attempt = self.current(instance);
@@ -47,6 +47,24 @@ impl Scheduler {
                 }
             } else {
                 self.lost(instance, purpose);
+            }
+        }
+        self.queue_surplus();
+    }
+
+    /// The new process may have fewer slots than were granted: what has not begun stands in line again.
+    fn queue_surplus(&mut self) {
+        for place in (0..self.instances.len()).rev() {
+            if !self.limiter.is_overfull() {
+                return;
+            }
+            let instance = InstanceId(u32::try_from(place).unwrap_or(u32::MAX));
+            if let (Phase::Starting(purpose), Some(_)) = (self.at(instance).phase, self.at(instance).slot) {
+                self.give_slot_back(instance);
+                if self.runtime_of(instance, purpose).is_some() {
+                    self.ledger.uncount_agent();
+                }
+                self.queue(instance, purpose, crate::scheduler::limiter::Line::Begun);
             }
         }
     }
@@ -86,7 +104,7 @@ impl Scheduler {
         self.reopen(FrameId(0));
     }
 
-    fn reopen(&mut self, frame: FrameId) {
+    pub(super) fn reopen(&mut self, frame: FrameId) {
         let state = self.frame_mut(frame);
         state.draining = false;
         state.cause = None;
@@ -95,25 +113,22 @@ impl Scheduler {
         let mut waiting = Vec::new();
         let mut nested = Vec::new();
         for instance in self.members(frame) {
-            let optional = self.step_of(instance).optional;
-            match self.at(instance).phase {
-                Phase::Settled(Settled::Failed) if optional => {}
-                Phase::Settled(Settled::Failed | Settled::Cancelled) => {
-                    self.frame_mut(frame).unsettled += 1;
-                    if self.half_done(instance) {
-                        nested.push(instance);
-                    } else {
-                        waiting.push(instance);
-                    }
+            if self.is_left(instance) {
+                self.frame_mut(frame).unsettled += 1;
+                if self.half_done(instance) {
+                    nested.push(instance);
+                } else {
+                    waiting.push(instance);
                 }
-                _ => {}
             }
         }
         for instance in &waiting {
             self.renew(*instance);
         }
         for instance in nested {
-            self.reopen_container(instance);
+            self.at_mut(instance).phase = Phase::Waiting;
+            self.at_mut(instance).reopens = true;
+            self.admit(instance);
         }
         for instance in waiting {
             if self.at(instance).counts.total == 0 {
@@ -129,14 +144,7 @@ impl Scheduler {
 
     /// Whether a container has a body in which something is left to do.
     fn half_done(&self, instance: InstanceId) -> bool {
-        let frames = &self.at(instance).frames;
-        let left = |frame: &FrameId| {
-            self.members(*frame).any(|child| {
-                matches!(self.at(child).phase, Phase::Settled(Settled::Failed | Settled::Cancelled))
-                    && !self.step_of(child).optional
-            })
-        };
-        frames.iter().any(left)
+        self.at(instance).frames.iter().any(|frame| self.has_left(*frame))
             || self.at(instance).fan_out.as_ref().is_some_and(|fan_out| fan_out.next < fan_out.items.len())
     }
 
@@ -175,33 +183,37 @@ impl Scheduler {
         at.reads_missing = reads_missing;
     }
 
-    fn reopen_container(&mut self, instance: InstanceId) {
-        let frame = self.at(instance).frame;
-        self.frame_mut(frame).active += 1;
+    pub(super) fn reopen_container(&mut self, instance: InstanceId) {
         let at = self.at_mut(instance);
-        at.counted = true;
         at.cause = None;
         at.work_tries = 0;
         at.gate_tries = 0;
         at.phase = Phase::Open;
         let frames = at.frames.clone();
-        let left: Vec<_> = frames.into_iter().filter(|frame| self.has_left(*frame)).collect();
+        let left: VecDeque<_> = frames.into_iter().filter(|frame| self.has_left(*frame)).collect();
         if let Some(fan_out) = self.at_mut(instance).fan_out.as_mut() {
             fan_out.draining = false;
             fan_out.cause = None;
             fan_out.cancelled = 0;
-            fan_out.open = u32::try_from(left.len()).unwrap_or(u32::MAX);
+            fan_out.open = 0;
+            fan_out.again = left;
+            return self.items_go_on(instance);
         }
         for frame in left {
             self.reopen(frame);
         }
-        self.items_go_on(instance);
     }
 
     fn has_left(&self, frame: FrameId) -> bool {
-        self.members(frame).any(|child| {
-            matches!(self.at(child).phase, Phase::Settled(Settled::Failed | Settled::Cancelled))
-                && !self.step_of(child).optional
-        })
+        self.members(frame).any(|child| self.is_left(child))
+    }
+
+    /// Whether a second chance runs this step again. An optional step that failed had its chance.
+    fn is_left(&self, instance: InstanceId) -> bool {
+        match self.at(instance).settled() {
+            Some(Settled::Cancelled) => true,
+            Some(Settled::Failed) => !self.step_of(instance).optional,
+            Some(Settled::Succeeded | Settled::Skipped) | None => false,
+        }
     }
 }

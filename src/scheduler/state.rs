@@ -21,7 +21,7 @@ use crate::{
 pub(super) struct FrameId(pub u32);
 
 /// One opening of a body.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Frame {
     /// The container; `None` for the top level.
     pub container: Option<InstanceId>,
@@ -54,14 +54,14 @@ pub(super) struct Frame {
 }
 
 /// One item of a fan-out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Item {
     pub index: usize,
     pub value: Arc<Value>,
 }
 
 /// One step in one frame.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Instance {
     pub step: StepIx,
     pub frame: FrameId,
@@ -77,6 +77,10 @@ pub(super) struct Instance {
     pub gate_tries: u32,
     /// The gate that is judged next.
     pub gate_next: u16,
+    /// How often an attempt of this step was lost while its owner lived.
+    pub losses: u32,
+    /// A container that goes on with what is left of its body instead of opening it anew.
+    pub reopens: bool,
     /// Whether it counts against its frame's `max_active`.
     pub counted: bool,
     /// Whether it holds a slot, and of which class.
@@ -176,12 +180,14 @@ pub enum AttemptEnd {
 }
 
 /// The items of a fan-out.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct FanOut {
     /// Key and value, in order.
     pub items: Vec<(String, Arc<Value>)>,
     /// The first that has not begun.
     pub next: usize,
+    /// Items of an earlier life of the run in which something is left to do.
+    pub again: VecDeque<FrameId>,
     /// Frames that have not finished.
     pub open: u32,
     /// Why the fan-out fails: the first failed item's cause.
@@ -192,11 +198,18 @@ pub(super) struct FanOut {
     pub draining: bool,
 }
 
+/// Who needs a step, and whether it reads its value without a guard.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Dependent {
+    pub step: StepIx,
+    pub reads: bool,
+}
+
 /// What is derived from the plan once: where a step stands in its body, and who needs it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Shape {
     position: Vec<u32>,
-    dependents: Vec<u32>,
+    dependents: Vec<Dependent>,
     dependents_from: Vec<u32>,
 }
 
@@ -217,11 +230,13 @@ impl Shape {
             counts[place] += counts[place - 1];
         }
         let mut fill = counts.clone();
-        let mut dependents = vec![0; counts.last().map_or(0, |all| *all as usize)];
+        let nobody = Dependent { step: StepIx(0), reads: false };
+        let mut dependents = vec![nobody; counts.last().map_or(0, |all| *all as usize)];
         for (place, step) in plan.steps.iter().enumerate() {
             for need in &step.needs {
                 let slot = &mut fill[need.step.index()];
-                dependents[*slot as usize] = u32::try_from(place).unwrap_or(u32::MAX);
+                let step = StepIx(u32::try_from(place).unwrap_or(u32::MAX));
+                dependents[*slot as usize] = Dependent { step, reads: need.reads };
                 *slot += 1;
             }
         }
@@ -239,8 +254,8 @@ impl Shape {
     }
 
     /// One dependent.
-    pub fn dependent(&self, place: usize) -> StepIx {
-        StepIx(self.dependents[place])
+    pub fn dependent(&self, place: usize) -> Dependent {
+        self.dependents[place]
     }
 }
 
@@ -256,6 +271,8 @@ impl Instance {
             work_tries: 0,
             gate_tries: 0,
             gate_next: 0,
+            losses: 0,
+            reopens: false,
             counted: false,
             slot: None,
             stop_sent: None,

@@ -111,7 +111,7 @@ impl Scheduler {
     #[must_use]
     pub fn outstanding(&self) -> Vec<Action> {
         let mut actions: Vec<_> = self.sites.iter().map(|site| Action::Evaluate { site: *site }).collect();
-        for instance in self.all() {
+        for instance in self.instances() {
             let at = self.at(instance);
             if let Phase::Starting(purpose) = at.phase
                 && !planted::on(Bug::OutstandingForgetsStart)
@@ -124,7 +124,8 @@ impl Scheduler {
         actions
     }
 
-    fn all(&self) -> impl Iterator<Item = InstanceId> + use<> {
+    /// All instances, in the order in which they were made.
+    pub fn instances(&self) -> impl Iterator<Item = InstanceId> + use<> {
         (0..u32::try_from(self.instances.len()).unwrap_or(u32::MAX)).map(InstanceId)
     }
 
@@ -139,7 +140,7 @@ impl Scheduler {
     }
 
     fn has_starting(&self) -> bool {
-        self.all().any(|instance| match self.at(instance).phase {
+        self.instances().any(|instance| match self.at(instance).phase {
             Phase::Starting(_) => true,
             Phase::Running(_) => !self.is_question(instance),
             _ => false,
@@ -154,7 +155,7 @@ impl Scheduler {
         }
         let mut waiting: Vec<_> =
             self.paused.iter().map(|reason| WaitingFor::Budget { reason: reason.clone() }).collect();
-        for instance in self.all() {
+        for instance in self.instances() {
             match self.at(instance).phase {
                 Phase::Unknown(_) => waiting.push(WaitingFor::Outcome { instance, step: self.path(instance) }),
                 Phase::Running(_) => waiting.extend(self.question(instance).map(|question| WaitingFor::Decision {
@@ -167,6 +168,12 @@ impl Scheduler {
             }
         }
         waiting
+    }
+
+    /// The container whose body an instance stands in.
+    #[must_use]
+    pub fn container(&self, instance: InstanceId) -> Option<InstanceId> {
+        self.frame(self.at(instance).frame).container
     }
 
     /// What a person is asked at an instance.

@@ -20,6 +20,8 @@ use crate::{
 
 /// How much later than its own timeout an attempt may report before it counts as lost.
 const OVERDUE: Duration = Duration::from_secs(90);
+/// How often the attempts of one step may be lost while their owner lives, before a person is asked.
+const LOSSES_MAX: u32 = 3;
 /// How long a stopped attempt may take to report.
 const STOPPING: Duration = Duration::from_secs(60);
 
@@ -65,6 +67,9 @@ impl Scheduler {
 
     /// Stands an attempt in line for a slot.
     pub(super) fn queue(&mut self, instance: InstanceId, purpose: Purpose, line: Line) {
+        if self.refuses(instance, purpose) {
+            return self.settle(instance, Settled::Cancelled);
+        }
         self.at_mut(instance).phase = Phase::Queued(purpose);
         let runtime = self.runtime_of(instance, purpose).map(str::to_owned);
         let class = match &runtime {
@@ -75,6 +80,16 @@ impl Scheduler {
             None => self.limiter.class("", None),
         };
         self.limiter.wait(class, line, instance, purpose);
+    }
+
+    /// Whether an attempt may not begin any more. A body that drains still judges the work that was done.
+    fn refuses(&self, instance: InstanceId, purpose: Purpose) -> bool {
+        let new = match purpose {
+            Purpose::Work | Purpose::Fix | Purpose::Override => true,
+            Purpose::Gate(_) => self.asks_person(instance, purpose),
+            Purpose::Reconcile => false,
+        };
+        self.is_ending() || (new && self.frame(self.at(instance).frame).draining && !planted::on(Bug::DrainStartsNew))
     }
 
     /// The runtime of an attempt; `None` for commands.
@@ -128,6 +143,9 @@ impl Scheduler {
 
     /// Says that an attempt must start. It is live only when `Started` has come back from the journal.
     pub(super) fn launch(&mut self, instance: InstanceId, purpose: Purpose) {
+        if self.refuses(instance, purpose) {
+            return self.settle(instance, Settled::Cancelled);
+        }
         let at = self.at_mut(instance);
         at.attempts += 1;
         at.phase = Phase::Starting(purpose);
@@ -160,6 +178,10 @@ impl Scheduler {
         if let Some(subject) = subject {
             at.question = Some(Box::new(Question { subject, shown: shown.unwrap_or_default() }));
             self.notice(Notice::Asking { attempt });
+        } else if let Some(strength) = at.stop_sent {
+            // The first order to stop may have come before there was anything to stop.
+            self.notice(Notice::Starting { attempt, purpose });
+            self.actions.push(Action::Stop { attempt, strength });
         } else {
             let due = self.now.plus(self.attempt_timeout(attempt.instance, purpose) + OVERDUE);
             self.timers.insert((due, Timer::Overdue(attempt)));
@@ -190,6 +212,9 @@ impl Scheduler {
     pub(super) fn finished(&mut self, instance: InstanceId, outcome: Outcome) {
         let Phase::Running(purpose) = self.at(instance).phase else { return };
         self.close_attempt(instance, purpose, &outcome);
+        if matches!(outcome, Outcome::Lost | Outcome::Stopped) {
+            self.at_mut(instance).losses += 1;
+        }
         let stop_sent = self.at(instance).stop_sent;
         if let Outcome::Succeeded(envelope) = &outcome {
             self.ledger.charge(envelope.usage);
@@ -204,7 +229,7 @@ impl Scheduler {
                 Purpose::Gate(place) => self.gate_reported(instance, place, outcome),
                 Purpose::Fix => self.fix_reported(instance, outcome),
                 Purpose::Reconcile => self.reconciled(instance, outcome),
-                Purpose::Override => {}
+                Purpose::Override => self.override_reported(instance, outcome),
             }
         }
         self.watch_budget();
@@ -367,6 +392,7 @@ impl Scheduler {
         match self.at(instance).phase {
             Phase::Running(purpose) => {
                 self.actions.push(Action::Stop { attempt, strength: Strength::Hard });
+                self.at_mut(instance).losses += 1;
                 self.close_attempt(instance, purpose, &Outcome::Lost);
                 if self.at(instance).stop_sent.is_some() {
                     self.stopped_attempt(instance, purpose, Outcome::Lost);
@@ -384,15 +410,21 @@ impl Scheduler {
     /// An attempt has no outcome: its recovery policy says what that means.
     pub(super) fn lost(&mut self, instance: InstanceId, purpose: Purpose) {
         self.give_slot_back(instance);
-        let draining = self.frame(self.at(instance).frame).draining;
-        if draining && self.cancelling.is_some() {
+        if self.is_ending() {
             return self.settle(instance, Settled::Cancelled);
+        }
+        if self.at(instance).losses > LOSSES_MAX {
+            return self.lost_too_often(instance, purpose);
+        }
+        if self.asks_person(instance, purpose) {
+            return self.launch(instance, purpose);
         }
         let replayed = self.runtime_of(instance, purpose).is_some_and(|runtime| {
             self.run.as_ref().is_some_and(|run| run.replayed.iter().any(|name| name == runtime))
         });
         match purpose {
-            Purpose::Gate(_) | Purpose::Reconcile => self.queue(instance, purpose, Line::Begun),
+            Purpose::Gate(_) => self.next_gate(instance),
+            Purpose::Reconcile => self.queue(instance, purpose, Line::Begun),
             Purpose::Override => self.launch(instance, purpose),
             Purpose::Fix if replayed => self.queue(instance, purpose, Line::Begun),
             Purpose::Fix => self.ask_outcome(instance, purpose),
@@ -405,6 +437,17 @@ impl Scheduler {
                 RecoveryPolicy::Manual | RecoveryPolicy::Agent => self.ask_outcome(instance, purpose),
                 RecoveryPolicy::Reconcile(_) => self.queue(instance, Purpose::Reconcile, Line::Begun),
             },
+        }
+    }
+
+    /// Nothing is run again without end: a person decides, and a gate could not be judged.
+    fn lost_too_often(&mut self, instance: InstanceId, purpose: Purpose) {
+        self.at_mut(instance).losses = 0;
+        match purpose {
+            Purpose::Work | Purpose::Fix => self.ask_outcome(instance, purpose),
+            Purpose::Reconcile => self.ask_outcome(instance, Purpose::Work),
+            Purpose::Gate(place) => self.gate_lost(instance, place),
+            Purpose::Override => self.launch(instance, purpose),
         }
     }
 

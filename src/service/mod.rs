@@ -11,8 +11,10 @@ mod init;
 mod inputs;
 mod preflight;
 mod project;
+mod recordings;
 mod refusal;
 mod runs;
+mod status;
 
 pub use check::{Checked, check};
 pub use definitions::{LIST_VERSION, Listed, Shown, list, show};
@@ -23,5 +25,7 @@ pub use find::{Runnable, find_runnable};
 pub use init::{Initialised, TEMPLATES, Template, init};
 pub use inputs::gather_inputs;
 pub use project::{Opening, Project};
+pub use recordings::recordings;
 pub use refusal::Refusal;
 pub use runs::{Delivered, DriveOptions, Owned, RunSettings, Runs, Verdict};
+pub use status::{AttemptStatus, GateStatus, STATUS_VERSION, Status, StepStatus, Waiting, status};

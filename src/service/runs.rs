@@ -180,6 +180,21 @@ impl Runs {
         Ok(load(self.store.journal().as_ref(), run, watch)?)
     }
 
+    /// A run without an owner as its next owner would find it: attempts of the old owner are over, known or not.
+    ///
+    /// Nothing is written.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn as_restarted(&self, run: &RunId) -> Result<Loaded, Refusal> {
+        let mut loaded = self.load(run, |_, _, _| {})?;
+        if loaded.scheduler.ended().is_none() {
+            let parallel = self.settings.parallel;
+            let _: Vec<Action> = loaded.scheduler.step(loaded.last, Event::Restarted { parallel });
+        }
+        Ok(loaded)
+    }
+
     /// Makes a run of a plan: checks inputs, runtimes, programs and disk, then writes the run down.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ mod workflow;
 mod yaml;
 mod yaml_fault;
 
+pub use builtin::shipped_recordings;
 pub use collect::{load, load_workflow_file};
 pub use discover::project_root;
 pub use schema::workflow_schema;

@@ -28,6 +28,8 @@ use super::{
 const WATCH_AFTER: Duration = Duration::from_millis(5);
 /// How long what a command left behind may go on writing.
 const DRAIN: Duration = Duration::from_millis(500);
+/// How long it may go on once its pipes are closed. An ending process closes them before it is gone.
+const LAST_BREATH: Duration = Duration::from_millis(30);
 
 pub(super) async fn run(
     keeper: &Keeper,
@@ -163,7 +165,8 @@ impl Running {
                 idle.output(Instant::now());
             }
             if self.status.is_some() && self.stdout.is_closed() && self.stderr.is_closed() {
-                self.kill().await;
+                let last = Instant::now() + LAST_BREATH;
+                self.kill_at = self.kill_at.map(|at| at.min(last));
             }
         }
     }

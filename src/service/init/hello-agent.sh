@@ -4,7 +4,7 @@
 set -eu
 
 who=world
-while IFS= read -r line; do
+while IFS= read -r line || [ -n "$line" ]; do
     case $line in
         "Greet "*) who=${line#Greet } && who=${who%.} ;;
     esac

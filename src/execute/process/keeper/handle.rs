@@ -201,7 +201,7 @@ impl Shared {
 /// Hands notices to their commands until the keeper is gone, then kills what a lost keeper left.
 async fn listen(shared: Arc<Shared>, mut child: Child, gone: watch::Sender<bool>) {
     let mut notices = Vec::new();
-    loop {
+    let is_ended = loop {
         let read = shared.socket.async_io(Interest::READABLE, || read_notices(&shared.socket, &mut notices)).await;
         let listeners = shared.listeners();
         for notice in notices.drain(..) {
@@ -211,18 +211,26 @@ async fn listen(shared: Arc<Shared>, mut child: Child, gone: watch::Sender<bool>
             }
         }
         drop(listeners);
-        if !matches!(read, Ok(true)) {
-            break;
+        match read {
+            Ok(true) => {}
+            Ok(false) => break true,
+            Err(_) => break false,
         }
-    }
+    };
     let cleaned = tokio::task::spawn_blocking(move || {
-        // The end of the socket without the end of the process would be a defect; the kill makes both one.
-        let _ = child.kill();
-        let _ = child.wait();
+        // A keeper that ends by itself has killed all, and ends right after its socket does.
+        let is_orderly = is_ended && child.wait().is_ok_and(|status| status.success());
+        if !is_orderly {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
         let mut living = living();
         living.remove(&child.id());
-        kill_adopted(&living);
+        if !is_orderly {
+            kill_adopted(&living);
+        }
     });
+    // Fails only when the runtime itself is ending, and the process with it.
     let _ = cleaned.await;
     // Only now do the commands learn of it, so that a report is never ahead of the last death.
     shared.listeners().take();

@@ -1,0 +1,69 @@
+//! `orch resume` and `orch retry`: go on with a run that nobody drives.
+
+use crate::{
+    cli::{
+        args::{ApprovalArg, OutcomeArg, ResumeArgs, RetryArgs},
+        drive::drive,
+        failure::Failure,
+        session::Session,
+    },
+    config::Flags,
+    scheduler::{Answer, Event},
+    service::{Project, Refusal, Runs, recordings},
+};
+
+fn open(session: &mut Session, parallel: Option<u32>) -> Result<(Project, Runs), Failure> {
+    let flags = Flags::new().with("parallel", "--parallel", parallel.map(|number| number.to_string()).as_deref());
+    let project = session.project_with(flags)?;
+    let runs = Runs::open(project.root(), project.run_settings(session.program.clone()))?;
+    Ok((project, runs))
+}
+
+fn approval(project: &Project, flag: Option<ApprovalArg>) -> Option<ApprovalArg> {
+    flag.or(project.settings().on_approval.map(Into::into))
+}
+
+pub(super) fn run(session: &mut Session, args: &ResumeArgs) -> Result<u8, Failure> {
+    let (project, runs) = open(session, args.parallel)?;
+    let run = runs.find(args.run.as_deref())?;
+    let loaded = runs.load(&run, |_, _, _| {})?;
+    let mut then = Vec::new();
+    match (&args.step, args.outcome) {
+        (Some(step), Some(outcome)) => {
+            // Before the new owner has taken over, what was lost still counts as running.
+            let restarted = runs.as_restarted(&run)?;
+            let instance = runs.unknown(&restarted, step)?;
+            let answer = match outcome {
+                OutcomeArg::Retry => Answer::Retry,
+                OutcomeArg::Done => Answer::Done,
+                OutcomeArg::Failed => Answer::Failed,
+            };
+            then.push(runs.answer(instance, answer));
+        }
+        (None, None) => {}
+        (Some(_), None) | (None, Some(_)) => {
+            let help = format!("orch resume {run} --step STEP --as retry|done|failed");
+            return Err(Refusal::new(2, "E0503", "`--step` and `--as` belong together", help).into());
+        }
+    }
+    if let Some(budget) = args.budget {
+        then.push(Event::BudgetRaised {
+            usd_micros: budget.usd_micros,
+            tokens: budget.tokens,
+            time_ms: budget.time_ms,
+            agents: budget.agents,
+        });
+    }
+    let replay = recordings(project.root(), loaded.scheduler.plan());
+    let owned = runs.resume(&run, replay, then)?;
+    drive(session, &runs, owned, approval(&project, args.on_approval))
+}
+
+pub(super) fn retry(session: &mut Session, args: &RetryArgs) -> Result<u8, Failure> {
+    let (project, runs) = open(session, args.parallel)?;
+    let run = runs.find(args.run.as_deref())?;
+    let loaded = runs.load(&run, |_, _, _| {})?;
+    let replay = recordings(project.root(), loaded.scheduler.plan());
+    let owned = runs.retry(&run, replay)?;
+    drive(session, &runs, owned, approval(&project, args.on_approval))
+}

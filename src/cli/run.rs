@@ -1,0 +1,59 @@
+//! `orch run`: finds, compiles, checks and drives.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    cli::{args::RunArgs, drive::drive, failure::Failure, session::Session},
+    config::Flags,
+    definition::load,
+    plan::Plan,
+    service::{Refusal, Runs, find_runnable, gather_inputs, recordings},
+};
+
+pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> {
+    let flags = Flags::new()
+        .with("parallel", "--parallel", args.parallel.map(|parallel| parallel.to_string()).as_deref())
+        .with("runtime", "--runtime", args.runtime.as_deref());
+    let project = session.project_to_run(flags)?;
+    let mut runnable = find_runnable(&project, &args.name)?;
+    for warning in &runnable.warnings {
+        session.out.talk(&crate::base::render::render(warning, true));
+    }
+    let file = match &args.inputs_file {
+        Some(path) => inputs_file(&session.environment.folder().join(path))?,
+        None => Map::new(),
+    };
+    let pairs: BTreeMap<_, _> = args.inputs.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect();
+    let pairs: Vec<_> = pairs.into_iter().collect();
+    let inputs = gather_inputs(&runnable.plan.inputs, &args.words, &pairs, file)?;
+    set_budget(&mut runnable.plan, args);
+    let runs = Runs::open(project.root(), project.run_settings(session.program.clone()))?;
+    let replay = recordings(project.root(), &runnable.plan);
+    let owned = runs.start(&runnable.plan, inputs, replay)?;
+    let on_approval = args.on_approval.or(project.settings().on_approval.map(Into::into));
+    drive(session, &runs, owned, on_approval)
+}
+
+fn set_budget(plan: &mut Plan, args: &RunArgs) {
+    if let Some(budget) = args.budget {
+        plan.budget.usd_micros = budget.usd_micros.or(plan.budget.usd_micros);
+        plan.budget.tokens = budget.tokens.or(plan.budget.tokens);
+        plan.budget.time_ms = budget.time_ms.or(plan.budget.time_ms);
+        plan.budget.agents = budget.agents.unwrap_or(plan.budget.agents);
+    }
+}
+
+/// Reads an object of inputs from a JSON or YAML file.
+fn inputs_file(path: &std::path::Path) -> Result<Map<String, Value>, Failure> {
+    let fault = |reason: String| {
+        let message = format!("the inputs in {} cannot be read: {reason}", path.display());
+        Failure::from(Refusal::new(2, "E0502", message, "give a JSON or YAML file that holds one mapping"))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
+    match load::value_of(&text).map_err(fault)? {
+        Value::Object(inputs) => Ok(inputs),
+        other => Err(fault(format!("it holds {other}, not a mapping"))),
+    }
+}

@@ -1,0 +1,48 @@
+//! Finds the recordings that may answer for a plan: those beside its workflow, then those built into the binary.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{definition::load::shipped_recordings, plan::Plan, runtime::Replay};
+
+/// Recordings that are read at most, and the bytes of one.
+const FILES_MAX: usize = 200;
+const BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// What can be replayed for a plan. A recording of the project shadows a shipped one for the same inputs.
+#[must_use]
+pub fn recordings(root: &Path, plan: &Plan) -> Replay {
+    let mut texts: Vec<(String, String)> = Vec::new();
+    let beside = root.join(&plan.folder).join("recordings");
+    for folder in [beside, root.join("workflows/recordings")] {
+        for path in yaml_files(&folder) {
+            let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            let small = path.metadata().is_ok_and(|found| found.len() <= BYTES_MAX);
+            if let Ok(text) = fs::read_to_string(&path)
+                && small
+                && !texts.iter().any(|(other, _)| *other == shown)
+            {
+                texts.push((shown, text));
+            }
+        }
+    }
+    let shipped = shipped_recordings().into_iter().map(|(path, text)| (path, text.to_owned()));
+    texts.extend(shipped);
+    // Parsing costs more than looking for the name, and most projects have recordings of other workflows too.
+    texts.retain(|(_, text)| text.contains(plan.name.as_str()));
+    Replay::parse(texts.iter().map(|(path, text)| (path.as_str(), text.as_str())))
+}
+
+fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<_> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml"))
+        .take(FILES_MAX)
+        .collect();
+    files.sort();
+    files
+}

@@ -21,8 +21,11 @@ use plans::Generator;
 use rng::Rng;
 use world::World;
 
-/// Seeds of faults that were found; they always run.
-const KEPT: &[u64] = &[];
+/// Seeds of faults that were found in the scheduler; they always run, in this order: a retry ran what had succeeded;
+/// a check that was lost took a slot; a timer hid that nobody can send a signal; the time budget woke each millisecond
+/// while attempts were being stopped; a question that could not be put was never over; a retry opened more containers
+/// than may run; the same for the question whether to take a step as it is; gates began after a stop.
+const KEPT: &[u64] = &[6, 8, 163, 209, 249, 270, 2608, 1225];
 
 struct Failure {
     seed: u64,

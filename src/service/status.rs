@@ -163,9 +163,10 @@ pub fn next(id: &str, word: &str, owned: bool, waiting: &[WaitingFor], scheduler
     for one in waiting {
         match one {
             WaitingFor::Decision { step, .. } => {
-                let form = scheduler.views().into_iter().any(|view| {
-                    view.path == *step && matches!(view.step.work, crate::plan::Work::Ask { .. })
-                });
+                let form = scheduler
+                    .views()
+                    .into_iter()
+                    .any(|view| view.path == *step && matches!(view.step.work, crate::plan::Work::Ask { .. }));
                 let set = if form { " --set FIELD=VALUE" } else { "" };
                 next.push(format!("orch approve {id} '{step}'{set}"));
                 next.push(format!("orch reject {id} '{step}' --comment 'WHY'"));

@@ -394,7 +394,8 @@ impl Oracle {
                 hold!(open.len() <= bound, "{path} has {} items open of {bound}", open.len());
                 hold!(seen.items <= each.max_items as usize, "{path} takes {} items", seen.items);
                 hold!(seen.openings.len() <= seen.items, "{path} opens more items than there are");
-                let failed = seen.openings.iter().any(|frame| self.frames[frame].failed_at.is_some_and(|at| at < self.clock));
+                let failed =
+                    seen.openings.iter().any(|frame| self.frames[frame].failed_at.is_some_and(|at| at < self.clock));
                 hold!(!failed || step.on_failure == OnFailure::Continue, "{path} opens an item after one failed");
             }
             _ => {}

@@ -196,6 +196,18 @@ pub enum ApprovalArg {
     Approve,
 }
 
+impl ApprovalArg {
+    /// The word, as the settings write it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Fail => "fail",
+            Self::Approve => "approve",
+        }
+    }
+}
+
 /// How an attempt of unknown outcome ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OutcomeArg {

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) fn approve(session: &mut Session, args: &ApproveArgs) -> Result<u8, Failure> {
     let mut fields = Map::new();
-    for pair in &args.set {
+    for pair in &args.fields {
         let value = serde_json::from_str(&pair.value).unwrap_or_else(|_| Value::String(pair.value.clone()));
         fields.insert(pair.name.clone(), value);
     }
@@ -32,13 +32,7 @@ pub(super) fn reject(session: &mut Session, args: &RejectArgs) -> Result<u8, Fai
     decide(session, &args.run, args.step.as_deref(), Decision::Reject { comment }, "rejected")
 }
 
-fn decide(
-    session: &mut Session,
-    run: &str,
-    step: Option<&str>,
-    decision: Decision,
-    word: &str,
-) -> Result<u8, Failure> {
+fn decide(session: &mut Session, run: &str, step: Option<&str>, decision: Decision, word: &str) -> Result<u8, Failure> {
     let runs = runs(session)?;
     let run = runs.find(Some(run))?;
     let delivered = runs.decide(&run, Verdict { step: step.map(str::to_owned), decision })?;

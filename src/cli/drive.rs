@@ -4,10 +4,12 @@
 
 use std::{
     io::{BufRead as _, Write as _},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -17,18 +19,27 @@ use tokio::{
 };
 
 use crate::{
+    base::{RunId, Timestamp},
     cli::{
-        args::ApprovalArg,
         clean::clean,
+        ending::Ending,
         failure::Failure,
-        report::{Ending, Report},
+        live::{Screen, ScreenKind},
+        logs::end_of,
+        report::Look,
         session::Session,
         style::{ASK, paint},
     },
-    driver::{Finish, OnApproval, RunEvent, What, exit_code, parked_exit_code},
+    driver::{Clock, Finish, OnApproval, RunEvent, What, exit_code, parked_exit_code},
+    execute::tree_digest,
     scheduler::{AttemptId, Decision, Event, InstanceId, Strength},
     service::{DriveOptions, Owned, Refusal, Runs, status},
 };
+
+/// How often the live region moves.
+const TICK: Duration = Duration::from_millis(250);
+/// The longest silence without a terminal.
+const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// What a person who is there was asked, and by which words the answer comes back.
 type Questions = mpsc::UnboundedSender<(RunEvent, mpsc::UnboundedSender<Event>)>;
@@ -38,17 +49,19 @@ pub(super) fn drive(
     session: &mut Session,
     runs: &Runs,
     owned: Owned,
-    on_approval: Option<ApprovalArg>,
+    on_approval: OnApproval,
+    root: &Path,
 ) -> Result<u8, Failure> {
-    let on_approval = match on_approval.unwrap_or(ApprovalArg::Wait) {
-        ApprovalArg::Wait => OnApproval::Wait,
-        ApprovalArg::Fail => OnApproval::Fail,
-        ApprovalArg::Approve => OnApproval::Approve,
-    };
     let run = owned.run().clone();
     let asks = on_approval == OnApproval::Wait && session.can_ask();
-    let mut report = Report::new(session, &owned);
-    report.begin(&mut session.out)?;
+    let look = Look {
+        width: Screen::columns(),
+        verbose: session.global.verbose > 0,
+        parallel: Some(owned.parallel()),
+        replayed: owned.is_replayed(),
+        waits: on_approval == OnApproval::Wait,
+    };
+    let mut screen = screen(session, look);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -59,54 +72,102 @@ pub(super) fn drive(
         let (watchers, mut events) = mpsc::unbounded_channel();
         let (inputs, input_events) = mpsc::unbounded_channel();
         let listening = tokio::spawn(listen(inputs.clone(), Arc::clone(&terminated)));
-        let questions = asks.then(ask_people);
-        let options = DriveOptions { on_approval, park: !asks };
-        let driving = runs.drive(owned, options, watchers, input_events);
+        let questions = asks.then(|| ask_people(runs.who().to_owned()));
+        let driving = runs.drive(owned, DriveOptions { on_approval, park: !asks }, watchers, input_events);
         tokio::pin!(driving);
-        let mut beat = tokio::time::interval(report.beat());
-        let mut trouble = None;
+        let mut beat = tokio::time::interval(TICK);
         let finish = loop {
             tokio::select! {
                 biased;
-                event = events.recv(), if !events.is_closed() || !events.is_empty() => {
-                    if let Some(event) = event {
-                        if let Err(failure) = report.event(&mut session.out, &event) {
-                            // Nobody reads any more: the run goes on without words.
-                            trouble.get_or_insert(failure);
-                        }
-                        if let (Some(questions), What::Asking { .. }) = (&questions, &event.what) {
-                            report.pause();
-                            questions.send((event, inputs.clone())).ok();
-                        }
+                Some(event) = events.recv() => {
+                    screen.tell(&event);
+                    if let (Some(questions), What::Asking { .. }) = (&questions, &event.what) {
+                        screen.pause();
+                        questions.send((event, inputs.clone())).ok();
                     }
                 }
                 finish = &mut driving => break finish,
-                _ = beat.tick() => report.tick(&mut session.out),
+                _ = beat.tick() => screen.tick(Clock::start(Timestamp::default()).now()),
             }
         };
         while let Ok(event) = events.try_recv() {
-            report.event(&mut session.out, &event).ok();
+            screen.tell(&event);
         }
         listening.abort();
-        match (finish, trouble) {
-            (Err(refusal), _) => Err(Failure::from(with_run(refusal, run.as_str()))),
-            (Ok(_), Some(Failure::Refused(refusal))) => Err(Failure::Refused(refusal)),
-            (Ok(finish), _) => Ok(finish),
-        }
+        finish.map_err(|refusal| Failure::from(with_run(refusal, run.as_str())))
     });
     // A prompt that still waits for a line must not keep the process.
     runtime.shutdown_background();
-    let loaded = runs.load(&run, |_, _, _| {})?;
-    let now = status(&loaded, None);
-    let (code, ending) = match finish? {
-        Finish::Ended(end) => {
-            let code = if terminated.load(Ordering::Relaxed) && exit_code(&end) == 130 { 143 } else { exit_code(&end) };
-            (code, Ending::Ended)
+    let finish = match finish {
+        Ok(finish) => finish,
+        Err(failure) => {
+            screen.pause();
+            return Err(failure);
         }
-        Finish::Parked(waiting) => (parked_exit_code(&waiting), Ending::Parked),
     };
-    report.end(&mut session.out, &runs.folder(&run)?, &now, ending, code)?;
+    let code = match &finish {
+        Finish::Ended(end) if terminated.load(Ordering::Relaxed) && exit_code(end) == 130 => 143,
+        Finish::Ended(end) => exit_code(end),
+        Finish::Parked(waiting) => parked_exit_code(waiting),
+    };
+    finish_screen(&mut screen, runs, &run, root)?;
+    if let Finish::Ended(end) = &finish
+        && !session.global.json
+        && !session.global.quiet
+    {
+        session.out.data(&outputs_text(&end.outputs))?;
+    }
     Ok(code)
+}
+
+/// The outputs of a run, one `name: value` a line.
+fn outputs_text(outputs: &serde_json::Map<String, Value>) -> String {
+    let line = |(name, value): (&String, &Value)| match value {
+        Value::String(text) => format!("{name}: {}\n", clean(text)),
+        other => format!("{name}: {}\n", clean(&other.to_string())),
+    };
+    outputs.iter().map(line).collect()
+}
+
+/// A screen that fits the flags and the place.
+pub(super) fn screen(session: &Session, look: Look) -> Screen {
+    let kind = ScreenKind::choose(session.global.json, session.global.quiet);
+    Screen::new(kind, look, session.out.choice(), HEARTBEAT)
+}
+
+/// The final block, with what the journal and the run's folder know.
+pub(super) fn finish_screen(screen: &mut Screen, runs: &Runs, run: &RunId, root: &Path) -> Result<(), Failure> {
+    let now = status(&runs.as_restarted(run)?, None);
+    let attempts = runs.folder(run)?.join("attempts");
+    let last_lines = |step: &str| {
+        let wanted = now.steps.iter().rev().find(|other| other.id == step);
+        let attempt = wanted.and_then(|step| {
+            step.history.iter().rev().find(|attempt| matches!(attempt.end, "failed" | "fail" | "error" | "lost"))
+        });
+        attempt.map(|attempt| last_lines_of(&attempts.join(&attempt.id))).unwrap_or_default()
+    };
+    let mut proof = Vec::new();
+    if now.status == "succeeded" {
+        proof.push(format!("folder  {}", root.display()));
+        if let Ok(tree) = tree_digest(root) {
+            proof.push(format!("tree    {tree}"));
+        }
+    }
+    let next = (now.status == "succeeded").then(|| format!("orch status {run}"));
+    screen.finish(&Ending { last_lines: &last_lines, proof, next });
+    Ok(())
+}
+
+/// The last lines that an attempt has printed.
+fn last_lines_of(folder: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    for name in ["stdout.log", "stderr.log"] {
+        if let Some(text) = end_of(&folder.join(name), Some(10)) {
+            lines.extend(clean(&text).lines().map(str::to_owned).filter(|line| !line.trim().is_empty()));
+        }
+    }
+    let first = lines.len().saturating_sub(10);
+    lines.split_off(first)
 }
 
 fn with_run(mut refusal: Refusal, run: &str) -> Refusal {
@@ -116,11 +177,9 @@ fn with_run(mut refusal: Refusal, run: &str) -> Refusal {
 
 /// Turns signals into cancels: gentle first, then hard.
 async fn listen(inputs: mpsc::UnboundedSender<Event>, terminated: Arc<AtomicBool>) {
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    ) else {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
         return;
     };
     let mut strength = Strength::Gentle;
@@ -136,7 +195,7 @@ async fn listen(inputs: mpsc::UnboundedSender<Event>, terminated: Arc<AtomicBool
 }
 
 /// Starts the thread that asks, one question after the other.
-fn ask_people() -> Questions {
+fn ask_people(who: String) -> Questions {
     let (sender, mut receiver) = mpsc::unbounded_channel::<(RunEvent, mpsc::UnboundedSender<Event>)>();
     std::thread::spawn(move || {
         while let Some((event, inputs)) = receiver.blocking_recv() {
@@ -144,7 +203,7 @@ fn ask_people() -> Questions {
                 && let Some(attempt) = attempt_of(&attempt)
                 && let Some(decision) = ask(&step, &shown, form)
             {
-                let by = std::env::var("USER").unwrap_or_else(|_| "terminal".to_owned());
+                let by = who.clone();
                 inputs.send(Event::Decided { attempt, subject, decision, by }).ok();
             }
         }

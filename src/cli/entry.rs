@@ -7,13 +7,13 @@ use clap::{Parser as _, error::ErrorKind};
 use crate::{
     cli::{
         args::{Cli, Verb},
-        check, completions, doctor,
+        check, completions, decide, doctor,
         exit::Exit,
         explain,
         failure::Failure,
-        help, init, list, plan, schema,
+        help, init, list, logs, plan, resume, run, runs, schema,
         session::Session,
-        show,
+        show, watch,
     },
     config::Environment,
     service::Refusal,
@@ -52,20 +52,17 @@ fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Explain(args) => explain::run(session, &args),
         Verb::Completions(args) => completions::run(session, &args),
         Verb::Help(args) => help::run(session, &args),
-        // The verbs about runs: one function each, in a file of its own name, `fn run(&mut Session, &XArgs)`.
-        Verb::Run(_)
-        | Verb::Watch(_)
-        | Verb::Runs(_)
-        | Verb::Status(_)
-        | Verb::Logs(_)
-        | Verb::Inbox(_)
-        | Verb::Approve(_)
-        | Verb::Reject(_)
-        | Verb::Resume(_)
-        | Verb::Retry(_)
-        | Verb::Cancel(_) => {
-            Err(Refusal::new(70, "E0599", "this verb is not connected", "build the branch that connects it").into())
-        }
+        Verb::Run(args) => run::run(session, &args),
+        Verb::Watch(args) => watch::run(session, &args),
+        Verb::Runs(args) => runs::list(session, &args),
+        Verb::Status(args) => runs::show(session, &args),
+        Verb::Logs(args) => logs::run(session, &args),
+        Verb::Inbox(args) => runs::inbox(session, &args),
+        Verb::Approve(args) => decide::approve(session, &args),
+        Verb::Reject(args) => decide::reject(session, &args),
+        Verb::Resume(args) => resume::run(session, &args),
+        Verb::Retry(args) => resume::retry(session, &args),
+        Verb::Cancel(args) => decide::cancel(session, &args),
     }
 }
 

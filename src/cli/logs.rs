@@ -63,7 +63,7 @@ pub(super) fn run(session: &mut Session, args: &LogsArgs) -> Result<u8, Failure>
 }
 
 /// The end of a file; `None` where there is none.
-fn end_of(path: &Path, lines: Option<usize>) -> Option<String> {
+pub(super) fn end_of(path: &Path, lines: Option<usize>) -> Option<String> {
     let mut file = File::open(path).ok()?;
     let size = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(size.saturating_sub(FILE_MAX))).ok()?;

@@ -7,7 +7,9 @@ mod args;
 mod check;
 mod clean;
 mod completions;
+mod decide;
 mod doctor;
+mod drive;
 mod ending;
 mod entry;
 mod exit;
@@ -18,13 +20,18 @@ mod init;
 mod list;
 mod live;
 mod log;
+mod logs;
 mod out;
 mod plan;
 mod report;
+mod resume;
+mod run;
+mod runs;
 mod schema;
 mod session;
 mod show;
 mod style;
+mod watch;
 
 pub use args::{
     ApprovalArg, ApproveArgs, BudgetArg, CancelArgs, Cli, ColorArg, Global, InboxArgs, LogsArgs, OutcomeArg, Pair,

@@ -10,19 +10,26 @@ use crate::cli::failure::Failure;
 pub struct Out {
     data: AutoStream<Stdout>,
     talk: AutoStream<Stderr>,
+    choice: ColorChoice,
 }
 
 impl Out {
     /// Streams with that choice of colours; `Auto` looks at the terminal, `NO_COLOR`, `CLICOLOR` and `CLICOLOR_FORCE`.
     #[must_use]
     pub fn new(choice: ColorChoice) -> Self {
-        Self { data: AutoStream::new(io::stdout(), choice), talk: AutoStream::new(io::stderr(), choice) }
+        Self { data: AutoStream::new(io::stdout(), choice), talk: AutoStream::new(io::stderr(), choice), choice }
     }
 
     /// Whether data goes out with colours.
     #[must_use]
     pub fn has_colours(&self) -> bool {
         self.data.current_choice() != ColorChoice::Never
+    }
+
+    /// The choice it was made with.
+    #[must_use]
+    pub fn choice(&self) -> ColorChoice {
+        self.choice
     }
 
     /// Writes data. ANSI styles in it are dropped where there are no colours.

@@ -12,19 +12,23 @@ use crate::{
     service::{Project, Refusal, Runs, recordings},
 };
 
-fn open(session: &mut Session, parallel: Option<u32>) -> Result<(Project, Runs), Failure> {
-    let flags = Flags::new().with("parallel", "--parallel", parallel.map(|number| number.to_string()).as_deref());
+fn open(
+    session: &mut Session,
+    parallel: Option<u32>,
+    on_approval: Option<ApprovalArg>,
+) -> Result<(Project, Runs), Failure> {
+    let flags = Flags::new().with("parallel", "--parallel", parallel).with(
+        "on_approval",
+        "--on-approval",
+        on_approval.map(ApprovalArg::word),
+    );
     let project = session.project_with(flags)?;
     let runs = Runs::open(project.root(), project.run_settings(session.program.clone()))?;
     Ok((project, runs))
 }
 
-fn approval(project: &Project, flag: Option<ApprovalArg>) -> Option<ApprovalArg> {
-    flag.or(project.settings().on_approval.map(Into::into))
-}
-
 pub(super) fn run(session: &mut Session, args: &ResumeArgs) -> Result<u8, Failure> {
-    let (project, runs) = open(session, args.parallel)?;
+    let (project, runs) = open(session, args.parallel, args.on_approval)?;
     let run = runs.find(args.run.as_deref())?;
     let loaded = runs.load(&run, |_, _, _| {})?;
     let mut then = Vec::new();
@@ -56,14 +60,14 @@ pub(super) fn run(session: &mut Session, args: &ResumeArgs) -> Result<u8, Failur
     }
     let replay = recordings(project.root(), loaded.scheduler.plan());
     let owned = runs.resume(&run, replay, then)?;
-    drive(session, &runs, owned, approval(&project, args.on_approval))
+    drive(session, &runs, owned, project.settings().on_approval, project.root())
 }
 
 pub(super) fn retry(session: &mut Session, args: &RetryArgs) -> Result<u8, Failure> {
-    let (project, runs) = open(session, args.parallel)?;
+    let (project, runs) = open(session, args.parallel, args.on_approval)?;
     let run = runs.find(args.run.as_deref())?;
     let loaded = runs.load(&run, |_, _, _| {})?;
     let replay = recordings(project.root(), loaded.scheduler.plan());
     let owned = runs.retry(&run, replay)?;
-    drive(session, &runs, owned, approval(&project, args.on_approval))
+    drive(session, &runs, owned, project.settings().on_approval, project.root())
 }

@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::{
-    cli::{args::RunArgs, drive::drive, failure::Failure, session::Session},
+    cli::{
+        args::{ApprovalArg, RunArgs},
+        drive::drive,
+        failure::Failure,
+        session::Session,
+    },
     config::Flags,
     definition::load,
     plan::Plan,
@@ -14,8 +19,9 @@ use crate::{
 
 pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> {
     let flags = Flags::new()
-        .with("parallel", "--parallel", args.parallel.map(|parallel| parallel.to_string()).as_deref())
-        .with("runtime", "--runtime", args.runtime.as_deref());
+        .with("parallel", "--parallel", args.parallel)
+        .with("runtime", "--runtime", args.runtime.as_deref())
+        .with("on_approval", "--on-approval", args.on_approval.map(ApprovalArg::word));
     let project = session.project_to_run(flags)?;
     let mut runnable = find_runnable(&project, &args.name)?;
     for warning in &runnable.warnings {
@@ -32,8 +38,7 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
     let runs = Runs::open(project.root(), project.run_settings(session.program.clone()))?;
     let replay = recordings(project.root(), &runnable.plan);
     let owned = runs.start(&runnable.plan, inputs, replay)?;
-    let on_approval = args.on_approval.or(project.settings().on_approval.map(Into::into));
-    drive(session, &runs, owned, on_approval)
+    drive(session, &runs, owned, project.settings().on_approval, project.root())
 }
 
 fn set_budget(plan: &mut Plan, args: &RunArgs) {
@@ -52,7 +57,7 @@ fn inputs_file(path: &std::path::Path) -> Result<Map<String, Value>, Failure> {
         Failure::from(Refusal::new(2, "E0502", message, "give a JSON or YAML file that holds one mapping"))
     };
     let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
-    match load::value_of(&text).map_err(fault)? {
+    match load::value_of(path, &text).map_err(fault)? {
         Value::Object(inputs) => Ok(inputs),
         other => Err(fault(format!("it holds {other}, not a mapping"))),
     }

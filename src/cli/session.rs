@@ -44,6 +44,14 @@ impl Session {
         self.open(Opening::Search, Flags::new())
     }
 
+    /// Opens the project around the folder of `-C`, with flags.
+    ///
+    /// # Errors
+    /// When the folder is not there, or the settings or flags have faults.
+    pub fn project_with(&mut self, flags: Flags) -> Result<Project, Failure> {
+        self.open(Opening::Search, flags)
+    }
+
     /// Opens the project for `run`: the folder of `-C` is made and becomes the root.
     ///
     /// # Errors

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use crate::{
+    base::Timestamp,
     cli::{
         args::WatchArgs,
+        drive::{finish_screen, screen},
         failure::Failure,
-        report::{Ending, Report},
+        live::Screen,
+        report::Look,
         session::Session,
     },
-    driver::{exit_code, follow, narrate, parked_exit_code},
-    service::{Runs, status},
+    driver::{Clock, exit_code, follow, narrate, parked_exit_code},
+    runtime::Replay,
+    service::{Refusal, Runs},
 };
 
 /// How often the journal is looked at.
@@ -22,28 +26,35 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> Result<u8, Failure
     let run = runs.find(args.run.as_deref())?;
     let mut events = Vec::new();
     let mut loaded = runs.load(&run, |scheduler, at, notice| events.extend(narrate(scheduler, at, notice)))?;
-    let mut report = Report::watching(session, &loaded);
-    report.begin(&mut session.out)?;
+    let look = Look {
+        width: Screen::columns(),
+        verbose: session.global.verbose > 0,
+        parallel: None,
+        replayed: loaded.scheduler.default_runtime() == Some(Replay::NAME),
+        waits: true,
+    };
+    let mut screen = screen(session, look);
     loop {
         // The owner is looked for before the journal is read, so that its last words are not missed.
         let owner = runs.owner(&run)?;
         let journal = runs.journal();
         follow(journal.as_ref(), &mut loaded, |scheduler, at, notice| events.extend(narrate(scheduler, at, notice)))
-            .map_err(crate::service::Refusal::from)?;
+            .map_err(Refusal::from)?;
         for event in events.drain(..) {
-            report.event(&mut session.out, &event)?;
+            screen.tell(&event);
+        }
+        if screen.is_closed() {
+            return Ok(0);
         }
         let ended = loaded.scheduler.ended();
         if ended.is_some() || owner.is_none() {
-            let (code, ending) = match ended {
-                Some(end) => (exit_code(end), Ending::Ended),
-                None => (parked_exit_code(&loaded.scheduler.waiting_for()), Ending::Parked),
-            };
-            let now = if ended.is_some() { status(&loaded, None) } else { status(&runs.as_restarted(&run)?, None) };
-            report.end(&mut session.out, &runs.folder(&run)?, &now, ending, code)?;
-            return Ok(code);
+            finish_screen(&mut screen, &runs, &run, project.root())?;
+            return Ok(match ended {
+                Some(end) => exit_code(end),
+                None => parked_exit_code(&loaded.scheduler.waiting_for()),
+            });
         }
-        report.tick(&mut session.out);
+        screen.tick(Clock::start(Timestamp::default()).now());
         std::thread::sleep(PAUSE);
     }
 }

@@ -256,3 +256,11 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
+
+/// The digest of a folder's tree, without an executor: for the last lines of a run. Blocks while it reads.
+///
+/// # Errors
+/// See [`Executor::tree`].
+pub fn tree_digest(workspace: &Path) -> Result<Digest, TreeFault> {
+    Trees::default().digest(workspace)
+}

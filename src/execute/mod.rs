@@ -15,5 +15,5 @@ mod tree;
 
 pub use assignment::{Assignment, CommandText, Place};
 pub use changed::{Baseline, BaselineError};
-pub use executor::Executor;
+pub use executor::{Executor, tree_digest};
 pub use tree::TreeFault;

@@ -109,6 +109,12 @@ impl Runs {
         self.store.journal()
     }
 
+    /// Who decides, for the record.
+    #[must_use]
+    pub fn who(&self) -> &str {
+        &self.settings.who
+    }
+
     /// The folder of a run.
     ///
     /// # Errors
@@ -587,6 +593,16 @@ impl Owned {
     #[must_use]
     pub fn plan(&self) -> &Arc<Plan> {
         self.loaded.scheduler.plan()
+    }
+
+    /// Attempts at once.
+    #[must_use]
+    pub fn parallel(&self) -> u32 {
+        let parallel = self.first.iter().find_map(|event| match event {
+            Event::RunStarted { parallel, .. } | Event::Restarted { parallel } => Some(*parallel),
+            _ => None,
+        });
+        parallel.unwrap_or(1)
     }
 
     /// Whether agents that name no runtime are replayed.

@@ -99,9 +99,37 @@ fn every_run_obeys_the_rules() {
 
 #[test]
 fn the_same_seed_gives_the_same_journal() {
-    for seed in 0..50 {
-        if let (Ok(first), Ok(second)) = (simulate(seed), simulate(seed)) {
-            assert!(first.journal == second.journal, "seed {seed} gives two journals");
+    for seed in 0..100 {
+        let journal =
+            |world: Result<World, Failure>| world.unwrap_or_else(|failure| panic!("{}", failure.words)).journal;
+        assert!(journal(simulate(seed)) == journal(simulate(seed)), "seed {seed} gives two journals");
+    }
+}
+
+/// The harness must be able to fail: each planted fault is found within so many seeds.
+#[cfg(feature = "planted")]
+#[test]
+fn every_planted_fault_is_found() {
+    use orch::scheduler::planted::{Bug, plant};
+
+    const SEEDS: u64 = 2_000;
+    let mut missed = Vec::new();
+    std::panic::set_hook(Box::new(|_| {}));
+    for bug in Bug::ALL {
+        plant(Some(bug));
+        let found = (0..SEEDS).find_map(|seed| simulate(seed).err());
+        plant(None);
+        match found {
+            Some(failure) => {
+                let first = failure.words.lines().next().unwrap_or_default().to_owned();
+                eprintln!("{:24} {:5} seeds  {first:.100}", format!("{bug:?}"), failure.seed + 1);
+            }
+            None => {
+                eprintln!("{:24}  none", format!("{bug:?}"));
+                missed.push(bug);
+            }
         }
     }
+    drop(std::panic::take_hook());
+    assert!(missed.is_empty(), "planted and not found within {SEEDS} seeds: {missed:?}");
 }

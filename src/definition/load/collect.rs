@@ -180,3 +180,26 @@ impl Collector {
         faults.add(fault);
     }
 }
+
+/// The value of a YAML or JSON text that is no definition: inputs from a file.
+///
+/// # Errors
+/// The first fault, one line, with its line and column.
+pub fn value_of(path: &Path, text: &str) -> Result<serde_json::Value, String> {
+    let source = crate::base::Source::new(path, text);
+    let mut faults = Faults::new(&source);
+    let node = super::yaml::parse(&source, 0..text.len(), &mut faults);
+    match (node, faults.failed()) {
+        (Some(node), false) => Ok(node.to_json()),
+        _ => {
+            let fault = faults.into_sorted().into_iter().next();
+            Err(fault.map_or_else(
+                || "it is empty".to_owned(),
+                |fault| {
+                    let place = source.position(fault.span.start);
+                    format!("{}:{}: {}", place.line, place.column, fault.message)
+                },
+            ))
+        }
+    }
+}

@@ -34,6 +34,6 @@ mod yaml;
 mod yaml_fault;
 
 pub use builtin::shipped_recordings;
-pub use collect::{load, load_workflow_file};
+pub use collect::{load, load_workflow_file, value_of};
 pub use discover::project_root;
 pub use schema::workflow_schema;

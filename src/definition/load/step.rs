@@ -1,15 +1,18 @@
 //! A list of steps: ids, and the keys that any kind of step may have.
 
+use std::collections::HashSet;
+
 use crate::{
     base::{Span, Spanned, codes::definition as codes},
     definition::{
         load::{
             keys::{JOIN, RECOVERY, RETRY, STEP},
-            names::{Names, is_id, legal_id},
+            names::{Names, check_id, is_id, legal_id},
             node::{Entry, Node},
             reader::Reader,
             shape::{Fields, wrong_type},
             step_kind::{Class, Known},
+            unsupported,
             workflow::ON_FAILURE,
         },
         workflow::{Context, Join, Recovery, Retry, RetryOn, Step, StepKind, Workspace},
@@ -166,12 +169,14 @@ impl Reader<'_, '_> {
             );
             return None;
         };
-        let mut names = Names::default();
         let mut needs = Vec::new();
-        for item in items {
-            if let Some(id) = self.id("needs", "a step id", item, false) {
-                names.claim(&id, "needs", self.faults);
+        let mut seen = HashSet::new();
+        for id in items.iter().filter_map(|item| self.id("needs", "a step id", item, false)).collect::<Vec<_>>() {
+            if seen.insert(id.value.clone()) {
                 needs.push(id);
+            } else {
+                let message = format!("`{}` is needed twice", id.value);
+                self.faults.error(codes::DUPLICATE_NAME, id.span, message, "second time here", "keep one of them");
             }
         }
         Some(needs)
@@ -245,11 +250,9 @@ impl Reader<'_, '_> {
         let context = if text.value == "fresh" {
             Context::Fresh
         } else if let Some(id) = step("fork:") {
-            Context::Fork(crate::definition::load::names::check_id(&id, "a step id", false, self.faults).then_some(id)?)
+            Context::Fork(check_id(&id, "a step id", false, self.faults).then_some(id)?)
         } else if let Some(id) = step("share:") {
-            Context::Share(
-                crate::definition::load::names::check_id(&id, "a step id", false, self.faults).then_some(id)?,
-            )
+            Context::Share(check_id(&id, "a step id", false, self.faults).then_some(id)?)
         } else {
             let words = [("fresh", ()), ("fork:STEP", ()), ("share:STEP", ())];
             self.word("context", &text, &words, "")?;
@@ -272,7 +275,7 @@ impl Reader<'_, '_> {
                     "declare `merge: { order: as_finished }` beside it; today, as worktrees are not supported in this version, leave out `workspace:`",
                 );
             } else {
-                self.unsupported(&crate::definition::load::unsupported::WORKTREE, entry.value.span);
+                self.unsupported(&unsupported::WORKTREE, entry.value.span, self.faults.count());
             }
             return None;
         }

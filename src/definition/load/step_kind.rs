@@ -194,7 +194,7 @@ impl Reader<'_, '_> {
                     fields.take("as").and_then(|entry| self.id("as", "the name of an item", &entry.value, true));
                 let max_parallel = self.whole(fields.take("max_parallel"), 1, 1000);
                 let max_items = self.whole(fields.take("max_items"), 1, 20_000);
-                let steps = self.inner_steps(fields);
+                let steps = self.inner_steps(fields, Each);
                 Some(StepKind::Each { items: items?, binding, max_parallel, max_items, steps })
             }
             Loop => self.repeat(fields),
@@ -206,11 +206,11 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn inner_steps(&mut self, fields: &mut Fields<'_, '_>) -> Vec<crate::definition::workflow::Step> {
+    fn inner_steps(&mut self, fields: &mut Fields<'_, '_>, class: Class) -> Vec<crate::definition::workflow::Step> {
         match fields.take("steps") {
             Some(entry) => self.steps(entry),
             None => {
-                fields.missing("steps", self.faults);
+                fields.missing("steps", class.with_article(), Some(class.word()), self.faults);
                 Vec::new()
             }
         }
@@ -353,7 +353,7 @@ impl Reader<'_, '_> {
             ),
             None => (None, None, None),
         };
-        let steps = self.inner_steps(fields);
+        let steps = self.inner_steps(fields, Loop);
         Some(StepKind::Loop { max: max?, until, on_max: on_max.unwrap_or_default(), steps })
     }
 }

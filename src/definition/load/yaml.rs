@@ -11,7 +11,7 @@ use std::{
     rc::Rc,
 };
 
-use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span as Mark, Tag};
+use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span as Mark, StructureStyle, Tag};
 
 use crate::{
     base::{Diagnostic, Source, Span, codes::definition as codes},
@@ -57,7 +57,8 @@ pub(super) fn parse<'a>(source: &'a Source, range: Range<usize>, faults: &mut Fa
         match step {
             Ok((event, mark)) => builder.event(event, &mark).ok()?,
             Err(error) => {
-                let fault = yaml_fault::fault(builder.faults.source(), range.start, text, &error);
+                let bracket = builder.stack.iter().rev().find(|frame| frame.flow).map(|frame| frame.start);
+                let fault = yaml_fault::fault(builder.faults.source(), range.start, text, &error, bracket);
                 builder.faults.add(fault);
                 return None;
             }
@@ -72,6 +73,8 @@ struct Frame<'a> {
     start: usize,
     anchor: usize,
     broken: bool,
+    /// Whether it is written with brackets.
+    flow: bool,
     body: Body<'a>,
 }
 
@@ -105,11 +108,14 @@ impl<'a> Builder<'a, '_> {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return Err(self.limit(
+                    self.faults.error(
+                        codes::YAML_LIMIT,
                         self.span(mark),
-                        "one document a file",
+                        "more than one document in a file",
+                        "a second one starts here",
                         "remove the `---` between them, or make two files",
-                    ));
+                    );
+                    return Err(Stopped);
                 }
                 Ok(())
             }
@@ -119,14 +125,14 @@ impl<'a> Builder<'a, '_> {
                 let kind = Kind::Scalar { text, plain };
                 self.complete(Node { span: self.span(mark), weight: 1, depth: 1, kind }, anchor)
             }
-            Event::SequenceStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
                 self.tag(tag.as_deref(), mark);
-                self.open(Body::List(Vec::new()), anchor, mark)
+                self.open(Body::List(Vec::new()), style, anchor, mark)
             }
-            Event::MappingStart(_, anchor, tag) => {
+            Event::MappingStart(style, anchor, tag) => {
                 self.tag(tag.as_deref(), mark);
                 let body = Body::Map { entries: Vec::new(), key: None, seen: HashSet::new(), merges: Vec::new() };
-                self.open(body, anchor, mark)
+                self.open(body, style, anchor, mark)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(mark),
             Event::Alias(id) => self.alias(id, mark),
@@ -160,7 +166,7 @@ impl<'a> Builder<'a, '_> {
         false
     }
 
-    fn open(&mut self, body: Body<'a>, anchor: usize, mark: &Mark) -> Result<(), Stopped> {
+    fn open(&mut self, body: Body<'a>, style: StructureStyle, anchor: usize, mark: &Mark) -> Result<(), Stopped> {
         if self.stack.len() >= usize::from(DEPTH_MAX) {
             return Err(self.limit(
                 self.span(mark),
@@ -169,7 +175,7 @@ impl<'a> Builder<'a, '_> {
             ));
         }
         let start = self.base + mark.byte_range().unwrap_or(0..0).start;
-        self.stack.push(Frame { start, anchor, broken: false, body });
+        self.stack.push(Frame { start, anchor, broken: false, flow: style == StructureStyle::Flow, body });
         Ok(())
     }
 

@@ -7,18 +7,32 @@ use serde_yaml::granit_parser::{ErrorKind, ScanError};
 use crate::base::{Diagnostic, Source, Span, codes::definition as codes};
 
 /// The diagnostic of a syntax error in `text`, which starts at byte `base` of the source.
-pub(super) fn fault(source: &Arc<Source>, base: usize, text: &str, error: &ScanError) -> Diagnostic {
-    let offset = error.marker().byte_offset().unwrap_or(0).min(text.len());
-    let (message, cause, help) = words(error.kind());
-    Diagnostic::error(codes::YAML_SYNTAX, source, span(text, base, offset), message).cause(cause).help(help)
+///
+/// `bracket` is the innermost bracket that was open there: if it stands on an earlier line, it is the likely cause.
+pub(super) fn fault(
+    source: &Arc<Source>,
+    base: usize,
+    text: &str,
+    error: &ScanError,
+    bracket: Option<usize>,
+) -> Diagnostic {
+    let mut offset = error.marker().byte_offset().unwrap_or(0).min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    let forgotten = bracket.filter(|open| text[open - base..offset.max(open - base)].contains('\n'));
+    let (message, cause, help) = if forgotten.is_some() { BRACKET } else { words(error.kind()) };
+    let fault =
+        Diagnostic::error(codes::YAML_SYNTAX, source, span(text, base, offset), message).cause(cause).help(help);
+    match forgotten {
+        Some(open) => fault.label(Span::new(open..open + 1), "opened here"),
+        None => fault,
+    }
 }
 
 /// The character at the fault; at the end of a text, its last character.
 fn span(text: &str, base: usize, offset: usize) -> Span {
     let mut start = offset;
-    while !text.is_char_boundary(start) {
-        start -= 1;
-    }
     if text[start..].trim().is_empty() {
         start = text.trim_end().char_indices().next_back().map_or(0, |(last, _)| last);
     }
@@ -76,7 +90,6 @@ fn words(kind: &ErrorKind) -> (&'static str, &'static str, &'static str) {
         ErrorKind::ExpectedBlockMappingKey
         | ErrorKind::InvalidIndentation
         | ErrorKind::InvalidBlockScalarIndent
-        | ErrorKind::InvalidQuotedScalarIndent
         | ErrorKind::InvalidFlowScalarIndent
         | ErrorKind::MappingKeyNotAllowed
         | ErrorKind::ExpectedBlockSequenceEntry => INDENTATION,
@@ -91,6 +104,11 @@ fn words(kind: &ErrorKind) -> (&'static str, &'static str, &'static str) {
         | ErrorKind::TabInIndentation
         | ErrorKind::TabInPlainScalar => TAB,
         ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => QUOTE,
+        ErrorKind::InvalidQuotedScalarIndent => (
+            "a quoted text is not closed",
+            "it goes on into this line, which is not indented for it",
+            "add the closing quote to the line above; inside '…' a quote is written ''",
+        ),
         ErrorKind::UnknownQuotedScalarEscape
         | ErrorKind::InvalidQuotedScalarHexEscape
         | ErrorKind::InvalidUnicodeEscape

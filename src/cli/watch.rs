@@ -14,7 +14,7 @@ use crate::{
     },
     driver::{Clock, exit_code, follow, narrate, parked_exit_code},
     runtime::Replay,
-    service::{Refusal, Runs},
+    service::{Refusal, Runs, begun},
 };
 
 /// How often the journal is looked at.
@@ -34,6 +34,7 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> Result<u8, Failure
         waits: true,
     };
     let mut screen = screen(session, look);
+    screen.tell(&begun(&loaded, loaded.summary.started, false));
     loop {
         // The owner is looked for before the journal is read, so that its last words are not missed.
         let owner = runs.owner(&run)?;

@@ -59,7 +59,7 @@ pub(super) fn drive(
         verbose: session.global.verbose > 0,
         parallel: Some(owned.parallel()),
         replayed: owned.is_replayed(),
-        waits: on_approval == OnApproval::Wait,
+        waits: on_approval == OnApproval::Wait && !asks,
     };
     let mut screen = screen(session, look);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -148,9 +148,9 @@ pub(super) fn finish_screen(screen: &mut Screen, runs: &Runs, run: &RunId, root:
     };
     let mut proof = Vec::new();
     if now.status == "succeeded" {
-        proof.push(format!("folder  {}", root.display()));
+        proof.push(("folder", root.display().to_string()));
         if let Ok(tree) = tree_digest(root) {
-            proof.push(format!("tree    {tree}"));
+            proof.push(("tree", tree.to_string()));
         }
     }
     let next = (now.status == "succeeded").then(|| format!("orch status {run}"));
@@ -222,19 +222,21 @@ fn ask(step: &str, shown: &str, form: bool) -> Option<Decision> {
     let mut say = |text: &str| {
         talk.write_all(text.as_bytes()).and_then(|()| talk.flush()).ok();
     };
-    say(&format!("\n{} {step}\n{}\n", paint(ASK, "ASK"), indent(&clean(shown))));
+    // The report has just shown what is asked; several questions may wait, so each is named.
+    say(&format!("{} {}\n", paint(ASK, "     ASK"), clean(step)));
     if form {
         say("  fill in the form from another terminal: orch approve --set FIELD=VALUE …\n");
         return None;
     }
     loop {
-        say("  [y] yes   [n] no, with a comment   [l] leave it waiting > ");
+        say("  [y] yes   [n] no, with a comment   [d] details   [l] leave it waiting > ");
         let mut line = String::new();
         if std::io::stdin().lock().read_line(&mut line).unwrap_or(0) == 0 {
             return None;
         }
         match line.trim() {
             "y" | "yes" => return Some(Decision::Approve { fields: Value::Null }),
+            "d" | "details" => say(&indent(&clean(shown))),
             "l" | "later" => {
                 say("  it waits; Ctrl-C ends the run, `orch approve` and `orch reject` decide from anywhere\n");
                 return None;

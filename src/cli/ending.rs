@@ -23,8 +23,8 @@ const EVIDENCE_LINES_MAX: usize = 10;
 pub struct Ending<'a> {
     /// The last lines that a failed step has printed; none where nothing was kept.
     pub last_lines: &'a dyn Fn(&str) -> Vec<String>,
-    /// More proof, one line each: the folder, the hash of the tree.
-    pub proof: Vec<String>,
+    /// More proof, each with its label of at most eight characters: the folder, the hash of the tree.
+    pub proof: Vec<(&'static str, String)>,
     /// A command for after a success.
     pub next: Option<String>,
 }
@@ -66,8 +66,8 @@ fn ended(
             let _ =
                 writeln!(text, "   proof: {} gate{} passed{before}", report.gates_passed, plural(report.gates_passed));
         }
-        for line in &ending.proof {
-            let _ = writeln!(text, "          {}", clean(line).replace('\n', " "));
+        for (label, line) in &ending.proof {
+            let _ = writeln!(text, "{label:>8}: {}", clean(line).replace('\n', " "));
         }
         let next = ending.next.clone().unwrap_or_else(|| format!("orch status {}", report.run));
         let _ = writeln!(text, "    {} {next}", paint(BOLD, "next:"));

@@ -190,9 +190,10 @@ pub fn keeper_of(parent: i32) -> Option<i32> {
         .filter_map(|task| fs::read_to_string(task.path().join("children")).ok())
         .collect::<Vec<_>>()
         .join(" ");
-    children.split_whitespace().filter_map(|pid| pid.parse().ok()).find(|pid: &i32| {
-        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(b"__keeper\0"))
-    })
+    children
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .find(|pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.ends_with(b"__keeper\0")))
 }
 
 /// Everything alive that belongs to a run: by its cookie, or by a mark among its arguments.
@@ -294,8 +295,7 @@ impl<'a> Trial<'a> {
     /// Drives the run to its end with at most so many kills. Gives its last status.
     pub fn drive(&mut self, kills: u32) -> Value {
         let mark = format!("mark={}", self.mark);
-        let mut next: Vec<String> =
-            ["run", "durable", "-i", &mark, "--parallel", "6"].map(str::to_owned).to_vec();
+        let mut next: Vec<String> = ["run", "durable", "-i", &mark, "--parallel", "6"].map(str::to_owned).to_vec();
         for _ in 0..200 {
             let killing = self.figures.kills < kills && self.rng.chance(90);
             let (code, victim) = self.launch(&next, killing);

@@ -98,6 +98,8 @@ pub enum Delivered {
     ToOwner(Owner),
     /// It is written; `orch resume` goes on.
     Written,
+    /// It is written, and it has ended the run.
+    Ended,
 }
 
 impl Runs {
@@ -184,11 +186,7 @@ impl Runs {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn load(
-        &self,
-        run: &RunId,
-        watch: impl FnMut(&Scheduler, Timestamp, &Notice),
-    ) -> Result<Loaded, Refusal> {
+    pub fn load(&self, run: &RunId, watch: impl FnMut(&Scheduler, Timestamp, &Notice)) -> Result<Loaded, Refusal> {
         Ok(load(self.store.journal().as_ref(), run, watch)?)
     }
 
@@ -558,7 +556,7 @@ impl Runs {
             match self.write(run, Some(&event)) {
                 // Somebody has taken the run in this very moment.
                 Err(refusal) if refusal.id == OWNED => {}
-                written => return written.map(|()| Delivered::Written),
+                written => return written,
             }
         }
         let body = serde_json::to_vec(&event).map_err(|error| {
@@ -571,20 +569,22 @@ impl Runs {
         }
         match self.write(run, None) {
             // The next owner begins with what was left for the last one.
-            Err(refusal) if refusal.id == OWNED => {}
-            written => written?,
+            Err(refusal) if refusal.id == OWNED => Ok(Delivered::Written),
+            written => written,
         }
-        Ok(Delivered::Written)
     }
 
     /// Writes what was left for an owner, and this event, into a run without one.
-    fn write(&self, run: &RunId, event: Option<&Event>) -> Result<(), Refusal> {
+    fn write(&self, run: &RunId, event: Option<&Event>) -> Result<Delivered, Refusal> {
         let _lock = self.take(run)?;
         let mut loaded = self.load(run, |_, _, _| {})?;
         let left = self.store.journal().decisions_after(run, DecisionId::default())?;
         let mut events: Vec<Event> = left.iter().filter_map(decode_decision).chain(event.cloned()).collect();
-        if events.is_empty() || loaded.scheduler.ended().is_some() {
-            return Ok(());
+        if loaded.scheduler.ended().is_some() {
+            return Ok(Delivered::Ended);
+        }
+        if events.is_empty() {
+            return Ok(Delivered::Written);
         }
         if events.iter().any(|event| matches!(event, Event::CancelRequested { .. })) {
             events.insert(0, Event::Restarted { parallel: self.settings.parallel });
@@ -599,7 +599,7 @@ impl Runs {
         let consumed = left.iter().map(|decision| decision.id).collect();
         let append = Append::new(run.clone(), loaded.seq, records).summary(summary_of(&loaded)).consumed(consumed);
         self.store.journal().append(append).wait()?;
-        Ok(())
+        Ok(if loaded.scheduler.ended().is_some() { Delivered::Ended } else { Delivered::Written })
     }
 
     /// Waits until an owner has ended a run, at most `patience`.

@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it expects, and measures aloud")]
 
+mod owners;
+mod signals;
 mod trial;
 mod witness;
 

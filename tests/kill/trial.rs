@@ -64,6 +64,7 @@ pub fn project(folder: &Path) {
         ("agent.sh", include_str!("project/agent.sh")),
         ("workflows/durable.yaml", include_str!("project/workflows/durable.yaml")),
         ("workflows/asks.yaml", include_str!("project/workflows/asks.yaml")),
+        ("workflows/parks.yaml", include_str!("project/workflows/parks.yaml")),
         ("workflows/slow.yaml", include_str!("project/workflows/slow.yaml")),
     ] {
         fs::write(folder.join(name), text).unwrap();
@@ -129,7 +130,7 @@ impl Live {
     }
 
     /// Waits for a line, at most so long.
-    pub fn wait_for(&mut self, limit: Duration, wanted: impl Fn(&Value) -> bool) -> bool {
+    pub fn wait_for(&mut self, limit: Duration, mut wanted: impl FnMut(&Value) -> bool) -> bool {
         let end = Instant::now() + limit;
         while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
             let found = wanted(&line);
@@ -254,11 +255,6 @@ impl Figures {
     }
 }
 
-/// After a kill of everybody: a plain resume, without a look in between.
-fn continue_with(next: &mut Vec<String>, run: &str) {
-    *next = vec!["resume".to_owned(), run.to_owned()];
-}
-
 /// One run from its start to its end.
 pub struct Trial<'a> {
     folder: &'a Path,
@@ -300,12 +296,10 @@ impl<'a> Trial<'a> {
             let killing = self.figures.kills < kills && self.rng.chance(90);
             let (code, victim) = self.launch(&next, killing);
             let Some(run) = self.run.clone() else { continue };
-            if victim == Some(Victim::Both) {
-                // Nobody is left who could end them; the next owner does before it starts anything.
-                continue_with(&mut next, &run);
-                continue;
+            // After a kill of everybody nobody is left who could end them: the next owner does before it starts anything.
+            if victim != Some(Victim::Both) {
+                self.figures.slowest_death = self.figures.slowest_death.max(wait_gone(&run, &self.mark));
             }
-            self.figures.slowest_death = self.figures.slowest_death.max(wait_gone(&run, &self.mark));
             let now = status(self.folder, &run);
             match now["status"].as_str().unwrap() {
                 "succeeded" => {
@@ -359,11 +353,17 @@ impl<'a> Trial<'a> {
         self.figures.launches += 1;
         let mut killed = None;
         if killing {
-            // Half of the moments lie near the start of the process, half in the middle of the work.
+            // Half of the moments are counted from the start of the process, half from a random line of the work.
             if self.rng.chance(50) {
-                live.wait_for(Duration::from_secs(10), |_| true);
+                let lines = self.rng.below(60);
+                let mut left = lines;
+                while left > 0 && live.wait_for(Duration::from_secs(10), |_| true) {
+                    left -= 1;
+                }
+                std::thread::sleep(Duration::from_micros(self.rng.below(60_000)));
+            } else {
+                std::thread::sleep(Duration::from_micros(5_000 + self.rng.below(395_000)));
             }
-            std::thread::sleep(Duration::from_micros(5_000 + self.rng.below(395_000)));
             let victim = match self.rng.below(20) {
                 0..12 => Victim::Engine,
                 12..16 => Victim::Group,

@@ -372,6 +372,14 @@ impl LocalDriver {
 
     /// The summary, if it is not what the store has.
     fn changed_summary(&mut self) -> Option<RunSummary> {
+        let is_reopened = self.summary.ended.is_some() && self.scheduler.ended().is_none();
+        if is_reopened {
+            // A second chance: the list must not call it ended while it goes on.
+            (self.summary.ended, self.summary.exit_code) = (None, None);
+            if self.summary.status != "waiting" {
+                self.summary.status = "running".to_owned();
+            }
+        }
         if self.summary.status == "waiting" {
             let waiting = self.scheduler.waiting_for();
             if waiting.is_empty() {
@@ -382,7 +390,7 @@ impl LocalDriver {
             }
             return Some(self.summary.clone());
         }
-        self.summary.ended.is_some().then(|| self.summary.clone())
+        (is_reopened || self.summary.ended.is_some()).then(|| self.summary.clone())
     }
 
     fn begin(&mut self, attempt: AttemptId, purpose: Purpose) {

@@ -278,7 +278,8 @@ impl Runs {
     pub fn retry(&self, run: &RunId, replay: Replay) -> Result<Owned, Refusal> {
         let lock = self.take(run)?;
         let loaded = self.load(run, |_, _, _| {})?;
-        match loaded.scheduler.ended() {
+        // The death of its owner may have been the end of the run, before anybody could write that down.
+        match self.as_restarted(run)?.scheduler.ended() {
             None => {
                 return Err(Refusal::new(
                     2,

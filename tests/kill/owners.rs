@@ -15,7 +15,7 @@ use orch::{
 };
 use serde_json::Value;
 
-use crate::trial::{Live, ask, orch, project, status, wait_gone};
+use crate::trial::{Live, Victim, ask, keeper_of, orch, project, status, wait_gone};
 
 /// A decision reaches the journal of an owner within this time.
 const DELIVERED: Duration = Duration::from_millis(100);
@@ -144,6 +144,48 @@ fn an_open_question_takes_the_answer_of_the_next_owner() {
         let (ended, _, err) = ask(folder.path(), &["resume", &run, "--on-approval", word]);
         assert_eq!(ended, code, "{word}: {err}");
     }
+}
+
+#[test]
+fn a_run_that_gets_a_second_chance_is_not_called_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    project(folder.path());
+    // Rejected at first; at the second try the question waits.
+    let (code, out, err) = ask(folder.path(), &["run", "parks", "--json", "--on-approval", "fail"]);
+    assert_eq!(code, 21, "{out}{err}");
+    let first: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+    let run = first["run"].as_str().unwrap();
+    let (code, _, err) = ask(folder.path(), &["retry", run, "--failed"]);
+    assert_eq!(code, 20, "{err}");
+    let (_, out, _) = ask(folder.path(), &["runs", "--json"]);
+    let runs: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&runs[0]["status"], &runs[0]["ended"]), (&"waiting".into(), &Value::Null), "{runs:#}");
+    let (_, out, _) = ask(folder.path(), &["inbox", "--json"]);
+    assert!(out.contains(run), "{out}");
+}
+
+#[test]
+fn a_lost_keeper_takes_its_work_with_it_and_the_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    project(folder.path());
+    let mark = format!("650.{}", std::process::id());
+    let mut live = Live::start(orch(folder.path(), &["run", "steady", "-i", &format!("mark={mark}"), "--json"]));
+    for _ in 0..3 {
+        assert!(live.wait_for(Duration::from_secs(20), |line| line["type"] == "attempt_started"), "{:?}", live.seen);
+        let keeper = keeper_of(live.pid());
+        live.kill(Victim::Keeper);
+        let began = Instant::now();
+        while keeper_of(live.pid()) == keeper {
+            assert!(began.elapsed() < Duration::from_secs(2), "no new keeper");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    let run = live.seen[0]["run"].as_str().unwrap().to_owned();
+    let (code, seen, err) = live.end();
+    assert_eq!(code, Some(0), "{err} {seen:?}");
+    let lost = seen.iter().filter(|line| line["end"] == "lost").count();
+    assert!((1..=3).contains(&lost), "{seen:?}");
+    wait_gone(&run, &mark);
 }
 
 #[test]

@@ -65,6 +65,7 @@ pub fn project(folder: &Path) {
         ("workflows/durable.yaml", include_str!("project/workflows/durable.yaml")),
         ("workflows/asks.yaml", include_str!("project/workflows/asks.yaml")),
         ("workflows/parks.yaml", include_str!("project/workflows/parks.yaml")),
+        ("workflows/steady.yaml", include_str!("project/workflows/steady.yaml")),
         ("workflows/slow.yaml", include_str!("project/workflows/slow.yaml")),
     ] {
         fs::write(folder.join(name), text).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{
-        args::{ApprovalArg, OutcomeArg, ResumeArgs, RetryArgs},
+        args::{ApprovalArg, BudgetArg, OutcomeArg, ResumeArgs, RetryArgs},
         drive::drive,
         failure::Failure,
         session::Session,
@@ -50,17 +50,19 @@ pub(super) fn run(session: &mut Session, args: &ResumeArgs) -> Result<u8, Failur
             return Err(Refusal::new(2, "E0503", "`--step` and `--as` belong together", help).into());
         }
     }
-    if let Some(budget) = args.budget {
-        then.push(Event::BudgetRaised {
-            usd_micros: budget.usd_micros,
-            tokens: budget.tokens,
-            time_ms: budget.time_ms,
-            agents: budget.agents,
-        });
-    }
+    then.extend(args.budget.map(raised));
     let replay = recordings(project.root(), loaded.scheduler.plan());
     let owned = runs.resume(&run, replay, then)?;
     drive(session, &runs, owned, project.settings().on_approval, project.root())
+}
+
+fn raised(budget: BudgetArg) -> Event {
+    Event::BudgetRaised {
+        usd_micros: budget.usd_micros,
+        tokens: budget.tokens,
+        time_ms: budget.time_ms,
+        agents: budget.agents,
+    }
 }
 
 pub(super) fn retry(session: &mut Session, args: &RetryArgs) -> Result<u8, Failure> {
@@ -68,6 +70,6 @@ pub(super) fn retry(session: &mut Session, args: &RetryArgs) -> Result<u8, Failu
     let run = runs.find(args.run.as_deref())?;
     let loaded = runs.load(&run, |_, _, _| {})?;
     let replay = recordings(project.root(), loaded.scheduler.plan());
-    let owned = runs.retry(&run, replay)?;
+    let owned = runs.retry(&run, replay, args.budget.map(raised))?;
     drive(session, &runs, owned, project.settings().on_approval, project.root())
 }

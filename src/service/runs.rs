@@ -265,11 +265,11 @@ impl Runs {
         Ok(Owned { lock, first: self.begin_again(&loaded, then), loaded, replay })
     }
 
-    /// Runs the failed and cancelled steps of an ended run again.
+    /// Runs the failed and cancelled steps of an ended run again, with `raised` budgets where one was used up.
     ///
     /// # Errors
     /// When it is owned, has not ended, has succeeded, or cannot be read.
-    pub fn retry(&self, run: &RunId, replay: Replay) -> Result<Owned, Refusal> {
+    pub fn retry(&self, run: &RunId, replay: Replay, raised: Option<Event>) -> Result<Owned, Refusal> {
         let lock = self.take(run)?;
         let loaded = self.load(run, |_, _, _| {})?;
         match loaded.scheduler.ended() {
@@ -287,7 +287,7 @@ impl Runs {
             Some(_) => {}
         }
         self.check_disk()?;
-        Ok(Owned { lock, first: self.begin_again(&loaded, vec![Event::RetryRequested]), loaded, replay })
+        Ok(Owned { lock, first: self.begin_again(&loaded, raised.into_iter().chain([Event::RetryRequested]).collect()), loaded, replay })
     }
 
     fn begin_again(&self, loaded: &Loaded, then: Vec<Event>) -> Vec<Event> {
@@ -329,7 +329,7 @@ impl Runs {
                 state.display(),
                 self.settings.disk_floor_bytes / 1_000_000
             ),
-            "free some space, or lower `disk_floor` in orch.toml",
+            "free some space, or lower `limits.disk_floor` in orch.toml; `orch doctor` shows both",
         )
         .retryable())
     }

@@ -48,7 +48,9 @@ fn doubling_merges() -> String {
     let mut text = String::from("m0: &m0 { a0: 1, b0: 2 }\n");
     for level in 1..30 {
         let below = level - 1;
-        text.push_str(&format!("m{level}: &m{level} {{ <<: [*m{below}, *m{below}], a{level}: *m{below}, b{level}: *m{below} }}\n"));
+        text.push_str(&format!(
+            "m{level}: &m{level} {{ <<: [*m{below}, *m{below}], a{level}: *m{below}, b{level}: *m{below} }}\n"
+        ));
     }
     text + STEP
 }
@@ -163,7 +165,8 @@ fn child_loads_one_file() {
     let drawn = start.elapsed() - took;
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim().trim_end_matches(" kB");
-    let codes: Vec<_> = faults.iter().filter(|fault| fault.severity == Severity::Error).map(|fault| fault.code.0).collect();
+    let codes: Vec<_> =
+        faults.iter().filter(|fault| fault.severity == Severity::Error).map(|fault| fault.code.0).collect();
     let placed = faults.iter().all(|fault| {
         let position = fault.source.position(fault.span.start);
         text.contains(&format!(":{}:{}", position.line, position.column)) || fault.source.text.is_empty()
@@ -200,7 +203,8 @@ fn hostile_files_stay_within_time_and_memory() {
             continue;
         };
         let part: Vec<&str> = line.split('\t').collect();
-        let (took, drawn, peak): (u64, u64, u64) = (part[0].parse().unwrap(), part[1].parse().unwrap(), part[2].parse().unwrap());
+        let (took, drawn, peak): (u64, u64, u64) =
+            (part[0].parse().unwrap(), part[1].parse().unwrap(), part[2].parse().unwrap());
         let (found, placed, length, codes) = (part[3], part[4], part[5].parse::<usize>().unwrap(), part[7]);
         slowest = slowest.max((took + drawn, name));
         largest = largest.max((peak, name));
@@ -254,11 +258,8 @@ fn links_are_followed_once_and_never_out() {
     fs::create_dir(root.join("commands/folder.md")).unwrap();
 
     let library = load::load(&root, None);
-    let found: Vec<String> = library
-        .diagnostics
-        .iter()
-        .map(|fault| format!("{} {}", fault.code, fault.source.path.display()))
-        .collect();
+    let found: Vec<String> =
+        library.diagnostics.iter().map(|fault| format!("{} {}", fault.code, fault.source.path.display())).collect();
     assert!(found.contains(&"E0131 agents/deep/up".to_owned()), "{found:#?}");
     assert!(found.contains(&"E0124 workflows/leak.yaml".to_owned()), "{found:#?}");
     assert!(found.contains(&"E0101 agents/broken.md".to_owned()), "{found:#?}");

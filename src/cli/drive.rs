@@ -156,9 +156,9 @@ pub(super) fn finish_screen(
     };
     let mut proof = Vec::new();
     if now.status == "succeeded" {
-        proof.push(format!("folder  {}", root.display()));
+        proof.push(("folder", root.display().to_string()));
         if let Ok(tree) = tree_digest(root) {
-            proof.push(format!("tree    {tree}"));
+            proof.push(("tree", tree.to_string()));
         }
     }
     let next = if now.next.is_empty() { vec![format!("orch status {run}")] } else { now.next.clone() };

@@ -23,8 +23,8 @@ const EVIDENCE_LINES_MAX: usize = 10;
 pub struct Ending<'a> {
     /// The last lines that a failed step has printed; none where nothing was kept.
     pub last_lines: &'a dyn Fn(&str) -> Vec<String>,
-    /// More proof, one line each: the folder, the hash of the tree.
-    pub proof: Vec<String>,
+    /// More proof, each with its label of at most eight characters: the folder, the hash of the tree.
+    pub proof: Vec<(&'static str, String)>,
     /// What the run waits for, in words, one each; empty where it has ended.
     pub waits: Vec<String>,
     /// Commands that help now, the likeliest first.
@@ -48,14 +48,7 @@ pub(super) fn block(report: &Report, ending: &Ending<'_>) -> String {
     text
 }
 
-fn ended(
-    text: &mut String,
-    report: &Report,
-    ending: &Ending<'_>,
-    status: &str,
-    cause: Option<&Cause>,
-    spent: &Spent,
-) {
+fn ended(text: &mut String, report: &Report, ending: &Ending<'_>, status: &str, cause: Option<&Cause>, spent: &Spent) {
     let (word, style) = match status {
         "succeeded" => ("PASSED", GOOD),
         "cancelled" => ("CANCELLED", DOUBT),
@@ -71,8 +64,8 @@ fn ended(
             let _ =
                 writeln!(text, "   proof: {} gate{} passed{before}", report.gates_passed, plural(report.gates_passed));
         }
-        for line in &ending.proof {
-            let _ = writeln!(text, "          {}", clean(line).replace('\n', " "));
+        for (label, line) in &ending.proof {
+            let _ = writeln!(text, "{label:>8}: {}", clean(line).replace('\n', " "));
         }
         next(text, ending);
         return;

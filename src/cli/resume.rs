@@ -2,12 +2,14 @@
 
 use crate::{
     cli::{
-        args::{ApprovalArg, BudgetArg, OutcomeArg, ResumeArgs, RetryArgs},
+        args::{ApprovalArg, BudgetArg, OutcomeArg, ResumeArgs, RetryArgs, WatchArgs},
         drive::drive,
         failure::Failure,
         session::Session,
+        watch,
     },
     config::Flags,
+    driver::exit_code,
     scheduler::{Answer, Event},
     service::{Project, Refusal, Runs, recordings},
 };
@@ -31,6 +33,10 @@ pub(super) fn run(session: &mut Session, args: &ResumeArgs) -> Result<u8, Failur
     let (project, runs) = open(session, args.parallel, args.on_approval)?;
     let run = runs.find(args.run.as_deref())?;
     let loaded = runs.load(&run, |_, _, _| {})?;
+    if args.outcome.is_none() && loaded.scheduler.ended().is_some_and(|end| exit_code(end) == 0) {
+        // A script that answers and resumes must not fail because the answer was the last thing to do.
+        return watch::run(session, &WatchArgs { run: Some(run.to_string()) });
+    }
     let mut then = Vec::new();
     match (&args.step, args.outcome) {
         (Some(step), Some(outcome)) => {

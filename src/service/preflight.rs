@@ -98,7 +98,12 @@ pub(super) fn programs(plan: &Plan, env: &[(OsString, OsString)], root: &Path) -
     } else {
         format!("programs are not on PATH: {}", words.join("; "))
     };
-    Err(Refusal::new(if gate { 22 } else { 43 }, "E0312", message, "install them, or change the PATH, and run again; `orch doctor` shows what children get"))
+    Err(Refusal::new(
+        if gate { 22 } else { 43 },
+        "E0312",
+        message,
+        "install them, or change the PATH, and run again; `orch doctor` shows what children get",
+    ))
 }
 
 /// The programs that a command names as far as its text shows them: the first word of each simple command.

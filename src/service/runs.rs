@@ -92,6 +92,8 @@ pub enum Delivered {
     ToOwner(Owner),
     /// It is written; `orch resume` goes on.
     Written,
+    /// It is written, and the run has ended with it.
+    Ended,
 }
 
 impl Runs {
@@ -255,7 +257,7 @@ impl Runs {
         let loaded = self.load(run, |_, _, _| {})?;
         if let Some(end) = loaded.scheduler.ended() {
             let again = if exit_code(end) == 0 {
-                "nothing is left to do".to_owned()
+                format!("nothing is left to do; `orch status {run}` shows it")
             } else {
                 format!("`orch retry {run} --failed` runs the failed steps again")
             };
@@ -282,12 +284,22 @@ impl Runs {
                 ));
             }
             Some(end) if exit_code(end) == 0 => {
-                return Err(Refusal::new(2, "E0304", format!("run {run} has succeeded"), "nothing is left to do"));
+                return Err(Refusal::new(
+                    2,
+                    "E0304",
+                    format!("run {run} has succeeded"),
+                    format!("nothing is left to do; `orch status {run}` shows it"),
+                ));
             }
             Some(_) => {}
         }
         self.check_disk()?;
-        Ok(Owned { lock, first: self.begin_again(&loaded, raised.into_iter().chain([Event::RetryRequested]).collect()), loaded, replay })
+        Ok(Owned {
+            lock,
+            first: self.begin_again(&loaded, raised.into_iter().chain([Event::RetryRequested]).collect()),
+            loaded,
+            replay,
+        })
     }
 
     fn begin_again(&self, loaded: &Loaded, then: Vec<Event>) -> Vec<Event> {
@@ -560,7 +572,7 @@ impl Runs {
         }
         let append = Append::new(run.clone(), loaded.seq, records).summary(summary_of(&loaded));
         self.store.journal().append(append).wait()?;
-        Ok(Delivered::Written)
+        Ok(if loaded.scheduler.ended().is_some() { Delivered::Ended } else { Delivered::Written })
     }
 
     /// Waits until an owner has ended a run, at most `patience`.

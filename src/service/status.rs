@@ -237,7 +237,10 @@ fn fields(scheduler: &Scheduler, attempt: AttemptId) -> String {
         schema["required"].as_array().is_none_or(|required| required.iter().any(|other| other.as_str() == Some(name)))
     };
     let field = |(name, schema): (&String, &Value)| {
-        format!(" --set {}", quote(&format!("{name}={}", sample(schema).map_or("TEXT".to_owned(), |it| it.to_string()))))
+        format!(
+            " --set {}",
+            quote(&format!("{name}={}", sample(schema).map_or("TEXT".to_owned(), |it| it.to_string())))
+        )
     };
     properties.into_iter().flatten().filter(|(name, _)| wanted(name)).map(field).collect()
 }

@@ -33,7 +33,7 @@ use crate::{
     driver::{Clock, Finish, OnApproval, RunEvent, What, exit_code, parked_exit_code},
     execute::tree_digest,
     scheduler::{AttemptId, Decision, Event, InstanceId, Strength},
-    service::{DriveOptions, Owned, Refusal, Runs, status},
+    service::{DriveOptions, Owned, Refusal, Runs, Waiting, status},
 };
 
 /// How often the live region moves.
@@ -110,7 +110,7 @@ pub(super) fn drive(
         Finish::Ended(end) => exit_code(end),
         Finish::Parked(waiting) => parked_exit_code(waiting),
     };
-    finish_screen(&mut screen, runs, &run, root)?;
+    finish_screen(&mut screen, runs, &run, root, code)?;
     if let Finish::Ended(end) = &finish
         && !session.global.json
         && !session.global.quiet
@@ -136,7 +136,13 @@ pub(super) fn screen(session: &Session, look: Look) -> Screen {
 }
 
 /// The final block, with what the journal and the run's folder know.
-pub(super) fn finish_screen(screen: &mut Screen, runs: &Runs, run: &RunId, root: &Path) -> Result<(), Failure> {
+pub(super) fn finish_screen(
+    screen: &mut Screen,
+    runs: &Runs,
+    run: &RunId,
+    root: &Path,
+    code: u8,
+) -> Result<(), Failure> {
     let now = status(&runs.as_restarted(run)?, None);
     let attempts = runs.folder(run)?.join("attempts");
     let last_lines = |step: &str| {
@@ -153,9 +159,19 @@ pub(super) fn finish_screen(screen: &mut Screen, runs: &Runs, run: &RunId, root:
             proof.push(("tree", tree.to_string()));
         }
     }
-    let next = (now.status == "succeeded").then(|| format!("orch status {run}"));
-    screen.finish(&Ending { last_lines: &last_lines, proof, next });
+    let next = if now.next.is_empty() { vec![format!("orch status {run}")] } else { now.next.clone() };
+    let waits = now.waiting_for.iter().map(waiting_words).collect();
+    screen.finish(&Ending { last_lines: &last_lines, proof, waits, next, then: now.then.clone(), code });
     Ok(())
+}
+
+fn waiting_words(waiting: &Waiting) -> String {
+    let step = waiting.step.as_deref().unwrap_or_default();
+    match waiting.kind {
+        "decision" => format!("a decision about {step}"),
+        "outcome" => format!("word of how {step} ended: retry, done or failed"),
+        _ => format!("a larger budget: {}", waiting.about),
+    }
 }
 
 /// The last lines that an attempt has printed.

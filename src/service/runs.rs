@@ -98,7 +98,7 @@ pub enum Delivered {
     ToOwner(Owner),
     /// It is written; `orch resume` goes on.
     Written,
-    /// It is written, and it has ended the run.
+    /// It is written, and the run has ended with it.
     Ended,
 }
 
@@ -261,7 +261,7 @@ impl Runs {
         let loaded = self.load(run, |_, _, _| {})?;
         if let Some(end) = loaded.scheduler.ended() {
             let again = if exit_code(end) == 0 {
-                "nothing is left to do".to_owned()
+                format!("nothing is left to do; `orch status {run}` shows it")
             } else {
                 format!("`orch retry {run} --failed` runs the failed steps again")
             };
@@ -271,11 +271,11 @@ impl Runs {
         Ok(self.owned_again(lock, loaded, then, replay))
     }
 
-    /// Runs the failed and cancelled steps of an ended run again.
+    /// Runs the failed and cancelled steps of an ended run again, with `raised` budgets where one was used up.
     ///
     /// # Errors
     /// When it is owned, has not ended, has succeeded, or cannot be read.
-    pub fn retry(&self, run: &RunId, replay: Replay) -> Result<Owned, Refusal> {
+    pub fn retry(&self, run: &RunId, replay: Replay, raised: Option<Event>) -> Result<Owned, Refusal> {
         let lock = self.take(run)?;
         let loaded = self.load(run, |_, _, _| {})?;
         // The death of its owner may have been the end of the run, before anybody could write that down.
@@ -289,12 +289,18 @@ impl Runs {
                 ));
             }
             Some(end) if exit_code(end) == 0 => {
-                return Err(Refusal::new(2, "E0304", format!("run {run} has succeeded"), "nothing is left to do"));
+                return Err(Refusal::new(
+                    2,
+                    "E0304",
+                    format!("run {run} has succeeded"),
+                    format!("nothing is left to do; `orch status {run}` shows it"),
+                ));
             }
             Some(_) => {}
         }
         self.check_disk()?;
-        Ok(self.owned_again(lock, loaded, vec![Event::RetryRequested], replay))
+        let then = raised.into_iter().chain([Event::RetryRequested]).collect();
+        Ok(self.owned_again(lock, loaded, then, replay))
     }
 
     fn owned_again(&self, lock: RunLock, loaded: Loaded, then: Vec<Event>, replay: Replay) -> Owned {
@@ -340,7 +346,7 @@ impl Runs {
                 state.display(),
                 self.settings.disk_floor_bytes / 1_000_000
             ),
-            "free some space, or lower `disk_floor` in orch.toml",
+            "free some space, or lower `limits.disk_floor` in orch.toml; `orch doctor` shows both",
         )
         .retryable())
     }

@@ -59,7 +59,7 @@ impl Compiler<'_> {
         self,
         workflow: &Workflow,
         steps: Vec<PlanStep>,
-        outputs: Vec<(String, crate::plan::types::ValueText)>,
+        outputs: Vec<(String, crate::plan::ValueText)>,
     ) -> Compiled {
         let mut plan = Plan {
             version: PLAN_VERSION,

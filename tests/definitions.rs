@@ -1,5 +1,7 @@
 //! Valid definitions: every field of the tree, all forms, precedence, suggestions, and no panic on any bytes.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -11,8 +13,8 @@ use orch::{
     definition::{
         CommandBody, Library, Scope, load,
         workflow::{
-            Context, Gate, Join, OnFailure, OnLimit, OnMax, Recovery, RetryOn, RunCommand, Step, StepKind, ThenFail, Wait,
-            Workflow, Workspace,
+            Context, Gate, Join, OnFailure, OnLimit, OnMax, Recovery, RetryOn, RunCommand, Step, StepKind, ThenFail,
+            Wait, Workflow, Workspace,
         },
     },
 };
@@ -120,12 +122,19 @@ outputs: { summary: "{{ quality.review.result.summary }}" }
 
 #[test]
 fn the_example_of_the_design_loads_with_every_field() {
-    let project = Project::new(&[("workflows/new-project.yaml", NEW_PROJECT), ("workflows/prompts/design.md", "Design {{ inputs.idea }}\n")]);
+    let project = Project::new(&[
+        ("workflows/new-project.yaml", NEW_PROJECT),
+        ("workflows/prompts/design.md", "Design {{ inputs.idea }}\n"),
+    ]);
     let library = project.load();
-    let own: Vec<_> = library.diagnostics.iter().filter(|fault| fault.source.path.starts_with("workflows")).cloned().collect();
+    let own: Vec<_> =
+        library.diagnostics.iter().filter(|fault| fault.source.path.starts_with("workflows")).cloned().collect();
     assert!(own.is_empty(), "{}", render::render_all(&own, false));
     let entry = library.workflows.get("new-project").unwrap();
-    assert_eq!((entry.origin.scope, entry.origin.path.as_path()), (Scope::Project, Path::new("workflows/new-project.yaml")));
+    assert_eq!(
+        (entry.origin.scope, entry.origin.path.as_path()),
+        (Scope::Project, Path::new("workflows/new-project.yaml"))
+    );
     let flow = &entry.workflow;
     assert_eq!(flow.folder, project.path().join("workflows"));
     assert_eq!(flow.name.value, "new-project");
@@ -140,11 +149,29 @@ fn the_example_of_the_design_loads_with_every_field() {
     let tiers: Vec<_> = flow
         .models
         .iter()
-        .map(|tier| (tier.name.value.as_str(), tier.models.iter().map(|(key, value)| format!("{}={}", key.value, value.value)).collect::<Vec<_>>().join(" ")))
+        .map(|tier| {
+            (
+                tier.name.value.as_str(),
+                tier.models
+                    .iter()
+                    .map(|(key, value)| format!("{}={}", key.value, value.value))
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
+        })
         .collect();
-    assert_eq!(tiers, [("strategic", "claude=opus codex=gpt-5.5 any=large".to_owned()), ("tactical", "claude=sonnet any=medium".to_owned())]);
+    assert_eq!(
+        tiers,
+        [
+            ("strategic", "claude=opus codex=gpt-5.5 any=large".to_owned()),
+            ("tactical", "claude=sonnet any=medium".to_owned())
+        ]
+    );
     let budget = &flow.budget;
-    assert_eq!((budget.usd, budget.tokens, budget.agents, budget.on_limit), (Some(15.0), Some(3_000_000), Some(60), Some(OnLimit::Pause)));
+    assert_eq!(
+        (budget.usd, budget.tokens, budget.agents, budget.on_limit),
+        (Some(15.0), Some(3_000_000), Some(60), Some(OnLimit::Pause))
+    );
     assert_eq!(budget.time, Some(Duration::from_secs(7200)));
     assert_eq!(flow.limits.parallel, Some(6));
     assert_eq!((flow.limits.per_runtime[0].0.value.as_str(), flow.limits.per_runtime[0].1), ("claude", 3));
@@ -155,7 +182,10 @@ fn the_example_of_the_design_loads_with_every_field() {
     let StepKind::Agent { agent: Some(agent), prompt: Some(prompt) } = &requirements.kind else { panic!() };
     assert_eq!((agent.value.as_str(), prompt.file.is_none()), ("requirements-analyzer", true));
     assert_eq!(prompt.text.value, "Analyse this idea and list what it must do: {{ inputs.idea }}");
-    assert_eq!(requirements.output.as_ref().unwrap().value["properties"]["acceptance"]["items"]["required"], json!(["id", "check"]));
+    assert_eq!(
+        requirements.output.as_ref().unwrap().value["properties"]["acceptance"]["items"]["required"],
+        json!(["id", "check"])
+    );
     let StepKind::Agent { prompt: Some(prompt), .. } = &design.kind else { panic!() };
     assert_eq!(prompt.text.value, "Design {{ inputs.idea }}\n");
     assert_eq!(prompt.file.as_ref().unwrap().path, Path::new("workflows/prompts/design.md"));
@@ -166,20 +196,33 @@ fn the_example_of_the_design_loads_with_every_field() {
     assert!(matches!(&tests.kind, StepKind::Run(RunCommand::Shell(text)) if text.value == "cargo test --all"));
     assert!(matches!(&quality.gate[0].value, Gate::Check(text) if text.value.starts_with("review.issues | length")));
     let fail = &quality.on_gate_fail.as_ref().unwrap().value;
-    assert_eq!((fail.agent.as_ref().unwrap().value.as_str(), fail.feedback, fail.tries, fail.then), ("fullstack-developer", false, 2, ThenFail::Ask));
+    assert_eq!(
+        (fail.agent.as_ref().unwrap().value.as_str(), fail.feedback, fail.tries, fail.then),
+        ("fullstack-developer", false, 2, ThenFail::Ask)
+    );
     let StepKind::Loop { max: 3, until: Some(until), on_max: OnMax::Fail, steps } = &polish.kind else { panic!() };
     assert_eq!((until.value.as_str(), steps.len()), ("validate.clean", 2));
-    assert_eq!((flow.outputs[0].0.value.as_str(), &flow.outputs[0].1.value), ("summary", &json!("{{ quality.review.result.summary }}")));
+    assert_eq!(
+        (flow.outputs[0].0.value.as_str(), &flow.outputs[0].1.value),
+        ("summary", &json!("{{ quality.review.result.summary }}"))
+    );
 }
 
 fn check_build(build: &Step) {
-    let StepKind::Each { items, binding: Some(binding), max_parallel: Some(4), max_items: None, steps } = &build.kind else { panic!() };
+    let StepKind::Each { items, binding: Some(binding), max_parallel: Some(4), max_items: None, steps } = &build.kind
+    else {
+        panic!()
+    };
     assert_eq!((items.value.as_str(), binding.value.as_str()), ("design.modules", "module"));
     let code = &steps[0];
     assert!(matches!(&code.context.as_ref().unwrap().value, Context::Fork(step) if step.value == "design"));
     assert_eq!(code.context_budget, Some(20_000));
-    assert!(matches!(&code.gate[1].value, Gate::Run { command: RunCommand::Shell(text), expect: None, timeout: None } if text.value == "cargo test -q"));
-    assert!(matches!(&code.gate[2].value, Gate::Changed { max_files: Some(20), allow, deny } if allow.is_empty() && deny[0].value == ".github/**"));
+    assert!(
+        matches!(&code.gate[1].value, Gate::Run { command: RunCommand::Shell(text), expect: None, timeout: None } if text.value == "cargo test -q")
+    );
+    assert!(
+        matches!(&code.gate[2].value, Gate::Changed { max_files: Some(20), allow, deny } if allow.is_empty() && deny[0].value == ".github/**")
+    );
     let fail = &code.on_gate_fail.as_ref().unwrap().value;
     assert_eq!((fail.feedback, fail.tries, fail.then), (true, 3, ThenFail::Fail));
 }
@@ -207,13 +250,30 @@ steps:
     );
     assert_eq!(flow.on_failure, Some(OnFailure::FailFast));
     let ids: Vec<_> = flow.steps.iter().map(|step| step.id.value.as_str()).collect();
-    let expected = ["first", "coder", "approve", "ask", "wait", "wait_2", "emit", "stop", "stop_2", "each", "other_flow", "parallel", "loop_1"];
+    let expected = [
+        "first",
+        "coder",
+        "approve",
+        "ask",
+        "wait",
+        "wait_2",
+        "emit",
+        "stop",
+        "stop_2",
+        "each",
+        "other_flow",
+        "parallel",
+        "loop_1",
+    ];
     assert_eq!(ids, expected);
     let first = &flow.steps[0];
     assert!(matches!(&first.kind, StepKind::Run(RunCommand::Argv(words)) if words[2].value == "1.10"));
     assert_eq!(first.args.iter().map(|word| word.value.as_str()).collect::<Vec<_>>(), ["{{ inputs.x }}", "3"]);
     assert_eq!((&first.env[0].1.value, &first.env[1].1.value), (&json!("{{ inputs.x }}"), &json!(1)));
-    assert_eq!((first.files[0].value.as_str(), first.idle_timeout, first.timeout), ("src/**", Some(Duration::from_secs(90)), Some(Duration::from_secs(3600))));
+    assert_eq!(
+        (first.files[0].value.as_str(), first.idle_timeout, first.timeout),
+        ("src/**", Some(Duration::from_secs(90)), Some(Duration::from_secs(3600)))
+    );
     assert_eq!(first.recovery.as_ref().unwrap().value, Recovery::Idempotent);
     let retry = &first.retry.as_ref().unwrap().value;
     assert_eq!((retry.tries, retry.on, retry.delay), (3, RetryOn::Any, None));
@@ -221,12 +281,18 @@ steps:
     let coder = &flow.steps[1];
     let tools: Vec<_> = coder.tools.as_ref().unwrap().iter().map(|tool| tool.value.as_str()).collect();
     assert_eq!(tools, ["Read", "Bash(cargo test, x)"]);
-    assert_eq!((coder.model.as_ref().unwrap().value.as_str(), coder.runtime.as_ref().unwrap().value.as_str()), ("strategic", "claude"));
+    assert_eq!(
+        (coder.model.as_ref().unwrap().value.as_str(), coder.runtime.as_ref().unwrap().value.as_str()),
+        ("strategic", "claude")
+    );
     assert!(matches!(&coder.context.as_ref().unwrap().value, Context::Share(step) if step.value == "first"));
     assert_eq!(coder.workspace.as_ref().unwrap().value, Workspace::Scratch);
     assert_eq!(coder.with[1].1.value, json!(["x"]));
     let retry = &coder.retry.as_ref().unwrap().value;
-    assert_eq!((retry.delay, retry.max_delay, retry.on), (Some(Duration::from_secs(1)), Some(Duration::from_secs(60)), RetryOn::Transient));
+    assert_eq!(
+        (retry.delay, retry.max_delay, retry.on),
+        (Some(Duration::from_secs(1)), Some(Duration::from_secs(60)), RetryOn::Transient)
+    );
     assert_eq!(coder.recovery.as_ref().unwrap().value, Recovery::Reconcile("./done.sh".to_owned()));
     let approve = &flow.steps[2];
     assert_eq!(approve.needs.as_ref().unwrap()[0].value, "first");
@@ -247,7 +313,9 @@ steps:
     let parallel = &flow.steps[11];
     assert_eq!(children(parallel)[0].needs.as_ref().map(Vec::len), Some(0));
     assert!(matches!(&parallel.gate[0].value, Gate::Named(name) if name.value == "tests-pass"));
-    assert!(matches!(&parallel.gate[1].value, Gate::Run { expect: Some(expect), timeout: Some(_), .. } if expect.value == "output.n > 3"));
+    assert!(
+        matches!(&parallel.gate[1].value, Gate::Run { expect: Some(expect), timeout: Some(_), .. } if expect.value == "output.n > 3")
+    );
     assert!(matches!(&parallel.gate[2].value, Gate::Schema { schema } if schema.value["required"] == json!(["n"])));
     assert!(matches!(&parallel.gate[3].value, Gate::Files { paths } if paths.len() == 2));
     assert!(matches!(&flow.steps[12].kind, StepKind::Loop { on_max: OnMax::Continue, until: None, .. }));
@@ -258,12 +326,24 @@ fn texts_keep_what_was_written() {
     let flow = workflow("name: no\ndescription: 1.10\nsteps:\n  - { run: 0o7, with: { }, env: { A: 0755, B: 1e3, C: yes, D: 2026-01-01, E: 12345678901234567890123, F: true } }\n".replace(", with: { }", "").as_str());
     assert_eq!((flow.name.value.as_str(), flow.description.as_str()), ("no", "1.10"));
     let env: Vec<_> = flow.steps[0].env.iter().map(|(_, value)| value.value.clone()).collect();
-    assert_eq!(env, [json!("0755"), json!(1000.0), json!("yes"), json!("2026-01-01"), json!("12345678901234567890123"), json!(true)]);
+    assert_eq!(
+        env,
+        [
+            json!("0755"),
+            json!(1000.0),
+            json!("yes"),
+            json!("2026-01-01"),
+            json!("12345678901234567890123"),
+            json!(true)
+        ]
+    );
 }
 
 #[test]
 fn merge_keys_and_aliases_are_written_out() {
-    let flow = workflow("steps:\n  - &base { id: a, run: cargo test, timeout: 5m, env: &env { A: x } }\n  - { <<: *base, id: b, env: *env }\n");
+    let flow = workflow(
+        "steps:\n  - &base { id: a, run: cargo test, timeout: 5m, env: &env { A: x } }\n  - { <<: *base, id: b, env: *env }\n",
+    );
     let [a, b] = flow.steps.as_slice() else { panic!() };
     assert_eq!((a.timeout, b.timeout), (Some(Duration::from_secs(300)), Some(Duration::from_secs(300))));
     assert_eq!((b.id.value.as_str(), b.env.len()), ("b", 1));
@@ -272,7 +352,10 @@ fn merge_keys_and_aliases_are_written_out() {
 #[test]
 fn full_schemas_and_schema_files() {
     let project = Project::new(&[
-        ("workflows/a.yaml", "steps:\n  - { prompt: x, output: schemas/out.json }\n  - prompt: y\n    output: { $schema: http://json-schema.org/draft-07/schema#, type: object, properties: { n: { type: integer } } }\n"),
+        (
+            "workflows/a.yaml",
+            "steps:\n  - { prompt: x, output: schemas/out.json }\n  - prompt: y\n    output: { $schema: http://json-schema.org/draft-07/schema#, type: object, properties: { n: { type: integer } } }\n",
+        ),
         ("workflows/schemas/out.json", "{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"string\"}}}"),
     ]);
     let library = project.load();
@@ -296,7 +379,9 @@ fn the_second_dialect_is_a_sequence_or_a_loop() {
     assert_eq!(prompt.text.value, "Write a changelog entry\n\nThe task: {{ inputs.task }}\n\nTwo lines\n");
     assert!(quick.steps[1].optional);
     assert_eq!(quick.steps.iter().map(|step| step.id.value.as_str()).collect::<Vec<_>>(), ["implement", "coder"]);
-    let StepKind::Loop { max: 4, until: Some(until), on_max: OnMax::Continue, steps } = &slow.steps[0].kind else { panic!() };
+    let StepKind::Loop { max: 4, until: Some(until), on_max: OnMax::Continue, steps } = &slow.steps[0].kind else {
+        panic!()
+    };
     assert_eq!(until.value, "suggestions.suggestions | length < 2");
     assert_eq!(steps[1].output.as_ref().unwrap().value["required"], json!(["suggestions"]));
 }
@@ -334,14 +419,26 @@ fn a_literate_workflow_is_the_same_tree() {
 fn agents_skills_commands_and_gates() {
     let project = Project::new(&[
         ("agents/README.md", "# Agents\n"),
-        ("agents/web/front-end.md", "---\nname: Front End\ndescription: Builds pages\ntools: Read, Bash(npm run, x), Edit\nmodel: opus\nruntime: claude\nskills: [css, html]\nconstraints:\n  - No frameworks\ncapabilities: pages, forms\ncontext_budget: 20k\ncolor: red\nnumber: 1.10\n---\n\nYou build pages.\n"),
+        (
+            "agents/web/front-end.md",
+            "---\nname: Front End\ndescription: Builds pages\ntools: Read, Bash(npm run, x), Edit\nmodel: opus\nruntime: claude\nskills: [css, html]\nconstraints:\n  - No frameworks\ncapabilities: pages, forms\ncontext_budget: 20k\ncolor: red\nnumber: 1.10\n---\n\nYou build pages.\n",
+        ),
         ("agents/all.md", "---\ndescription: All tools\ntools: '*'\nmodel: inherit\n---\nBody\n"),
         ("agents/none.md", "---\nname: none\ndescription: No tools\ntools:\n---\nBody\n"),
-        ("skills/web/css/SKILL.md", "---\ndescription: Styles\ntriggers: ['*.css', style]\nallowed-tools: Read Grep\nlicense: MIT\n---\nUse variables.\n"),
-        ("commands/ns/deep/ship.md", "---\ndescription: Ship it\nargument-hint: '[where]'\nagent: all\n---\nShip to $ARGUMENTS.\n"),
+        (
+            "skills/web/css/SKILL.md",
+            "---\ndescription: Styles\ntriggers: ['*.css', style]\nallowed-tools: Read Grep\nlicense: MIT\n---\nUse variables.\n",
+        ),
+        (
+            "commands/ns/deep/ship.md",
+            "---\ndescription: Ship it\nargument-hint: '[where]'\nagent: all\n---\nShip to $ARGUMENTS.\n",
+        ),
         ("commands/prose.md", "Just do $1.\n"),
         ("commands/flow.md", "---\nworkflow: new-project\nallowed-tools: Bash\n---\n"),
-        ("commands/steps.md", "---\ndescription: Steps\ninputs: { idea: string }\nsteps:\n  - run: cargo test\n---\nText for people.\n"),
+        (
+            "commands/steps.md",
+            "---\ndescription: Steps\ninputs: { idea: string }\nsteps:\n  - run: cargo test\n---\nText for people.\n",
+        ),
         ("commands/lit.md", "## Do {#do agent=all}\n\nDo it.\n"),
         ("gates/green.yaml", "description: All is green\nchecks:\n  - run: cargo test\n  - check: this.ok\n"),
         ("workflows/README.md", "# Workflows\n"),
@@ -349,28 +446,49 @@ fn agents_skills_commands_and_gates() {
         ("workflows/recordings/deep/x.yaml", "a: b\n"),
     ]);
     let library = project.load();
-    let own: Vec<_> = library.diagnostics.iter().filter(|fault| !fault.source.path.starts_with("builtin:")).cloned().collect();
+    let own: Vec<_> =
+        library.diagnostics.iter().filter(|fault| !fault.source.path.starts_with("builtin:")).cloned().collect();
     assert!(own.is_empty(), "{}", render::render_all(&own, false));
     let agent = library.agents.get("front_end").unwrap();
-    assert_eq!((agent.name.as_str(), agent.description.as_str(), agent.body.as_str()), ("front-end", "Builds pages", "You build pages."));
+    assert_eq!(
+        (agent.name.as_str(), agent.description.as_str(), agent.body.as_str()),
+        ("front-end", "Builds pages", "You build pages.")
+    );
     assert_eq!(agent.tools.as_deref().unwrap(), ["Read", "Bash(npm run, x)", "Edit"]);
-    assert_eq!((agent.model.as_deref(), agent.runtime.as_deref(), agent.context_budget), (Some("opus"), Some("claude"), Some(20_000)));
-    assert_eq!((agent.skills.join(" "), agent.constraints.join(" "), agent.capabilities.join(" ")), ("css html".into(), "No frameworks".into(), "pages forms".into()));
+    assert_eq!(
+        (agent.model.as_deref(), agent.runtime.as_deref(), agent.context_budget),
+        (Some("opus"), Some("claude"), Some(20_000))
+    );
+    assert_eq!(
+        (agent.skills.join(" "), agent.constraints.join(" "), agent.capabilities.join(" ")),
+        ("css html".into(), "No frameworks".into(), "pages forms".into())
+    );
     assert_eq!(json!(agent.extra), json!({ "color": "red", "number": 1.1 }));
     let all = library.agents.get("all").unwrap();
     assert_eq!((&all.tools, &all.model), (&None, &None));
     assert_eq!(library.agents.get("none").unwrap().tools, Some(Vec::new()));
     let skill = library.skills.get("css").unwrap();
-    assert_eq!((skill.triggers.join(" "), skill.allowed_tools.as_ref().unwrap().join(" ")), ("*.css style".into(), "Read Grep".into()));
+    assert_eq!(
+        (skill.triggers.join(" "), skill.allowed_tools.as_ref().unwrap().join(" ")),
+        ("*.css style".into(), "Read Grep".into())
+    );
     let ship = library.commands.get("ns:deep:ship").unwrap();
     assert_eq!((ship.name.as_str(), ship.argument_hint.as_deref()), ("ns:deep:ship", Some("[where]")));
-    assert!(matches!(&ship.body, CommandBody::Prose { text, agent: Some(agent), .. } if text.value == "Ship to $ARGUMENTS." && agent == "all"));
-    assert!(matches!(&library.commands.get("prose").unwrap().body, CommandBody::Prose { text, .. } if text.value == "Just do $1."));
+    assert!(
+        matches!(&ship.body, CommandBody::Prose { text, agent: Some(agent), .. } if text.value == "Ship to $ARGUMENTS." && agent == "all")
+    );
+    assert!(
+        matches!(&library.commands.get("prose").unwrap().body, CommandBody::Prose { text, .. } if text.value == "Just do $1.")
+    );
     let flow = library.commands.get("flow").unwrap();
     assert!(matches!(&flow.body, CommandBody::Workflow(name) if name.value == "new-project"));
     assert_eq!(json!(flow.extra), json!({ "allowed-tools": "Bash" }));
-    assert!(matches!(&library.commands.get("steps").unwrap().body, CommandBody::Inline(flow) if flow.steps.len() == 1 && flow.inputs.len() == 1 && flow.name.value == "steps"));
-    assert!(matches!(&library.commands.get("lit").unwrap().body, CommandBody::Inline(flow) if flow.steps[0].id.value == "do"));
+    assert!(
+        matches!(&library.commands.get("steps").unwrap().body, CommandBody::Inline(flow) if flow.steps.len() == 1 && flow.inputs.len() == 1 && flow.name.value == "steps")
+    );
+    assert!(
+        matches!(&library.commands.get("lit").unwrap().body, CommandBody::Inline(flow) if flow.steps[0].id.value == "do")
+    );
     assert_eq!(library.gates.get("green").unwrap().checks.len(), 2);
     assert!(library.agents.get("readme").is_none() && library.workflows.get("x").is_none());
 }
@@ -389,7 +507,12 @@ fn nearer_definitions_shadow_farther_ones() {
     ]);
     let (root, user) = (project.path().join("p"), project.path().join("user"));
     let library = load::load(&root, Some(&user));
-    let order: Vec<_> = library.agents.all().filter(|(agent, _)| agent.name == "same").map(|(agent, by)| (agent.description.clone(), by.is_some())).collect();
+    let order: Vec<_> = library
+        .agents
+        .all()
+        .filter(|(agent, _)| agent.name == "same")
+        .map(|(agent, by)| (agent.description.clone(), by.is_some()))
+        .collect();
     assert_eq!(order, [("root".into(), false), ("dot".into(), true), ("claude".into(), true), ("user".into(), true)]);
     assert_eq!(load::project_root(&root.join("deep/er")), root.canonicalize().unwrap());
     let twice = |library: &Library| format!("{:?}", library.diagnostics) + &library.agents.names().collect::<String>();
@@ -450,7 +573,10 @@ fn suggestions_are_right_in_19_of_20_single_edits() {
             tried += 1;
             let (_, faults) = faults_of("x.yaml", &text.replace('@', &damaged));
             if !faults.iter().any(|fault| fault.help.contains(&format!("`{key}`"))) {
-                wrong.push(format!("{damaged} for {key}: {:?}", faults.iter().map(|fault| &fault.help).collect::<Vec<_>>()));
+                wrong.push(format!(
+                    "{damaged} for {key}: {:?}",
+                    faults.iter().map(|fault| &fault.help).collect::<Vec<_>>()
+                ));
             }
         }
     }

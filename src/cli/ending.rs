@@ -59,16 +59,15 @@ fn ended(
     head(text, report, &paint(style, &format!("{word:>8}")), Some(spent));
     if exit_code == 0 {
         if report.gates_passed > 0 {
-            let mended = match report.gates_failed {
+            let before = match report.gates_failed {
                 0 => String::new(),
-                1 => ", 1 failed first and was mended".to_owned(),
-                failed => format!(", {failed} failed first and were mended"),
+                failed => format!(", {failed} failed on the way"),
             };
             let _ =
-                writeln!(text, "   proof: {} gate{} passed{mended}", report.gates_passed, plural(report.gates_passed));
+                writeln!(text, "   proof: {} gate{} passed{before}", report.gates_passed, plural(report.gates_passed));
         }
         for line in &ending.proof {
-            let _ = writeln!(text, "          {}", one_line(line));
+            let _ = writeln!(text, "          {}", clean(line).replace('\n', " "));
         }
         let next = ending.next.clone().unwrap_or_else(|| format!("orch status {}", report.run));
         let _ = writeln!(text, "    {} {next}", paint(BOLD, "next:"));
@@ -86,9 +85,10 @@ fn parked(text: &mut String, report: &Report) {
     let mut commands = Vec::new();
     for wait in &report.waits {
         match wait {
-            Wait::Question(step) => {
+            Wait::Question { step, form } => {
                 let _ = writeln!(text, "     for  a decision about {}", one_line(step));
-                commands.push(format!("orch approve {} {}", report.run, quote(step)));
+                let fields = if *form { " --set FIELD=VALUE" } else { "" };
+                commands.push(format!("orch approve {} {}{fields}", report.run, quote(step)));
                 commands.push(format!("orch reject {} {} --comment WHY", report.run, quote(step)));
             }
             Wait::Outcome(step) => {
@@ -104,7 +104,7 @@ fn parked(text: &mut String, report: &Report) {
     if report.waits.is_empty() {
         let _ = writeln!(text, "     for  a new owner: this run was interrupted");
     }
-    if report.waits.iter().any(|wait| matches!(wait, Wait::Question(_))) || commands.is_empty() {
+    if report.waits.iter().any(|wait| matches!(wait, Wait::Question { .. })) || commands.is_empty() {
         commands.push(format!("orch resume {}", report.run));
     }
     next(text, &commands);

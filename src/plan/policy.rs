@@ -1,6 +1,4 @@
-//! What must hold after a step, and what follows where it does not: gates, retries, recovery.
-//!
-//! Knows nothing of runs. Every default is resolved here already.
+//! What stands around a step's work: gates, retries, recovery.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

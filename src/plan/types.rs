@@ -6,20 +6,15 @@
 //! Invariants: every [`StepIx`] is in range; needs point at siblings (steps with the same parent); children come
 //! after their parent in `steps`; the needs of siblings have no cycle.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     base::Digest,
-    definition::workflow::{Join, OnFailure, OnLimit},
-};
-
-pub use crate::plan::{
-    policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy},
-    text::{Meaning, Read, Text, ValueText},
-    work::{AgentWork, Command, EachWork, PlanContext, Work},
+    definition::workflow::{Join, OnFailure, OnLimit, OnMax, Workspace},
+    plan::policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy},
 };
 
 /// The version of the stored form of a plan.
@@ -173,9 +168,9 @@ pub struct PlanStep {
     /// More words for a command.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<Text>,
-    /// Paths or globs it writes.
+    /// Paths or globs it writes, texts with `{{ }}`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<String>,
+    pub files: Vec<Text>,
     /// Replaces the attempt's own summary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Text>,
@@ -222,6 +217,201 @@ pub enum EdgeKind {
     Inferred,
 }
 
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Work {
+    /// An agent works.
+    Agent(AgentWork),
+    /// A command runs.
+    Run {
+        /// The command.
+        command: Command,
+        /// Where.
+        workspace: Workspace,
+    },
+    /// A person approves.
+    Approve {
+        /// The question.
+        text: Text,
+    },
+    /// A person fills in the step's `output`.
+    Ask {
+        /// The question.
+        text: Text,
+    },
+    /// Time passes.
+    Sleep {
+        /// Milliseconds.
+        delay_ms: u64,
+    },
+    /// A signal comes.
+    Await {
+        /// Its name.
+        signal: String,
+    },
+    /// A signal is sent.
+    Emit {
+        /// Its name.
+        signal: String,
+    },
+    /// The run ends.
+    Stop {
+        /// As a success.
+        succeed: bool,
+        /// Why.
+        text: Text,
+    },
+    /// Children start at once.
+    Parallel {
+        /// The children.
+        children: Vec<StepIx>,
+        /// How many at once.
+        max_parallel: Option<u32>,
+    },
+    /// The children run once for each item.
+    Each(EachWork),
+    /// The children run until a condition holds.
+    Loop {
+        /// Iterations at most.
+        max: u32,
+        /// Ends the loop when true; reads children by bare id.
+        until: Option<Text>,
+        /// What the last iteration without success means.
+        on_max: OnMax,
+        /// The children.
+        children: Vec<StepIx>,
+    },
+    /// Another workflow runs; the step's `with` are its inputs.
+    Call {
+        /// Its name.
+        workflow: String,
+        /// Its inputs.
+        inputs: Vec<PlanInput>,
+        /// Its steps.
+        children: Vec<StepIx>,
+        /// Its outputs: the value of this step.
+        outputs: Vec<(String, ValueText)>,
+    },
+}
+
+/// An agent's work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentWork {
+    /// Index in [`Plan::agents`]; the default agent where absent.
+    pub agent: Option<u32>,
+    /// The prompt; empty where the agent's own body is the whole order.
+    pub prompt: Text,
+    /// The runtime asked for by the step or the agent.
+    pub runtime: Option<String>,
+    /// The model or tier asked for.
+    pub model: Option<String>,
+    /// Tools it may use; `None` inherits all.
+    pub tools: Option<Vec<String>>,
+    /// Where its context starts.
+    pub context: PlanContext,
+    /// Tokens of context.
+    pub context_budget: u64,
+    /// Indices in [`Plan::skills`].
+    pub skills: Vec<u32>,
+    /// Where it works.
+    pub workspace: Workspace,
+}
+
+/// A fan-out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EachWork {
+    /// Gives the list.
+    pub items: Text,
+    /// The item's name in the children.
+    pub binding: String,
+    /// Names each item; the index, from 0, where absent.
+    pub key: Option<Text>,
+    /// Items at once; without a bound of its own where absent.
+    pub max_parallel: Option<u32>,
+    /// Items at most.
+    pub max_items: u32,
+    /// The children.
+    pub children: Vec<StepIx>,
+}
+
+/// Where an agent's context starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanContext {
+    /// Nothing but the order.
+    Fresh,
+    /// The summary and outputs of a step.
+    Fork(StepIx),
+    /// The session of a step goes on.
+    Share(StepIx),
+}
+
+/// A command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// A text for `sh -eu -c` (no shell where the text has no shell syntax).
+    Shell(String),
+    /// Program and arguments.
+    Argv(Vec<String>),
+}
+
+/// A text and what it reads.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Text {
+    /// As written: with `{{ }}`, or a bare expression, as its place demands.
+    pub text: String,
+    /// The outside names it reads, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<Read>,
+}
+
+/// A name in a text and what it stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// The name as the text writes it.
+    pub name: String,
+    /// What it means there.
+    pub means: Meaning,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Meaning {
+    /// The inputs of the run, or of the called workflow that the step stands in.
+    Inputs(Option<StepIx>),
+    /// The model tiers.
+    Models,
+    /// The value of a step: its nearest instance around or beside the reader.
+    Step(StepIx),
+    /// The current item of that `each`.
+    Item(StepIx),
+    /// The current index, from 0, of that `each`.
+    Index(StepIx),
+    /// The current iteration, from 1, of that `loop`.
+    Iteration(StepIx),
+    /// In a gate: the step's own output.
+    This,
+    /// In a summary: the step's own envelope.
+    Result,
+    /// In a prompt: the step's own `with` values.
+    With,
+    /// In `expect`: `output`, `stdout` and `exit` of the gate's command.
+    Command,
+}
+
+/// A value whose texts may hold `{{ }}`; a text that is exactly one `{{ }}` keeps its type.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValueText {
+    /// The value as written.
+    pub value: Value,
+    /// The outside names its texts read, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<Read>,
+}
+
 /// An agent as a run pins it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlanAgent {
@@ -246,26 +436,29 @@ pub struct PlanSkill {
     pub body: String,
 }
 
-/// The defaults of DESIGN's "Defaults" sentence, each held by a test.
-pub mod defaults {
-    use super::Duration;
+impl Work {
+    /// The steps inside, for containers.
+    #[must_use]
+    pub fn children(&self) -> &[StepIx] {
+        match self {
+            Self::Parallel { children, .. } | Self::Loop { children, .. } | Self::Call { children, .. } => children,
+            Self::Each(each) => &each.children,
+            Self::Agent(_)
+            | Self::Run { .. }
+            | Self::Approve { .. }
+            | Self::Ask { .. }
+            | Self::Sleep { .. }
+            | Self::Await { .. }
+            | Self::Emit { .. }
+            | Self::Stop { .. } => &[],
+        }
+    }
 
-    /// The longest an agent's attempt may take.
-    pub const AGENT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-    /// The longest a command or a gate may take.
-    pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-    /// The longest an attempt may be silent and idle.
-    pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-    /// Items of a fan-out.
-    pub const ITEMS_MAX: u32 = 100;
-    /// Iterations of a loop.
-    pub const LOOP_MAX: u32 = 3;
-    /// Starts of agents in a run.
-    pub const AGENTS_MAX: u64 = 100;
-    /// Steps in a definition.
-    pub const STEPS_MAX: usize = 20_000;
-    /// Tokens of forked context.
-    pub const CONTEXT_BUDGET: u64 = 20_000;
+    /// Whether it holds other steps.
+    #[must_use]
+    pub fn is_container(&self) -> bool {
+        matches!(self, Self::Parallel { .. } | Self::Loop { .. } | Self::Call { .. } | Self::Each(_))
+    }
 }
 
 impl Plan {

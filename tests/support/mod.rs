@@ -98,13 +98,8 @@ impl Project {
 
     /// Runs `orch` with that on its standard input.
     pub fn run_with(&self, words: &[&str], input: &str) -> Done {
-        let mut child = self
-            .command(words)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            self.command(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         self.done(child.wait_with_output().unwrap())
     }

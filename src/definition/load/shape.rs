@@ -129,7 +129,9 @@ fn unknown(entry: &Entry<'_>, table: &Table, faults: &mut Faults) {
         None if faults.is_full() => String::new(),
         None => match did_you_mean(&shown, table.keys.iter().map(|key| key.name)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if table.keys.len() > KEYS_LISTED_MAX => format!("remove it; `orch schema` lists the keys of {}", table.what),
+            None if table.keys.len() > KEYS_LISTED_MAX => {
+                format!("remove it; `orch schema` lists the keys of {}", table.what)
+            }
             None => {
                 let names: Vec<&str> =
                     table.keys.iter().map(|key| key.name).filter(|name| *name != "$schema").collect();

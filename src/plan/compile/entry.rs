@@ -16,7 +16,8 @@ use crate::{
             lower::{inputs, millis},
             scope::{Reader, Sight},
         },
-        types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep, defaults},
+        defaults,
+        types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep},
     },
 };
 
@@ -59,7 +60,7 @@ impl Compiler<'_> {
         self,
         workflow: &Workflow,
         steps: Vec<PlanStep>,
-        outputs: Vec<(String, crate::plan::ValueText)>,
+        outputs: Vec<(String, crate::plan::types::ValueText)>,
     ) -> Compiled {
         let mut plan = Plan {
             version: PLAN_VERSION,

@@ -144,7 +144,7 @@ fn workflow(count: usize) -> String {
     text.push_str(&step("backtick", "", count, |name, _| {
         format!("x=`printf '%s.' \"${name}\"`; printf '%s\\0' \"$x\"")
     }));
-    text.push_str(&step("env", &env, count, |_, number| format!("printf '%s\\0' \"$V{number:03}\"")));
+    text.push_str(&step("given", &env, count, |_, number| format!("printf '%s\\0' \"$V{number:03}\"")));
     let _ = write!(
         text,
         "  - id: args\n    recovery: retry\n{args}    run: |\n      : >args.done\n      exec >args.out\n      \
@@ -168,7 +168,7 @@ fn sixteen_hundred_cases_run_no_canary() {
     let done = project.run(&["run", "cases", "--inputs", "inputs.json", "--no-input"]);
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     let mut cases = 0;
-    for place in ["bare", "double", "single", "heredoc", "dollar", "backtick", "env", "args"] {
+    for place in ["bare", "double", "single", "heredoc", "dollar", "backtick", "given", "args"] {
         let passed = project.read(&format!("{place}.done")).lines().count();
         assert_eq!(passed, payloads.len(), "{place}: the shell did not come past every payload");
         cases += passed;
@@ -176,7 +176,7 @@ fn sixteen_hundred_cases_run_no_canary() {
     assert_eq!(cases, 1_600);
     assert_eq!(canaries(&project), 0, "a value was executed");
     // Not executed, and not changed either.
-    for place in ["double", "env", "args"] {
+    for place in ["double", "given", "args"] {
         assert_eq!(pieces(&project, place), payloads, "{place}");
     }
     let ended = |end: &str| payloads.iter().map(|payload| format!("{payload}{end}")).collect::<Vec<_>>();

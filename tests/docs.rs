@@ -52,7 +52,8 @@ fn verbs(text: &mut String) {
         flags(text, verb.get_arguments().filter(|flag| !flag.is_global_set()));
         let example = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
         let lines: Vec<_> = example.lines().map(str::trim).filter(|line| line.starts_with("orch ")).collect();
-        let _ = writeln!(text, "```console\n{}```\n", lines.iter().map(|line| format!("$ {line}\n")).collect::<String>());
+        let _ =
+            writeln!(text, "```console\n{}```\n", lines.iter().map(|line| format!("$ {line}\n")).collect::<String>());
     }
 }
 
@@ -93,7 +94,11 @@ fn takes(schema: &Value) -> String {
         return name.rsplit('/').next().unwrap_or(name).replace('_', " ");
     }
     if let Some(words) = schema["enum"].as_array() {
-        return words.iter().map(|word| word.as_str().map_or(word.to_string(), ToOwned::to_owned)).collect::<Vec<_>>().join(", ");
+        return words
+            .iter()
+            .map(|word| word.as_str().map_or(word.to_string(), ToOwned::to_owned))
+            .collect::<Vec<_>>()
+            .join(", ");
     }
     let several = schema["anyOf"].as_array().or_else(|| schema["oneOf"].as_array());
     if let Some(several) = several {
@@ -111,7 +116,10 @@ fn takes(schema: &Value) -> String {
 /// The keys of each place of the workflow language.
 fn language(text: &mut String) {
     let schema: Value = serde_json::from_str(&read("schemas/workflow.schema.json")).unwrap();
-    let _ = writeln!(text, "## The workflow language\n\nNo key is ever ignored: one that is not in these tables is an error.\n");
+    let _ = writeln!(
+        text,
+        "## The workflow language\n\nNo key is ever ignored: one that is not in these tables is an error.\n"
+    );
     let definitions = schema["definitions"].as_object().unwrap();
     let tables = definitions.iter().filter(|(_, table)| table["properties"].is_object());
     let mut count = 0;
@@ -152,7 +160,8 @@ fn settings(text: &mut String) {
 }
 
 fn reference() -> String {
-    let mut text = "# Reference\n\nMade by `UPDATE=1 cargo test --test docs` from the program itself; do not edit.\n\n".to_owned();
+    let mut text =
+        "# Reference\n\nMade by `UPDATE=1 cargo test --test docs` from the program itself; do not edit.\n\n".to_owned();
     text.push_str("[Verbs](#verbs), [the workflow language](#the-workflow-language), [settings](#settings), [schemas](#schemas), \
                    [exit codes](#exit-codes), [error codes](#error-codes). When a step starts: [the truth table](truth-table.md).\n\n");
     verbs(&mut text);
@@ -165,7 +174,9 @@ fn reference() -> String {
         let _ = writeln!(text, "| [`{name}`](../schemas/{name}.schema.json) | {} |", cell(what));
     }
     let _ = writeln!(text, "\n## Exit codes\n\n{}", exit_codes());
-    text.push_str("## Error codes\n\n`orch explain CODE` tells the whole story.\n\n| code | exit | |\n| --- | --- | --- |\n");
+    text.push_str(
+        "## Error codes\n\n`orch explain CODE` tells the whole story.\n\n| code | exit | |\n| --- | --- | --- |\n",
+    );
     for info in codes::all() {
         let _ = writeln!(text, "| `{}` | {} | {} |", info.code, info.exit, cell(info.title));
     }
@@ -231,8 +242,10 @@ fn blocks(page: &str) -> Vec<(String, String)> {
 /// Pages that a person wrote or that are made for people.
 fn pages() -> Vec<String> {
     let mut pages: Vec<String> = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(ToOwned::to_owned).to_vec();
-    let mut guides: Vec<_> =
-        fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut guides: Vec<_> = fs::read_dir(root().join("docs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     guides.sort();
     pages.extend(guides.into_iter().filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")));
     pages
@@ -242,13 +255,19 @@ fn pages() -> Vec<String> {
 fn commands(page: &str) -> Vec<String> {
     let consoles = blocks(page).into_iter().filter(|(language, _)| language == "console");
     consoles
-        .flat_map(|(_, text)| text.lines().filter_map(|line| line.strip_prefix("$ ").map(ToOwned::to_owned)).collect::<Vec<_>>())
+        .flat_map(|(_, text)| {
+            text.lines().filter_map(|line| line.strip_prefix("$ ").map(ToOwned::to_owned)).collect::<Vec<_>>()
+        })
         .map(|line| line.split(" #").next().unwrap_or_default().trim().to_owned())
         .collect()
 }
 
-/// Checks that a command exists as it is written.
+/// Checks that a command exists as it is written; parts joined by `&&` are commands each.
 fn command_exists(page: &str, line: &str) {
+    line.split(" && ").for_each(|part| part_exists(page, part));
+}
+
+fn part_exists(page: &str, line: &str) {
     let words = shell_words::split(line).unwrap_or_else(|error| panic!("{page}: `{line}`: {error}"));
     let arguments = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["orch", ref rest @ ..] | ["cargo", "run", "--quiet", "--", ref rest @ ..] => rest.to_vec(),
@@ -256,7 +275,8 @@ fn command_exists(page: &str, line: &str) {
         _ => panic!("{page}: nobody knows how to check `{line}`"),
     };
     if let Err(error) = Cli::try_parse_from(["orch"].into_iter().chain(arguments)) {
-        let is_help = matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
+        let is_help =
+            matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
         assert!(is_help, "{page}: `{line}`: {error}");
     }
 }
@@ -318,6 +338,43 @@ fn the_first_steps_of_the_readme_work() {
 }
 
 #[test]
+fn what_is_printed_for_programs_agrees_with_its_schema() {
+    let project = Project::bare();
+    let workflow = "name: stuck\nsteps:\n  - { id: works, run: 'true' }\n  - { id: fails, run: 'false', retry: 0, gate: [{ run: 'true' }] }\n";
+    assert_eq!(project.run(&["init"]).code, Some(0));
+    project.write("workflows/stuck.yaml", workflow);
+    project.write("workflows/asks.yaml", "name: asks\nsteps:\n  - { id: sure, approve: Sure? }\n");
+    for (name, code) in [("hello", 0), ("stuck", 1), ("asks", 20)] {
+        assert_eq!(project.run(&["run", name]).code, Some(code), "{name}");
+        agrees("status", &project.run(&["status", "--json"]).json(0));
+    }
+    agrees("runs", &project.run(&["runs", "--json"]).json(0));
+    agrees("list", &project.run(&["list", "--all", "--json"]).json(0));
+}
+
+/// Checks a document against its schema, and the schema against the document: no field is missing in it.
+fn agrees(name: &str, document: &Value) {
+    let schema: Value = serde_json::from_str(orch::service::schema(name).unwrap()).unwrap();
+    assert_eq!(orch::base::schema_faults(&schema, document).unwrap(), Vec::<String>::new(), "{name}");
+    assert!(name == "list" || names_all(&schema, document), "{name}");
+}
+
+fn names_all(schema: &Value, document: &Value) -> bool {
+    let branch =
+        schema["anyOf"].as_array().and_then(|several| several.iter().find(|one| one["properties"].is_object()));
+    let schema = branch.unwrap_or(schema);
+    match document {
+        Value::Array(items) => items.iter().all(|item| names_all(&schema["items"], item)),
+        Value::Object(fields) if schema["properties"].is_object() => fields.iter().all(|(name, value)| {
+            let known = &schema["properties"][name];
+            assert!(known.is_object(), "the schema does not know `{name}`");
+            names_all(known, value)
+        }),
+        _ => true,
+    }
+}
+
+#[test]
 fn links_lead_somewhere() {
     let mut count = 0;
     for page in pages() {
@@ -345,7 +402,11 @@ fn links_lead_somewhere() {
 /// The anchor that a heading gets.
 fn anchor_of(line: &str) -> String {
     let words = line.trim_start_matches('#').trim().to_lowercase();
-    words.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).map(|c| if c == ' ' { '-' } else { c }).collect()
+    words
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
 }
 
 #[test]

@@ -95,7 +95,9 @@ fn names_of(code: &str, library: &str) -> Vec<usize> {
             let before = code[..*at].trim_end();
             let after = code[at + library.len()..].trim_start();
             let is_inner = before.ends_with("::") && !before.ends_with(" ::");
-            !is_inner && (after.starts_with("::") || (before.ends_with("use") && (after.starts_with(';') || after.starts_with("as "))))
+            !is_inner
+                && (after.starts_with("::")
+                    || (before.ends_with("use") && (after.starts_with(';') || after.starts_with("as "))))
         })
         .collect()
 }
@@ -137,7 +139,12 @@ fn found(file: &File, at: usize, what: &str) -> String {
 
 fn nothing_is_unwrapped(file: &File) -> Vec<String> {
     let unwraps = file.code.match_indices(".unwrap()").map(|(at, _)| found(file, at, "unwrap"));
-    let silent = file.with_texts.match_indices(".expect(\"\")").map(|(at, _)| found(file, at, "expect without why"));
+    let silent = file
+        .code
+        .match_indices(".expect(")
+        .map(|(at, _)| at)
+        .filter(|at| file.with_texts[*at..].starts_with(".expect(\"\")"))
+        .map(|at| found(file, at, "expect without why"));
     unwraps.chain(silent).collect()
 }
 

@@ -111,10 +111,5 @@ pub const EXCEPTIONS: &[Exception] = &[
         "a journal is followed and told as notices by the driver's own words",
     ),
     because("front", "src/cli/watch.rs: runtime::Replay", "the name of the runtime that replays"),
-    because(
-        "function",
-        "src/definition/load/yaml_fault.rs: fn words",
-        "one flat match: each kind of fault and its words",
-    ),
     because("exit", "src/service/preflight.rs: E0312", "a missing program ends a run with 22 where a gate names it"),
 ];

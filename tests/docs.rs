@@ -264,7 +264,7 @@ fn commands(page: &str) -> Vec<String> {
 
 /// Checks that a command exists as it is written; parts joined by `&&` are commands each.
 fn command_exists(page: &str, line: &str) {
-    line.split(" && ").for_each(|part| part_exists(page, part));
+    line.split(" > ").next().unwrap_or(line).split(" && ").for_each(|part| part_exists(page, part));
 }
 
 fn part_exists(page: &str, line: &str) {

@@ -297,7 +297,7 @@ impl Runs {
     fn check_disk(&self) -> Result<(), Refusal> {
         let state = self.store.state_folder();
         let Ok(stat) = nix::sys::statvfs::statvfs(state) else { return Ok(()) };
-        let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
+        let free = stat.blocks_available() * stat.fragment_size();
         if free >= self.settings.disk_floor_bytes {
             return Ok(());
         }

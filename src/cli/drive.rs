@@ -105,11 +105,7 @@ pub(super) fn drive(
             return Err(failure);
         }
     };
-    let code = match &finish {
-        Finish::Ended(end) if terminated.load(Ordering::Relaxed) && exit_code(end) == 130 => 143,
-        Finish::Ended(end) => exit_code(end),
-        Finish::Parked(waiting) => parked_exit_code(waiting),
-    };
+    let code = code_of(&finish, terminated.load(Ordering::Relaxed));
     finish_screen(&mut screen, runs, &run, root, code)?;
     if let Finish::Ended(end) = &finish
         && !session.global.json
@@ -118,6 +114,15 @@ pub(super) fn drive(
         session.out.data(&outputs_text(&end.outputs))?;
     }
     Ok(code)
+}
+
+/// The exit code of a run that this process drove.
+fn code_of(finish: &Finish, terminated: bool) -> u8 {
+    match finish {
+        Finish::Ended(end) if terminated && exit_code(end) == 130 => 143,
+        Finish::Ended(end) => exit_code(end),
+        Finish::Parked(waiting) => parked_exit_code(waiting),
+    }
 }
 
 /// The outputs of a run, one `name: value` a line.

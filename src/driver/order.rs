@@ -136,7 +136,7 @@ fn context(
     let files = texts.iter().filter_map(|(_, _, _, file)| file.clone()).collect();
     let parts: Vec<_> = texts
         .iter()
-        .map(|(title, text, priority, file)| Part { title, text, priority: (*priority).into(), file: file.as_deref() })
+        .map(|(title, text, priority, file)| Part { title, text, priority: *priority, file: file.as_deref() })
         .collect();
     (fork(&parts, usize::try_from(work.context_budget).unwrap_or(usize::MAX)), files)
 }

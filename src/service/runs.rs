@@ -7,6 +7,7 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use serde_json::{Map, Value};
@@ -50,6 +51,10 @@ pub struct RunSettings {
     pub disk_floor_bytes: u64,
     /// Who decides, for the record: the user's name.
     pub who: String,
+    /// How often an owner looks for what other processes left.
+    pub inbox: Duration,
+    /// The longest silence of a run that is shown without a terminal.
+    pub heartbeat: Duration,
     /// The program that keeper and renderer children are started from.
     pub program: PathBuf,
 }
@@ -94,6 +99,12 @@ impl Runs {
     #[must_use]
     pub fn journal(&self) -> Arc<dyn Journal> {
         self.store.journal()
+    }
+
+    /// The longest silence of a run that is shown without a terminal.
+    #[must_use]
+    pub fn heartbeat(&self) -> Duration {
+        self.settings.heartbeat
     }
 
     /// Who decides, for the record.
@@ -365,6 +376,7 @@ impl Runs {
             assigner,
             on_approval: options.on_approval,
             park: options.park,
+            inbox: self.settings.inbox,
             watchers,
         };
         for event in told {

@@ -326,11 +326,9 @@ impl Runs {
 
     fn check_disk(&self) -> Result<(), Refusal> {
         let state = self.store.state_folder();
-        let Ok(stat) = nix::sys::statvfs::statvfs(state) else { return Ok(()) };
-        let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
-        if free >= self.settings.disk_floor_bytes {
+        let Some(free) = free_bytes(state).filter(|free| *free < self.settings.disk_floor_bytes) else {
             return Ok(());
-        }
+        };
         Err(Refusal::new(
             33,
             "E0403",
@@ -374,6 +372,7 @@ impl Runs {
             baseline,
             nonce: nonce(&run),
         };
+        let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);
         let setup = Setup {
             journal: self.store.journal(),
             executor,
@@ -381,6 +380,7 @@ impl Runs {
             on_approval: options.on_approval,
             park: options.park,
             watchers,
+            has_space: Box::new(move || free_bytes(&state).is_none_or(|free| free >= floor)),
         };
         for event in told {
             setup.watchers.send(event).ok();
@@ -652,6 +652,12 @@ impl Owned {
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
     }
+}
+
+/// Free bytes of a folder's disk, where the system says.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let stat = nix::sys::statvfs::statvfs(folder).ok()?;
+    Some(stat.blocks_available() as u64 * stat.fragment_size() as u64)
 }
 
 /// The list's line of a run as its state now is.

@@ -73,6 +73,9 @@ pub enum DriveError {
     /// The inbox cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is too little space for more work; what ran has ended and is written down.
+    #[error("start more work: too little space is free on the store's disk")]
+    DiskLow,
 }
 
 /// What a driver is given.
@@ -91,6 +94,8 @@ pub struct Setup {
     pub inbox: Duration,
     /// Who is told.
     pub watchers: mpsc::UnboundedSender<RunEvent>,
+    /// Whether there is space for more work.
+    pub has_space: Box<dyn Fn() -> bool + Send>,
 }
 
 /// Drives one run.
@@ -111,6 +116,8 @@ pub struct LocalDriver {
     queue: VecDeque<Event>,
     todo: Vec<Todo>,
     told: Vec<RunEvent>,
+    /// Something was not begun for want of space. It stays asked for, and the next owner begins it.
+    is_held: bool,
 }
 
 enum Todo {
@@ -140,6 +147,7 @@ impl LocalDriver {
             queue: VecDeque::new(),
             todo: Vec::new(),
             told: Vec::new(),
+            is_held: false,
         }
     }
 
@@ -175,6 +183,9 @@ impl LocalDriver {
         loop {
             if let Some(end) = self.scheduler.ended() {
                 return Ok(Finish::Ended(end.clone()));
+            }
+            if self.is_held && self.live.is_empty() {
+                return Err(DriveError::DiskLow);
             }
             if self.is_parked() && self.setup.park {
                 self.read_inbox()?;
@@ -280,6 +291,10 @@ impl LocalDriver {
     /// An attempt must be in the journal before it begins; a question also with what is shown.
     fn write_down(&mut self, attempt: AttemptId, purpose: Purpose) {
         if !self.scheduler.asks_person(attempt.instance, purpose) {
+            if !(self.setup.has_space)() {
+                self.is_held = true;
+                return;
+            }
             self.queue.push_back(Event::Started { attempt, subject: None, shown: None });
             self.todo.push(Todo::Begin(attempt, purpose));
             return;

@@ -322,11 +322,9 @@ impl Runs {
 
     fn check_disk(&self) -> Result<(), Refusal> {
         let state = self.store.state_folder();
-        let Ok(stat) = nix::sys::statvfs::statvfs(state) else { return Ok(()) };
-        let free = stat.blocks_available() * stat.fragment_size();
-        if free >= self.settings.disk_floor_bytes {
+        let Some(free) = free_bytes(state).filter(|free| *free < self.settings.disk_floor_bytes) else {
             return Ok(());
-        }
+        };
         Err(Refusal::new(
             33,
             "E0403",
@@ -370,6 +368,7 @@ impl Runs {
             baseline,
             nonce: nonce(&run),
         };
+        let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);
         let setup = Setup {
             journal: self.store.journal(),
             executor,
@@ -378,6 +377,7 @@ impl Runs {
             park: options.park,
             inbox: self.settings.inbox,
             watchers,
+            has_space: Box::new(move || free_bytes(&state).is_none_or(|free| free >= floor)),
         };
         for event in told {
             setup.watchers.send(event).ok();
@@ -472,6 +472,12 @@ impl Owned {
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
     }
+}
+
+/// Free bytes of a folder's disk, where the system says.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let stat = nix::sys::statvfs::statvfs(folder).ok()?;
+    Some(stat.blocks_available() * stat.fragment_size())
 }
 
 fn wants_baseline(plan: &Plan) -> bool {

@@ -18,6 +18,13 @@ pub const ROOMS: &[&str] = &[
     "cli",
 ];
 
+/// Rooms that get time, chance and the outside as inputs.
+pub const PURE: &[&str] = &["base", "template", "plan", "scheduler"];
+
+/// What brings them in.
+pub const OUTSIDE: &[&str] =
+    &["env", "fs", "io", "net", "os", "process", "thread", "time::Instant", "time::SystemTime"];
+
 /// What a room may not see although it lies below it.
 pub const NEVER: &[(&str, &[&str])] = &[
     ("scheduler", &["definition::load", "plan::compile"]),

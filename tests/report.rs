@@ -83,9 +83,21 @@ fn told(report: &mut Report, events: Vec<RunEvent>) -> String {
     anstream::adapter::strip_str(&lines).to_string()
 }
 
-fn finished(report: &Report, last_lines: &dyn Fn(&str) -> Vec<String>) -> String {
-    let ending = Ending { last_lines, proof: vec!["folder  /tmp/demo".into()], next: None };
-    anstream::adapter::strip_str(&report.finish(&ending)).to_string()
+/// What the journal knows at the end: what is waited for, and the commands that help.
+fn ending<'a>(code: u8, last_lines: &'a dyn Fn(&str) -> Vec<String>, waits: &[&str], next: &[&str]) -> Ending<'a> {
+    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    Ending {
+        last_lines,
+        proof: vec![("folder", "/tmp/demo".into())],
+        waits: owned(waits),
+        next: owned(next),
+        then: (code == 20).then(|| "orch resume 7f3k2m9x".to_owned()),
+        code,
+    }
+}
+
+fn finished(report: &Report, ending: &Ending<'_>) -> String {
+    anstream::adapter::strip_str(&report.finish(ending)).to_string()
 }
 
 fn nothing(_: &str) -> Vec<String> {
@@ -129,12 +141,12 @@ FEEDBACK            build[parser]/code      the evidence goes back to the agent
 "
     );
     assert_eq!(
-        finished(&report, &nothing),
+        finished(&report, &ending(0, &nothing, &[], &["orch status 7f3k2m9x"])),
         "\
 ────────────
   PASSED [   42.4s] 2 passed · 12.4k tokens · $0.31 · 3 agents
    proof: 1 gate passed, 1 failed on the way
-          folder  /tmp/demo
+  folder: /tmp/demo
     next: orch status 7f3k2m9x
 "
     );
@@ -180,7 +192,10 @@ run 7f3k2m9x  review  3 steps · parallel 4 · sandbox off
     );
     let last = |step: &str| if step == "analyse/perf" { vec!["{\"a\": \u{1b}[31m".to_owned()] } else { vec![] };
     assert_eq!(
-        finished(&report, &last),
+        finished(
+            &report,
+            &ending(22, &last, &[], &["orch logs 7f3k2m9x analyse/perf", "orch retry 7f3k2m9x --failed"])
+        ),
         "\
 ────────────
   FAILED [  1m 32s] 1 failed, 1 skipped, 1 cancelled · 12.4k tokens · $0.31 · 3 agents
@@ -191,7 +206,7 @@ run 7f3k2m9x  review  3 steps · parallel 4 · sandbox off
          │ {\"a\":
     exit: 22 (a gate failed or had no verdict)
     next: orch logs 7f3k2m9x analyse/perf
-          orch retry 7f3k2m9x --failed
+      or: orch retry 7f3k2m9x --failed
 "
     );
 }
@@ -225,21 +240,23 @@ run 7f3k2m9x goes on  review  4 steps · parallel 4 · sandbox off
 "
     );
     assert_eq!(
-        finished(&report, &nothing),
+        finished(
+            &report,
+            &ending(
+                20,
+                &nothing,
+                &["a decision about design", "word of how deploy ended: retry, done or failed"],
+                &["orch approve 7f3k2m9x design", "orch resume 7f3k2m9x --step deploy --as retry"]
+            )
+        ),
         "\
 ────────────
- WAITING [    0.0s] 4 waiting
+ WAITING [    0.0s] 2 waiting
      for  a decision about design
-     for  a decision about form#2/ask
      for  word of how deploy ended: retry, done or failed
-     for  a larger budget: the budget of $2.00 is used up
     next: orch approve 7f3k2m9x design
-          orch reject 7f3k2m9x design --comment WHY
-          orch approve 7f3k2m9x 'form#2/ask' --set FIELD=VALUE
-          orch reject 7f3k2m9x 'form#2/ask' --comment WHY
-          orch resume 7f3k2m9x --step deploy --as retry
-          orch resume 7f3k2m9x --budget usd=4
-          orch resume 7f3k2m9x
+      or: orch resume 7f3k2m9x --step deploy --as retry
+    then: orch resume 7f3k2m9x
 "
     );
 }
@@ -254,11 +271,15 @@ fn a_step_that_runs_again_is_not_failed_any_more() {
             at(1, settles("a", StepState::Failed, "exit code 1", "", 10, 1, 0)),
             at(2, started(1, true)),
             at(3, begins("a", "0-2", "work", None)),
-            at(9, settles("a", StepState::Succeeded, "", "", 6, 2, 0)),
-            at(10, run_ends("succeeded", None, 0)),
         ],
     );
-    let text = finished(&report, &nothing);
+    let text = finished(&report, &ending(0, &nothing, &[], &[]));
+    assert!(!text.contains("failed"), "{text}");
+    told(
+        &mut report,
+        vec![at(9, settles("a", StepState::Succeeded, "", "", 6, 2, 0)), at(10, run_ends("succeeded", None, 0))],
+    );
+    let text = finished(&report, &ending(0, &nothing, &[], &[]));
     assert!(text.contains("PASSED") && text.contains("1 passed ·") && !text.contains("FAIL "), "{text}");
 }
 
@@ -280,7 +301,7 @@ fn strangers_cannot_steer_the_terminal_and_lines_stay_narrow() {
     for event in &events {
         raw.push_str(&report.tell(event));
     }
-    raw.push_str(&report.finish(&Ending { last_lines: &|_| vec![evil.clone()], proof: vec![], next: None }));
+    raw.push_str(&report.finish(&ending(1, &|_| vec![evil.clone()], &[&evil], &[])));
     let plain = anstream::adapter::strip_str(&raw).to_string();
     assert!(plain.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{plain:?}");
     // Only the styles of this program are in the raw text: nothing that erases, moves or sets a title.

@@ -142,7 +142,7 @@ fn files_say_what_they_are_for(file: &File) -> Vec<String> {
 fn error_texts_are_fragments(file: &File) -> Vec<String> {
     let text = &file.with_texts;
     let mut faults = Vec::new();
-    for (at, mark) in text.match_indices("#[error(") {
+    for (at, mark) in file.code.match_indices("#[error(") {
         let Some((_, rest)) = text[at + mark.len()..].split_once('"') else { continue };
         let words = rest.split("\")]").next().unwrap_or(rest).split("\",").next().unwrap_or(rest);
         if words.starts_with(char::is_uppercase) && !words.starts_with("SQLite") {

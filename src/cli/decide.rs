@@ -39,6 +39,7 @@ fn decide(session: &mut Session, run: &str, step: Option<&str>, decision: Decisi
     let next = match &delivered {
         Delivered::ToOwner(owner) => format!("process {} goes on with it; `orch watch {run}` follows", owner.pid),
         Delivered::Written => format!("orch resume {run}"),
+        Delivered::Ended => format!("orch status {run}"),
     };
     if session.global.json {
         session.out.json(&json!({ "v": 1, "run": run, "done": word, "next": next }))?;
@@ -54,7 +55,8 @@ pub(super) fn cancel(session: &mut Session, args: &CancelArgs) -> Result<u8, Fai
     let strength = if args.now { Strength::Hard } else { Strength::Gentle };
     let delivered = runs.cancel(&run, strength)?;
     let (word, next) = match &delivered {
-        Delivered::Written => ("cancelled", format!("orch status {run}")),
+        Delivered::Ended => ("cancelled", format!("orch status {run}")),
+        Delivered::Written => ("cancelled, once somebody goes on with it", format!("orch resume {run}")),
         Delivered::ToOwner(_) => match runs.wait_for_end(&run, PATIENCE)? {
             Some(_) => ("cancelled", format!("orch status {run}")),
             None => ("asked to stop; it has not ended yet", format!("orch cancel {run} --now")),

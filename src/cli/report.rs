@@ -204,6 +204,11 @@ impl Report {
         ending::block(self, ending)
     }
 
+    /// Whether a question waits for a person.
+    pub(super) fn is_asking(&self) -> bool {
+        self.waits.iter().any(|wait| matches!(wait, Wait::Question { .. }))
+    }
+
     /// Tokens of the steps that have settled; a container's are those of its steps.
     pub(super) fn tokens(&self) -> u64 {
         self.steps.iter().filter(|step| !step.container).map(|step| step.tokens).sum()
@@ -266,19 +271,22 @@ impl Report {
     }
 
     fn attempt_finished(&mut self, step: &str, purpose: &str, end: &str, reason: &str, duration_ms: u64) -> String {
-        let gate = one_line(purpose.strip_prefix("gate ").unwrap_or_default());
-        let gate = gate.split_once(": ").map_or(gate.as_str(), |(_, words)| words).to_owned();
+        let gate = purpose.strip_prefix("gate ").map(one_line);
+        let is_gate = gate.is_some();
+        let gate = gate.as_deref().and_then(|gate| gate.split_once(": ")).map_or("", |(_, words)| words);
         match end {
+            // The answer to a step that is nothing but a question is told when the step settles.
+            "pass" | "fail" | "error" if !is_gate => String::new(),
             "pass" => {
                 self.forget_wait(step);
                 self.gates_passed += 1;
-                self.line(GOOD, "GATE ok", Some(duration_ms), step, &gate)
+                self.line(GOOD, "GATE ok", Some(duration_ms), step, gate)
             }
             "fail" | "error" => {
                 self.forget_wait(step);
                 self.gates_failed += 1;
                 let word = if end == "fail" { "GATE ✗" } else { "GATE ERR" };
-                self.line(BAD, word, Some(duration_ms), step, &gate_words(&gate, reason))
+                self.line(BAD, word, Some(duration_ms), step, &gate_words(gate, reason))
             }
             "lost" => self.line(DOUBT, "LOST", Some(duration_ms), step, &first_of(reason, "no word of how it ended")),
             "failed" if self.look.verbose => {

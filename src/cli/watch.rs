@@ -51,11 +51,13 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> Result<u8, Failure
         }
         let ended = loaded.scheduler.ended();
         if ended.is_some() || owner.is_none() {
-            finish_screen(&mut screen, &runs, &run, project.root())?;
-            return Ok(match ended {
+            let code = match ended {
                 Some(end) => exit_code(end),
-                None => parked_exit_code(&loaded.scheduler.waiting_for()),
-            });
+                // What its owner left running is over, known or not: only the next owner's view says which.
+                None => parked_exit_code(&runs.as_restarted(&run)?.scheduler.waiting_for()),
+            };
+            finish_screen(&mut screen, &runs, &run, project.root(), code)?;
+            return Ok(code);
         }
         screen.tick(Clock::start(Timestamp::default()).now());
         std::thread::sleep(PAUSE);

@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    base::{Failure, FailureClass, Outcome, RunId, Timestamp},
+    base::{Digest, Failure, FailureClass, Outcome, RunId, Timestamp},
     driver::{
         assign::{Assigner, Begun},
         clock::Clock,
@@ -22,7 +22,7 @@ use crate::{
         load::Loaded,
         narrate::{RunEvent, narrate, opening},
         outcome::{exit_code, status_word, waiting_words},
-        record::encode,
+        record::{decode_decision, encode},
     },
     execute::{
         Executor,
@@ -165,6 +165,9 @@ impl LocalDriver {
         let fresh: Vec<_> = outstanding.into_iter().filter(|action| !self.is_staged(action)).collect();
         let now = self.clock.now();
         self.take_actions(now, fresh);
+        // An owner that died, or parked in this very moment, has left it unread.
+        self.read_inbox()?;
+        self.decide_open();
         self.work_off();
         self.commit().await?;
         loop {
@@ -172,9 +175,13 @@ impl LocalDriver {
                 return Ok(Finish::Ended(end.clone()));
             }
             if self.is_parked() && self.setup.park {
-                return Ok(Finish::Parked(self.scheduler.waiting_for()));
+                self.read_inbox()?;
+                if self.queue.is_empty() {
+                    return Ok(Finish::Parked(self.scheduler.waiting_for()));
+                }
+            } else {
+                self.receive().await?;
             }
-            self.receive().await?;
             self.work_off();
             self.commit().await?;
         }
@@ -231,14 +238,9 @@ impl LocalDriver {
         for decision in self.setup.journal.decisions_after(&self.run, self.inbox)? {
             self.inbox = decision.id;
             self.consumed.push(decision.id);
-            match serde_json::from_slice::<Event>(&decision.body) {
-                Ok(
-                    event @ (Event::Decided { .. }
-                    | Event::Answered { .. }
-                    | Event::CancelRequested { .. }
-                    | Event::BudgetRaised { .. }),
-                ) => self.queue.push_back(event),
-                Ok(_) | Err(_) => tracing::warn!(decision = %decision.id, "a decision in the inbox is none"),
+            match decode_decision(&decision) {
+                Some(event) => self.queue.push_back(event),
+                None => tracing::warn!(decision = %decision.id, "a decision in the inbox is none"),
             }
         }
         Ok(())
@@ -282,15 +284,8 @@ impl LocalDriver {
         match self.setup.assigner.question(&self.scheduler, attempt, purpose) {
             Ok((subject, shown)) => {
                 self.queue.push_back(Event::Started { attempt, subject: Some(subject.clone()), shown: Some(shown) });
-                let decision = match self.setup.on_approval {
-                    OnApproval::Wait => return,
-                    // A form has fields that nobody but a person can fill in.
-                    OnApproval::Approve if self.setup.assigner.is_form(&self.scheduler, attempt, purpose) => return,
-                    OnApproval::Approve => Decision::Approve { fields: serde_json::Value::Null },
-                    OnApproval::Fail => Decision::Reject { comment: "nobody was there to ask".to_owned() },
-                };
-                let by = "--on-approval".to_owned();
-                self.queue.push_back(Event::Decided { attempt, subject, decision, by });
+                let form = self.setup.assigner.is_form(&self.scheduler, attempt, purpose);
+                self.queue.extend(self.standing_answer(attempt, subject, form));
             }
             Err(reason) => {
                 self.queue.push_back(Event::Started { attempt, subject: None, shown: None });
@@ -302,6 +297,28 @@ impl LocalDriver {
                     usage: crate::base::Usage::default(),
                 }));
                 self.queue.push_back(Event::Finished { attempt, outcome });
+            }
+        }
+    }
+
+    /// What `--on-approval` says to a question.
+    fn standing_answer(&self, attempt: AttemptId, subject: Digest, form: bool) -> Option<Event> {
+        let decision = match self.setup.on_approval {
+            OnApproval::Wait => return None,
+            // A form has fields that nobody but a person can fill in.
+            OnApproval::Approve if form => return None,
+            OnApproval::Approve => Decision::Approve { fields: serde_json::Value::Null },
+            OnApproval::Fail => Decision::Reject { comment: "nobody was there to ask".to_owned() },
+        };
+        Some(Event::Decided { attempt, subject, decision, by: "--on-approval".to_owned() })
+    }
+
+    /// Questions that an earlier owner left open get the answer of this one.
+    fn decide_open(&mut self) {
+        for waiting in self.scheduler.waiting_for() {
+            if let WaitingFor::Decision { attempt, subject, .. } = waiting {
+                let form = self.setup.assigner.is_form(&self.scheduler, attempt, Purpose::Work);
+                self.queue.extend(self.standing_answer(attempt, subject, form));
             }
         }
     }
@@ -359,6 +376,14 @@ impl LocalDriver {
 
     /// The summary, if it is not what the store has.
     fn changed_summary(&mut self) -> Option<RunSummary> {
+        let is_reopened = self.summary.ended.is_some() && self.scheduler.ended().is_none();
+        if is_reopened {
+            // A second chance: the list must not call it ended while it goes on.
+            (self.summary.ended, self.summary.exit_code) = (None, None);
+            if self.summary.status != "waiting" {
+                self.summary.status = "running".to_owned();
+            }
+        }
         if self.summary.status == "waiting" {
             let waiting = self.scheduler.waiting_for();
             if waiting.is_empty() {
@@ -369,7 +394,7 @@ impl LocalDriver {
             }
             return Some(self.summary.clone());
         }
-        self.summary.ended.is_some().then(|| self.summary.clone())
+        (is_reopened || self.summary.ended.is_some()).then(|| self.summary.clone())
     }
 
     fn begin(&mut self, attempt: AttemptId, purpose: Purpose) {

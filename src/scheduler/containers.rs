@@ -338,9 +338,15 @@ impl Scheduler {
         if self.stopped.is_none() {
             self.stopped = Some((succeed, text.clone()));
         }
-        let envelope = Envelope { summary: text, ..Envelope::default() };
+        let envelope = Envelope { summary: text.clone(), ..Envelope::default() };
         self.at_mut(instance).envelope = Some(Box::new(envelope));
-        self.settle(instance, Settled::Succeeded);
+        if succeed {
+            self.settle(instance, Settled::Succeeded);
+        } else {
+            // A failed step, so that a retry of the run comes here again and cannot end well without it.
+            let cause = self.cause(instance, CauseKind::Stopped, text);
+            self.fail(instance, cause);
+        }
         self.drain(FrameId(0), Some(Strength::Gentle));
     }
 }

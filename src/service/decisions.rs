@@ -1,6 +1,7 @@
 //! What people say to runs: decisions, answers, cancels.
 //!
-//! Delivers to the live owner of a run, or writes the event at once where there is none. Drives nothing.
+//! Whoever is not the owner of a run leaves decisions in the inbox; where there is no owner the decision is written as an
+//! event at once. Drives nothing.
 
 use std::time::Duration;
 
@@ -8,12 +9,15 @@ use serde_json::Value;
 
 use crate::{
     base::RunId,
-    driver::{Clock, Loaded, encode, exit_code, status_word, waiting_words},
-    journal::{Append, Journal as _, Owner, RunSummary},
+    driver::{Clock, Loaded, decode_decision, encode, exit_code, status_word, waiting_words},
+    journal::{Append, DecisionId, Journal as _, Owner, RunSummary},
     plan::Work,
     scheduler::{Action, Answer, AttemptId, Decision, Event, InstanceId, Strength, WaitingFor},
     service::{refusal::Refusal, runs::Runs},
 };
+
+/// The id of the refusal that another process has the run.
+const OWNED: &str = "E0402";
 
 /// What a person wants of a run that waits.
 #[derive(Debug, Clone)]
@@ -31,6 +35,8 @@ pub enum Delivered {
     ToOwner(Owner),
     /// It is written; `orch resume` goes on.
     Written,
+    /// It is written, and the run has ended with it.
+    Ended,
 }
 
 impl Runs {
@@ -143,28 +149,54 @@ impl Runs {
 
     /// Gives an event to the owner, or writes it where there is none.
     fn deliver(&self, run: &RunId, event: Event) -> Result<Delivered, Refusal> {
+        if self.owner(run)?.is_none() {
+            match self.write(run, Some(&event)) {
+                // Somebody has taken the run in this very moment.
+                Err(refusal) if refusal.id == OWNED => {}
+                written => return written,
+            }
+        }
+        let body = serde_json::to_vec(&event).map_err(|error| {
+            Refusal::new(70, "E0303", format!("a decision cannot be written: {error}"), "report this as a bug")
+        })?;
+        self.store.journal().leave_decision(run, body)?;
+        // An owner that ends in this very moment does not read it any more.
         if let Some(owner) = self.owner(run)? {
-            let body = serde_json::to_vec(&event).map_err(|error| {
-                Refusal::new(70, "E0303", format!("a decision cannot be written: {error}"), "report this as a bug")
-            })?;
-            self.store.journal().leave_decision(run, body)?;
             return Ok(Delivered::ToOwner(owner));
         }
+        match self.write(run, None) {
+            // The next owner begins with what was left for the last one.
+            Err(refusal) if refusal.id == OWNED => Ok(Delivered::Written),
+            written => written,
+        }
+    }
+
+    /// Writes what was left for an owner, and this event, into a run without one.
+    fn write(&self, run: &RunId, event: Option<&Event>) -> Result<Delivered, Refusal> {
         let _lock = self.take(run)?;
         let mut loaded = self.load(run, |_, _, _| {})?;
-        let clock = Clock::start(loaded.last);
-        let mut events = vec![event];
-        if matches!(events[0], Event::CancelRequested { .. }) {
+        let left = self.store.journal().decisions_after(run, DecisionId::default())?;
+        let mut events: Vec<Event> = left.iter().filter_map(decode_decision).chain(event.cloned()).collect();
+        if loaded.scheduler.ended().is_some() {
+            return Ok(Delivered::Ended);
+        }
+        if events.is_empty() {
+            return Ok(Delivered::Written);
+        }
+        if events.iter().any(|event| matches!(event, Event::CancelRequested { .. })) {
             events.insert(0, Event::Restarted { parallel: self.settings.parallel });
         }
+        let clock = Clock::start(loaded.last);
         let mut records = Vec::new();
         for event in events {
-            records.push(encode(clock.now(), &event));
-            let _: Vec<Action> = loaded.scheduler.step(clock.now(), event);
+            let now = clock.now();
+            records.push(encode(now, &event));
+            let _: Vec<Action> = loaded.scheduler.step(now, event);
         }
-        let append = Append::new(run.clone(), loaded.seq, records).summary(summary_of(&loaded));
+        let consumed = left.iter().map(|decision| decision.id).collect();
+        let append = Append::new(run.clone(), loaded.seq, records).summary(summary_of(&loaded)).consumed(consumed);
         self.store.journal().append(append).wait()?;
-        Ok(Delivered::Written)
+        Ok(if loaded.scheduler.ended().is_some() { Delivered::Ended } else { Delivered::Written })
     }
 
     /// Waits until an owner has ended a run, at most `patience`.
@@ -187,7 +219,7 @@ impl Runs {
 }
 
 /// The list's line of a run as its state now is.
-fn summary_of(loaded: &Loaded) -> RunSummary {
+pub(super) fn summary_of(loaded: &Loaded) -> RunSummary {
     let mut summary = loaded.summary.clone();
     if let Some(end) = loaded.scheduler.ended() {
         summary.status = status_word(end.settled).to_owned();

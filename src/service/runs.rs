@@ -1,7 +1,6 @@
 //! Runs: start, resume, retry, drive, look.
 //!
-//! A run has one owner at a time, by a lock. Whoever is not the owner leaves decisions in the inbox; where there is
-//! no owner the decision is written as an event at once.
+//! A run has one owner at a time, by a lock. What people say to a run is in `decisions`.
 
 use std::{
     ffi::OsString,
@@ -15,8 +14,8 @@ use tokio::sync::mpsc;
 use crate::{
     base::{RunId, Timestamp},
     driver::{
-        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, RunEvent, Setup, complete_inputs, exit_code,
-        load, status_word,
+        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, RunEvent, Setup, complete_inputs, encode,
+        exit_code, load, narrate, status_word,
     },
     execute::{
         Baseline, Executor, Place,
@@ -26,8 +25,8 @@ use crate::{
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::{Plan, PlanGate},
     runtime::{Adapter, Custom, CustomSettings, Replay},
-    scheduler::{Action, Event, Notice},
-    service::{preflight, refusal::Refusal},
+    scheduler::{Action, Event, Notice, Scheduler},
+    service::{decisions::summary_of, preflight, refusal::Refusal},
 };
 
 /// What runs need to know of the settings.
@@ -72,6 +71,9 @@ pub struct Owned {
     lock: RunLock,
     loaded: Loaded,
     first: Vec<Event>,
+    parallel: u32,
+    /// What has already happened under this owner.
+    told: Vec<RunEvent>,
     replay: Replay,
 }
 
@@ -159,11 +161,7 @@ impl Runs {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn load(
-        &self,
-        run: &RunId,
-        watch: impl FnMut(&crate::scheduler::Scheduler, Timestamp, &Notice),
-    ) -> Result<Loaded, Refusal> {
+    pub fn load(&self, run: &RunId, watch: impl FnMut(&Scheduler, Timestamp, &Notice)) -> Result<Loaded, Refusal> {
         Ok(load(self.store.journal().as_ref(), run, watch)?)
     }
 
@@ -213,18 +211,20 @@ impl Runs {
         let plan_body = serde_json::to_vec(plan).map_err(|error| {
             Refusal::new(70, "E0303", format!("the plan cannot be written: {error}"), "report this as a bug")
         })?;
-        let new = NewRun { summary, plan_body, records: Vec::new() };
-        self.store.journal().create_run(new).wait()?;
-        let loaded = load(self.store.journal().as_ref(), &id, |_, _, _| {})?;
-        let first = vec![Event::RunStarted {
-            run: id,
-            inputs,
-            seed,
-            parallel: plan.limits.parallel.unwrap_or(self.settings.parallel).min(self.settings.parallel.max(1)),
-            runtime,
-            replayed: vec![Replay::NAME.to_owned()],
-        }];
-        Ok(Owned { lock, loaded, first, replay })
+        let parallel = self.parallel(plan);
+        let replayed = vec![Replay::NAME.to_owned()];
+        let begin = Event::RunStarted { run: id.clone(), inputs, seed, parallel, runtime, replayed };
+        // Together with the run itself: a run without its beginning could never go on.
+        let now = clock.now();
+        let records = vec![encode(now, &begin)];
+        let scheduler = Scheduler::new(Arc::new(plan.clone()));
+        let mut begun = Loaded { summary, scheduler, seq: 1, last: now };
+        let _: Vec<Action> = begun.scheduler.step(now, begin);
+        let summary = summary_of(&begun);
+        self.store.journal().create_run(NewRun { summary, plan_body, records }).wait()?;
+        let mut told = Vec::new();
+        let loaded = self.load(&id, |scheduler, at, notice| told.extend(narrate(scheduler, at, notice)))?;
+        Ok(Owned { lock, loaded, first: Vec::new(), parallel, told, replay })
     }
 
     /// Takes a run over: after a crash, after a wait, or with answers and raised budgets.
@@ -236,24 +236,25 @@ impl Runs {
         let loaded = self.load(run, |_, _, _| {})?;
         if let Some(end) = loaded.scheduler.ended() {
             let again = if exit_code(end) == 0 {
-                "nothing is left to do".to_owned()
+                format!("nothing is left to do; `orch status {run}` shows it")
             } else {
                 format!("`orch retry {run} --failed` runs the failed steps again")
             };
             return Err(Refusal::new(2, "E0304", format!("run {run} has ended: {}", status_word(end.settled)), again));
         }
         self.check_disk()?;
-        Ok(Owned { lock, first: self.begin_again(&loaded, then), loaded, replay })
+        Ok(self.owned_again(lock, loaded, then, replay))
     }
 
-    /// Runs the failed and cancelled steps of an ended run again.
+    /// Runs the failed and cancelled steps of an ended run again, with `raised` budgets where one was used up.
     ///
     /// # Errors
     /// When it is owned, has not ended, has succeeded, or cannot be read.
-    pub fn retry(&self, run: &RunId, replay: Replay) -> Result<Owned, Refusal> {
+    pub fn retry(&self, run: &RunId, replay: Replay, raised: Option<Event>) -> Result<Owned, Refusal> {
         let lock = self.take(run)?;
         let loaded = self.load(run, |_, _, _| {})?;
-        match loaded.scheduler.ended() {
+        // The death of its owner may have been the end of the run, before anybody could write that down.
+        match self.as_restarted(run)?.scheduler.ended() {
             None => {
                 return Err(Refusal::new(
                     2,
@@ -263,19 +264,29 @@ impl Runs {
                 ));
             }
             Some(end) if exit_code(end) == 0 => {
-                return Err(Refusal::new(2, "E0304", format!("run {run} has succeeded"), "nothing is left to do"));
+                return Err(Refusal::new(
+                    2,
+                    "E0304",
+                    format!("run {run} has succeeded"),
+                    format!("nothing is left to do; `orch status {run}` shows it"),
+                ));
             }
             Some(_) => {}
         }
         self.check_disk()?;
-        Ok(Owned { lock, first: self.begin_again(&loaded, vec![Event::RetryRequested]), loaded, replay })
+        let then = raised.into_iter().chain([Event::RetryRequested]).collect();
+        Ok(self.owned_again(lock, loaded, then, replay))
     }
 
-    fn begin_again(&self, loaded: &Loaded, then: Vec<Event>) -> Vec<Event> {
-        let parallel = loaded.scheduler.plan().limits.parallel.unwrap_or(self.settings.parallel);
-        let mut first = vec![Event::Restarted { parallel: parallel.min(self.settings.parallel.max(1)) }];
+    fn owned_again(&self, lock: RunLock, loaded: Loaded, then: Vec<Event>, replay: Replay) -> Owned {
+        let parallel = self.parallel(loaded.scheduler.plan());
+        let mut first = vec![Event::Restarted { parallel }];
         first.extend(then);
-        first
+        Owned { lock, loaded, first, parallel, told: Vec::new(), replay }
+    }
+
+    fn parallel(&self, plan: &Plan) -> u32 {
+        plan.limits.parallel.unwrap_or(self.settings.parallel).min(self.settings.parallel.max(1))
     }
 
     /// Takes the lock; an owner that is just dying gets a moment. Then ends what an earlier owner left running.
@@ -310,7 +321,7 @@ impl Runs {
                 state.display(),
                 self.settings.disk_floor_bytes / 1_000_000
             ),
-            "free some space, or lower `disk_floor` in orch.toml",
+            "free some space, or lower `limits.disk_floor` in orch.toml; `orch doctor` shows both",
         )
         .retryable())
     }
@@ -326,7 +337,7 @@ impl Runs {
         watchers: mpsc::UnboundedSender<RunEvent>,
         mut inputs: mpsc::UnboundedReceiver<Event>,
     ) -> Result<Finish, Refusal> {
-        let Owned { lock, loaded, first, replay } = owned;
+        let Owned { lock, loaded, first, parallel: _, told, replay } = owned;
         let run = loaded.summary.run.clone();
         let keeper = Keeper::start(&self.settings.program).map_err(|error| {
             Refusal::new(70, "E0306", format!("the keeper of processes cannot be started: {error}"), "`orch doctor`")
@@ -352,6 +363,9 @@ impl Runs {
             park: options.park,
             watchers,
         };
+        for event in told {
+            setup.watchers.send(event).ok();
+        }
         let driver = LocalDriver::new(setup, loaded);
         let sender = driver.sender();
         let forward = tokio::spawn(async move {
@@ -428,18 +442,13 @@ impl Owned {
     /// Attempts at once.
     #[must_use]
     pub fn parallel(&self) -> u32 {
-        let parallel = self.first.iter().find_map(|event| match event {
-            Event::RunStarted { parallel, .. } | Event::Restarted { parallel } => Some(*parallel),
-            _ => None,
-        });
-        parallel.unwrap_or(1)
+        self.parallel
     }
 
     /// Whether agents that name no runtime are replayed.
     #[must_use]
     pub fn is_replayed(&self) -> bool {
-        self.first.iter().any(|event| matches!(event, Event::RunStarted { runtime, .. } if runtime == Replay::NAME))
-            || self.loaded.scheduler.default_runtime() == Some(Replay::NAME)
+        self.loaded.scheduler.default_runtime() == Some(Replay::NAME)
     }
 
     /// The run as it was read.

@@ -132,6 +132,13 @@ impl Done {
         );
     }
 
+    /// The same with another exit code, for commands that succeed in telling of something that did not.
+    pub fn with_code(mut self, code: i32) -> Self {
+        assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
+        self.code = Some(code);
+        self
+    }
+
     /// Standard output as JSON, after checking the exit code.
     #[track_caller]
     pub fn json(&self, code: i32) -> serde_json::Value {

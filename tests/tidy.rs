@@ -11,8 +11,8 @@ mod tables;
 use std::{collections::BTreeSet, fs, path::Path};
 
 use orch::base::codes;
-use source::{File, crate_paths, is_word, item_end, sources, tests_and_benches, words};
-use tables::{EXCEPTIONS, LIBRARIES, NEVER, NOTICES_AND_SNAPSHOTS, ROOMS};
+use source::{File, crate_paths, is_word, item_end, paths, sources, tests_and_benches, words};
+use tables::{EXCEPTIONS, LIBRARIES, NEVER, NOTICES_AND_SNAPSHOTS, OUTSIDE, PURE, ROOMS};
 
 /// Lines of a file before its tests.
 const FILE_LINES_MAX: usize = 500;
@@ -28,6 +28,10 @@ const RULES: &[(&str, Rule)] = &[
     ("never", rooms_that_are_never_seen),
     ("front", front_ends_see_notices_and_snapshots),
     ("library", libraries_stay_at_home),
+    ("pure", pure_rooms_read_nothing_outside),
+    ("environment", the_environment_is_read_once),
+    ("head", files_say_what_they_are_for),
+    ("error", error_texts_are_fragments),
     ("file", files_are_short),
     ("function", functions_are_short),
     ("unwrap", nothing_is_unwrapped),
@@ -109,6 +113,46 @@ fn libraries_stay_at_home(file: &File) -> Vec<String> {
         .flat_map(|(library, _)| names_of(&file.code, library).into_iter().map(move |at| (*library, at)))
         .map(|(library, at)| format!("{}: {library} (line {})", file.path, file.line(at)))
         .collect()
+}
+
+/// Time, chance and the outside are inputs: a pure room names nothing that could bring them in.
+fn pure_rooms_read_nothing_outside(file: &File) -> Vec<String> {
+    if !file.room().is_some_and(|room| PURE.contains(&room)) {
+        return Vec::new();
+    }
+    paths(&file.code, "std")
+        .into_iter()
+        .filter(|(_, path)| OUTSIDE.iter().any(|outside| is_below(path, outside)))
+        .map(|(at, path)| found(file, at, &format!("std::{path}")))
+        .collect()
+}
+
+fn the_environment_is_read_once(file: &File) -> Vec<String> {
+    if file.path == "src/config/environment.rs" {
+        return Vec::new();
+    }
+    file.code.match_indices("env::var").map(|(at, _)| found(file, at, "env::var")).collect()
+}
+
+fn files_say_what_they_are_for(file: &File) -> Vec<String> {
+    if file.raw.starts_with("//! ") { Vec::new() } else { vec![format!("{}: no head", file.path)] }
+}
+
+/// `failed to …` must fit before them.
+fn error_texts_are_fragments(file: &File) -> Vec<String> {
+    let text = &file.with_texts;
+    let mut faults = Vec::new();
+    for (at, mark) in file.code.match_indices("#[error(") {
+        let Some((_, rest)) = text[at + mark.len()..].split_once('"') else { continue };
+        let words = rest.split("\")]").next().unwrap_or(rest).split("\",").next().unwrap_or(rest);
+        if words.starts_with(char::is_uppercase) && !words.starts_with("SQLite") {
+            faults.push(found(file, at, "an error text begins with a capital"));
+        }
+        if words.trim_end().ends_with('.') {
+            faults.push(found(file, at, "an error text ends with a full stop"));
+        }
+    }
+    faults
 }
 
 fn files_are_short(file: &File) -> Vec<String> {
@@ -343,6 +387,17 @@ const PLANTED: &[(&str, &str, &str, &str)] = &[
     ("library", "src/cli/a.rs", "use rusqlite::Connection;", "rusqlite"),
     ("library", "src/scheduler/a.rs", "async fn a() { tokio::task::yield_now().await }", "tokio"),
     ("library", "src/plan/a.rs", "use minijinja as m;", "minijinja"),
+    (
+        "pure",
+        "src/scheduler/a.rs",
+        "use std::{collections::BTreeMap, time::{Duration, Instant}};",
+        "std::time::Instant",
+    ),
+    ("pure", "src/template/a.rs", "fn a() { let _ = std::fs::read(\"a\"); }", "std::fs::read"),
+    ("environment", "src/service/a.rs", "fn a() { let _ = std::env::var(\"A\"); }", "env::var"),
+    ("head", "src/cli/a.rs", "fn a() {}", "no head"),
+    ("error", "src/cli/a.rs", "#[error(\"Read it\")]\nstruct A;", "capital"),
+    ("error", "src/cli/a.rs", "#[error(\"read {it}: it is gone.\")]\nstruct A;", "full stop"),
     ("unwrap", "src/cli/a.rs", "fn a() { Some(1).unwrap(); }", "unwrap"),
     ("unwrap", "src/cli/a.rs", "fn a() { Some(1).expect(\"\"); }", "expect"),
     ("unsafe", "src/cli/a.rs", "fn a() { unsafe { b() } }", "unsafe"),

@@ -1,6 +1,7 @@
 //! What people say to runs: decisions, answers, cancels.
 //!
-//! Delivers to the live owner of a run, or writes the event at once where there is none. Drives nothing.
+//! Whoever is not the owner of a run leaves decisions in the inbox; where there is no owner the decision is written as an
+//! event at once. Drives nothing.
 
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use crate::{
         runs::{OWNED, Runs},
     },
 };
+
+/// The id of the refusal that another process has the run.
+const OWNED: &str = "E0402";
 
 /// What a person wants of a run that waits.
 #[derive(Debug, Clone)]

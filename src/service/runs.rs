@@ -1,7 +1,6 @@
 //! Runs: start, resume, retry, drive, look.
 //!
-//! A run has one owner at a time, by a lock. Whoever is not the owner leaves decisions in the inbox; where there is
-//! no owner the decision is written as an event at once.
+//! A run has one owner at a time, by a lock. What people say to a run is in `decisions`.
 
 use std::{
     ffi::OsString,
@@ -30,9 +29,6 @@ use crate::{
     scheduler::{Action, Event, Notice, Scheduler},
     service::{decisions::summary_of, preflight, refusal::Refusal},
 };
-
-/// The id of the refusal that another process has the run.
-pub(super) const OWNED: &str = "E0402";
 
 /// What runs need to know of the settings.
 #[derive(Debug, Clone)]

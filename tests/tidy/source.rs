@@ -250,9 +250,14 @@ pub fn words<'c>(code: &'c str, word: &'c str) -> impl Iterator<Item = usize> + 
 
 /// The paths behind `crate::`, in `use` trees and in code: `crate::a::{b, c::d}` gives `a::b` and `a::c::d`.
 pub fn crate_paths(code: &str) -> Vec<(usize, String)> {
+    paths(code, "crate")
+}
+
+/// The paths behind `root::`.
+pub fn paths(code: &str, root: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
-    for at in words(code, "crate") {
-        if let Some(rest) = code[at + "crate".len()..].trim_start().strip_prefix("::") {
+    for at in words(code, root) {
+        if let Some(rest) = code[at + root.len()..].trim_start().strip_prefix("::") {
             let from = code.len() - rest.len();
             tree(code, from, "", &mut found);
         }

@@ -370,6 +370,9 @@ pub struct RetryArgs {
     /// Run the steps that failed, and those that were cancelled because of them
     #[arg(long, required = true)]
     pub failed: bool,
+    /// Raise what the run may spend: usd=5,tokens=1M,time=1h,agents=20
+    #[arg(long, value_name = "LIMITS", value_parser = budget)]
+    pub budget: Option<BudgetArg>,
     /// What to do when a person is asked and nobody is there [default: wait]
     #[arg(long, value_name = "WHAT")]
     pub on_approval: Option<ApprovalArg>,

@@ -63,16 +63,22 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(10);
     let mut lines = Vec::new();
     for line in text.lines() {
+        // What is indented, such as JSON, stays so; a deep indent leaves half of the room.
+        let rest = line.trim_start_matches(' ');
+        let indent = " ".repeat((line.len() - rest.len()).min(columns / 2));
+        let room = columns - indent.len();
         let mut current = String::new();
-        for word in line.split(' ') {
+        for word in rest.split(' ') {
             let mut word = word.to_owned();
-            if !current.is_empty() && current.width() + 1 + word.width() > columns {
-                lines.push(std::mem::take(&mut current));
+            if !current.is_empty() && current.width() + 1 + word.width() > room {
+                lines.push(format!("{indent}{current}"));
+                current.clear();
             }
-            while word.width() > columns {
-                let head = fit(&word, columns + 1).trim_end_matches('…').to_owned();
+            while word.width() > room {
+                let head = fit(&word, room + 1).trim_end_matches('…').to_owned();
+                let head = if head.is_empty() { word.chars().take(1).collect() } else { head };
                 let tail = word.split_off(head.len());
-                lines.push(head);
+                lines.push(format!("{indent}{head}"));
                 word = tail;
             }
             if !current.is_empty() {
@@ -80,7 +86,7 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
             }
             current.push_str(&word);
         }
-        lines.push(current);
+        lines.push(format!("{indent}{current}"));
     }
     lines
 }
@@ -172,6 +178,7 @@ mod tests {
         let lines = wrap(text, 12);
         assert!(lines.iter().all(|line| width(line) <= 12), "{lines:?}");
         assert_eq!(lines.concat().replace(' ', ""), text.replace(' ', ""));
+        assert_eq!(wrap("{\n  \"a\": one two", 10), ["{", "  \"a\": one", "  two"].map(str::to_owned));
     }
 
     proptest::proptest! {

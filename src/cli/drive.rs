@@ -33,13 +33,11 @@ use crate::{
     driver::{Clock, Finish, OnApproval, RunEvent, What, exit_code, parked_exit_code},
     execute::tree_digest,
     scheduler::{AttemptId, Decision, Event, InstanceId, Strength},
-    service::{DriveOptions, Owned, Refusal, Runs, status},
+    service::{DriveOptions, Owned, Refusal, Runs, Waiting, status},
 };
 
 /// How often the live region moves.
 const TICK: Duration = Duration::from_millis(250);
-/// The longest silence without a terminal.
-const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// What a person who is there was asked, and by which words the answer comes back.
 type Questions = mpsc::UnboundedSender<(RunEvent, mpsc::UnboundedSender<Event>)>;
@@ -59,9 +57,9 @@ pub(super) fn drive(
         verbose: session.global.verbose > 0,
         parallel: Some(owned.parallel()),
         replayed: owned.is_replayed(),
-        waits: on_approval == OnApproval::Wait,
+        waits: on_approval == OnApproval::Wait && !asks,
     };
-    let mut screen = screen(session, look);
+    let mut screen = screen(session, look, runs.heartbeat());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -105,12 +103,8 @@ pub(super) fn drive(
             return Err(failure);
         }
     };
-    let code = match &finish {
-        Finish::Ended(end) if terminated.load(Ordering::Relaxed) && exit_code(end) == 130 => 143,
-        Finish::Ended(end) => exit_code(end),
-        Finish::Parked(waiting) => parked_exit_code(waiting),
-    };
-    finish_screen(&mut screen, runs, &run, root)?;
+    let code = code_of(&finish, terminated.load(Ordering::Relaxed));
+    finish_screen(&mut screen, runs, &run, root, code)?;
     if let Finish::Ended(end) = &finish
         && !session.global.json
         && !session.global.quiet
@@ -118,6 +112,15 @@ pub(super) fn drive(
         session.out.data(&outputs_text(&end.outputs))?;
     }
     Ok(code)
+}
+
+/// The exit code of a run that this process drove.
+fn code_of(finish: &Finish, terminated: bool) -> u8 {
+    match finish {
+        Finish::Ended(end) if terminated && exit_code(end) == 130 => 143,
+        Finish::Ended(end) => exit_code(end),
+        Finish::Parked(waiting) => parked_exit_code(waiting),
+    }
 }
 
 /// The outputs of a run, one `name: value` a line.
@@ -130,13 +133,19 @@ fn outputs_text(outputs: &serde_json::Map<String, Value>) -> String {
 }
 
 /// A screen that fits the flags and the place.
-pub(super) fn screen(session: &Session, look: Look) -> Screen {
+pub(super) fn screen(session: &Session, look: Look, heartbeat: Duration) -> Screen {
     let kind = ScreenKind::choose(session.global.json, session.global.quiet);
-    Screen::new(kind, look, session.out.choice(), HEARTBEAT)
+    Screen::new(kind, look, session.out.choice(), heartbeat)
 }
 
 /// The final block, with what the journal and the run's folder know.
-pub(super) fn finish_screen(screen: &mut Screen, runs: &Runs, run: &RunId, root: &Path) -> Result<(), Failure> {
+pub(super) fn finish_screen(
+    screen: &mut Screen,
+    runs: &Runs,
+    run: &RunId,
+    root: &Path,
+    code: u8,
+) -> Result<(), Failure> {
     let now = status(&runs.as_restarted(run)?, None);
     let attempts = runs.folder(run)?.join("attempts");
     let last_lines = |step: &str| {
@@ -148,14 +157,24 @@ pub(super) fn finish_screen(screen: &mut Screen, runs: &Runs, run: &RunId, root:
     };
     let mut proof = Vec::new();
     if now.status == "succeeded" {
-        proof.push(format!("folder  {}", root.display()));
+        proof.push(("folder", root.display().to_string()));
         if let Ok(tree) = tree_digest(root) {
-            proof.push(format!("tree    {tree}"));
+            proof.push(("tree", tree.to_string()));
         }
     }
-    let next = (now.status == "succeeded").then(|| format!("orch status {run}"));
-    screen.finish(&Ending { last_lines: &last_lines, proof, next });
+    let next = if now.next.is_empty() { vec![format!("orch status {run}")] } else { now.next.clone() };
+    let waits = now.waiting_for.iter().map(waiting_words).collect();
+    screen.finish(&Ending { last_lines: &last_lines, proof, waits, next, then: now.then.clone(), code });
     Ok(())
+}
+
+fn waiting_words(waiting: &Waiting) -> String {
+    let step = waiting.step.as_deref().unwrap_or_default();
+    match waiting.kind {
+        "decision" => format!("a decision about {step}"),
+        "outcome" => format!("word of how {step} ended: retry, done or failed"),
+        _ => format!("a larger budget: {}", waiting.about),
+    }
 }
 
 /// The last lines that an attempt has printed.
@@ -222,19 +241,21 @@ fn ask(step: &str, shown: &str, form: bool) -> Option<Decision> {
     let mut say = |text: &str| {
         talk.write_all(text.as_bytes()).and_then(|()| talk.flush()).ok();
     };
-    say(&format!("\n{} {step}\n{}\n", paint(ASK, "ASK"), indent(&clean(shown))));
+    // The report has just shown what is asked; several questions may wait, so each is named.
+    say(&format!("{} {}\n", paint(ASK, "     ASK"), clean(step)));
     if form {
         say("  fill in the form from another terminal: orch approve --set FIELD=VALUE …\n");
         return None;
     }
     loop {
-        say("  [y] yes   [n] no, with a comment   [l] leave it waiting > ");
+        say("  [y] yes   [n] no, with a comment   [d] details   [l] leave it waiting > ");
         let mut line = String::new();
         if std::io::stdin().lock().read_line(&mut line).unwrap_or(0) == 0 {
             return None;
         }
         match line.trim() {
             "y" | "yes" => return Some(Decision::Approve { fields: Value::Null }),
+            "d" | "details" => say(&indent(&clean(shown))),
             "l" | "later" => {
                 say("  it waits; Ctrl-C ends the run, `orch approve` and `orch reject` decide from anywhere\n");
                 return None;

@@ -7,11 +7,11 @@ use crate::{
     cli::{
         clean::{clean, one_line, wrap},
         exit::Exit,
-        report::{Report, SettledStep, Wait, count_words, quote},
+        report::{Report, SettledStep, count_words},
         style::{BAD, BOLD, DIM, DOUBT, GOOD, paint},
     },
     driver::What,
-    scheduler::{Cause, CauseKind, Spent, StepState},
+    scheduler::{Cause, Spent, StepState},
 };
 
 /// Failed steps told in full; the others are counted.
@@ -23,10 +23,16 @@ const EVIDENCE_LINES_MAX: usize = 10;
 pub struct Ending<'a> {
     /// The last lines that a failed step has printed; none where nothing was kept.
     pub last_lines: &'a dyn Fn(&str) -> Vec<String>,
-    /// More proof, one line each: the folder, the hash of the tree.
-    pub proof: Vec<String>,
-    /// A command for after a success.
-    pub next: Option<String>,
+    /// More proof, each with its label of at most eight characters: the folder, the hash of the tree.
+    pub proof: Vec<(&'static str, String)>,
+    /// What the run waits for, in words, one each; empty where it has ended.
+    pub waits: Vec<String>,
+    /// Commands that help now, the likeliest first.
+    pub next: Vec<String>,
+    /// The command that goes on after a decision.
+    pub then: Option<String>,
+    /// The exit code of this process.
+    pub code: u8,
 }
 
 /// The final block: of a run that has ended, or of one that waits.
@@ -34,84 +40,56 @@ pub(super) fn block(report: &Report, ending: &Ending<'_>) -> String {
     let rule = paint(DIM, &"─".repeat(12));
     let mut text = format!("{rule}\n");
     match &report.ended {
-        Some(What::RunEnded { status, cause, exit_code, spent, .. }) => {
-            ended(&mut text, report, ending, status, cause.as_ref(), *exit_code, spent);
+        Some(What::RunEnded { status, cause, spent, .. }) => {
+            ended(&mut text, report, ending, status, cause.as_ref(), spent);
         }
-        Some(_) | None => parked(&mut text, report),
+        Some(_) | None => parked(&mut text, report, ending),
     }
     text
 }
 
-fn ended(
-    text: &mut String,
-    report: &Report,
-    ending: &Ending<'_>,
-    status: &str,
-    cause: Option<&Cause>,
-    exit_code: u8,
-    spent: &Spent,
-) {
+fn ended(text: &mut String, report: &Report, ending: &Ending<'_>, status: &str, cause: Option<&Cause>, spent: &Spent) {
     let (word, style) = match status {
         "succeeded" => ("PASSED", GOOD),
         "cancelled" => ("CANCELLED", DOUBT),
         _ => ("FAILED", BAD),
     };
-    head(text, report, &paint(style, &format!("{word:>8}")), Some(spent));
-    if exit_code == 0 {
+    head(text, report, ending, &paint(style, &format!("{word:>8}")), Some(spent));
+    if ending.code == 0 {
         if report.gates_passed > 0 {
-            let mended = match report.gates_failed {
+            let before = match report.gates_failed {
                 0 => String::new(),
-                1 => ", 1 failed first and was mended".to_owned(),
-                failed => format!(", {failed} failed first and were mended"),
+                failed => format!(", {failed} failed on the way"),
             };
             let _ =
-                writeln!(text, "   proof: {} gate{} passed{mended}", report.gates_passed, plural(report.gates_passed));
+                writeln!(text, "   proof: {} gate{} passed{before}", report.gates_passed, plural(report.gates_passed));
         }
-        for line in &ending.proof {
-            let _ = writeln!(text, "          {}", one_line(line));
+        for (label, line) in &ending.proof {
+            let _ = writeln!(text, "{label:>8}: {}", clean(line).replace('\n', " "));
         }
-        let next = ending.next.clone().unwrap_or_else(|| format!("orch status {}", report.run));
-        let _ = writeln!(text, "    {} {next}", paint(BOLD, "next:"));
+        next(text, ending);
         return;
     }
     failures(text, report, ending, cause);
-    if let Some(exit) = Exit::of(exit_code) {
-        let _ = writeln!(text, "    exit: {exit_code} ({})", exit.meaning());
+    if let Some(exit) = Exit::of(ending.code) {
+        let _ = writeln!(text, "    exit: {} ({})", ending.code, exit.meaning());
     }
-    next(text, &after_end(report, cause));
+    next(text, ending);
 }
 
-fn parked(text: &mut String, report: &Report) {
-    head(text, report, &paint(DOUBT, " WAITING"), None);
-    let mut commands = Vec::new();
-    for wait in &report.waits {
-        match wait {
-            Wait::Question(step) => {
-                let _ = writeln!(text, "     for  a decision about {}", one_line(step));
-                commands.push(format!("orch approve {} {}", report.run, quote(step)));
-                commands.push(format!("orch reject {} {} --comment WHY", report.run, quote(step)));
-            }
-            Wait::Outcome(step) => {
-                let _ = writeln!(text, "     for  word of how {} ended: retry, done or failed", one_line(step));
-                commands.push(format!("orch resume {} --step {} --as retry", report.run, quote(step)));
-            }
-            Wait::Budget(reason) => {
-                let _ = writeln!(text, "     for  a larger budget: {}", one_line(reason));
-                commands.push(format!("orch resume {} --budget {}", report.run, raise(reason)));
-            }
-        }
+fn parked(text: &mut String, report: &Report, ending: &Ending<'_>) {
+    head(text, report, ending, &paint(DOUBT, " WAITING"), None);
+    for wait in &ending.waits {
+        indented(text, report, "     for  ", wait, 1);
     }
-    if report.waits.is_empty() {
+    if ending.waits.is_empty() {
         let _ = writeln!(text, "     for  a new owner: this run was interrupted");
     }
-    if report.waits.iter().any(|wait| matches!(wait, Wait::Question(_))) || commands.is_empty() {
-        commands.push(format!("orch resume {}", report.run));
-    }
-    next(text, &commands);
+    next(text, ending);
 }
 
 /// `  FAILED [ 1m 32s]  3 passed, 1 failed · 12.4k tokens · $0.31 · 4 agents`.
-fn head(text: &mut String, report: &Report, word: &str, spent: Option<&Spent>) {
+fn head(text: &mut String, report: &Report, ending: &Ending<'_>, word: &str, spent: Option<&Spent>) {
     let time = render_duration(report.last.since(report.started));
     let states = [
         (StepState::Succeeded, "passed"),
@@ -125,8 +103,8 @@ fn head(text: &mut String, report: &Report, word: &str, spent: Option<&Spent>) {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    if !report.waits.is_empty() && report.ended.is_none() {
-        counts.push(format!("{} waiting", report.waits.len()));
+    if !ending.waits.is_empty() {
+        counts.push(format!("{} waiting", ending.waits.len()));
     }
     let mut words = vec![if counts.is_empty() { "nothing ran".to_owned() } else { counts.join(", ") }];
     if let Some(spent) = spent {
@@ -195,50 +173,13 @@ fn indented(text: &mut String, report: &Report, before: &str, what: &str, lines_
     }
 }
 
-fn after_end(report: &Report, cause: Option<&Cause>) -> Vec<String> {
-    let run = &report.run;
-    let mut commands = Vec::new();
-    if let Some(step) = failed_steps(report).first().filter(|step| !step.container) {
-        commands.push(format!("orch logs {run} {}", quote(&step.step)));
-    }
-    match cause.map(|cause| cause.kind) {
-        Some(CauseKind::Missing) => commands.insert(0, "orch doctor".to_owned()),
-        Some(
-            CauseKind::Step
-            | CauseKind::Gate
-            | CauseKind::Rejected
-            | CauseKind::Budget
-            | CauseKind::TimedOut
-            | CauseKind::Unavailable
-            | CauseKind::Stopped
-            | CauseKind::Cancelled
-            | CauseKind::Evaluation,
-        )
-        | None => {}
-    }
-    commands.push(format!("orch retry {run} --failed"));
-    commands
-}
-
-/// A part of `--budget` that doubles what is used up, told from the words of the reason.
-fn raise(reason: &str) -> String {
-    let amount = |after: &str| {
-        let digits: String = after.chars().take_while(|c| c.is_ascii_digit()).collect();
-        digits.parse::<u64>().unwrap_or(1).saturating_mul(2).max(1)
-    };
-    let after = reason.split_once("the budget of ").map_or("", |(_, after)| after);
-    match after.strip_prefix('$') {
-        Some(dollars) => format!("usd={}", amount(dollars)),
-        None if after.contains("token") => format!("tokens={}", amount(after)),
-        None if after.contains("agent") => format!("agents={}", amount(after)),
-        None => format!("time={}s", amount(after)),
-    }
-}
-
-fn next(text: &mut String, commands: &[String]) {
-    for (place, command) in commands.iter().enumerate() {
-        let before = if place == 0 { paint(BOLD, "next:") } else { "     ".to_owned() };
+fn next(text: &mut String, ending: &Ending<'_>) {
+    for (place, command) in ending.next.iter().enumerate() {
+        let before = if place == 0 { paint(BOLD, "next:") } else { "  or:".to_owned() };
         let _ = writeln!(text, "    {before} {command}");
+    }
+    if let Some(command) = &ending.then {
+        let _ = writeln!(text, "    then: {command}");
     }
 }
 

@@ -117,8 +117,8 @@ impl Exit {
             Self::AgentMissing => "an agent's program is missing or not logged in",
             Self::Bug => "a bug in orch",
             Self::Unavailable => "reserved: a service is limited or down; try again later",
-            Self::Interrupted => "ended by Ctrl-C; `orch retry --failed` goes on",
-            Self::Terminated => "ended by SIGTERM; `orch retry --failed` goes on",
+            Self::Interrupted => "ended by Ctrl-C or `orch cancel`; `orch retry` goes on",
+            Self::Terminated => "ended by SIGTERM; `orch retry` goes on",
         }
     }
 

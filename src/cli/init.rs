@@ -23,7 +23,9 @@ use crate::{
 #[command(after_help = "Examples:\n  orch init\n  orch init demo && cd demo && orch run hello")]
 pub struct InitArgs {
     /// The folder to write into; made where it is not there [default: the current one]
-    pub folder: Option<PathBuf>,
+    // A name of its own: `folder` is the flag `-C` of every verb.
+    #[arg(id = "into", value_name = "DIR")]
+    pub into: Option<PathBuf>,
     /// Which files to write
     #[arg(long, value_name = "NAME")]
     pub template: Option<String>,
@@ -47,7 +49,7 @@ pub(super) fn run(session: &mut Session, args: &InitArgs) -> Result<u8, Failure>
         return Ok(0);
     }
     let base = session.folder();
-    let root = args.folder.as_ref().map_or_else(|| base.clone(), |folder| base.join(folder));
+    let root = args.into.as_ref().map_or_else(|| base.clone(), |folder| base.join(folder));
     let done = init(&root, args.template.as_deref(), args.force)?;
     if session.global.json {
         session.out.json(&json!({

@@ -70,6 +70,8 @@ struct Region {
     bars: Vec<ProgressBar>,
     gathered: String,
     drawn: Instant,
+    /// A question stands below the lines; drawing would write over it.
+    paused: bool,
 }
 
 impl Screen {
@@ -81,6 +83,7 @@ impl Screen {
             bars: Vec::new(),
             gathered: String::new(),
             drawn: Instant::now(),
+            paused: false,
         });
         let talk = AutoStream::new(io::stderr(), colours);
         Self { kind, report: Report::new(look), talk, heartbeat, wrote: Instant::now(), region, is_closed: false }
@@ -133,9 +136,10 @@ impl Screen {
         }
     }
 
-    /// Clears the live region so that a question can be asked below the lines; the next event draws it again.
+    /// Clears the live region so that a question can be asked below the lines; it comes back when no question waits.
     pub fn pause(&mut self) {
         let Some(region) = &mut self.region else { return };
+        region.paused = true;
         let lines = std::mem::take(&mut region.gathered);
         region.multi.clear().ok();
         region.bars.clear();
@@ -171,6 +175,12 @@ impl Screen {
 
     fn draw(&mut self, now: Timestamp, must: bool) {
         let Some(region) = &mut self.region else { return };
+        if region.paused && self.report.is_asking() {
+            let lines = std::mem::take(&mut region.gathered);
+            self.lines(&lines);
+            return;
+        }
+        region.paused = false;
         if !must && region.drawn.elapsed() < GATHER {
             return;
         }

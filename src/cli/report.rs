@@ -70,7 +70,7 @@ pub(super) struct SettledStep {
 /// What a run waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wait {
-    Question(String),
+    Question { step: String, form: bool },
     Outcome(String),
     Budget(String),
 }
@@ -146,20 +146,21 @@ impl Report {
                 }
                 lines
             }
-            What::Asking { step, shown, .. } => {
-                self.waits.retain(|wait| *wait != Wait::Question(step.clone()));
-                self.waits.push(Wait::Question(step.clone()));
+            What::Asking { step, attempt: _, shown, subject: _, form } => {
+                self.forget_wait(step);
+                self.waits.push(Wait::Question { step: step.clone(), form: *form });
                 let mut lines = self.line(ASK, "ASK", None, step, "waits for a person");
                 lines.push_str(&self.shown(shown));
                 if self.look.waits {
-                    let command = format!("orch approve {} {}", self.run, quote(step));
+                    let fields = if *form { " --set FIELD=VALUE" } else { "" };
+                    let command = format!("orch approve {} {}{fields}", self.run, quote(step));
                     let _ = writeln!(lines, "{}→ {command}", " ".repeat(PATH_COLUMN));
                 }
                 lines
             }
             What::Unknown { step } => {
                 self.waits.push(Wait::Outcome(step.clone()));
-                self.line(DOUBT, "UNKNOWN", None, step, "it began, and nobody knows how it ended")
+                self.line(DOUBT, "UNKNOWN", None, step, "it began, its end is unknown")
             }
             What::StepSettled { step, container, state, reason, summary, duration_ms, attempts, tokens } => {
                 self.forget_wait(step);
@@ -201,6 +202,11 @@ impl Report {
     #[must_use]
     pub fn finish(&self, ending: &Ending<'_>) -> String {
         ending::block(self, ending)
+    }
+
+    /// Whether a question waits for a person.
+    pub(super) fn is_asking(&self) -> bool {
+        self.waits.iter().any(|wait| matches!(wait, Wait::Question { .. }))
     }
 
     /// Tokens of the steps that have settled; a container's are those of its steps.
@@ -265,19 +271,22 @@ impl Report {
     }
 
     fn attempt_finished(&mut self, step: &str, purpose: &str, end: &str, reason: &str, duration_ms: u64) -> String {
-        let gate = one_line(purpose.strip_prefix("gate ").unwrap_or_default());
-        let gate = gate.split_once(": ").map_or(gate.as_str(), |(_, words)| words).to_owned();
+        let gate = purpose.strip_prefix("gate ").map(one_line);
+        let is_gate = gate.is_some();
+        let gate = gate.as_deref().and_then(|gate| gate.split_once(": ")).map_or("", |(_, words)| words);
         match end {
+            // The answer to a step that is nothing but a question is told when the step settles.
+            "pass" | "fail" | "error" if !is_gate => String::new(),
             "pass" => {
                 self.forget_wait(step);
                 self.gates_passed += 1;
-                self.line(GOOD, "GATE ok", Some(duration_ms), step, &gate)
+                self.line(GOOD, "GATE ok", Some(duration_ms), step, gate)
             }
             "fail" | "error" => {
                 self.forget_wait(step);
                 self.gates_failed += 1;
                 let word = if end == "fail" { "GATE ✗" } else { "GATE ERR" };
-                self.line(BAD, word, Some(duration_ms), step, &gate_words(&gate, reason))
+                self.line(BAD, word, Some(duration_ms), step, &gate_words(gate, reason))
             }
             "lost" => self.line(DOUBT, "LOST", Some(duration_ms), step, &first_of(reason, "no word of how it ended")),
             "failed" if self.look.verbose => {
@@ -335,7 +344,7 @@ impl Report {
 
     fn forget_wait(&mut self, step: &str) {
         self.waits.retain(|wait| match wait {
-            Wait::Question(other) | Wait::Outcome(other) => other != step,
+            Wait::Question { step: other, .. } | Wait::Outcome(other) => other != step,
             Wait::Budget(_) => true,
         });
     }
@@ -345,14 +354,16 @@ impl Report {
         let time = duration_ms.map(|ms| render_duration(Duration::from_millis(ms)));
         let time = time.map_or_else(|| " ".repeat(10), |time| format!("[{time:>8}]"));
         let step = one_line(step);
-        let pad = " ".repeat(PATH_WIDTH.saturating_sub(width(&step)));
-        let room = self.look.width.saturating_sub(PATH_COLUMN + width(&step).max(PATH_WIDTH) + 2);
+        // What is about the whole run stands where paths begin.
+        let column = if step.is_empty() { 0 } else { width(&step).max(PATH_WIDTH) + 2 };
+        let pad = " ".repeat(column - width(&step));
+        let room = self.look.width.saturating_sub(PATH_COLUMN + column);
         let details = if room < 8 { String::new() } else { fit(details, room) };
         let word = paint(style, &format!("{word:>8}"));
         let line = if details.is_empty() {
             format!("{word} {time} {step}")
         } else {
-            format!("{word} {time} {step}{pad}  {details}")
+            format!("{word} {time} {step}{pad}{details}")
         };
         format!("{}\n", line.trim_end())
     }

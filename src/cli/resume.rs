@@ -2,12 +2,14 @@
 
 use crate::{
     cli::{
-        args::{ApprovalArg, OutcomeArg, ResumeArgs, RetryArgs},
+        args::{ApprovalArg, BudgetArg, OutcomeArg, ResumeArgs, RetryArgs, WatchArgs},
         drive::drive,
         failure::Failure,
         session::Session,
+        watch,
     },
     config::Flags,
+    driver::exit_code,
     scheduler::{Answer, Event},
     service::{Project, Refusal, Runs, recordings},
 };
@@ -31,6 +33,10 @@ pub(super) fn run(session: &mut Session, args: &ResumeArgs) -> Result<u8, Failur
     let (project, runs) = open(session, args.parallel, args.on_approval)?;
     let run = runs.find(args.run.as_deref())?;
     let loaded = runs.load(&run, |_, _, _| {})?;
+    if args.outcome.is_none() && loaded.scheduler.ended().is_some_and(|end| exit_code(end) == 0) {
+        // A script that answers and resumes must not fail because the answer was the last thing to do.
+        return watch::run(session, &WatchArgs { run: Some(run.to_string()) });
+    }
     let mut then = Vec::new();
     match (&args.step, args.outcome) {
         (Some(step), Some(outcome)) => {
@@ -47,20 +53,22 @@ pub(super) fn run(session: &mut Session, args: &ResumeArgs) -> Result<u8, Failur
         (None, None) => {}
         (Some(_), None) | (None, Some(_)) => {
             let help = format!("orch resume {run} --step STEP --as retry|done|failed");
-            return Err(Refusal::new(2, "E0503", "`--step` and `--as` belong together", help).into());
+            return Err(Refusal::new(2, "E0520", "`--step` and `--as` belong together", help).into());
         }
     }
-    if let Some(budget) = args.budget {
-        then.push(Event::BudgetRaised {
-            usd_micros: budget.usd_micros,
-            tokens: budget.tokens,
-            time_ms: budget.time_ms,
-            agents: budget.agents,
-        });
-    }
+    then.extend(args.budget.map(raised));
     let replay = recordings(project.root(), loaded.scheduler.plan());
     let owned = runs.resume(&run, replay, then)?;
     drive(session, &runs, owned, project.settings().on_approval, project.root())
+}
+
+fn raised(budget: BudgetArg) -> Event {
+    Event::BudgetRaised {
+        usd_micros: budget.usd_micros,
+        tokens: budget.tokens,
+        time_ms: budget.time_ms,
+        agents: budget.agents,
+    }
 }
 
 pub(super) fn retry(session: &mut Session, args: &RetryArgs) -> Result<u8, Failure> {
@@ -68,6 +76,6 @@ pub(super) fn retry(session: &mut Session, args: &RetryArgs) -> Result<u8, Failu
     let run = runs.find(args.run.as_deref())?;
     let loaded = runs.load(&run, |_, _, _| {})?;
     let replay = recordings(project.root(), loaded.scheduler.plan());
-    let owned = runs.retry(&run, replay)?;
+    let owned = runs.retry(&run, replay, args.budget.map(raised))?;
     drive(session, &runs, owned, project.settings().on_approval, project.root())
 }

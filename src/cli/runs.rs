@@ -152,6 +152,9 @@ fn text(status: &Status) -> String {
     for (place, next) in status.next.iter().enumerate() {
         let _ = writeln!(text, "{} {next}", if place == 0 { "next:" } else { "  or:" });
     }
+    if let Some(then) = &status.then {
+        let _ = writeln!(text, "then: {then}");
+    }
     text
 }
 

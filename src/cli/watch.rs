@@ -12,7 +12,7 @@ use crate::{
         report::Look,
         session::Session,
     },
-    driver::{Clock, exit_code, follow, narrate, parked_exit_code},
+    driver::{Clock, exit_code, follow, narrate, opening, parked_exit_code},
     runtime::Replay,
     service::{Refusal, Runs},
 };
@@ -33,7 +33,10 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> Result<u8, Failure
         replayed: loaded.scheduler.default_runtime() == Some(Replay::NAME),
         waits: true,
     };
-    let mut screen = screen(session, look);
+    let mut screen = screen(session, look, runs.heartbeat());
+    if let Some(begun) = opening(&loaded.scheduler, loaded.summary.started, false) {
+        screen.tell(&begun);
+    }
     loop {
         // The owner is looked for before the journal is read, so that its last words are not missed.
         let owner = runs.owner(&run)?;
@@ -48,11 +51,13 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> Result<u8, Failure
         }
         let ended = loaded.scheduler.ended();
         if ended.is_some() || owner.is_none() {
-            finish_screen(&mut screen, &runs, &run, project.root())?;
-            return Ok(match ended {
+            let code = match ended {
                 Some(end) => exit_code(end),
-                None => parked_exit_code(&loaded.scheduler.waiting_for()),
-            });
+                // What its owner left running is over, known or not: only the next owner's view says which.
+                None => parked_exit_code(&runs.as_restarted(&run)?.scheduler.waiting_for()),
+            };
+            finish_screen(&mut screen, &runs, &run, project.root(), code)?;
+            return Ok(code);
         }
         screen.tick(Clock::start(Timestamp::default()).now());
         std::thread::sleep(PAUSE);

@@ -88,3 +88,19 @@ fn runtimes() -> Value {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn the_file_is_this_schema() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/config.schema.json");
+        let file: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let ours = schema();
+        let text = serde_json::to_string_pretty(&ours).unwrap();
+        assert_eq!(file, ours, "{} should be:\n{text}", path.display());
+    }
+}

@@ -209,6 +209,7 @@ fn cell(join: Join, counts: &NeedCounts) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 

@@ -29,6 +29,7 @@ impl Scheduler {
 
     fn drain_instance(&mut self, instance: InstanceId, stop: Option<Strength>) {
         match self.at(instance).phase {
+            Phase::Waiting if planted::on(Bug::DrainStartsNew) => {}
             Phase::Waiting | Phase::Held | Phase::Sleeping { .. } | Phase::Listening | Phase::BackingOff { .. } => {
                 self.settle(instance, Settled::Cancelled);
             }

@@ -161,6 +161,11 @@ impl Scheduler {
             OnFailure::Drain => self.drain(frame, None),
             OnFailure::FailFast => self.drain(frame, Some(Strength::Gentle)),
         }
+        if let Some(container) = container
+            && policy != OnFailure::Continue
+        {
+            self.other_items(container, policy);
+        }
     }
 
     fn count_down(&mut self, instance: InstanceId, reads: bool, settled: Settled, optional: bool) {
@@ -263,7 +268,8 @@ impl Scheduler {
         let root = self.frame(FrameId(0));
         let (cause, cancelled) = (root.cause.clone(), root.cancelled > 0);
         if let Some((succeed, text)) = self.stopped.clone() {
-            let cause = Cause { kind: CauseKind::Stopped, step: None, reason: text };
+            let step = cause.filter(|cause| cause.kind == CauseKind::Stopped).and_then(|cause| cause.step);
+            let cause = Cause { kind: CauseKind::Stopped, step, reason: text };
             return if succeed {
                 self.end(Settled::Succeeded, None, Map::new())
             } else {

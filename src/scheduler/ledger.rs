@@ -76,10 +76,12 @@ impl Ledger {
             return Some(format!("the budget of {limit} tokens is used up"));
         }
         if let Some(limit) = used(self.limits.time_ms, self.busy_ms) {
-            return Some(format!("the budget of {} s is used up", limit / 1000));
+            let limit = crate::base::render_duration(std::time::Duration::from_millis(limit));
+            return Some(format!("the budget of {limit} of work is used up"));
         }
         if before_agent && self.agents >= self.limits.agents {
-            return Some(format!("the budget of {} agent starts is used up", self.limits.agents));
+            let limit = self.limits.agents;
+            return Some(format!("the budget of {limit} agent start{} is used up", if limit == 1 { "" } else { "s" }));
         }
         None
     }

@@ -77,7 +77,7 @@ pub(super) struct Instance {
     pub gate_tries: u32,
     /// The gate that is judged next.
     pub gate_next: u16,
-    /// How often an attempt of this step was lost while its owner lived.
+    /// How many attempts of this step were lost one after the other while their owner lived.
     pub losses: u32,
     /// A container that goes on with what is left of its body instead of opening it anew.
     pub reopens: bool,

@@ -212,9 +212,9 @@ impl Scheduler {
     pub(super) fn finished(&mut self, instance: InstanceId, outcome: Outcome) {
         let Phase::Running(purpose) = self.at(instance).phase else { return };
         self.close_attempt(instance, purpose, &outcome);
-        if matches!(outcome, Outcome::Lost | Outcome::Stopped) {
-            self.at_mut(instance).losses += 1;
-        }
+        let lost = matches!(outcome, Outcome::Lost | Outcome::Stopped);
+        let at = self.at_mut(instance);
+        at.losses = if lost { at.losses + 1 } else { 0 };
         let stop_sent = self.at(instance).stop_sent;
         if let Outcome::Succeeded(envelope) = &outcome {
             self.ledger.charge(envelope.usage);

@@ -164,7 +164,7 @@ fn disk(root: &Path, floor: u64) -> Check {
     let Ok(stat) = nix::sys::statvfs::statvfs(root) else {
         return warn("disk", "the free space cannot be read", "look with `df -h .`");
     };
-    let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
+    let free = stat.blocks_available() * stat.fragment_size();
     let words = format!("{} MB free, {} MB needed to start", free / 1_000_000, floor / 1_000_000);
     if free >= floor {
         ok("disk", words)

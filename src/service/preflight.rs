@@ -98,7 +98,12 @@ pub(super) fn programs(plan: &Plan, env: &[(OsString, OsString)], root: &Path) -
     } else {
         format!("programs are not on PATH: {}", words.join("; "))
     };
-    Err(Refusal::new(if gate { 22 } else { 43 }, "E0312", message, "install them, or change the PATH, and run again"))
+    Err(Refusal::new(
+        if gate { 22 } else { 43 },
+        "E0312",
+        message,
+        "install them, or change the PATH, and run again; `orch doctor` shows what children get",
+    ))
 }
 
 /// The programs that a command names as far as its text shows them: the first word of each simple command.
@@ -112,6 +117,8 @@ fn named_programs(command: &Command) -> Vec<String> {
             if text.contains("<<") || text.contains('(') || text.contains('`') {
                 return programs;
             }
+            // `>&2` and `&>log` are redirections, not the end of a command.
+            let text = text.replace(">&", "> ").replace("<&", "< ").replace("&>", " >");
             for part in text.split(['\n', ';', '|', '&']) {
                 let Ok(words) = shell_words::split(part) else { return Vec::new() };
                 let mut words = words.into_iter().skip_while(|word| {
@@ -160,6 +167,7 @@ mod tests {
         assert_eq!(of("A=1 make && ./run.sh | grep x; echo done"), ["make", "grep"]);
         assert_eq!(of("if test -f x; then npm ci; fi"), ["npm"]);
         assert_eq!(of("cat <<EOF\nnot a program\nEOF"), Vec::<String>::new());
+        assert_eq!(of("make 2>&1 | tee log >&2; npm ci &> log"), ["make", "tee", "npm"]);
         assert_eq!(of("$TOOL run"), Vec::<String>::new());
     }
 }

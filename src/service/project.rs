@@ -119,7 +119,12 @@ impl Project {
             env: self.environment.child_variables(),
             stream_bytes_max: self.settings.limits.output_bytes,
             disk_floor_bytes: self.settings.limits.disk_floor_bytes,
-            who: who.map_or_else(|| "unknown".to_owned(), |who| who.to_string_lossy().into_owned()),
+            who: who.map_or_else(
+                || format!("user {}", rustix::process::getuid().as_raw()),
+                |who| who.to_string_lossy().into_owned(),
+            ),
+            inbox: self.settings.intervals.inbox,
+            heartbeat: self.settings.intervals.heartbeat,
             program,
         }
     }

@@ -60,9 +60,12 @@ impl From<StoreError> for Refusal {
                 Self::new(32, "E0402", text, "another orch holds the store; try again in a moment").retryable()
             }
             StoreError::UnknownRun { .. } => Self::new(11, "E0301", text, "`orch runs` lists the runs of this project"),
-            StoreError::NewerVersion { .. } => {
-                Self::new(31, "E0404", text, "this store was written by a newer orch; update orch")
-            }
+            StoreError::NewerVersion { .. } => Self::new(
+                31,
+                "E0404",
+                text,
+                "this store was written by a newer orch; update orch; `orch doctor` shows both",
+            ),
             StoreError::Io { .. }
             | StoreError::Corrupt { .. }
             | StoreError::Damaged { .. }
@@ -85,7 +88,7 @@ impl From<AppendError> for Refusal {
                 32,
                 "E0405",
                 chain(&error),
-                "another orch has written to this run; `orch status` shows where it stands",
+                "another orch has written to this run; `orch status RUN` shows where it stands",
             ),
             AppendError::RunExists { .. }
             | AppendError::DecisionGone { .. }
@@ -107,9 +110,12 @@ impl From<LoadError> for Refusal {
                 "`orch runs` lists the runs of this project",
             ),
             LoadError::Store(error) => error.into(),
-            LoadError::Record(_) | LoadError::Plan { .. } => {
-                Self::new(31, "E0407", chain(&error), "the run cannot be read by this orch; other runs are not touched")
-            }
+            LoadError::Record(_) | LoadError::Plan { .. } => Self::new(
+                31,
+                "E0407",
+                chain(&error),
+                "this orch cannot read it; other runs are not touched: `orch runs` lists them",
+            ),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Runs: start, resume, retry, decide, cancel, look.
+//! Runs: start, resume, retry, drive, look.
 //!
 //! A run has one owner at a time, by a lock. Whoever is not the owner leaves decisions in the inbox; where there is
 //! no owner the decision is written as an event at once.
@@ -17,23 +17,23 @@ use tokio::sync::mpsc;
 use crate::{
     base::{RunId, Timestamp},
     driver::{
-        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, RunEvent, Setup, complete_inputs,
-        decode_decision, encode, exit_code, load, narrate, status_word, waiting_words,
+        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, RunEvent, Setup, complete_inputs, encode,
+        exit_code, load, narrate, status_word,
     },
     execute::{
         Baseline, Executor, Place,
         process::{Keeper, StopToken, sweep},
         render::Renderer,
     },
-    journal::{Append, DecisionId, Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
+    journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::{Plan, PlanGate},
     runtime::{Adapter, Custom, CustomSettings, Replay},
-    scheduler::{Action, Answer, AttemptId, Decision, Event, InstanceId, Notice, Scheduler, Strength, WaitingFor},
-    service::{preflight, refusal::Refusal},
+    scheduler::{Action, Event, Notice, Scheduler},
+    service::{decisions::summary_of, preflight, refusal::Refusal},
 };
 
 /// The id of the refusal that another process has the run.
-const OWNED: &str = "E0402";
+pub(super) const OWNED: &str = "E0402";
 
 /// What runs need to know of the settings.
 #[derive(Debug, Clone)]
@@ -52,6 +52,10 @@ pub struct RunSettings {
     pub disk_floor_bytes: u64,
     /// Who decides, for the record: the user's name.
     pub who: String,
+    /// How often an owner looks for what other processes left.
+    pub inbox: Duration,
+    /// The longest silence of a run that is shown without a terminal.
+    pub heartbeat: Duration,
     /// The program that keeper and renderer children are started from.
     pub program: PathBuf,
 }
@@ -67,9 +71,9 @@ pub struct DriveOptions {
 
 /// The runs of a project.
 pub struct Runs {
-    store: Store,
+    pub(super) store: Store,
     root: PathBuf,
-    settings: RunSettings,
+    pub(super) settings: RunSettings,
 }
 
 /// A run that this process owns and is about to drive.
@@ -81,26 +85,6 @@ pub struct Owned {
     /// What has already happened under this owner.
     told: Vec<RunEvent>,
     replay: Replay,
-}
-
-/// What a person wants of a run that waits.
-#[derive(Debug, Clone)]
-pub struct Verdict {
-    /// The step's path; the only question where absent.
-    pub step: Option<String>,
-    /// What.
-    pub decision: Decision,
-}
-
-/// What became of a decision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivered {
-    /// The owner has it and goes on.
-    ToOwner(Owner),
-    /// It is written; `orch resume` goes on.
-    Written,
-    /// It is written, and it has ended the run.
-    Ended,
 }
 
 impl Runs {
@@ -116,6 +100,12 @@ impl Runs {
     #[must_use]
     pub fn journal(&self) -> Arc<dyn Journal> {
         self.store.journal()
+    }
+
+    /// The longest silence of a run that is shown without a terminal.
+    #[must_use]
+    pub fn heartbeat(&self) -> Duration {
+        self.settings.heartbeat
     }
 
     /// Who decides, for the record.
@@ -262,7 +252,7 @@ impl Runs {
         let loaded = self.load(run, |_, _, _| {})?;
         if let Some(end) = loaded.scheduler.ended() {
             let again = if exit_code(end) == 0 {
-                "nothing is left to do".to_owned()
+                format!("nothing is left to do; `orch status {run}` shows it")
             } else {
                 format!("`orch retry {run} --failed` runs the failed steps again")
             };
@@ -272,11 +262,11 @@ impl Runs {
         Ok(self.owned_again(lock, loaded, then, replay))
     }
 
-    /// Runs the failed and cancelled steps of an ended run again.
+    /// Runs the failed and cancelled steps of an ended run again, with `raised` budgets where one was used up.
     ///
     /// # Errors
     /// When it is owned, has not ended, has succeeded, or cannot be read.
-    pub fn retry(&self, run: &RunId, replay: Replay) -> Result<Owned, Refusal> {
+    pub fn retry(&self, run: &RunId, replay: Replay, raised: Option<Event>) -> Result<Owned, Refusal> {
         let lock = self.take(run)?;
         let loaded = self.load(run, |_, _, _| {})?;
         // The death of its owner may have been the end of the run, before anybody could write that down.
@@ -290,12 +280,18 @@ impl Runs {
                 ));
             }
             Some(end) if exit_code(end) == 0 => {
-                return Err(Refusal::new(2, "E0304", format!("run {run} has succeeded"), "nothing is left to do"));
+                return Err(Refusal::new(
+                    2,
+                    "E0304",
+                    format!("run {run} has succeeded"),
+                    format!("nothing is left to do; `orch status {run}` shows it"),
+                ));
             }
             Some(_) => {}
         }
         self.check_disk()?;
-        Ok(self.owned_again(lock, loaded, vec![Event::RetryRequested], replay))
+        let then = raised.into_iter().chain([Event::RetryRequested]).collect();
+        Ok(self.owned_again(lock, loaded, then, replay))
     }
 
     fn owned_again(&self, lock: RunLock, loaded: Loaded, then: Vec<Event>, replay: Replay) -> Owned {
@@ -310,7 +306,7 @@ impl Runs {
     }
 
     /// Takes the lock; an owner that is just dying gets a moment. Then ends what an earlier owner left running.
-    fn take(&self, run: &RunId) -> Result<RunLock, Refusal> {
+    pub(super) fn take(&self, run: &RunId) -> Result<RunLock, Refusal> {
         let folder = self.store.run_folder(run)?;
         let clock = Clock::start(Timestamp::default());
         let lock = RunLock::acquire(&folder, clock.now()).map_err(|error| {
@@ -339,7 +335,7 @@ impl Runs {
                 state.display(),
                 self.settings.disk_floor_bytes / 1_000_000
             ),
-            "free some space, or lower `disk_floor` in orch.toml",
+            "free some space, or lower `limits.disk_floor` in orch.toml; `orch doctor` shows both",
         )
         .retryable())
     }
@@ -380,6 +376,7 @@ impl Runs {
             assigner,
             on_approval: options.on_approval,
             park: options.park,
+            inbox: self.settings.inbox,
             watchers,
             has_space: Box::new(move || free_bytes(&state).is_none_or(|free| free >= floor)),
         };
@@ -451,183 +448,6 @@ impl Runs {
             .map(|(name, settings)| Arc::new(Custom::new(name, settings.clone(), &self.root)) as Arc<dyn Adapter>);
         customs.chain([Arc::new(replay) as Arc<dyn Adapter>]).collect()
     }
-
-    /// The question that a decision is about.
-    ///
-    /// # Errors
-    /// When nothing is asked, or more than one thing and no step was named.
-    pub fn question(&self, loaded: &Loaded, step: Option<&str>) -> Result<(AttemptId, WaitingFor), Refusal> {
-        let run = &loaded.summary.run;
-        let questions: Vec<_> = loaded
-            .scheduler
-            .waiting_for()
-            .into_iter()
-            .filter_map(|waiting| match &waiting {
-                WaitingFor::Decision { attempt, step: path, .. } if step.is_none_or(|step| path.as_str() == step) => {
-                    Some((*attempt, waiting))
-                }
-                WaitingFor::Decision { .. } | WaitingFor::Outcome { .. } | WaitingFor::Budget { .. } => None,
-            })
-            .collect();
-        match <[_; 1]>::try_from(questions) {
-            Ok([question]) => Ok(question),
-            Err(questions) if questions.is_empty() => Err(Refusal::new(
-                11,
-                "E0307",
-                match step {
-                    Some(step) => format!("run {run} asks nothing about `{step}`"),
-                    None => format!("run {run} asks nothing"),
-                },
-                format!("`orch status {run}` shows what it waits for"),
-            )),
-            Err(questions) => {
-                let steps: Vec<_> = questions
-                    .iter()
-                    .map(|(attempt, _)| loaded.scheduler.path(attempt.instance).as_str().to_owned())
-                    .collect();
-                Err(Refusal::new(
-                    2,
-                    "E0308",
-                    format!("run {run} asks more than one thing: {}", steps.join(", ")),
-                    format!("name the step: `orch approve {run} {}`", steps[0]),
-                ))
-            }
-        }
-    }
-
-    /// Delivers a decision about exactly what is shown now.
-    ///
-    /// # Errors
-    /// When nothing is asked, the form is not valid, or the store fails.
-    pub fn decide(&self, run: &RunId, verdict: Verdict) -> Result<Delivered, Refusal> {
-        let loaded = self.load(run, |_, _, _| {})?;
-        let (attempt, waiting) = self.question(&loaded, verdict.step.as_deref())?;
-        let WaitingFor::Decision { subject, .. } = waiting else {
-            return Err(Refusal::new(11, "E0307", format!("run {run} asks nothing"), "`orch status`"));
-        };
-        if let Decision::Approve { fields } = &verdict.decision {
-            check_form(&loaded, attempt, fields)?;
-        }
-        let by = self.settings.who.clone();
-        self.deliver(run, Event::Decided { attempt, subject, decision: verdict.decision, by })
-    }
-
-    /// The instance whose outcome a person gives.
-    ///
-    /// # Errors
-    /// When that step does not wait for it.
-    pub fn unknown(&self, loaded: &Loaded, step: &str) -> Result<InstanceId, Refusal> {
-        let run = &loaded.summary.run;
-        loaded
-            .scheduler
-            .waiting_for()
-            .into_iter()
-            .find_map(|waiting| match waiting {
-                WaitingFor::Outcome { instance, step: path } if path.as_str() == step => Some(instance),
-                WaitingFor::Outcome { .. } | WaitingFor::Decision { .. } | WaitingFor::Budget { .. } => None,
-            })
-            .ok_or_else(|| {
-                Refusal::new(
-                    11,
-                    "E0309",
-                    format!("the outcome of `{step}` is not unknown in run {run}"),
-                    format!("`orch status {run}` shows what it waits for"),
-                )
-            })
-    }
-
-    /// The event that answers an unknown outcome.
-    #[must_use]
-    pub fn answer(&self, instance: InstanceId, answer: Answer) -> Event {
-        Event::Answered { instance, answer, by: self.settings.who.clone() }
-    }
-
-    /// Cancels a run, owned or not.
-    ///
-    /// # Errors
-    /// When it has ended, or the store fails.
-    pub fn cancel(&self, run: &RunId, strength: Strength) -> Result<Delivered, Refusal> {
-        let loaded = self.load(run, |_, _, _| {})?;
-        if let Some(end) = loaded.scheduler.ended() {
-            return Err(Refusal::new(
-                2,
-                "E0304",
-                format!("run {run} has ended: {}", status_word(end.settled)),
-                format!("`orch status {run}` shows how"),
-            ));
-        }
-        self.deliver(run, Event::CancelRequested { strength })
-    }
-
-    /// Gives an event to the owner, or writes it where there is none.
-    fn deliver(&self, run: &RunId, event: Event) -> Result<Delivered, Refusal> {
-        if self.owner(run)?.is_none() {
-            match self.write(run, Some(&event)) {
-                // Somebody has taken the run in this very moment.
-                Err(refusal) if refusal.id == OWNED => {}
-                written => return written,
-            }
-        }
-        let body = serde_json::to_vec(&event).map_err(|error| {
-            Refusal::new(70, "E0303", format!("a decision cannot be written: {error}"), "report this as a bug")
-        })?;
-        self.store.journal().leave_decision(run, body)?;
-        // An owner that ends in this very moment does not read it any more.
-        if let Some(owner) = self.owner(run)? {
-            return Ok(Delivered::ToOwner(owner));
-        }
-        match self.write(run, None) {
-            // The next owner begins with what was left for the last one.
-            Err(refusal) if refusal.id == OWNED => Ok(Delivered::Written),
-            written => written,
-        }
-    }
-
-    /// Writes what was left for an owner, and this event, into a run without one.
-    fn write(&self, run: &RunId, event: Option<&Event>) -> Result<Delivered, Refusal> {
-        let _lock = self.take(run)?;
-        let mut loaded = self.load(run, |_, _, _| {})?;
-        let left = self.store.journal().decisions_after(run, DecisionId::default())?;
-        let mut events: Vec<Event> = left.iter().filter_map(decode_decision).chain(event.cloned()).collect();
-        if loaded.scheduler.ended().is_some() {
-            return Ok(Delivered::Ended);
-        }
-        if events.is_empty() {
-            return Ok(Delivered::Written);
-        }
-        if events.iter().any(|event| matches!(event, Event::CancelRequested { .. })) {
-            events.insert(0, Event::Restarted { parallel: self.settings.parallel });
-        }
-        let clock = Clock::start(loaded.last);
-        let mut records = Vec::new();
-        for event in events {
-            let now = clock.now();
-            records.push(encode(now, &event));
-            let _: Vec<Action> = loaded.scheduler.step(now, event);
-        }
-        let consumed = left.iter().map(|decision| decision.id).collect();
-        let append = Append::new(run.clone(), loaded.seq, records).summary(summary_of(&loaded)).consumed(consumed);
-        self.store.journal().append(append).wait()?;
-        Ok(if loaded.scheduler.ended().is_some() { Delivered::Ended } else { Delivered::Written })
-    }
-
-    /// Waits until an owner has ended a run, at most `patience`.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn wait_for_end(&self, run: &RunId, patience: Duration) -> Result<Option<RunSummary>, Refusal> {
-        let start = std::time::Instant::now();
-        loop {
-            let summary = self.store.journal().run(run)?;
-            if let Some(summary) = summary.filter(|summary| summary.ended.is_some()) {
-                return Ok(Some(summary));
-            }
-            if start.elapsed() > patience {
-                return Ok(None);
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
 }
 
 impl Owned {
@@ -665,23 +485,7 @@ impl Owned {
 /// Free bytes of a folder's disk, where the system says.
 fn free_bytes(folder: &Path) -> Option<u64> {
     let stat = nix::sys::statvfs::statvfs(folder).ok()?;
-    Some(stat.blocks_available() as u64 * stat.fragment_size() as u64)
-}
-
-/// The list's line of a run as its state now is.
-fn summary_of(loaded: &Loaded) -> RunSummary {
-    let mut summary = loaded.summary.clone();
-    if let Some(end) = loaded.scheduler.ended() {
-        summary.status = status_word(end.settled).to_owned();
-        summary.ended = Some(end.at);
-        summary.exit_code = Some(exit_code(end));
-        summary.waiting_for = None;
-    } else {
-        let waiting = loaded.scheduler.waiting_for();
-        summary.status = if waiting.is_empty() { "running" } else { "waiting" }.to_owned();
-        summary.waiting_for = (!waiting.is_empty()).then(|| waiting_words(&waiting));
-    }
-    summary
+    Some(stat.blocks_available() * stat.fragment_size())
 }
 
 fn wants_baseline(plan: &Plan) -> bool {
@@ -695,25 +499,4 @@ fn nonce(run: &RunId) -> String {
         Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
         Err(_) => format!("{run}{run}"),
     }
-}
-
-fn check_form(loaded: &Loaded, attempt: AttemptId, fields: &Value) -> Result<(), Refusal> {
-    let step = loaded.scheduler.plan_step(attempt.instance).1;
-    let run = &loaded.summary.run;
-    let Some(schema) = step.output.as_ref().filter(|_| matches!(step.work, crate::plan::Work::Ask { .. })) else {
-        return Ok(());
-    };
-    let faults: Vec<String> = match jsonschema::validator_for(schema) {
-        Ok(validator) => validator.iter_errors(fields).map(|error| error.to_string()).collect(),
-        Err(error) => vec![error.to_string()],
-    };
-    if faults.is_empty() {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        2,
-        "E0310",
-        format!("the form of `{}` is not filled in: {}", step.path, faults.join("; ")),
-        format!("`orch approve {run} {} --set FIELD=VALUE …`", step.path),
-    ))
 }

@@ -1,12 +1,14 @@
 //! Where a run stands, why it waits, and which command moves it: the same facts for text and JSON.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     base::{Timestamp, Verdict},
     driver::{Loaded, end_word, exit_code, gate_words, status_word},
     journal::Owner,
-    scheduler::{AttemptEnd, Cause, Purpose, Scheduler, Spent, StepState, StepView, WaitingFor},
+    plan::Work,
+    scheduler::{AttemptEnd, AttemptId, Cause, CauseKind, Purpose, Scheduler, Spent, StepState, StepView, WaitingFor},
 };
 
 /// The version of the JSON form; `schemas/status.schema.json`.
@@ -35,12 +37,14 @@ pub struct Status {
     pub owner: Option<u32>,
     /// What it waits for.
     pub waiting_for: Vec<Waiting>,
-    /// Commands that move it, the likeliest first.
+    /// Commands that move it, the likeliest first; each works as it stands.
     pub next: Vec<String>,
+    /// The command that goes on after a decision, where no process drives the run.
+    pub then: Option<String>,
     /// What was spent.
     pub spent: Spent,
     /// The outputs of a run that succeeded.
-    pub outputs: serde_json::Map<String, serde_json::Value>,
+    pub outputs: serde_json::Map<String, Value>,
     /// All steps that exist so far.
     pub steps: Vec<StepStatus>,
 }
@@ -125,7 +129,9 @@ pub fn status(loaded: &Loaded, owner: Option<Owner>) -> Status {
     };
     Status {
         v: STATUS_VERSION,
-        next: next(&id, word, owner.is_some(), &waiting, scheduler),
+        next: next(&id, word, &waiting, loaded),
+        then: (owner.is_none() && waiting.iter().any(|one| matches!(one, WaitingFor::Decision { .. })))
+            .then(|| format!("orch resume {id}")),
         workflow: loaded.summary.workflow.clone(),
         status: word.to_owned(),
         started: loaded.summary.started,
@@ -156,65 +162,119 @@ fn waiting_status(waiting: &WaitingFor) -> Waiting {
 }
 
 /// The commands that move a run, the likeliest first.
-#[must_use]
-pub fn next(id: &str, word: &str, owned: bool, waiting: &[WaitingFor], scheduler: &Scheduler) -> Vec<String> {
+fn next(id: &str, word: &str, waiting: &[WaitingFor], loaded: &Loaded) -> Vec<String> {
+    let scheduler = &loaded.scheduler;
     let mut next = Vec::new();
-    let mut budget = false;
     for one in waiting {
         match one {
-            WaitingFor::Decision { step, .. } => {
-                let form = scheduler
-                    .views()
-                    .into_iter()
-                    .any(|view| view.path == *step && matches!(view.step.work, crate::plan::Work::Ask { .. }));
-                let set = if form { " --set FIELD=VALUE" } else { "" };
-                next.push(format!("orch approve {id} '{step}'{set}"));
-                next.push(format!("orch reject {id} '{step}' --comment 'WHY'"));
+            WaitingFor::Decision { attempt, step, .. } => {
+                let step = quote(step.as_str());
+                next.push(format!("orch approve {id} {step}{}", fields(scheduler, *attempt)));
+                next.push(format!("orch reject {id} {step} --comment WHY"));
             }
             WaitingFor::Outcome { step, .. } => {
-                next.push(format!("orch resume {id} --step '{step}' --as retry"));
-                next.push(format!("orch resume {id} --step '{step}' --as done"));
+                let step = quote(step.as_str());
+                for answer in ["retry", "done", "failed"] {
+                    next.push(format!("orch resume {id} --step {step} --as {answer}"));
+                }
             }
-            WaitingFor::Budget { .. } => budget = true,
+            WaitingFor::Budget { .. } => next.push(format!("orch resume {id} --budget {}", raised(scheduler))),
         }
-    }
-    if budget {
-        next.push(format!("orch resume {id} --budget {}", raised(scheduler)));
     }
     match word {
         "interrupted" => next.push(format!("orch resume {id}")),
-        "waiting" if !owned && !budget => next.push(format!("orch resume {id}")),
         "running" => next.push(format!("orch watch {id}")),
-        "failed" | "cancelled" => {
-            if let Some(step) = failed_step(scheduler) {
-                next.push(format!("orch logs {id} '{step}'"));
-            }
-            next.push(format!("orch retry {id} --failed"));
-        }
+        "failed" | "cancelled" => after_end(&mut next, id, loaded),
         _ => {}
     }
     next
 }
 
+/// What helps after an end that is no success depends on why it ended so.
+fn after_end(next: &mut Vec<String>, id: &str, loaded: &Loaded) {
+    let Some(end) = loaded.scheduler.ended() else { return };
+    let retry = format!("orch retry {id} --failed");
+    let cause = end.cause.as_ref();
+    if let Some(step) = cause.and_then(|cause| cause.step.as_ref()).filter(|step| has_begun(loaded, step.as_str())) {
+        next.push(format!("orch logs {id} {}", quote(step.as_str())));
+    }
+    match cause.map(|cause| cause.kind) {
+        Some(CauseKind::Budget) => next.push(format!("{retry} --budget {}", raised(&loaded.scheduler))),
+        Some(CauseKind::Missing) => {
+            next.insert(0, "orch doctor".to_owned());
+            next.push(retry);
+        }
+        // The run keeps its plan: only a new run sees what was corrected.
+        Some(CauseKind::Evaluation | CauseKind::Stopped) => {
+            next.push(format!("orch show {}", quote(&loaded.summary.workflow)));
+        }
+        Some(
+            CauseKind::Step
+            | CauseKind::Gate
+            | CauseKind::Rejected
+            | CauseKind::TimedOut
+            | CauseKind::Unavailable
+            | CauseKind::Cancelled,
+        )
+        | None => next.push(retry),
+    }
+}
+
+fn has_begun(loaded: &Loaded, step: &str) -> bool {
+    loaded.scheduler.views().iter().any(|view| view.path.as_str() == step && !view.history.is_empty())
+}
+
+fn quote(word: &str) -> String {
+    shell_words::quote(word).into_owned()
+}
+
+/// ` --set NAME=VALUE` for every field of a form, each with a value that the form takes.
+fn fields(scheduler: &Scheduler, attempt: AttemptId) -> String {
+    let step = scheduler.plan_step(attempt.instance).1;
+    let (Work::Ask { .. }, Some(schema)) = (&step.work, &step.output) else { return String::new() };
+    let properties = schema["properties"].as_object();
+    let wanted = |name: &str| {
+        schema["required"].as_array().is_none_or(|required| required.iter().any(|other| other.as_str() == Some(name)))
+    };
+    let field = |(name, schema): (&String, &Value)| {
+        format!(
+            " --set {}",
+            quote(&format!("{name}={}", sample(schema).map_or("TEXT".to_owned(), |it| it.to_string())))
+        )
+    };
+    properties.into_iter().flatten().filter(|(name, _)| wanted(name)).map(field).collect()
+}
+
+/// A value that fits a simple schema; `None` stands for any text.
+fn sample(schema: &Value) -> Option<Value> {
+    if let Some(first) = schema["enum"].as_array().and_then(|values| values.first()) {
+        return Some(first.clone());
+    }
+    match schema["type"].as_str()? {
+        "integer" | "number" => Some(schema.get("minimum").cloned().unwrap_or_else(|| 1.into())),
+        "boolean" => Some(true.into()),
+        "array" => Some(Value::Array(vec![])),
+        "object" => Some(Value::Object(serde_json::Map::new())),
+        _ => None,
+    }
+}
+
 /// A budget that would let the run go on: twice what was spent.
 fn raised(scheduler: &Scheduler) -> String {
     let spent = scheduler.spent();
-    let reason = scheduler.budget_reason().unwrap_or_default();
+    let reason = match scheduler.ended() {
+        Some(end) => end.cause.as_ref().map_or("", |cause| cause.reason.as_str()),
+        None => scheduler.budget_reason().unwrap_or_default(),
+    };
     if reason.contains("token") {
         format!("tokens={}", (spent.usage.tokens() * 2).max(1000))
     } else if reason.contains("agent") {
         format!("agents={}", (spent.agents * 2).max(2))
     } else if reason.contains('$') {
-        format!("usd={}", (spent.usage.usd_micros * 2 / 1_000_000).max(1))
+        format!("usd={}", (spent.usage.usd_micros * 2).div_ceil(1_000_000).max(1))
     } else {
         format!("time={}s", (spent.busy_ms * 2 / 1000).max(60))
     }
-}
-
-/// The step where the failure began.
-fn failed_step(scheduler: &Scheduler) -> Option<String> {
-    let cause = scheduler.ended()?.cause.as_ref()?;
-    cause.step.as_ref().map(|step| step.as_str().to_owned())
 }
 
 fn step_status(view: &StepView<'_>) -> StepStatus {

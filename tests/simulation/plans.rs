@@ -94,7 +94,7 @@ pub struct Generator<'a> {
 
 impl<'a> Generator<'a> {
     pub fn generate(rng: &'a mut Rng) -> Plan {
-        let room = rng.between(3, 18);
+        let room = if rng.chance(50) { rng.between(3, 14) } else { rng.between(10, 34) };
         let mut generator = Generator { rng, steps: Vec::new(), room };
         let roots = generator.body(None, 0);
         let Generator { rng, steps, .. } = generator;
@@ -122,7 +122,7 @@ impl<'a> Generator<'a> {
     }
 
     fn body(&mut self, parent: Option<StepIx>, depth: u32) -> Vec<StepIx> {
-        let count = if depth == 0 { self.rng.between(2, 6) } else { self.rng.between(1, 3) };
+        let count = if depth == 0 { self.rng.between(2, 8) } else { self.rng.between(1, 4) };
         let mut body: Vec<StepIx> = Vec::new();
         for place in 0..count {
             if self.room == 0 && place > 0 {
@@ -143,7 +143,7 @@ impl<'a> Generator<'a> {
     }
 
     fn work(&mut self, ix: StepIx, depth: u32) -> Work {
-        let leaf = depth >= 3 || self.room == 0 || self.rng.chance(65);
+        let leaf = depth >= 3 || self.room == 0 || self.rng.chance(60);
         if leaf {
             return match self.rng.below(20) {
                 0..=6 => Work::Agent(self.agent()),

@@ -101,7 +101,7 @@ impl World {
         }
         self.turn()?;
         loop {
-            self.to_the_end()?;
+            self.go_to_the_end()?;
             self.oracle.scan(&self.scheduler)?;
             let failed = self.scheduler.ended().is_some_and(|end| end.settled != Settled::Succeeded);
             if !failed || self.options.retries == 0 {
@@ -149,10 +149,10 @@ impl World {
             world.queue.push_back(Event::CancelRequested { strength: Strength::Gentle });
             world.turn()?;
         }
-        world.to_the_end()
+        world.go_to_the_end()
     }
 
-    fn to_the_end(&mut self) -> Result<(), Broken> {
+    fn go_to_the_end(&mut self) -> Result<(), Broken> {
         while self.scheduler.ended().is_none() {
             if self.journal.len() > EVENTS_MAX {
                 return Err("the run does not end".to_owned());

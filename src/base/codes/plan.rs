@@ -76,26 +76,18 @@ codes! {
          `max_parallel: 1`.";
     NO_LIST "E0221" "an `each` runs over something that is no list"
         "`each:` is an expression whose value is a list.";
-    NO_GATE "E0222" "`on_gate_fail` without a gate"
-        "`on_gate_fail:` says what a failed gate leads to; a step without `gate:` has none.";
-    EMPTY_TEXT "E0223" "a text is empty"
-        "A prompt, a question or a command that says nothing does nothing.";
-    BAD_INPUTS "E0224" "a called workflow gets the wrong inputs"
+    BAD_INPUTS "E0222" "a called workflow gets the wrong inputs"
         "`with:` on a `workflow:` step gives the called workflow's inputs: only declared ones, all that are required, each \
          of its type.";
-    BAD_SCHEMA "E0225" "a schema cannot be used"
+    BAD_SCHEMA "E0223" "a schema cannot be used"
         "A schema is JSON Schema, draft 2020-12. References to other files or the network are not followed.";
-    BAD_DEFAULT "E0226" "a default does not fit its schema"
-        "An input's `default:` must be a value that the input accepts.";
-    BAD_DELAY "E0227" "the delays of a retry contradict each other"
-        "`max_delay` is the longest delay, so it is not shorter than `delay`, the first.";
-    CALLEE_BOUNDS "E0228" "a part of a called workflow does not apply"
+    CALLEE_BOUNDS "E0224" "a part of a called workflow does not apply"
         "A run has one budget and one set of limits, those of the workflow that was started; a called workflow's own do \
          not apply. The same holds for a model tier that both define: the caller's is used.";
-    NEAR_TIER "E0229" "a name is close to a model tier"
+    NEAR_TIER "E0225" "a name is close to a model tier"
         "`model:` takes a tier of `models:` or the name of a model, which is passed on as it is. This one is neither a \
          tier nor far enough from one to be no slip.";
-    ARGUMENT_BASE "E0230" "the arguments of a command are ambiguous"
+    ARGUMENT_BASE "E0226" "the arguments of a command are ambiguous"
         "In commands for Claude Code `$0` is the first word and `$1` the second; other tools count from 1. This text \
          uses `$1` but never `$0`.";
 }

@@ -47,7 +47,7 @@ impl Reader<'_, '_> {
 
     fn tasks_workflow(&mut self, pair: &Entry<'_>) -> Option<Workflow> {
         let name = Spanned::new(pair.key.to_string(), pair.key_span);
-        let named = self.check_name("workflows", &name);
+        let named = self.check_name(&name);
         if pair.value.as_list().is_some() {
             let steps = self.tasks(pair);
             return named.then(|| self.assemble(name, String::new(), steps));

@@ -43,7 +43,7 @@ impl Reader<'_, '_> {
     fn gate(&mut self, node: &Node<'_>) -> Option<Gate> {
         if node.as_text().is_some() {
             let name = self.text("gate", node)?;
-            return self.check_name("gate", &name).then_some(Gate::Named(name));
+            return self.check_name(&name).then_some(Gate::Named(name));
         }
         let mut fields = Fields::open(node, &GATE, self.faults)?;
         let kinds: Vec<&Entry<'_>> = GATE_KEYS.iter().filter_map(|key| fields.peek(key)).collect();
@@ -109,14 +109,16 @@ impl Reader<'_, '_> {
             "approve" => self.text_of(fields.take("approve")).map(|text| Gate::Approve { text }),
             "judge" => {
                 let entry = fields.take("judge")?;
+                let before = self.faults.count();
                 self.judge(&entry.value);
-                self.unsupported(&unsupported::JUDGE, entry.key_span);
+                self.unsupported(&unsupported::JUDGE, entry.key_span, before);
                 None
             }
             _ => {
                 let entry = fields.take("secrets")?;
+                let before = self.faults.count();
                 self.boolean(Some(entry));
-                self.unsupported(&unsupported::GATE_SECRETS, entry.key_span);
+                self.unsupported(&unsupported::GATE_SECRETS, entry.key_span, before);
                 None
             }
         }

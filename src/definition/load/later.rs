@@ -12,6 +12,7 @@ impl Reader<'_, '_> {
     /// `plan:`.
     pub fn plan(&mut self, fields: &mut Fields<'_, '_>) {
         let Some(entry) = fields.take("plan") else { return };
+        let before = self.faults.count();
         if entry.value.as_text().is_some() {
             self.text_of(Some(entry));
         } else if let Some(mut inner) = Fields::open(&entry.value, &PLAN, self.faults) {
@@ -21,33 +22,38 @@ impl Reader<'_, '_> {
             self.whole(inner.take("max_tasks"), 1, 1000);
             inner.done("`plan:`", self.faults, |_| String::new());
         }
-        self.unsupported(&unsupported::PLAN, entry.key_span);
+        self.unsupported(&unsupported::PLAN, entry.key_span, before);
     }
 
     /// The keys that may stand on any step.
     pub fn unsupported_keys(&mut self, fields: &mut Fields<'_, '_>) {
         if let Some(entry) = fields.take("permissions") {
+            let before = self.faults.count();
             self.permissions(&entry.value);
-            self.unsupported(&unsupported::PERMISSIONS, entry.key_span);
+            self.unsupported(&unsupported::PERMISSIONS, entry.key_span, before);
         }
         if let Some(entry) = fields.take("sandbox") {
+            let before = self.faults.count();
             self.one_of(Some(entry), &[("off", ()), ("read-only", ()), ("workspace-write", ())]);
-            self.unsupported(&unsupported::SANDBOX, entry.key_span);
+            self.unsupported(&unsupported::SANDBOX, entry.key_span, before);
         }
         if let Some(entry) = fields.take("secrets") {
+            let before = self.faults.count();
             self.texts(Some(entry));
-            self.unsupported(&unsupported::SECRETS, entry.key_span);
+            self.unsupported(&unsupported::SECRETS, entry.key_span, before);
         }
         if let Some(entry) = fields.take("cache") {
+            let before = self.faults.count();
             self.cache(entry);
-            self.unsupported(&unsupported::CACHE, entry.key_span);
+            self.unsupported(&unsupported::CACHE, entry.key_span, before);
         }
         if let Some(entry) = fields.take("merge") {
+            let before = self.faults.count();
             self.merge(&entry.value);
             // With `workspace: worktree` beside it, one error says it all.
             let worktree = fields.peek("workspace").and_then(|entry| entry.value.as_text()) == Some("worktree");
             if !worktree {
-                self.unsupported(&unsupported::MERGE, entry.key_span);
+                self.unsupported(&unsupported::MERGE, entry.key_span, before);
             }
         }
     }

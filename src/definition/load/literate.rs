@@ -79,20 +79,12 @@ fn headings<'a>(source: &'a Source, body: Range<usize>, faults: &mut Faults) -> 
                     let entries = attributes(source, &range, id.as_deref(), &classes, &attrs, faults);
                     from = Some(range.end);
                     let span = Span::new(range.start..range.start + written.trim_end().len());
-                    stack.push(Heading {
-                        level,
-                        span,
-                        entries,
-                        gates: Vec::new(),
-                        text: Vec::new(),
-                        children: Vec::new(),
-                    });
+                    let (gates, text, children) = Default::default();
+                    stack.push(Heading { level, span, entries, gates, text, children });
                 }
             }
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if from.is_some() => {
-                let word =
-                    ["gate", "step"].into_iter().find(|word| info.split_whitespace().any(|found| found == *word));
-                block = word.map(|word| (range.clone(), word, range.end..range.start));
+                block = block_word(&info).map(|word| (range.clone(), word, range.end..range.start));
             }
             Event::Text(_) => {
                 if let Some((_, _, inner)) = &mut block {
@@ -117,6 +109,11 @@ fn headings<'a>(source: &'a Source, body: Range<usize>, faults: &mut Faults) -> 
         shut(&mut stack, &mut roots);
     }
     roots
+}
+
+/// The word that marks a fenced block as part of the step.
+fn block_word(info: &str) -> Option<&'static str> {
+    ["gate", "step"].into_iter().find(|word| info.split_whitespace().any(|found| found == *word))
 }
 
 fn shut<'a>(stack: &mut Vec<Heading<'a>>, roots: &mut Vec<Heading<'a>>) {

@@ -154,6 +154,6 @@ mod tests {
     fn made_names_never_meet() {
         let mut names = Names::default();
         let made: Vec<String> = ["run", "run", "loop", "run"].iter().map(|base| names.make(base)).collect();
-        assert_eq!(made, ["run", "run_2", "loop_2", "run_3"]);
+        assert_eq!(made, ["run", "run_2", "loop_1", "run_3"]);
     }
 }

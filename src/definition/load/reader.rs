@@ -60,9 +60,8 @@ impl Reader<'_, '_> {
     pub fn expression(&mut self, entry: Option<&Entry<'_>>) -> Option<Spanned<String>> {
         let entry = entry?;
         let text = self.text(&entry.key, &entry.value)?;
-        let Some((span, inner)) = self.braces(&text) else { return Some(text) };
-        let whole = text.value.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).map(str::trim);
-        let fixed = whole.filter(|inner| !inner.contains("{{")).unwrap_or(&inner);
+        let Some((span, _)) = self.braces(&text) else { return Some(text) };
+        let fixed = without_braces(&text.value);
         self.faults.error(
             codes::BRACES_IN_EXPRESSION,
             span,
@@ -98,18 +97,18 @@ impl Reader<'_, '_> {
     pub fn name(&mut self, entry: Option<&Entry<'_>>) -> Option<Spanned<String>> {
         let entry = entry?;
         let text = self.text(&entry.key, &entry.value)?;
-        self.check_name(&entry.key, &text).then_some(text)
+        self.check_name(&text).then_some(text)
     }
 
     /// Reports a text that cannot be a name.
-    pub fn check_name(&mut self, what: &str, text: &Spanned<String>) -> bool {
+    pub fn check_name(&mut self, text: &Spanned<String>) -> bool {
         let legal = is_name(&text.value);
         if !legal {
             let shown: String = text.value.chars().take(70).collect();
             self.faults.error(
                 codes::BAD_ID,
                 text.span,
-                format!("`{shown}` cannot be the name of `{what}`"),
+                format!("`{shown}` cannot be a name"),
                 "names have letters, digits, `-` and `_`, a letter first, 63 at most",
                 "use such a name, for example `new-project`",
             );
@@ -292,7 +291,12 @@ impl Reader<'_, '_> {
     }
 
     /// Reports a key or value that the language has and this version cannot do.
-    pub fn unsupported(&mut self, place: &Unsupported, span: Span) {
+    ///
+    /// `before` is the count of faults before it was read: where its type is wrong, that is said first and alone.
+    pub fn unsupported(&mut self, place: &Unsupported, span: Span, before: usize) {
+        if self.faults.count() > before {
+            return;
+        }
         self.faults.error(
             codes::UNSUPPORTED,
             span,
@@ -313,6 +317,24 @@ impl Reader<'_, '_> {
             }
         }
     }
+}
+
+/// An expression without its braces, in quotes where YAML needs them.
+fn without_braces(text: &str) -> String {
+    let mut fixed = String::new();
+    let mut rest = text;
+    while let Some((before, inside)) = rest.split_once("{{") {
+        let (inner, after) = inside.split_once("}}").unwrap_or((inside, ""));
+        fixed.push_str(before);
+        fixed.push_str(inner.trim());
+        rest = after;
+    }
+    fixed.push_str(rest);
+    let fixed = fixed.trim();
+    let plain = fixed.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && !fixed.contains(": ")
+        && !fixed.contains(" #");
+    if plain { fixed.to_owned() } else { format!("\"{}\"", fixed.replace('"', "'")) }
 }
 
 /// Splits at commas outside parentheses; empty words are left out.

@@ -9,6 +9,9 @@ use crate::{
     },
 };
 
+/// Keys that a message lists; of more than that nobody finds the right one.
+const KEYS_LISTED_MAX: usize = 12;
+
 /// A mapping that is being read. Every key of it is taken by its reader; [`Fields::done`] reports the rest.
 #[must_use]
 pub(super) struct Fields<'n, 'a> {
@@ -26,7 +29,7 @@ impl<'n, 'a> Fields<'n, 'a> {
         let fields = Self::open_lenient(node, table, faults)?;
         for name in table.required {
             if !fields.has(name) {
-                fields.missing(name, faults);
+                fields.missing(name, table.what, None, faults);
             }
         }
         Some(fields)
@@ -85,18 +88,19 @@ impl<'n, 'a> Fields<'n, 'a> {
         }
     }
 
-    /// Reports a missing key, unless a misspelled one explains it.
-    pub fn missing(&self, name: &str, faults: &mut Faults) {
+    /// Reports a missing key of `what`, unless a misspelled one explains it. Points at the key `beside`, else at the
+    /// first one.
+    pub fn missing(&self, name: &str, what: &str, beside: Option<&str>, faults: &mut Faults) {
         if self.unknown > 0 {
             return;
         }
         let start = Span::new(self.span.start..self.span.start.max(self.span.end.min(self.span.start + 1)));
-        let span = self.entries.first().map_or(start, |entry| entry.key_span);
+        let entry = beside.and_then(|beside| self.peek(beside)).or(self.entries.first());
         faults.error(
             codes::MISSING_KEY,
-            span,
-            format!("`{name}` is missing in {}", self.table.what),
-            format!("{} cannot do without it", self.table.what),
+            entry.map_or(start, |entry| entry.key_span),
+            format!("`{name}` is missing in {what}"),
+            format!("{what} cannot do without it"),
             advice_missing(self.table, name),
         );
     }
@@ -125,6 +129,9 @@ fn unknown(entry: &Entry<'_>, table: &Table, faults: &mut Faults) {
         None if faults.is_full() => String::new(),
         None => match did_you_mean(&shown, table.keys.iter().map(|key| key.name)) {
             Some(near) => format!("did you mean `{near}`?"),
+            None if table.keys.len() > KEYS_LISTED_MAX => {
+                format!("remove it; `orch schema` lists the keys of {}", table.what)
+            }
             None => {
                 let names: Vec<&str> =
                     table.keys.iter().map(|key| key.name).filter(|name| *name != "$schema").collect();
@@ -142,14 +149,21 @@ fn unknown(entry: &Entry<'_>, table: &Table, faults: &mut Faults) {
 }
 
 fn example(table: &Table) -> String {
-    let names: Vec<String> =
-        table.keys.iter().filter(|key| key.name != "$schema").take(4).map(|key| format!("{}: …", key.name)).collect();
-    format!("{{ {} }}", names.join(", "))
+    let keys = table.required;
+    let names = keys.iter().copied().chain(table.keys.iter().map(|key| key.name).filter(|name| !keys.contains(name)));
+    let pairs: Vec<String> = names.filter(|name| *name != "$schema").take(3).map(|name| format!("{name}: …")).collect();
+    match table.name {
+        "workflow" => "`steps:` at the top, and below it the list of steps".to_owned(),
+        "step" => "`run: COMMAND`, or `agent: NAME` and `prompt: TEXT`".to_owned(),
+        _ if table.what.starts_with('`') => format!("`{} {{ {} }}`", table.what.trim_matches('`'), pairs.join(", ")),
+        _ => format!("{{ {} }}", pairs.join(", ")),
+    }
 }
 
 fn advice_missing(table: &Table, name: &str) -> String {
     match (table.name, name) {
         ("workflow", "steps") => "add `steps:` with a list: `- run: cargo test`".to_owned(),
+        ("step", "steps") => "add `steps:` and below it a list: `- run: cargo test`".to_owned(),
         ("loop", "max") => "say how often at most: `loop: { max: 3, until: … }`".to_owned(),
         ("retry", "tries") => "say how often: `retry: { tries: 3 }`".to_owned(),
         ("task", "task") => "add `task: implement`, or `review`, `refine`, `suggestions`, or a text".to_owned(),

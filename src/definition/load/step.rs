@@ -1,15 +1,18 @@
 //! A list of steps: ids, and the keys that any kind of step may have.
 
+use std::collections::HashSet;
+
 use crate::{
     base::{Span, Spanned, codes::definition as codes},
     definition::{
         load::{
             keys::{JOIN, RECOVERY, RETRY, STEP},
-            names::{Names, is_id, legal_id},
+            names::{Names, check_id, is_id, legal_id},
             node::{Entry, Node},
             reader::Reader,
             shape::{Fields, wrong_type},
             step_kind::{Class, Known},
+            unsupported,
             workflow::ON_FAILURE,
         },
         workflow::{Context, Join, Recovery, Retry, RetryOn, Step, StepKind, Workspace},
@@ -47,7 +50,18 @@ impl Reader<'_, '_> {
                 names.claim(&id, "steps", self.faults);
             }
         }
-        items.iter().filter_map(|item| self.numbered(item, &mut names)).collect()
+        // A step is large and there may be thousands: no spare room, and none at all for a file that cannot be used.
+        let mut steps = Vec::new();
+        if !self.faults.failed() {
+            steps.reserve_exact(items.len().min(STEPS_MAX.saturating_sub(self.steps)));
+        }
+        for item in items {
+            match self.numbered(item, &mut names) {
+                Some(step) if !self.faults.failed() => steps.push(step),
+                Some(_) | None => steps = Vec::new(),
+            }
+        }
+        steps
     }
 
     fn numbered(&mut self, item: &Node<'_>, names: &mut Names) -> Option<Step> {
@@ -166,12 +180,14 @@ impl Reader<'_, '_> {
             );
             return None;
         };
-        let mut names = Names::default();
         let mut needs = Vec::new();
-        for item in items {
-            if let Some(id) = self.id("needs", "a step id", item, false) {
-                names.claim(&id, "needs", self.faults);
+        let mut seen = HashSet::new();
+        for id in items.iter().filter_map(|item| self.id("needs", "a step id", item, false)).collect::<Vec<_>>() {
+            if seen.insert(id.value.clone()) {
                 needs.push(id);
+            } else {
+                let message = format!("`{}` is needed twice", id.value);
+                self.faults.error(codes::DUPLICATE_NAME, id.span, message, "second time here", "keep one of them");
             }
         }
         Some(needs)
@@ -245,11 +261,9 @@ impl Reader<'_, '_> {
         let context = if text.value == "fresh" {
             Context::Fresh
         } else if let Some(id) = step("fork:") {
-            Context::Fork(crate::definition::load::names::check_id(&id, "a step id", false, self.faults).then_some(id)?)
+            Context::Fork(check_id(&id, "a step id", false, self.faults).then_some(id)?)
         } else if let Some(id) = step("share:") {
-            Context::Share(
-                crate::definition::load::names::check_id(&id, "a step id", false, self.faults).then_some(id)?,
-            )
+            Context::Share(check_id(&id, "a step id", false, self.faults).then_some(id)?)
         } else {
             let words = [("fresh", ()), ("fork:STEP", ()), ("share:STEP", ())];
             self.word("context", &text, &words, "")?;
@@ -272,7 +286,7 @@ impl Reader<'_, '_> {
                     "declare `merge: { order: as_finished }` beside it; today, as worktrees are not supported in this version, leave out `workspace:`",
                 );
             } else {
-                self.unsupported(&crate::definition::load::unsupported::WORKTREE, entry.value.span);
+                self.unsupported(&unsupported::WORKTREE, entry.value.span, self.faults.count());
             }
             return None;
         }
@@ -295,8 +309,8 @@ impl Reader<'_, '_> {
                     "letters, digits and `_`, no digit first",
                     help,
                 );
-            } else if name.starts_with("ORCH_") {
-                let help = format!("take another name, such as `MY_{}`", &name[5..]);
+            } else if let Some(rest) = name.strip_prefix("ORCH_") {
+                let help = format!("take another name, such as `MY_{rest}`");
                 self.faults.error(
                     codes::RESERVED_NAME,
                     pair.key_span,

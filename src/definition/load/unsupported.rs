@@ -44,7 +44,7 @@ unsupported! {
         "remove it, and run `orch` in a container or as a user with few rights";
     /// Secrets.
     SECRETS "step" "secrets" None, "`secrets:`",
-        "set the variable for `orch` itself and allow it by `env:`";
+        "start `orch` with the variable set and hand it over: `env: { API_KEY: \"{{ env.API_KEY }}\" }`";
     /// Reuse of results.
     CACHE "step" "cache" None, "`cache:`",
         "remove it: every run does the step again";

@@ -192,13 +192,13 @@ impl Reader<'_, '_> {
         let mut tiers = Vec::new();
         for pair in self.pairs(entry).unwrap_or_default() {
             let name = Spanned::new(pair.key.to_string(), pair.key_span);
-            self.check_name("models", &name);
+            self.check_name(&name);
             let models = self.pairs(Some(pair)).unwrap_or_default();
             let models = models
                 .iter()
                 .filter_map(|model| {
                     let runtime = Spanned::new(model.key.to_string(), model.key_span);
-                    self.check_name(&pair.key, &runtime);
+                    self.check_name(&runtime);
                     Some((runtime, self.text(&model.key, &model.value)?))
                 })
                 .collect();
@@ -226,7 +226,7 @@ impl Reader<'_, '_> {
         let mut per_runtime = Vec::new();
         for pair in self.pairs(fields.take("per_runtime")).unwrap_or_default() {
             let runtime = Spanned::new(pair.key.to_string(), pair.key_span);
-            if self.check_name("per_runtime", &runtime)
+            if self.check_name(&runtime)
                 && let Some(number) = self.whole(Some(pair), 1, 1000)
             {
                 per_runtime.push((runtime, number));

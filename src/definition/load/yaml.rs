@@ -11,7 +11,7 @@ use std::{
     rc::Rc,
 };
 
-use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span as Mark, Tag};
+use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, Span as Mark, StructureStyle, Tag};
 
 use crate::{
     base::{Diagnostic, Source, Span, codes::definition as codes},
@@ -40,6 +40,9 @@ pub(super) fn parse<'a>(source: &'a Source, range: Range<usize>, faults: &mut Fa
     let text = &source.text[range.clone()];
     let mut options = Options::default();
     options.set_emit_comments(false);
+    // The parser reads ahead; its own limits stop it before the events that the builder would stop at.
+    options.flow_nesting_limit = usize::from(DEPTH_MAX);
+    options.block_nesting_limit = usize::from(DEPTH_MAX);
     let mut builder = Builder {
         text,
         base: range.start,
@@ -57,7 +60,8 @@ pub(super) fn parse<'a>(source: &'a Source, range: Range<usize>, faults: &mut Fa
         match step {
             Ok((event, mark)) => builder.event(event, &mark).ok()?,
             Err(error) => {
-                let fault = yaml_fault::fault(builder.faults.source(), range.start, text, &error);
+                let bracket = builder.stack.iter().rev().find(|frame| frame.flow).map(|frame| frame.start);
+                let fault = yaml_fault::fault(builder.faults.source(), range.start, text, &error, bracket);
                 builder.faults.add(fault);
                 return None;
             }
@@ -72,6 +76,8 @@ struct Frame<'a> {
     start: usize,
     anchor: usize,
     broken: bool,
+    /// Whether it is written with brackets.
+    flow: bool,
     body: Body<'a>,
 }
 
@@ -105,11 +111,14 @@ impl<'a> Builder<'a, '_> {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return Err(self.limit(
+                    self.faults.error(
+                        codes::YAML_LIMIT,
                         self.span(mark),
-                        "one document a file",
+                        "more than one document in a file",
+                        "a second one starts here",
                         "remove the `---` between them, or make two files",
-                    ));
+                    );
+                    return Err(Stopped);
                 }
                 Ok(())
             }
@@ -119,14 +128,14 @@ impl<'a> Builder<'a, '_> {
                 let kind = Kind::Scalar { text, plain };
                 self.complete(Node { span: self.span(mark), weight: 1, depth: 1, kind }, anchor)
             }
-            Event::SequenceStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
                 self.tag(tag.as_deref(), mark);
-                self.open(Body::List(Vec::new()), anchor, mark)
+                self.open(Body::List(Vec::new()), style, anchor, mark)
             }
-            Event::MappingStart(_, anchor, tag) => {
+            Event::MappingStart(style, anchor, tag) => {
                 self.tag(tag.as_deref(), mark);
                 let body = Body::Map { entries: Vec::new(), key: None, seen: HashSet::new(), merges: Vec::new() };
-                self.open(body, anchor, mark)
+                self.open(body, style, anchor, mark)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(mark),
             Event::Alias(id) => self.alias(id, mark),
@@ -147,6 +156,10 @@ impl<'a> Builder<'a, '_> {
         if tag.is_yaml_core_schema_tag("str") {
             return true;
         }
+        if self.faults.is_full() {
+            self.faults.skip();
+            return false;
+        }
         let span = mark.tag_span().map_or_else(|| self.span(mark), |tag_mark| self.span(&tag_mark));
         let name = self.text.get(span.start - self.base..span.end - self.base).unwrap_or_default();
         let name: String = name.chars().take(60).collect();
@@ -160,7 +173,7 @@ impl<'a> Builder<'a, '_> {
         false
     }
 
-    fn open(&mut self, body: Body<'a>, anchor: usize, mark: &Mark) -> Result<(), Stopped> {
+    fn open(&mut self, body: Body<'a>, style: StructureStyle, anchor: usize, mark: &Mark) -> Result<(), Stopped> {
         if self.stack.len() >= usize::from(DEPTH_MAX) {
             return Err(self.limit(
                 self.span(mark),
@@ -169,7 +182,7 @@ impl<'a> Builder<'a, '_> {
             ));
         }
         let start = self.base + mark.byte_range().unwrap_or(0..0).start;
-        self.stack.push(Frame { start, anchor, broken: false, body });
+        self.stack.push(Frame { start, anchor, broken: false, flow: style == StructureStyle::Flow, body });
         Ok(())
     }
 

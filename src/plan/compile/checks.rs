@@ -8,7 +8,7 @@ use crate::{
     base::{Source, Span, Spanned, did_you_mean},
     definition::{
         Agent,
-        workflow::{RunCommand, Step, Workflow},
+        workflow::{Step, Workflow},
     },
     plan::{
         compile::{
@@ -79,22 +79,6 @@ impl<'a> Compiler<'a> {
         found
     }
 
-    pub(super) fn check_not_empty(&mut self, place: Place<'a>, text: &str, what: &str) {
-        if text.trim().is_empty() {
-            let fault = place.error(faults::EMPTY_TEXT, format!("the {what} is empty"));
-            self.faults.push(fault.cause("nothing to do").help(format!("write the {what}")));
-        }
-    }
-
-    pub(super) fn check_command(&mut self, command: &'a RunCommand, source: &'a Arc<Source>, around: Span) {
-        let words = match command {
-            RunCommand::Shell(text) => std::slice::from_ref(text),
-            RunCommand::Argv(words) => words.as_slice(),
-        };
-        let first = words.first().map_or(("", around), |word| (word.value.as_str(), word.span));
-        self.check_not_empty(Place { source, span: first.1 }, first.0, "command");
-    }
-
     /// A model that is nearly a tier is a slip of the fingers.
     pub(super) fn check_model(&mut self, source: &'a Arc<Source>, model: &'a Spanned<String>) {
         let tiers = self.draft.units.iter().flat_map(|unit| &unit.workflow.models).map(|tier| tier.name.value.as_str());
@@ -134,25 +118,6 @@ impl<'a> Compiler<'a> {
         if let Some(fault) = fault {
             let fault = place.error(faults::BAD_SCHEMA, format!("the schema cannot be used: {fault}"));
             self.faults.push(fault.cause("not a JSON Schema").help("see https://json-schema.org/draft/2020-12"));
-        }
-    }
-
-    pub(super) fn check_inputs(&mut self, workflow: &'a Workflow) {
-        for input in &workflow.inputs {
-            let place = Place { source: &workflow.source, span: input.name.span };
-            self.check_usable(place, &input.schema);
-            let Some(default) = &input.default else { continue };
-            if let Some(why) = schema::refuses(&input.schema, &default.value) {
-                self.faults.push(
-                    Place { source: &workflow.source, span: default.span }
-                        .error(
-                            faults::BAD_DEFAULT,
-                            format!("the default of `{}` does not fit its type", input.name.value),
-                        )
-                        .cause(why)
-                        .help("change the default or the type"),
-                );
-            }
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
             order::{Sequence, sequence},
             overlap::{Claim, overlaps},
         },
-        types::{Need, PlanContext, PlanStep, StepIx, Work},
+        types::{AgentWork, Need, PlanContext, PlanStep, StepIx, Work},
     },
     template::Template,
 };
@@ -100,6 +100,10 @@ impl Compiler<'_> {
     }
 }
 
+fn agent_of(step: &PlanStep) -> Option<&AgentWork> {
+    if let Work::Agent(agent) = &step.work { Some(agent) } else { None }
+}
+
 /// The agent steps that may write in the shared workspace.
 struct Writers {
     /// For each container (and the top), the writers inside, at any depth, by the child that holds them.
@@ -111,21 +115,7 @@ impl Writers {
     fn new(compiler: &Compiler<'_>, steps: &[PlanStep]) -> Self {
         let mut inside: HashMap<Option<StepIx>, Vec<(StepIx, StepIx)>> = HashMap::new();
         for (ix, step) in steps.iter().enumerate() {
-            let agents = [&step.work].into_iter().filter_map(|work| match work {
-                Work::Agent(agent) => Some(agent),
-                Work::Run { .. }
-                | Work::Approve { .. }
-                | Work::Ask { .. }
-                | Work::Sleep { .. }
-                | Work::Await { .. }
-                | Work::Emit { .. }
-                | Work::Stop { .. }
-                | Work::Parallel { .. }
-                | Work::Each(_)
-                | Work::Loop { .. }
-                | Work::Call { .. } => None,
-            });
-            let mut agents = agents.chain(&step.on_gate_fail.fixer);
+            let mut agents = agent_of(step).into_iter().chain(&step.on_gate_fail.fixer);
             if !agents.any(|agent| agent.workspace == Workspace::Shared && !read_only(agent.tools.as_deref())) {
                 continue;
             }
@@ -241,22 +231,9 @@ struct Sessions {
 
 impl Sessions {
     fn new(compiler: &mut Compiler<'_>, steps: &[PlanStep]) -> Self {
-        let shares = |ix: StepIx| match &steps[ix.index()].work {
-            Work::Agent(agent) => match agent.context {
-                PlanContext::Share(from) => Some(from),
-                PlanContext::Fresh | PlanContext::Fork(_) => None,
-            },
-            Work::Run { .. }
-            | Work::Approve { .. }
-            | Work::Ask { .. }
-            | Work::Sleep { .. }
-            | Work::Await { .. }
-            | Work::Emit { .. }
-            | Work::Stop { .. }
-            | Work::Parallel { .. }
-            | Work::Each(_)
-            | Work::Loop { .. }
-            | Work::Call { .. } => None,
+        let shares = |ix: StepIx| match agent_of(&steps[ix.index()])?.context {
+            PlanContext::Share(from) => Some(from),
+            PlanContext::Fresh | PlanContext::Fork(_) => None,
         };
         let mut roots: HashMap<StepIx, StepIx> = HashMap::new();
         let mut users: HashMap<StepIx, Vec<StepIx>> = HashMap::new();
@@ -318,13 +295,11 @@ impl Sessions {
                 if !order.concurrent(one, child) {
                     continue;
                 }
-                let beside = compiler.draft.sketch(other).step.id.value.clone();
-                let fault = Self::fault(compiler, user, *root);
-                compiler.faults.push(
-                    fault
-                        .cause(format!("`{beside}` goes on with it too, and neither waits for the other"))
-                        .help(format!("add `needs: [{beside}]`, or use `fork:`")),
-                );
+                let name = |ix: StepIx| compiler.draft.sketch(ix).step.id.value.clone();
+                let cause = format!("`{}` goes on with it too, and neither waits for the other", name(other));
+                let help = format!("add `needs: [{}]` to `{}`, or use `fork:`", name(one), name(child));
+                let fault = Self::fault(compiler, user, *root).cause(cause).help(help);
+                compiler.faults.push(fault);
             }
         }
     }

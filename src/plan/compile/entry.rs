@@ -12,11 +12,12 @@ use crate::{
         compile::{
             compiler::Compiler,
             draft::outline,
-            faults::{self, Faults, Place},
+            faults::Faults,
             lower::{inputs, millis},
             scope::{Reader, Sight},
         },
-        types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep, defaults},
+        defaults,
+        types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep},
     },
 };
 
@@ -37,7 +38,6 @@ pub fn compile(library: &Library, workflow: &Workflow) -> Result<Compiled, Vec<D
     let mut faults = Faults::default();
     let Some(draft) = outline(library, workflow, &mut faults) else { return Err(faults.finish(&workflow.source)) };
     let mut compiler = Compiler::new(library, draft, faults);
-    compiler.check_workflow(workflow);
     let mut steps = compiler.lower_steps();
     let outside = Reader { unit: 0, step: None, sight: Sight::default() };
     let outputs = compiler.values(outside, &workflow.source, &workflow.outputs);
@@ -121,20 +121,5 @@ fn limits(workflow: &Workflow) -> Limits {
     Limits {
         parallel: workflow.limits.parallel,
         per_runtime: per_runtime.iter().map(|(runtime, count)| (runtime.value.clone(), *count)).collect(),
-    }
-}
-
-impl<'a> Compiler<'a> {
-    /// What a workflow says outside its steps.
-    fn check_workflow(&mut self, workflow: &'a Workflow) {
-        let callees: Vec<&'a Workflow> = self.draft.units.iter().map(|unit| unit.workflow).collect();
-        for unit in callees {
-            self.check_inputs(unit);
-        }
-        if workflow.steps.is_empty() {
-            let fault = Place { source: &workflow.source, span: workflow.name.span }
-                .error(faults::EMPTY_TEXT, "the workflow has no steps");
-            self.faults.push(fault.cause("nothing to do").help("write at least one step under `steps:`"));
-        }
     }
 }

@@ -61,7 +61,8 @@ impl Faults {
 /// "did you mean" if a candidate is near, else a list of all, else what to do where there is none.
 pub(super) fn suggest<'s>(word: &str, candidates: impl IntoIterator<Item = &'s str>, kind: &str, none: &str) -> String {
     let all: Vec<&str> = candidates.into_iter().collect();
-    if let Some(near) = did_you_mean(word, all.iter().copied()) {
+    // One slip in a word of two letters makes any word of it.
+    if let Some(near) = did_you_mean(word, all.iter().copied()).filter(|_| word.chars().count() > 2) {
         return format!("did you mean `{near}`?");
     }
     if all.is_empty() {
@@ -91,6 +92,7 @@ pub(super) fn place_in<'a>(scalar: Place<'a>, text: &str, inner: Span) -> Place<
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 

@@ -17,7 +17,9 @@ use crate::{
             lower::{command, millis, own_model},
             scope::Sight,
         },
-        types::{AgentWork, GateFail, PlanContext, PlanGate, StepIx, Text, defaults},
+        defaults,
+        policy::{GateFail, PlanGate},
+        types::{AgentWork, PlanContext, StepIx, Text},
     },
 };
 
@@ -92,7 +94,6 @@ impl<'a> Compiler<'a> {
         let reader = self.reader(ix, home.sight);
         Some(match &check.value {
             Gate::Run { command: run, expect, timeout } => {
-                self.check_command(run, source, check.span);
                 let over_command = self.reader(ix, Sight { command: true, ..home.sight });
                 PlanGate::Run {
                     command: command(run),
@@ -114,10 +115,7 @@ impl<'a> Compiler<'a> {
                 allow: self.globs(source, allow),
                 deny: self.globs(source, deny),
             },
-            Gate::Approve { text } => {
-                self.check_not_empty(Place { source, span: text.span }, &text.value, "question");
-                PlanGate::Approve { text: self.template(reader, source, text) }
-            }
+            Gate::Approve { text } => PlanGate::Approve { text: self.template(reader, source, text) },
             Gate::Named(_) => return None,
         })
     }
@@ -139,14 +137,6 @@ impl<'a> Compiler<'a> {
 
     pub(super) fn gate_fail(&mut self, ix: StepIx, step: &'a Step, source: &'a Arc<Source>) -> GateFail {
         let Some(fail) = &step.on_gate_fail else { return GateFail::default() };
-        if step.gate.is_empty() {
-            self.faults.push(
-                Place { source, span: fail.span }
-                    .error(faults::NO_GATE, format!("`{}` has `on_gate_fail` but no gate", step.id.value))
-                    .cause("nothing here can fail as a gate")
-                    .help("add `gate:`, or use `retry:` for failed attempts"),
-            );
-        }
         let fixer = fail.value.agent.as_ref().and_then(|name| {
             let (index, agent) = self.agent(source, name)?;
             let skills = self.skills(&[], Some(agent), source, Some(name));

@@ -15,10 +15,9 @@ use crate::{
             faults::{self, Place},
             scope::{Found, Reader, Sight, look_up},
         },
-        types::{
-            AgentWork, Command, EachWork, EdgeKind, PlanContext, PlanInput, PlanStep, RecoveryPolicy, RetryPolicy,
-            StepIx, Text, Work, defaults,
-        },
+        defaults,
+        policy::{RecoveryPolicy, RetryPolicy},
+        types::{AgentWork, Command, EachWork, EdgeKind, PlanContext, PlanInput, PlanStep, StepIx, Text, Work},
     },
 };
 
@@ -80,9 +79,7 @@ impl<'a> Compiler<'a> {
         let args = step.args.iter().map(|arg| self.template(plain, source, arg)).collect();
         let summary_sight = Sight { result: true, ..Sight::default() };
         let summary = step.summary.as_ref().map(|text| self.template(self.reader(ix, summary_sight), source, text));
-        for file in &step.files {
-            self.template(plain, source, file);
-        }
+        let files = step.files.iter().map(|file| self.template(plain, source, file)).collect();
         let (timeout, idle) = attempt_times(&step.kind);
         PlanStep {
             id,
@@ -94,7 +91,7 @@ impl<'a> Compiler<'a> {
             when,
             gates,
             on_gate_fail,
-            retry: self.retry(step, source),
+            retry: retry(step),
             timeout_ms: step.timeout.or(timeout).map(millis),
             idle_timeout_ms: step.idle_timeout.or(idle).map(millis),
             recovery: recovery(step, &work),
@@ -104,7 +101,7 @@ impl<'a> Compiler<'a> {
             with,
             env,
             args,
-            files: step.files.iter().map(|file| file.value.clone()).collect(),
+            files,
             summary,
             work,
         }
@@ -119,12 +116,9 @@ impl<'a> Compiler<'a> {
         let children = self.draft.sketch(ix).children.clone();
         match &step.kind {
             StepKind::Agent { .. } => Work::Agent(self.agent_work(ix, step, source)),
-            StepKind::Run(run) => {
-                self.check_command(run, source, step.id.span);
-                Work::Run { command: command(run), workspace: self.workspace(ix) }
-            }
-            StepKind::Approve { text } => Work::Approve { text: self.question(plain, source, text) },
-            StepKind::Ask { text } => Work::Ask { text: self.question(plain, source, text) },
+            StepKind::Run(run) => Work::Run { command: command(run), workspace: self.workspace(ix) },
+            StepKind::Approve { text } => Work::Approve { text: self.template(plain, source, text) },
+            StepKind::Ask { text } => Work::Ask { text: self.template(plain, source, text) },
             StepKind::Wait(Wait::For(delay)) => Work::Sleep { delay_ms: millis(*delay) },
             StepKind::Wait(Wait::Signal(signal)) => Work::Await { signal: signal.value.clone() },
             StepKind::Emit { signal } => Work::Emit { signal: signal.value.clone() },
@@ -157,11 +151,6 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn question(&mut self, reader: Reader, source: &'a Arc<Source>, text: &'a Spanned<String>) -> Text {
-        self.check_not_empty(Place { source, span: text.span }, &text.value, "question");
-        self.template(reader, source, text)
-    }
-
     fn call_work(&mut self, ix: StepIx, step: &'a Step, name: &Spanned<String>, children: Vec<StepIx>) -> Work {
         let Some(callee) = self.draft.sketch(ix).callee else {
             return Work::Call { workflow: name.value.clone(), inputs: Vec::new(), children, outputs: Vec::new() };
@@ -187,15 +176,9 @@ impl<'a> Compiler<'a> {
         let prompt = match prompt {
             Some(prompt) => {
                 let file = prompt.file.as_ref().unwrap_or(source);
-                self.check_not_empty(Place { source: file, span: prompt.text.span }, &prompt.text.value, "prompt");
                 self.template(reader, file, &prompt.text)
             }
-            None => {
-                if name.is_none() {
-                    self.check_not_empty(self.draft.place(ix), "", "prompt");
-                }
-                Text::default()
-            }
+            None => Text::default(),
         };
         if let Some(model) = &step.model {
             self.check_model(source, model);
@@ -299,22 +282,6 @@ impl<'a> Compiler<'a> {
         Some(at)
     }
 
-    fn retry(&mut self, step: &'a Step, source: &'a Arc<Source>) -> RetryPolicy {
-        let standard = RetryPolicy::default();
-        let Some(Spanned { value: Retry { tries, delay, max_delay, on }, span }) = &step.retry else { return standard };
-        let delay_ms = delay.map_or(standard.delay_ms, millis);
-        let max_delay_ms = max_delay.map_or(standard.max_delay_ms.max(delay_ms), millis);
-        if max_delay_ms < delay_ms {
-            self.faults.push(
-                Place { source, span: *span }
-                    .error(faults::BAD_DELAY, "the longest delay is shorter than the first")
-                    .cause(format!("{delay_ms} ms, then at most {max_delay_ms} ms"))
-                    .help("raise `max_delay` or lower `delay`"),
-            );
-        }
-        RetryPolicy { tries: *tries, delay_ms, max_delay_ms, on: *on }
-    }
-
     fn on_failure(&self, ix: StepIx) -> OnFailure {
         let sketch = self.draft.sketch(ix);
         let callee = sketch.callee.and_then(|callee| self.draft.units[callee].workflow.on_failure);
@@ -346,6 +313,15 @@ pub(super) fn own_model(agent: Option<&crate::definition::Agent>) -> Option<Stri
 
 fn context_budget(step: &Step, agent: Option<&crate::definition::Agent>) -> u64 {
     step.context_budget.or_else(|| agent.and_then(|agent| agent.context_budget)).unwrap_or(defaults::CONTEXT_BUDGET)
+}
+
+fn retry(step: &Step) -> RetryPolicy {
+    let standard = RetryPolicy::default();
+    let Some(Spanned { value: Retry { tries, delay, max_delay, on }, .. }) = &step.retry else { return standard };
+    let max_delay_ms = max_delay.map_or(standard.max_delay_ms, millis);
+    let delay_ms = delay.map_or(standard.delay_ms.min(max_delay_ms), millis);
+    // The longest delay is never shorter than the first.
+    RetryPolicy { tries: *tries, delay_ms, max_delay_ms: max_delay_ms.max(delay_ms), on: *on }
 }
 
 /// How long an attempt may take and be silent where the step says nothing. Waiting for a person has no limit.

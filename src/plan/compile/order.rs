@@ -239,6 +239,7 @@ fn shortest_circle(members: &HashSet<StepIx>, needs: &[Vec<Need>]) -> Vec<StepIx
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 

@@ -158,24 +158,26 @@ impl Body {
                 users[route.rows.1] += 1;
             }
         }
+        let row_widths: Vec<f64> =
+            rows.iter().map(|row| row.iter().map(|ix| frames[ix.index()].width + GAP_X).sum::<f64>() - GAP_X).collect();
+        let widest = row_widths.iter().copied().fold(0.0, f64::max);
         let mut places = Vec::with_capacity(body.len());
         let mut tops = Vec::with_capacity(rows.len());
         let mut y = 0.0;
-        let mut width: f64 = 0.0;
         for (place, row) in rows.iter().enumerate() {
             if place > 0 {
                 y += GAP_Y_MIN + count(users[place].min(TRACKS_MAX)) * TRACK;
             }
-            let mut x = lane_width;
+            let mut x = lane_width + (widest - row_widths[place]) / 2.0;
             let height = row.iter().map(|ix| frames[ix.index()].height).fold(0.0, f64::max);
             for ix in row {
                 places.push((*ix, x, y));
                 x += frames[ix.index()].width + GAP_X;
             }
-            width = width.max(x - GAP_X);
             tops.push((y, height));
             y += height;
         }
+        let width = lane_width + widest;
         let at: HashMap<StepIx, (f64, f64)> = places.iter().map(|(ix, x, y)| (*ix, (*x, *y))).collect();
         let lines = draw_routes(&routes, frames, &at, &tops);
         Self { places, lines, width, height: y }

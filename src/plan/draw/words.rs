@@ -7,10 +7,8 @@ use crate::{
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, ThenFail, Workspace},
     plan::{
         draw::escape::{first_line, visible},
-        types::{
-            AgentWork, Budget, Command, EdgeKind, Need, Plan, PlanContext, PlanGate, PlanStep, RecoveryPolicy,
-            RetryPolicy, Work,
-        },
+        policy::{PlanGate, RecoveryPolicy, RetryPolicy},
+        types::{AgentWork, Budget, Command, EdgeKind, Need, Plan, PlanContext, PlanStep, Work},
     },
 };
 
@@ -133,7 +131,7 @@ pub(super) fn gate_fail(plan: &Plan, step: &PlanStep) -> Option<String> {
 }
 
 fn default_ms(work: &Work) -> u64 {
-    use crate::plan::types::defaults;
+    use crate::plan::defaults;
     let duration = if matches!(work, Work::Run { .. }) { defaults::COMMAND_TIMEOUT } else { defaults::AGENT_TIMEOUT };
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -173,7 +171,8 @@ pub(super) fn limits(plan: &Plan, step: &PlanStep) -> Vec<String> {
         OnFailure::Continue => parts.push("goes on after a failure".to_owned()),
     }
     if !step.files.is_empty() {
-        parts.push(format!("writes {}", visible(&step.files.join(" "))));
+        let files: Vec<_> = step.files.iter().map(|file| file.text.as_str()).collect();
+        parts.push(format!("writes {}", visible(&files.join(" "))));
     }
     parts
 }

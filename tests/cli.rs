@@ -1,0 +1,389 @@
+//! The program as people use it: all of standard output, standard error and the exit code.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
+
+mod support;
+
+use std::{
+    io::Read as _,
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+use support::{Project, names_in};
+
+const WORKFLOW: &str = "\
+name: greet
+description: Says hello
+inputs:
+  who: { type: string, positional: true, default: world }
+steps:
+  - id: hello
+    run: echo \"Hello, $ORCH_INPUT_WHO\"
+    recovery: retry
+";
+
+fn greeting() -> Project {
+    Project::new().file("workflows/greet.yaml", WORKFLOW)
+}
+
+#[test]
+fn init_writes_lists_and_never_writes_over() {
+    let project = Project::bare();
+    project.run(&["init", "demo"]).is(
+        0,
+        "     wrote  orch.toml
+     wrote  agents/greeter.md
+     wrote  agents/hello-agent.sh
+     wrote  workflows/hello.yaml
+
+next: cd demo && orch run hello
+
+then try an edit, and run it again:
+  1. make the gate fail: in workflows/hello.yaml let it look for Goodbye
+  2. work in parallel: add `- parallel: [{ id: day, run: date }, { id: place, run: pwd }]` to its steps
+  3. ask a person: add `- approve: \"Is this the right greeting?\"` to its gate
+",
+        "",
+    );
+    assert_eq!(names_in(&project.root().join("demo")), ["agents", "orch.toml", "workflows"]);
+    project.run(&["-C", "demo", "check", "--strict"]).is(0, "PASS 2 files checked: 0 errors, 0 warnings\n", "");
+    project.write("demo/orch.toml", "parallel = 7\n");
+    project.run(&["init", "demo"]).is(
+        2,
+        "",
+        "error[E0515]: these files are there and differ: orch.toml; nothing was written
+  = help: give another folder, `orch init DIR`, or add `--force` to replace them
+  = more: orch explain E0515
+",
+    );
+    assert_eq!(project.read("demo/orch.toml"), "parallel = 7\n");
+    let done = project.run(&["-C", "demo", "init", "--json", "--force"]).json(0);
+    assert_eq!(
+        (&done["replaced"], &done["unchanged"]),
+        (&json!(["orch.toml"]), &json!(["agents/greeter.md", "agents/hello-agent.sh", "workflows/hello.yaml"]))
+    );
+    assert_eq!(project.run(&["init", "--template", "helo"]).code, Some(11));
+}
+
+#[test]
+fn every_edit_that_init_names_is_valid() {
+    let project = Project::bare();
+    project.run(&["init"]);
+    let text = project.read("workflows/hello.yaml");
+    let parallel = format!("{text}  - parallel: [{{ id: day, run: date }}, {{ id: place, run: pwd }}]\n");
+    let approve =
+        text.replace("      - run: grep", "      - approve: \"Is this the right greeting?\"\n      - run: grep");
+    assert_ne!(text, approve);
+    for edited in [parallel, approve] {
+        project.write("workflows/hello.yaml", &edited);
+        let done = project.run(&["check"]);
+        assert_eq!(done.code, Some(0), "{}", done.stdout);
+    }
+}
+
+#[test]
+fn list_is_text_for_people_and_an_array_for_programs() {
+    let project = greeting().file("agents/a.md", "---\nname: a\ndescription: Does\ntools: Read, Write\n---\nx\n");
+    let done = project.run(&["list", "--kind", "workflow"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+    assert!(done.stdout.starts_with("Workflows: orch run NAME\n"), "{}", done.stdout);
+    assert!(done.stdout.contains("\n  greet [WHO]       Says hello\n"), "{}", done.stdout);
+    assert!(done.stdout.lines().all(|line| line.chars().count() <= 80 && line.trim_end() == line), "{}", done.stdout);
+    let list = project.run(&["list", "--json"]).json(0);
+    let schema: Value = serde_json::from_str(orch::service::schema("list").unwrap()).unwrap();
+    assert_eq!(orch::base::schema_faults(&schema, &list).unwrap(), Vec::<String>::new());
+    let find = |name: &str| list.as_array().unwrap().iter().find(|line| line["name"] == name).unwrap().clone();
+    assert_eq!(
+        find("greet"),
+        json!({ "kind": "workflow", "name": "greet", "description": "Says hello", "tools": null,
+            "path": "workflows/greet.yaml", "scope": "project", "shadowed_by": null })
+    );
+    assert_eq!(find("a")["tools"], json!(["Read", "Write"]));
+}
+
+#[test]
+fn what_is_shadowed_is_listed_with_all() {
+    let project = greeting().file(".orch/workflows/greet.yaml", WORKFLOW);
+    let all = project.run(&["list", "--all", "--json"]).json(0);
+    let both: Vec<_> = all.as_array().unwrap().iter().filter(|line| line["name"] == "greet").collect();
+    assert_eq!(both.len(), 2);
+    assert_eq!(both[1]["shadowed_by"], "workflows/greet.yaml");
+    assert_eq!(
+        project
+            .run(&["list", "--json"])
+            .json(0)
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|line| line["name"] == "greet")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn show_and_plan_draw_the_steps() {
+    let tree = "\
+workflow greet
+  Says hello
+  input who: string = \"world\"
+  budget 100 agents, then pause
+└─ hello: run
+     $ echo \"Hello, $ORCH_INPUT_WHO\"
+     within 10m, runs again after a crash
+";
+    greeting().run(&["show", "greet"]).is(0, &format!("workflow workflows/greet.yaml\n\n{tree}"), "");
+    greeting().run(&["plan", "greet"]).is(0, tree, "");
+    greeting().run(&["plan", "workflows/greet.yaml", "--detailed-exitcode"]).is(12, tree, "");
+    for (format, begin) in [("mermaid", "flowchart"), ("dot", "digraph"), ("svg", "<svg")] {
+        let done = greeting().run(&["plan", "greet", "--format", format]);
+        assert!(done.code == Some(0) && done.stdout.contains(begin), "{format}: {}", done.stdout);
+    }
+    assert_eq!(greeting().run(&["plan", "greet", "--json"]).json(0)["steps"][0]["id"], "hello");
+    assert_eq!(greeting().run(&["show", "greet", "--json"]).json(0)["inputs"][0]["name"], "who");
+}
+
+#[test]
+fn what_is_not_there_comes_with_the_nearest_name() {
+    greeting().run(&["plan", "gret"]).is(
+        11,
+        "",
+        "error[E0511]: there is no workflow or command `gret`
+  = help: did you mean `greet`? `orch list` names them all
+  = more: orch explain E0511
+",
+    );
+    greeting().run(&["show", "nothing-like-it"]).is(
+        11,
+        "",
+        "error[E0511]: there is no definition `nothing-like-it`
+  = help: `orch list` names all definitions
+  = more: orch explain E0511
+",
+    );
+    greeting().run(&["plan", "workflows/gone.yaml", "--json"]).is(
+        11,
+        "",
+        "{\"error\":{\"code\":11,\"id\":\"E0511\",\"message\":\"there is no file, workflow or command `workflows/gone.yaml`\",\
+         \"help\":\"`orch list` names all workflows and commands\",\"retryable\":false}}\n",
+    );
+    greeting().run(&["-C", "nowhere", "list"]).is(
+        11,
+        "",
+        "error[E0519]: there is no folder [root]/nowhere
+  = help: correct the path after `-C`
+  = more: orch explain E0519
+",
+    );
+    assert_eq!(greeting().run(&["plan", "architect"]).code, Some(2));
+}
+
+#[test]
+fn check_shows_every_fault_and_ends_with_10() {
+    let project = greeting().file(
+        "workflows/bad.yaml",
+        "name: bad\nsteps:\n  - { id: a, rum: \"true\" }\n  - { id: b, run: \"true\", needs: [c] }\n",
+    );
+    let done = project.run(&["check"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(10), ""));
+    assert!(done.stdout.contains("--> workflows/bad.yaml:3:"), "{}", done.stdout);
+    assert!(done.stdout.contains("did you mean `run`?"), "{}", done.stdout);
+    assert!(done.stdout.lines().last().unwrap().starts_with("FAIL "), "{}", done.stdout);
+    let found = project.run(&["check", "--format", "json"]).json(10);
+    assert!(found["errors"].as_u64().unwrap() >= 1);
+    assert_eq!(found["diagnostics"][0]["path"], "workflows/bad.yaml");
+    project.run(&["check", "workflows/greet.yaml"]).is(0, "PASS 1 file checked: 0 errors, 0 warnings\n", "");
+    project.run(&["check", "workflows/greet.yaml", "-q"]).is(0, "", "");
+    assert_eq!(project.run(&["check", "gone.yaml"]).code, Some(11));
+    // The faulty file is not in the list; whoever asks for it learns why.
+    let done = project.run(&["plan", "bad"]);
+    assert!(done.code == Some(10) && done.stderr.contains("workflows/bad.yaml:3:"), "{}", done.stderr);
+    let list = project.run(&["list"]);
+    assert_eq!(list.stderr, "some definitions have faults and are not in the list: `orch check` shows them\n");
+}
+
+#[test]
+fn a_file_outside_the_folders_can_be_checked_and_planned() {
+    let project = greeting().file("elsewhere/one.yaml", &WORKFLOW.replace("greet", "one"));
+    project.run(&["check", "elsewhere/one.yaml"]).is(0, "PASS 1 file checked: 0 errors, 0 warnings\n", "");
+    assert_eq!(project.run(&["plan", "./elsewhere/one.yaml", "--json"]).json(0)["name"], "one");
+}
+
+#[test]
+fn warnings_fail_only_when_strict() {
+    let double = "---\nname: same\ndescription: d\n---\nx\n";
+    let project = greeting().file("agents/one.md", double).file("agents/two.md", double);
+    assert_eq!(project.run(&["check"]).code, Some(0));
+    assert_eq!(project.run(&["check", "--strict"]).code, Some(10));
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2_and_a_suggestion() {
+    let done = greeting().run(&["lst"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""));
+    assert!(done.stderr.contains("a similar subcommand exists: 'list'"), "{}", done.stderr);
+    let error = greeting().run(&["--json", "run"]).json_error(2);
+    assert_eq!(
+        (&error["error"]["code"], &error["error"]["id"], &error["error"]["retryable"]),
+        (&json!(2), &json!("E0520"), &json!(false))
+    );
+    for words in [
+        &["run", "x", "--parallel", "0"][..],
+        &["run", "x", "--budget", "usd"],
+        &["resume", "x", "--step", "a"],
+        &["list", "-q", "-v"],
+    ] {
+        assert_eq!(greeting().run(words).code, Some(2), "{words:?}");
+    }
+}
+
+#[test]
+fn help_and_the_table_of_exits() {
+    let done = greeting().run(&["--help"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+    for verb in [
+        "init",
+        "list",
+        "show",
+        "check",
+        "plan",
+        "run",
+        "watch",
+        "runs",
+        "status",
+        "logs",
+        "inbox",
+        "approve",
+        "reject",
+        "resume",
+        "retry",
+        "cancel",
+        "doctor",
+        "schema",
+        "explain",
+        "completions",
+    ] {
+        assert!(done.stdout.contains(&format!("\n  {verb} ")), "{verb}");
+        let help = greeting().run(&["help", verb]);
+        assert!(help.code == Some(0) && help.stdout.contains("Example"), "{verb}: {}", help.stdout);
+    }
+    let table = greeting().run(&["help", "exit-codes"]);
+    assert_eq!(table, greeting().run(&["explain", "exit-codes"]));
+    assert!(table.stdout.contains("\n   22  a gate failed or had no verdict\n"), "{}", table.stdout);
+    assert_eq!(greeting().run(&["help", "exit-codes", "--json"]).json(0).as_array().unwrap().len(), 23);
+    assert_eq!(greeting().run(&["help", "rn"]).code, Some(2));
+    assert_eq!(greeting().run(&["explain", "E9999"]).code, Some(11));
+}
+
+#[test]
+fn every_code_explains_itself() {
+    let all = greeting().run(&["explain", "--json"]).json(0);
+    let codes: Vec<_> = all.as_array().unwrap().iter().map(|info| info["code"].as_str().unwrap().to_owned()).collect();
+    assert!(codes.len() > 50, "{}", codes.len());
+    let done = greeting().run(&["explain", "e0107"]);
+    assert!(done.code == Some(0) && done.stdout.starts_with("E0107: "), "{}", done.stdout);
+}
+
+#[test]
+fn schemas_and_completions_are_printed() {
+    greeting().run(&["schema"]).is(
+        0,
+        &orch::service::SCHEMAS.iter().map(|(name, _)| format!("{name}\n")).collect::<String>(),
+        "",
+    );
+    assert_eq!(greeting().run(&["schema", "config"]).json(0)["title"], "orch.toml");
+    assert_eq!(greeting().run(&["schema", "confg"]).code, Some(11));
+    for (shell, word) in [("bash", "complete -F"), ("zsh", "#compdef orch"), ("fish", "complete -c orch")] {
+        let done = greeting().run(&["completions", shell]);
+        assert!(done.code == Some(0) && done.stdout.contains(word), "{shell}");
+    }
+}
+
+#[test]
+fn doctor_sees_what_is_wrong_and_says_how_to_mend_it() {
+    let project = greeting().variable("ORCH_LIMITS_DISK_FLOOR", "0");
+    let health = project.run(&["doctor", "--json"]).json(0);
+    assert_eq!(health["checks"].as_array().unwrap().len(), 12);
+    for check in health["checks"].as_array().unwrap() {
+        assert_eq!(check["state"] == "ok", check["fix"] == "", "{check}");
+    }
+    project.write("orch.toml", "[runtimes.x]\ncommand = [\"./gone.sh\"]\n");
+    project.write("workflows/bad.yaml", "name: bad\n");
+    let done = project.run(&["doctor", "-q"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(1), ""));
+    assert!(
+        done.stdout.contains("FAIL  runtimes         not found or not executable: x ([root]/./gone.sh)\n"),
+        "{}",
+        done.stdout
+    );
+    assert!(done.stdout.contains("FAIL  definitions "), "{}", done.stdout);
+    project.write("orch.toml", "nonsense = 1\n");
+    let done = project.run(&["doctor"]);
+    assert_eq!(done.code, Some(1));
+    assert!(
+        done.stdout.contains("FAIL  settings         orch.toml:1: there is no setting `nonsense`\n"),
+        "{}",
+        done.stdout
+    );
+    let poor = greeting().variable("ORCH_LIMITS_DISK_FLOOR", "1000G").run(&["doctor"]);
+    assert!(poor.code == Some(1) && poor.stdout.contains("FAIL  disk "), "{}", poor.stdout);
+}
+
+#[test]
+fn looking_writes_nothing() {
+    let project = greeting();
+    for words in
+        [&["list"][..], &["show", "greet"], &["check"], &["plan", "greet"], &["doctor"], &["schema"], &["explain"]]
+    {
+        project.run(words);
+    }
+    assert_eq!(names_in(&project.root()), ["orch.toml", "workflows"]);
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let has_colours = |project: &Project, words: &[&str]| project.run(words).stdout.contains('\u{1b}');
+    assert!(!has_colours(&greeting(), &["list"]));
+    assert!(has_colours(&greeting(), &["list", "--color", "always"]));
+    assert!(has_colours(&greeting().file("orch.toml", "color = \"always\"\n"), &["list"]));
+    assert!(!has_colours(&greeting().file("orch.toml", "color = \"always\"\n"), &["--color", "never", "list"]));
+    assert!(has_colours(&greeting().variable("CLICOLOR_FORCE", "1"), &["list"]));
+    assert!(!has_colours(&greeting().variable("CLICOLOR_FORCE", "1").variable("NO_COLOR", "1"), &["list"]));
+}
+
+#[test]
+fn text_of_strangers_is_harmless() {
+    let agent = "---\nname: evil\ndescription: \"\\e]0;owned\\a\\e[2Jx\\u202Ey\"\n---\nbody \u{1b}[31m\n";
+    let project = Project::new().file("agents/evil.md", agent);
+    for words in [&["list", "--color", "always"][..], &["show", "evil", "--color", "always"], &["check"]] {
+        let done = project.run(words);
+        for bad in ["\u{1b}]", "\u{1b}[2J", "\u{1b}[31m", "\u{7}", "\u{202e}"] {
+            assert!(!done.stdout.contains(bad) && !done.stderr.contains(bad), "{words:?}: {:?}", done.stdout);
+        }
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_a_quiet_end() {
+    let project = greeting();
+    for words in [&["explain"][..], &["list", "--json"], &["completions", "bash"], &["--help"], &["schema", "workflow"]]
+    {
+        let mut child: std::process::Child =
+            project.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""), "{words:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_under_the_output_is_an_error() {
+    let project = greeting();
+    let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else { return };
+    let mut command: Command = project.command(&["list"]);
+    let output = command.stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("error[E0518]"));
+}

@@ -1,0 +1,293 @@
+//! Hostile and odd definition files: each is refused with a place, or loads if it is legal, within 200 ms and 64 MB.
+//!
+//! The files are made here. Memory is the peak of a child process (this test, started again for one file).
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+
+use std::{env, fs, path::Path, process::Command, time::Duration};
+
+use orch::{
+    base::{Severity, render},
+    definition::load,
+};
+
+/// Processor time, as the machine may be busy. The bar is for release builds; debug builds are slower.
+const TIME_MAX: Duration = Duration::from_millis(if cfg!(debug_assertions) { 10_000 } else { 200 });
+/// What loading adds to the process; the other 16 MB of the bar are the program itself.
+const MEMORY_KB_MAX: u64 = 48 * 1024;
+const STEP: &str = "steps:\n  - run: \"true\"\n";
+
+/// What must come out: a code, or nothing for a legal file.
+type Case = (&'static str, Vec<u8>, Option<&'static str>);
+
+fn laughs(levels: usize, map: bool) -> String {
+    let mut text = String::from("a0: &a0 [lol, lol]\n");
+    for level in 1..levels {
+        let below = format!("*a{}", level - 1);
+        if map {
+            text.push_str(&format!("a{level}: &a{level} {{ a: {below}, b: {below} }}\n"));
+        } else {
+            text.push_str(&format!("a{level}: &a{level} [{}]\n", [below.as_str(); 9].join(", ")));
+        }
+    }
+    text + STEP
+}
+
+fn merge_bomb() -> String {
+    let keys: Vec<String> = (0..400).map(|key| format!("k{key}: v")).collect();
+    let mut text = format!("base: &base {{ {} }}\nall:\n", keys.join(", "));
+    for number in 0..2000 {
+        text.push_str(&format!("  - {{ <<: *base, n: {number} }}\n"));
+    }
+    text + STEP
+}
+
+fn doubling_merges() -> String {
+    let mut text = String::from("m0: &m0 { a0: 1, b0: 2 }\n");
+    for level in 1..30 {
+        let below = level - 1;
+        text.push_str(&format!(
+            "m{level}: &m{level} {{ <<: [*m{below}, *m{below}], a{level}: *m{below}, b{level}: *m{below} }}\n"
+        ));
+    }
+    text + STEP
+}
+
+fn utf16(text: &str, little: bool) -> Vec<u8> {
+    let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+    units.flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
+}
+
+fn wide(count: usize) -> String {
+    let mut text = String::from("steps:\n");
+    for number in 0..count {
+        text.push_str(&format!("  - {{ id: s{number}, run: \"true\", needs: [] }}\n"));
+    }
+    text
+}
+
+fn nested_steps(levels: usize) -> String {
+    let mut text = String::from("steps:\n");
+    for level in 0..levels {
+        text.push_str(&format!("{}- parallel:\n", "    ".repeat(level)));
+    }
+    text + &format!("{}- run: \"true\"\n", "    ".repeat(levels))
+}
+
+#[rustfmt::skip]
+fn cases() -> Vec<Case> {
+    let text = |text: String| text.into_bytes();
+    let same = |piece: &str, times: usize| piece.repeat(times).into_bytes();
+    vec![
+        ("laughs", text(laughs(10, false)), Some("E0105")),
+        ("laughs_deep", text(laughs(200, false)), Some("E0105")),
+        ("doubling_maps", text(laughs(40, true)), Some("E0105")),
+        ("merge_bomb", text(merge_bomb()), Some("E0105")),
+        ("doubling_merges", text(doubling_merges()), Some("E0105")),
+        ("merge_itself", text(format!("a: &a {{ <<: *a }}\n{STEP}")), Some("E0104")),
+        ("list_itself", text(format!("a: &a [*a]\n{STEP}")), Some("E0104")),
+        ("merge_text", text(format!("a: {{ <<: text }}\n{STEP}")), Some("E0109")),
+        ("brackets_closed", text(format!("steps: {}{}", "[".repeat(100_000), "]".repeat(100_000))), Some("E0105")),
+        ("brackets_open", same("[", 1_000_000), Some("E0105")),
+        ("brackets_commas", same("[a, ", 20_000), Some("E0105")),
+        ("braces_open", same("{a: ", 50_000), Some("E0105")),
+        ("braces_bare", same("{", 500_000), Some("E0105")),
+        ("dashes", same("- ", 60_000), Some("E0105")),
+        ("questions", same("? ", 20_000), Some("E0105")),
+        ("block_nesting", text((0..600).map(|level| format!("{}a:\n", " ".repeat(level))).collect()), Some("E0105")),
+        ("brackets_closing", same("]", 500_000), Some("E0104")),
+        ("anchors", text(format!("{}{STEP}", (0..1000).map(|n| format!("a{n}: &a{n} x\n")).collect::<String>())), Some("E0105")),
+        ("aliases", text(format!("a: &a x\nb: [{}]\n{STEP}", ["*a"; 5000].join(", "))), Some("E0105")),
+        ("many_values", text(format!("steps: [{}]", ["a"; 450_000].join(","))), Some("E0105")),
+        ("many_keys", text((0..60_000).map(|n| format!("key{n}: v\n")).collect()), Some("E0109")),
+        ("duplicate_keys", text("steps: []\n".repeat(50_000)), Some("E0106")),
+        ("duplicate_ids", text(format!("steps:\n{}", "  - { id: a, run: x }\n".repeat(15_000))), Some("E0117")),
+        ("unknown_keys", text(format!("steps:\n{}", "  - { rnu: x, nedes: y, tmeout: z }\n".repeat(15_000))), Some("E0109")),
+        ("fifty_megabytes", same("a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", 1_000_000), Some("E0102")),
+        ("huge_scalar", text(format!("{STEP}description: {}\n", "x".repeat(1_000_000))), None),
+        ("huge_quoted", text(format!("{STEP}description: \"{}\"\n", "\\x41".repeat(250_000))), None),
+        ("huge_block", text(format!("{STEP}description: |\n{}", "  line\n".repeat(140_000))), None),
+        ("long_key", text(format!("{}: x\n{STEP}", "k".repeat(100_000))), Some("E0104")),
+        ("long_key_quoted", text(format!("? \"{}\"\n: x\n{STEP}", "k".repeat(500_000))), Some("E0109")),
+        ("long_id", text(format!("steps:\n  - {{ id: {}, run: x }}\n", "i".repeat(900))), Some("E0115")),
+        ("long_line", text(format!("steps: [{}]", "{ run: x, timeout: 5 }, ".repeat(40_000))), Some("E0134")),
+        ("nul", b"steps:\n  - run: \"a\0b\"\n".to_vec(), Some("E0103")),
+        ("nul_only", vec![0; 1_000_000], Some("E0103")),
+        ("bom", text(format!("\u{feff}{STEP}")), None),
+        ("bom_crlf", text(format!("\u{feff}{STEP}").replace('\n', "\r\n")), None),
+        ("bom_inside", text(format!("{STEP}\u{feff}name: x\n")), Some("E0104")),
+        ("two_boms", text(format!("\u{feff}\u{feff}{STEP}")), None),
+        ("utf16_le", utf16(STEP, true), Some("E0103")),
+        ("utf16_be", utf16(STEP, false), Some("E0103")),
+        ("latin1", b"steps:\n  - run: \"caf\xe9\"\n".to_vec(), Some("E0103")),
+        ("binary", (0..=255u8).cycle().skip(128).take(100_000).collect(), Some("E0103")),
+        ("cr_only", text(STEP.replace('\n', "\r")), None),
+        ("crlf", text(STEP.replace('\n', "\r\n")), None),
+        ("escape_characters", b"steps:\n  - run: \x1b[31mred\n".to_vec(), Some("E0104")),
+        ("tag_python", text("steps:\n  - run: !!python/object/apply:os.system [id]\n".into()), Some("E0108")),
+        ("tag_directive", text("%TAG ! tag:evil,2026:\n---\nsteps:\n  - run: !x y\n".into()), Some("E0108")),
+        ("tag_binary", text("steps:\n  - run: !!binary aGk=\n".into()), Some("E0108")),
+        ("tags", text(format!("a: [{}]\n{STEP}", ["!t x"; 100_000].join(","))), Some("E0108")),
+        ("documents", same("--- a\n", 100_000), Some("E0105")),
+        ("directives", same("%YAML 1.2\n", 100_000), Some("E0104")),
+        ("comments", text(format!("{}{STEP}", "# a comment\n".repeat(80_000))), None),
+        ("spaces", text(format!("{STEP}{}", " ".repeat(900_000))), None),
+        ("newlines", text(format!("{STEP}{}", "\n".repeat(900_000))), None),
+        ("empty", Vec::new(), Some("E0112")),
+        ("half_surrogate", text("steps:\n  - run: \"\\uD800\"\n".into()), Some("E0104")),
+        ("nan", text(format!("budget: {{ usd: .nan }}\n{STEP}")), Some("E0110")),
+        ("infinity", text(format!("budget: {{ usd: 1e999 }}\n{STEP}")), Some("E0110")),
+        ("huge_number", text(format!("limits: {{ parallel: {} }}\n{STEP}", "9".repeat(900))), Some("E0110")),
+        ("type_brackets", text(format!("steps:\n  - prompt: x\n    output: {{ a: \"{}string{}\" }}\n", "[".repeat(50_000), "]".repeat(50_000))), Some("E0118")),
+        ("type_choice", text(format!("steps:\n  - prompt: x\n    output: {{ a: \"{}\" }}\n", ["string"; 50_000].join("|"))), Some("E0118")),
+        ("braces_in_run", text(format!("steps:\n  - run: \"{}\"\n", "{{ a }} ".repeat(100_000))), Some("E0107")),
+        ("nested_legal", text(nested_steps(9)), None),
+        ("nested_too_deep", text(nested_steps(20)), Some("E0105")),
+        ("yes_no", text("name: no\ndescription: 1.10\nsteps:\n  - { id: y, run: 0o7, when: \"yes\" }\n".into()), None),
+        ("ten_thousand_steps", text(wide(10_000)), None),
+        ("twenty_thousand_steps", text(wide(20_000)), None),
+        ("too_many_steps", text(format!("steps: [{}]", ["{run: x}"; 30_000].join(","))), Some("E0132")),
+        ("same_kind_steps", text(format!("steps: [{}]", ["{run: x}"; 20_000].join(","))), None),
+    ]
+}
+
+/// What this thread has used so far.
+fn processor_time() -> Duration {
+    let schedstat = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(schedstat.split_whitespace().next().unwrap().parse().unwrap())
+}
+
+/// The most memory that this process has had so far.
+fn peak_kb() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// In the child: loads the one file that the variable names and prints what it took.
+#[test]
+fn child_loads_one_file() {
+    let Some(path) = env::var_os("ORCH_TEST_HOSTILE") else { return };
+    let path = Path::new(&path);
+    let before = peak_kb();
+    let start = processor_time();
+    let (found, faults) = load::load_workflow_file(path.parent().unwrap(), path);
+    let took = processor_time() - start;
+    let text = render::render_all(&faults, false);
+    let drawn = processor_time() - start - took;
+    let peak = peak_kb() - before;
+    let codes: Vec<_> =
+        faults.iter().filter(|fault| fault.severity == Severity::Error).map(|fault| fault.code.0).collect();
+    let placed = faults.iter().all(|fault| {
+        let position = fault.source.position(fault.span.start);
+        text.contains(&format!(":{}:{}", position.line, position.column)) || fault.source.text.is_empty()
+    });
+    println!(
+        "\nresult\t{}\t{}\t{peak}\t{}\t{placed}\t{}\t{}\t{}",
+        took.as_micros(),
+        drawn.as_micros(),
+        found.len(),
+        text.len(),
+        faults.len(),
+        codes.join(",")
+    );
+}
+
+#[test]
+fn hostile_files_stay_within_time_and_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = cases();
+    assert!(cases.iter().filter(|(_, _, code)| code.is_some()).count() >= 40);
+    let mut wrong = Vec::new();
+    let (mut slowest, mut largest) = ((0, ""), (0, ""));
+    for (name, bytes, expected) in cases {
+        let path = folder.path().join(format!("{name}.yaml"));
+        fs::write(&path, bytes).unwrap();
+        let child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "child_loads_one_file", "--nocapture", "--test-threads=1"])
+            .env("ORCH_TEST_HOSTILE", &path)
+            .output()
+            .unwrap();
+        let out = String::from_utf8_lossy(&child.stdout).into_owned();
+        let Some(line) = out.lines().find_map(|line| line.strip_prefix("result\t")) else {
+            wrong.push(format!("{name}: the child died: {out}{}", String::from_utf8_lossy(&child.stderr)));
+            continue;
+        };
+        let part: Vec<&str> = line.split('\t').collect();
+        let (took, drawn, peak): (u64, u64, u64) =
+            (part[0].parse().unwrap(), part[1].parse().unwrap(), part[2].parse().unwrap());
+        let (found, placed, length, codes) = (part[3], part[4], part[5].parse::<usize>().unwrap(), part[7]);
+        println!("{name:24} {took:>8} µs loading {drawn:>8} µs drawing {peak:>8} kB");
+        slowest = slowest.max((took + drawn, name));
+        largest = largest.max((peak, name));
+        let right = match expected {
+            Some(code) => codes.split(',').any(|found| found == code) && found == "0",
+            None => codes.is_empty() && found == "1",
+        };
+        let mut faults = Vec::new();
+        if !right {
+            faults.push(format!("expected {expected:?}, found {found} workflows and [{codes:.200}]"));
+        }
+        if Duration::from_micros(took + drawn) > TIME_MAX {
+            faults.push(format!("took {took} µs, drawing {drawn} µs"));
+        }
+        if peak > MEMORY_KB_MAX {
+            faults.push(format!("peak memory {peak} kB"));
+        }
+        if placed != "true" {
+            faults.push("a fault without its place".to_owned());
+        }
+        if length > 200_000 {
+            faults.push(format!("{length} bytes of diagnostics"));
+        }
+        if !faults.is_empty() {
+            wrong.push(format!("{name}: {}", faults.join("; ")));
+        }
+    }
+    println!("slowest {slowest:?} µs, largest {largest:?} kB");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_once_and_never_out() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("project");
+    for name in ["agents/deep", "workflows", "commands"] {
+        fs::create_dir_all(root.join(name)).unwrap();
+    }
+    fs::write(folder.path().join("secret.md"), "secret").unwrap();
+    fs::write(root.join("agents/deep/a.md"), "---\nname: a\ndescription: d\n---\nBody\n").unwrap();
+    symlink("..", root.join("agents/deep/up")).unwrap();
+    symlink(root.join("agents/deep"), root.join("agents/twice")).unwrap();
+    symlink("nowhere.md", root.join("agents/broken.md")).unwrap();
+    symlink("self.md", root.join("agents/self.md")).unwrap();
+    symlink(folder.path().join("secret.md"), root.join("workflows/secret.md")).unwrap();
+    fs::write(root.join("workflows/leak.yaml"), "steps:\n  - { prompt_file: secret.md, agent: a }\n").unwrap();
+    fs::write(root.join("workflows/fine.yaml"), "steps:\n  - { prompt_file: ./p.md, agent: a }\n").unwrap();
+    fs::write(root.join("workflows/p.md"), "Do it.\n").unwrap();
+    fs::create_dir(root.join("commands/folder.md")).unwrap();
+
+    let library = load::load(&root, None);
+    let found: Vec<String> =
+        library.diagnostics.iter().map(|fault| format!("{} {}", fault.code, fault.source.path.display())).collect();
+    assert!(found.contains(&"E0131 agents/deep/up".to_owned()), "{found:#?}");
+    assert!(found.contains(&"E0124 workflows/leak.yaml".to_owned()), "{found:#?}");
+    assert!(found.contains(&"E0101 agents/broken.md".to_owned()), "{found:#?}");
+    assert!(found.contains(&"E0101 agents/self.md".to_owned()), "{found:#?}");
+    assert_eq!(library.agents.get("a").unwrap().description, "d");
+    assert!(library.workflows.get("fine").is_some() && library.workflows.get("leak").is_none());
+}
+
+#[test]
+fn a_folder_with_too_many_files_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let agents = folder.path().join("agents");
+    fs::create_dir_all(&agents).unwrap();
+    for number in 0..20_010 {
+        fs::write(agents.join(format!("README.{number}.md")), "").unwrap();
+    }
+    let library = load::load(folder.path(), None);
+    assert!(library.diagnostics.iter().any(|fault| fault.code.0 == "E0135"));
+}

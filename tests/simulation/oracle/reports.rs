@@ -1,0 +1,135 @@
+//! What events tell the model: values, outcomes, decisions, answers, restarts.
+
+use orch::{
+    base::{Outcome, Verdict},
+    scheduler::{Answer, AttemptId, Decision, Evaluation, InstanceId, Purpose, Scheduler, Site, StepState},
+};
+
+use super::{Last, Oracle};
+use crate::truth;
+
+impl Oracle {
+    pub(super) fn evaluated(&mut self, site: Site, result: &Evaluation) {
+        let (instance, value) = match (site, result) {
+            (_, Evaluation::Fault(_)) | (Site::RunOutputs, _) => return,
+            (Site::When(instance), Evaluation::Value(value)) => {
+                self.seen[instance.index()].when = value.as_bool();
+                return;
+            }
+            (Site::Until(instance), Evaluation::Value(value)) => {
+                self.seen[instance.index()].until = value.as_bool();
+                return;
+            }
+            (Site::Items(instance), Evaluation::Value(value)) => (instance, value),
+            (Site::StopText(instance), Evaluation::Value(value)) => {
+                self.stopped |= value.is_string() && self.seen[instance.index()].settled.is_none();
+                return;
+            }
+            (Site::CallInputs(_) | Site::CallOutputs(_), Evaluation::Value(_)) => return,
+        };
+        self.seen[instance.index()].items = value.as_array().map_or(0, Vec::len);
+    }
+
+    pub(super) fn finished(&mut self, scheduler: &Scheduler, attempt: AttemptId, outcome: &Outcome) -> bool {
+        let Some(live) = self.live.get(&attempt).filter(|live| live.started && live.asked.is_none()) else {
+            return false;
+        };
+        let (purpose, stopped) = (live.purpose, live.stop.is_some());
+        self.live.remove(&attempt);
+        match outcome {
+            Outcome::Succeeded(envelope) => self.spent.add(envelope.usage),
+            Outcome::Failed(failure) => self.spent.add(failure.usage),
+            Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => {}
+        }
+        let policy = scheduler.plan_step(attempt.instance).1;
+        let seen = &mut self.seen[attempt.instance.index()];
+        seen.last = match (purpose, outcome) {
+            (_, Outcome::Stopped | Outcome::Lost) => {
+                if !stopped {
+                    seen.excused += 1;
+                }
+                Last::Lost(purpose)
+            }
+            (Purpose::Work, Outcome::Succeeded(_)) => {
+                seen.gates.fill(None);
+                Last::WorkDone
+            }
+            (Purpose::Work, Outcome::Failed(failure)) => Last::WorkFailed { again: truth::retryable(failure, policy) },
+            (Purpose::Gate(place), Outcome::Judged(judged)) => {
+                seen.gates[usize::from(place)] = Some(judged.verdict);
+                match judged.verdict {
+                    Verdict::Pass => Last::Approved,
+                    Verdict::Fail => Last::GateFailed,
+                    Verdict::Error => Last::GateError,
+                }
+            }
+            (Purpose::Gate(_), Outcome::Succeeded(_) | Outcome::Failed(_)) => Last::GateError,
+            (Purpose::Fix, Outcome::Succeeded(_)) => Last::FixDone,
+            (Purpose::Fix, _) => Last::FixFailed,
+            (Purpose::Reconcile, Outcome::Succeeded(_)) => {
+                seen.gates.fill(None);
+                Last::WorkDone
+            }
+            (Purpose::Reconcile, Outcome::Failed(failure)) if failure.evidence.exit == Some(1) => {
+                seen.excused += 1;
+                Last::RunAgain
+            }
+            (Purpose::Reconcile, _) => Last::AskPerson,
+            (Purpose::Work | Purpose::Override, _) => Last::GivenUp,
+        };
+        true
+    }
+
+    pub(super) fn decided(&mut self, attempt: AttemptId, decision: &Decision) {
+        let purpose = self.live.remove(&attempt).map(|live| live.purpose);
+        let seen = &mut self.seen[attempt.instance.index()];
+        let yes = matches!(decision, Decision::Approve { .. });
+        seen.last = match purpose {
+            Some(Purpose::Gate(place)) => {
+                seen.gates[usize::from(place)] = Some(if yes { Verdict::Pass } else { Verdict::Fail });
+                if yes { Last::Approved } else { Last::GateFailed }
+            }
+            Some(Purpose::Override) if yes => Last::GivenUp,
+            Some(Purpose::Work) if yes => {
+                seen.gates.fill(None);
+                Last::WorkDone
+            }
+            _ => Last::Nothing,
+        };
+    }
+
+    pub(super) fn answered(&mut self, instance: InstanceId, answer: Answer) -> bool {
+        let Some(purpose) = self.unknown.remove(&instance) else { return false };
+        let seen = &mut self.seen[instance.index()];
+        seen.last = match (answer, purpose) {
+            (Answer::Retry, _) => {
+                seen.excused += 1;
+                Last::RunAgain
+            }
+            (Answer::Done, Purpose::Fix) => Last::FixDone,
+            (Answer::Done, _) => {
+                seen.gates.fill(None);
+                Last::WorkDone
+            }
+            (Answer::Failed, _) => Last::Nothing,
+        };
+        true
+    }
+
+    pub(super) fn restarted(&mut self, scheduler: &Scheduler) {
+        let live = std::mem::take(&mut self.live);
+        for (attempt, live) in live {
+            let seen = &mut self.seen[attempt.instance.index()];
+            if live.started && live.asked.is_none() {
+                seen.last = Last::Lost(live.purpose);
+                seen.excused += 1;
+            } else if scheduler.view(attempt.instance).state == StepState::Waiting {
+                // It was granted and had not begun, and the new process has fewer slots.
+                seen.excused += 1;
+            } else {
+                self.live.insert(attempt, live);
+            }
+        }
+        self.agents = scheduler.spent().agents.min(self.agents);
+    }
+}

@@ -4,6 +4,7 @@
 
 use std::{
     ffi::OsString,
+    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -424,7 +425,14 @@ impl Runs {
         };
         let baseline = executor.baseline(&place, StopToken::never()).await.map_err(|error| fault(error.to_string()))?;
         let bytes = serde_json::to_vec(&baseline).map_err(|error| fault(error.to_string()))?;
-        std::fs::write(&kept, bytes).map_err(|error| fault(error.to_string()))?;
+        // Whole or not at all: after a crash half of it would be taken again, from a tree that the run has changed.
+        let new = folder.join("baseline.json.new");
+        let written = std::fs::File::create(&new).and_then(|mut file| {
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&new, &kept)
+        });
+        written.map_err(|error| fault(error.to_string()))?;
         Ok(Some(Arc::new(baseline)))
     }
 

@@ -13,10 +13,7 @@ use crate::{
     journal::{Append, DecisionId, Journal as _, Owner, RunSummary},
     plan::Work,
     scheduler::{Action, Answer, AttemptId, Decision, Event, InstanceId, Strength, WaitingFor},
-    service::{
-        refusal::Refusal,
-        runs::{OWNED, Runs},
-    },
+    service::{refusal::Refusal, runs::Runs},
 };
 
 /// The id of the refusal that another process has the run.

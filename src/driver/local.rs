@@ -168,8 +168,9 @@ impl LocalDriver {
         for event in first {
             self.stage(event);
         }
-        if let Some(begun) = opening(&self.scheduler, self.clock.now(), resumed) {
-            self.told.insert(0, begun);
+        // Whoever makes a run tells of its beginning, because it was written down with the run itself.
+        if resumed && let Some(goes_on) = opening(&self.scheduler, self.clock.now(), true) {
+            self.told.insert(0, goes_on);
         }
         let outstanding = self.scheduler.outstanding();
         let fresh: Vec<_> = outstanding.into_iter().filter(|action| !self.is_staged(action)).collect();

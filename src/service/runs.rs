@@ -17,7 +17,7 @@ use crate::{
     base::{RunId, Timestamp},
     driver::{
         Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, RunEvent, Setup, complete_inputs, encode,
-        exit_code, load, narrate, status_word,
+        exit_code, load, narrate, opening, status_word,
     },
     execute::{
         Baseline, Executor, Place,
@@ -209,13 +209,13 @@ impl Runs {
         let id = RunId::from_random([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]]);
         let seed =
             u64::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11], bytes[12], bytes[13], bytes[14], bytes[15]]);
-        let clock = Clock::start(Timestamp::default());
-        let lock = RunLock::acquire(&self.store.run_folder(&id)?, clock.now())?;
+        let now = Clock::start(Timestamp::default()).now();
+        let lock = RunLock::acquire(&self.store.run_folder(&id)?, now)?;
         let summary = RunSummary {
             run: id.clone(),
             workflow: plan.name.clone(),
             status: "running".to_owned(),
-            started: clock.now(),
+            started: now,
             ended: None,
             waiting_for: None,
             exit_code: None,
@@ -227,7 +227,6 @@ impl Runs {
         let replayed = vec![Replay::NAME.to_owned()];
         let begin = Event::RunStarted { run: id.clone(), inputs, seed, parallel, runtime, replayed };
         // Together with the run itself: a run without its beginning could never go on.
-        let now = clock.now();
         let records = vec![encode(now, &begin)];
         let scheduler = Scheduler::new(Arc::new(plan.clone()));
         let mut begun = Loaded { summary, scheduler, seq: 1, last: now };
@@ -236,6 +235,7 @@ impl Runs {
         self.store.journal().create_run(NewRun { summary, plan_body, records }).wait()?;
         let mut told = Vec::new();
         let loaded = self.load(&id, |scheduler, at, notice| told.extend(narrate(scheduler, at, notice)))?;
+        told.splice(0..0, opening(&loaded.scheduler, now, false));
         Ok(Owned { lock, loaded, first: Vec::new(), parallel, told, replay })
     }
 

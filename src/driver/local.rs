@@ -8,7 +8,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::mpsc;
@@ -32,8 +32,6 @@ use crate::{
     scheduler::{Action, AttemptId, Decision, Event, Notice, Purpose, RunEnd, Scheduler, Strength, WaitingFor},
 };
 
-/// How often the inbox is looked at.
-const INBOX: Duration = Duration::from_millis(40);
 /// How many inputs one commit takes at most.
 const BATCH: usize = 512;
 
@@ -75,6 +73,9 @@ pub enum DriveError {
     /// The inbox cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is too little space for more work; what ran has ended and is written down.
+    #[error("start more work: too little space is free on the store's disk")]
+    DiskLow,
 }
 
 /// What a driver is given.
@@ -89,8 +90,12 @@ pub struct Setup {
     pub on_approval: OnApproval,
     /// Whether to return when only a person can move the run.
     pub park: bool,
+    /// How often the inbox is looked at.
+    pub inbox: Duration,
     /// Who is told.
     pub watchers: mpsc::UnboundedSender<RunEvent>,
+    /// Whether there is space for more work.
+    pub has_space: Box<dyn Fn() -> bool + Send>,
 }
 
 /// Drives one run.
@@ -102,6 +107,7 @@ pub struct LocalDriver {
     clock: Clock,
     summary: RunSummary,
     inbox: DecisionId,
+    looked: Instant,
     consumed: Vec<DecisionId>,
     live: HashMap<AttemptId, StopSource>,
     sender: mpsc::UnboundedSender<Input>,
@@ -110,6 +116,8 @@ pub struct LocalDriver {
     queue: VecDeque<Event>,
     todo: Vec<Todo>,
     told: Vec<RunEvent>,
+    /// Something was not begun for want of space. It stays asked for, and the next owner begins it.
+    is_held: bool,
 }
 
 enum Todo {
@@ -130,6 +138,7 @@ impl LocalDriver {
             clock: Clock::start(loaded.last),
             summary: loaded.summary,
             inbox: DecisionId::default(),
+            looked: Instant::now(),
             consumed: Vec::new(),
             live: HashMap::new(),
             sender,
@@ -138,6 +147,7 @@ impl LocalDriver {
             queue: VecDeque::new(),
             todo: Vec::new(),
             told: Vec::new(),
+            is_held: false,
         }
     }
 
@@ -174,6 +184,9 @@ impl LocalDriver {
             if let Some(end) = self.scheduler.ended() {
                 return Ok(Finish::Ended(end.clone()));
             }
+            if self.is_held && self.live.is_empty() {
+                return Err(DriveError::DiskLow);
+            }
             if self.is_parked() && self.setup.park {
                 self.read_inbox()?;
                 if self.queue.is_empty() {
@@ -204,21 +217,15 @@ impl LocalDriver {
         self.live.is_empty() && !self.scheduler.is_moving() && !self.scheduler.waiting_for().is_empty()
     }
 
-    /// Waits for something to happen and queues it.
+    /// Waits for something to happen and queues it. However busy attempts are, timers and the inbox get their turn.
     async fn receive(&mut self) -> Result<(), DriveError> {
-        let wake = self.scheduler.next_wakeup().map(|at| self.clock.until(at));
-        let timer = async {
-            match wake {
-                Some(delay) => tokio::time::sleep(delay).await,
-                None => std::future::pending().await,
-            }
-        };
+        let inbox = self.setup.inbox.saturating_sub(self.looked.elapsed());
+        let wait = self.scheduler.next_wakeup().map_or(inbox, |at| self.clock.until(at).min(inbox));
         let mut batch = Vec::new();
         tokio::select! {
             biased;
             _ = self.receiver.recv_many(&mut batch, BATCH) => {}
-            () = timer => self.queue.push_back(Event::TimeReached),
-            () = tokio::time::sleep(INBOX) => self.read_inbox()?,
+            () = tokio::time::sleep(wait) => {}
         }
         for input in batch {
             match input {
@@ -230,11 +237,18 @@ impl LocalDriver {
                 Input::Event(event) => self.queue.push_back(event),
             }
         }
+        if self.scheduler.next_wakeup().is_some_and(|at| at <= self.clock.now()) {
+            self.queue.push_back(Event::TimeReached);
+        }
+        if self.looked.elapsed() >= self.setup.inbox {
+            self.read_inbox()?;
+        }
         Ok(())
     }
 
     /// Turns what other processes left into events.
     fn read_inbox(&mut self) -> Result<(), DriveError> {
+        self.looked = Instant::now();
         for decision in self.setup.journal.decisions_after(&self.run, self.inbox)? {
             self.inbox = decision.id;
             self.consumed.push(decision.id);
@@ -277,6 +291,10 @@ impl LocalDriver {
     /// An attempt must be in the journal before it begins; a question also with what is shown.
     fn write_down(&mut self, attempt: AttemptId, purpose: Purpose) {
         if !self.scheduler.asks_person(attempt.instance, purpose) {
+            if !(self.setup.has_space)() {
+                self.is_held = true;
+                return;
+            }
             self.queue.push_back(Event::Started { attempt, subject: None, shown: None });
             self.todo.push(Todo::Begin(attempt, purpose));
             return;
@@ -398,6 +416,9 @@ impl LocalDriver {
     }
 
     fn begin(&mut self, attempt: AttemptId, purpose: Purpose) {
+        if !self.scheduler.is_live(attempt) {
+            return;
+        }
         let source = StopSource::new();
         let token = source.token();
         self.live.insert(attempt, source);

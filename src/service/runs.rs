@@ -4,8 +4,10 @@
 
 use std::{
     ffi::OsString,
+    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use serde_json::{Map, Value};
@@ -46,6 +48,10 @@ pub struct RunSettings {
     pub disk_floor_bytes: u64,
     /// Who decides, for the record: the user's name.
     pub who: String,
+    /// How often an owner looks for what other processes left.
+    pub inbox: Duration,
+    /// The longest silence of a run that is shown without a terminal.
+    pub heartbeat: Duration,
     /// The program that keeper and renderer children are started from.
     pub program: PathBuf,
 }
@@ -90,6 +96,12 @@ impl Runs {
     #[must_use]
     pub fn journal(&self) -> Arc<dyn Journal> {
         self.store.journal()
+    }
+
+    /// The longest silence of a run that is shown without a terminal.
+    #[must_use]
+    pub fn heartbeat(&self) -> Duration {
+        self.settings.heartbeat
     }
 
     /// Who decides, for the record.
@@ -307,11 +319,9 @@ impl Runs {
 
     fn check_disk(&self) -> Result<(), Refusal> {
         let state = self.store.state_folder();
-        let Ok(stat) = nix::sys::statvfs::statvfs(state) else { return Ok(()) };
-        let free = stat.blocks_available() * stat.fragment_size();
-        if free >= self.settings.disk_floor_bytes {
+        let Some(free) = free_bytes(state).filter(|free| *free < self.settings.disk_floor_bytes) else {
             return Ok(());
-        }
+        };
         Err(Refusal::new(
             33,
             "E0403",
@@ -355,13 +365,16 @@ impl Runs {
             baseline,
             nonce: nonce(&run),
         };
+        let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);
         let setup = Setup {
             journal: self.store.journal(),
             executor,
             assigner,
             on_approval: options.on_approval,
             park: options.park,
+            inbox: self.settings.inbox,
             watchers,
+            has_space: Box::new(move || free_bytes(&state).is_none_or(|free| free >= floor)),
         };
         for event in told {
             setup.watchers.send(event).ok();
@@ -412,7 +425,14 @@ impl Runs {
         };
         let baseline = executor.baseline(&place, StopToken::never()).await.map_err(|error| fault(error.to_string()))?;
         let bytes = serde_json::to_vec(&baseline).map_err(|error| fault(error.to_string()))?;
-        std::fs::write(&kept, bytes).map_err(|error| fault(error.to_string()))?;
+        // Whole or not at all: after a crash half of it would be taken again, from a tree that the run has changed.
+        let new = folder.join("baseline.json.new");
+        let written = std::fs::File::create(&new).and_then(|mut file| {
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&new, &kept)
+        });
+        written.map_err(|error| fault(error.to_string()))?;
         Ok(Some(Arc::new(baseline)))
     }
 
@@ -456,6 +476,12 @@ impl Owned {
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
     }
+}
+
+/// Free bytes of a folder's disk, where the system says.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let stat = nix::sys::statvfs::statvfs(folder).ok()?;
+    Some(stat.blocks_available() * stat.fragment_size())
 }
 
 fn wants_baseline(plan: &Plan) -> bool {

@@ -66,6 +66,7 @@ pub fn project(folder: &Path) {
         ("workflows/asks.yaml", include_str!("project/workflows/asks.yaml")),
         ("workflows/parks.yaml", include_str!("project/workflows/parks.yaml")),
         ("workflows/steady.yaml", include_str!("project/workflows/steady.yaml")),
+        ("workflows/fills.yaml", include_str!("project/workflows/fills.yaml")),
         ("workflows/slow.yaml", include_str!("project/workflows/slow.yaml")),
     ] {
         fs::write(folder.join(name), text).unwrap();

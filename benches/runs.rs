@@ -190,7 +190,15 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
         let loaded = load(journal.as_ref(), &run_id(), |_, _, _| {}).unwrap();
         let (watchers, mut told) = tokio::sync::mpsc::unbounded_channel();
         let reader = tokio::spawn(async move { while told.recv().await.is_some() {} });
-        let setup = Setup { journal, executor, assigner, on_approval: OnApproval::Fail, park: true, watchers };
+        let setup = Setup {
+            journal,
+            executor,
+            assigner,
+            on_approval: OnApproval::Fail,
+            park: true,
+            watchers,
+            has_space: Box::new(|| true),
+        };
         match LocalDriver::new(setup, loaded).drive(vec![started(parallel)]).await.unwrap() {
             Finish::Ended(end) => assert_eq!(end.cause, None),
             Finish::Parked(waiting) => panic!("parked: {waiting:?}"),

@@ -55,7 +55,8 @@ pub(super) fn cancel(session: &mut Session, args: &CancelArgs) -> Result<u8, Fai
     let strength = if args.now { Strength::Hard } else { Strength::Gentle };
     let delivered = runs.cancel(&run, strength)?;
     let (word, next) = match &delivered {
-        Delivered::Written | Delivered::Ended => ("cancelled", format!("orch status {run}")),
+        Delivered::Ended => ("cancelled", format!("orch status {run}")),
+        Delivered::Written => ("cancelled, once somebody goes on with it", format!("orch resume {run}")),
         Delivered::ToOwner(_) => match runs.wait_for_end(&run, PATIENCE)? {
             Some(_) => ("cancelled", format!("orch status {run}")),
             None => ("asked to stop; it has not ended yet", format!("orch cancel {run} --now")),

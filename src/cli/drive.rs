@@ -63,7 +63,7 @@ pub(super) fn drive(
     };
     let mut screen = screen(session, look);
     let now = Clock::start(Timestamp::default()).now();
-    screen.tell(&begun(owned.loaded(), now, owned.loaded().seq > 0));
+    screen.tell(&begun(owned.loaded(), now, owned.goes_on()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    base::{Failure, FailureClass, Outcome, RunId, Timestamp},
+    base::{Digest, Failure, FailureClass, Outcome, RunId, Timestamp},
     driver::{
         assign::{Assigner, Begun},
         clock::Clock,
@@ -22,7 +22,7 @@ use crate::{
         load::Loaded,
         narrate::{RunEvent, narrate},
         outcome::{exit_code, status_word, waiting_words},
-        record::encode,
+        record::{decode_decision, encode},
     },
     execute::{
         Executor,
@@ -75,6 +75,9 @@ pub enum DriveError {
     /// The inbox cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is too little space for more work; what ran has ended and is written down.
+    #[error("start more work: too little space is free on the store's disk")]
+    DiskLow,
 }
 
 /// What a driver is given.
@@ -91,6 +94,8 @@ pub struct Setup {
     pub park: bool,
     /// Who is told.
     pub watchers: mpsc::UnboundedSender<RunEvent>,
+    /// Whether there is space for more work.
+    pub has_space: Box<dyn Fn() -> bool + Send>,
 }
 
 /// Drives one run.
@@ -110,6 +115,8 @@ pub struct LocalDriver {
     queue: VecDeque<Event>,
     todo: Vec<Todo>,
     told: Vec<RunEvent>,
+    /// Something was not begun for want of space. It stays asked for, and the next owner begins it.
+    is_held: bool,
 }
 
 enum Todo {
@@ -138,6 +145,7 @@ impl LocalDriver {
             queue: VecDeque::new(),
             todo: Vec::new(),
             told: Vec::new(),
+            is_held: false,
         }
     }
 
@@ -161,16 +169,26 @@ impl LocalDriver {
         let fresh: Vec<_> = outstanding.into_iter().filter(|action| !self.is_staged(action)).collect();
         let now = self.clock.now();
         self.take_actions(now, fresh);
+        // An owner that died, or parked in this very moment, has left it unread.
+        self.read_inbox()?;
+        self.decide_open();
         self.work_off();
         self.commit().await?;
         loop {
             if let Some(end) = self.scheduler.ended() {
                 return Ok(Finish::Ended(end.clone()));
             }
-            if self.is_parked() && self.setup.park {
-                return Ok(Finish::Parked(self.scheduler.waiting_for()));
+            if self.is_held && self.live.is_empty() {
+                return Err(DriveError::DiskLow);
             }
-            self.receive().await?;
+            if self.is_parked() && self.setup.park {
+                self.read_inbox()?;
+                if self.queue.is_empty() {
+                    return Ok(Finish::Parked(self.scheduler.waiting_for()));
+                }
+            } else {
+                self.receive().await?;
+            }
             self.work_off();
             self.commit().await?;
         }
@@ -227,14 +245,9 @@ impl LocalDriver {
         for decision in self.setup.journal.decisions_after(&self.run, self.inbox)? {
             self.inbox = decision.id;
             self.consumed.push(decision.id);
-            match serde_json::from_slice::<Event>(&decision.body) {
-                Ok(
-                    event @ (Event::Decided { .. }
-                    | Event::Answered { .. }
-                    | Event::CancelRequested { .. }
-                    | Event::BudgetRaised { .. }),
-                ) => self.queue.push_back(event),
-                Ok(_) | Err(_) => tracing::warn!(decision = %decision.id, "a decision in the inbox is none"),
+            match decode_decision(&decision) {
+                Some(event) => self.queue.push_back(event),
+                None => tracing::warn!(decision = %decision.id, "a decision in the inbox is none"),
             }
         }
         Ok(())
@@ -271,6 +284,10 @@ impl LocalDriver {
     /// An attempt must be in the journal before it begins; a question also with what is shown.
     fn write_down(&mut self, attempt: AttemptId, purpose: Purpose) {
         if !self.scheduler.asks_person(attempt.instance, purpose) {
+            if !(self.setup.has_space)() {
+                self.is_held = true;
+                return;
+            }
             self.queue.push_back(Event::Started { attempt, subject: None, shown: None });
             self.todo.push(Todo::Begin(attempt, purpose));
             return;
@@ -278,15 +295,8 @@ impl LocalDriver {
         match self.setup.assigner.question(&self.scheduler, attempt, purpose) {
             Ok((subject, shown)) => {
                 self.queue.push_back(Event::Started { attempt, subject: Some(subject.clone()), shown: Some(shown) });
-                let decision = match self.setup.on_approval {
-                    OnApproval::Wait => return,
-                    // A form has fields that nobody but a person can fill in.
-                    OnApproval::Approve if self.setup.assigner.is_form(&self.scheduler, attempt, purpose) => return,
-                    OnApproval::Approve => Decision::Approve { fields: serde_json::Value::Null },
-                    OnApproval::Fail => Decision::Reject { comment: "nobody was there to ask".to_owned() },
-                };
-                let by = "--on-approval".to_owned();
-                self.queue.push_back(Event::Decided { attempt, subject, decision, by });
+                let form = self.setup.assigner.is_form(&self.scheduler, attempt, purpose);
+                self.queue.extend(self.standing_answer(attempt, subject, form));
             }
             Err(reason) => {
                 self.queue.push_back(Event::Started { attempt, subject: None, shown: None });
@@ -298,6 +308,28 @@ impl LocalDriver {
                     usage: crate::base::Usage::default(),
                 }));
                 self.queue.push_back(Event::Finished { attempt, outcome });
+            }
+        }
+    }
+
+    /// What `--on-approval` says to a question.
+    fn standing_answer(&self, attempt: AttemptId, subject: Digest, form: bool) -> Option<Event> {
+        let decision = match self.setup.on_approval {
+            OnApproval::Wait => return None,
+            // A form has fields that nobody but a person can fill in.
+            OnApproval::Approve if form => return None,
+            OnApproval::Approve => Decision::Approve { fields: serde_json::Value::Null },
+            OnApproval::Fail => Decision::Reject { comment: "nobody was there to ask".to_owned() },
+        };
+        Some(Event::Decided { attempt, subject, decision, by: "--on-approval".to_owned() })
+    }
+
+    /// Questions that an earlier owner left open get the answer of this one.
+    fn decide_open(&mut self) {
+        for waiting in self.scheduler.waiting_for() {
+            if let WaitingFor::Decision { attempt, subject, .. } = waiting {
+                let form = self.setup.assigner.is_form(&self.scheduler, attempt, Purpose::Work);
+                self.queue.extend(self.standing_answer(attempt, subject, form));
             }
         }
     }
@@ -355,6 +387,14 @@ impl LocalDriver {
 
     /// The summary, if it is not what the store has.
     fn changed_summary(&mut self) -> Option<RunSummary> {
+        let is_reopened = self.summary.ended.is_some() && self.scheduler.ended().is_none();
+        if is_reopened {
+            // A second chance: the list must not call it ended while it goes on.
+            (self.summary.ended, self.summary.exit_code) = (None, None);
+            if self.summary.status != "waiting" {
+                self.summary.status = "running".to_owned();
+            }
+        }
         if self.summary.status == "waiting" {
             let waiting = self.scheduler.waiting_for();
             if waiting.is_empty() {
@@ -365,7 +405,7 @@ impl LocalDriver {
             }
             return Some(self.summary.clone());
         }
-        self.summary.ended.is_some().then(|| self.summary.clone())
+        (is_reopened || self.summary.ended.is_some()).then(|| self.summary.clone())
     }
 
     fn begin(&mut self, attempt: AttemptId, purpose: Purpose) {

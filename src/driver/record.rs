@@ -5,7 +5,7 @@
 
 use crate::{
     base::Timestamp,
-    journal::{NewRecord, Record},
+    journal::{Decision, NewRecord, Record},
     scheduler::{EVENT_VERSION, Event},
 };
 
@@ -50,4 +50,15 @@ pub fn decode(record: &Record) -> Result<Event, RecordError> {
         return Err(RecordError::Newer { seq: record.seq, found: record.version });
     }
     serde_json::from_slice(&record.body).map_err(|source| RecordError::Malformed { seq: record.seq, source })
+}
+
+/// What another process has left for the owner of a run; `None` if it is nothing that a person may say.
+#[must_use]
+pub fn decode_decision(decision: &Decision) -> Option<Event> {
+    let event = serde_json::from_slice::<Event>(&decision.body).ok()?;
+    let is_said = matches!(
+        event,
+        Event::Decided { .. } | Event::Answered { .. } | Event::CancelRequested { .. } | Event::BudgetRaised { .. }
+    );
+    is_said.then_some(event)
 }

@@ -125,6 +125,13 @@ impl From<DriveError> for Refusal {
         match error {
             DriveError::Append(error) => error.into(),
             DriveError::Store(error) => error.into(),
+            DriveError::DiskLow => Self::new(
+                33,
+                "E0403",
+                "the disk is nearly full: what ran has ended, and nothing more was started",
+                "free some space, then `orch resume RUN`; nothing that was reported done is lost",
+            )
+            .retryable(),
         }
     }
 }

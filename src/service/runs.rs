@@ -16,20 +16,23 @@ use tokio::sync::mpsc;
 use crate::{
     base::{RunId, Timestamp},
     driver::{
-        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, RunEvent, Setup, complete_inputs, encode,
-        exit_code, load, status_word, waiting_words,
+        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, RunEvent, Setup, complete_inputs,
+        decode_decision, encode, exit_code, load, narrate, status_word, waiting_words,
     },
     execute::{
         Baseline, Executor, Place,
         process::{Keeper, StopToken, sweep},
         render::Renderer,
     },
-    journal::{Append, Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
+    journal::{Append, DecisionId, Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::{Plan, PlanGate},
     runtime::{Adapter, Custom, CustomSettings, Replay},
-    scheduler::{Action, Answer, AttemptId, Decision, Event, InstanceId, Notice, Strength, WaitingFor},
+    scheduler::{Action, Answer, AttemptId, Decision, Event, InstanceId, Notice, Scheduler, Strength, WaitingFor},
     service::{preflight, refusal::Refusal},
 };
+
+/// The id of the refusal that another process has the run.
+const OWNED: &str = "E0402";
 
 /// What runs need to know of the settings.
 #[derive(Debug, Clone)]
@@ -73,6 +76,9 @@ pub struct Owned {
     lock: RunLock,
     loaded: Loaded,
     first: Vec<Event>,
+    parallel: u32,
+    /// What has already happened under this owner.
+    told: Vec<RunEvent>,
     replay: Replay,
 }
 
@@ -92,7 +98,7 @@ pub enum Delivered {
     ToOwner(Owner),
     /// It is written; `orch resume` goes on.
     Written,
-    /// It is written, and the run has ended with it.
+    /// It is written, and it has ended the run.
     Ended,
 }
 
@@ -180,11 +186,7 @@ impl Runs {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn load(
-        &self,
-        run: &RunId,
-        watch: impl FnMut(&crate::scheduler::Scheduler, Timestamp, &Notice),
-    ) -> Result<Loaded, Refusal> {
+    pub fn load(&self, run: &RunId, watch: impl FnMut(&Scheduler, Timestamp, &Notice)) -> Result<Loaded, Refusal> {
         Ok(load(self.store.journal().as_ref(), run, watch)?)
     }
 
@@ -234,18 +236,20 @@ impl Runs {
         let plan_body = serde_json::to_vec(plan).map_err(|error| {
             Refusal::new(70, "E0303", format!("the plan cannot be written: {error}"), "report this as a bug")
         })?;
-        let new = NewRun { summary, plan_body, records: Vec::new() };
-        self.store.journal().create_run(new).wait()?;
-        let loaded = load(self.store.journal().as_ref(), &id, |_, _, _| {})?;
-        let first = vec![Event::RunStarted {
-            run: id,
-            inputs,
-            seed,
-            parallel: plan.limits.parallel.unwrap_or(self.settings.parallel).min(self.settings.parallel.max(1)),
-            runtime,
-            replayed: vec![Replay::NAME.to_owned()],
-        }];
-        Ok(Owned { lock, loaded, first, replay })
+        let parallel = self.parallel(plan);
+        let replayed = vec![Replay::NAME.to_owned()];
+        let begin = Event::RunStarted { run: id.clone(), inputs, seed, parallel, runtime, replayed };
+        // Together with the run itself: a run without its beginning could never go on.
+        let now = clock.now();
+        let records = vec![encode(now, &begin)];
+        let scheduler = Scheduler::new(Arc::new(plan.clone()));
+        let mut begun = Loaded { summary, scheduler, seq: 1, last: now };
+        let _: Vec<Action> = begun.scheduler.step(now, begin);
+        let summary = summary_of(&begun);
+        self.store.journal().create_run(NewRun { summary, plan_body, records }).wait()?;
+        let mut told = Vec::new();
+        let loaded = self.load(&id, |scheduler, at, notice| told.extend(narrate(scheduler, at, notice)))?;
+        Ok(Owned { lock, loaded, first: Vec::new(), parallel, told, replay })
     }
 
     /// Takes a run over: after a crash, after a wait, or with answers and raised budgets.
@@ -264,7 +268,7 @@ impl Runs {
             return Err(Refusal::new(2, "E0304", format!("run {run} has ended: {}", status_word(end.settled)), again));
         }
         self.check_disk()?;
-        Ok(Owned { lock, first: self.begin_again(&loaded, then), loaded, replay })
+        Ok(self.owned_again(lock, loaded, then, replay))
     }
 
     /// Runs the failed and cancelled steps of an ended run again, with `raised` budgets where one was used up.
@@ -274,7 +278,8 @@ impl Runs {
     pub fn retry(&self, run: &RunId, replay: Replay, raised: Option<Event>) -> Result<Owned, Refusal> {
         let lock = self.take(run)?;
         let loaded = self.load(run, |_, _, _| {})?;
-        match loaded.scheduler.ended() {
+        // The death of its owner may have been the end of the run, before anybody could write that down.
+        match self.as_restarted(run)?.scheduler.ended() {
             None => {
                 return Err(Refusal::new(
                     2,
@@ -294,19 +299,19 @@ impl Runs {
             Some(_) => {}
         }
         self.check_disk()?;
-        Ok(Owned {
-            lock,
-            first: self.begin_again(&loaded, raised.into_iter().chain([Event::RetryRequested]).collect()),
-            loaded,
-            replay,
-        })
+        let then = raised.into_iter().chain([Event::RetryRequested]).collect();
+        Ok(self.owned_again(lock, loaded, then, replay))
     }
 
-    fn begin_again(&self, loaded: &Loaded, then: Vec<Event>) -> Vec<Event> {
-        let parallel = loaded.scheduler.plan().limits.parallel.unwrap_or(self.settings.parallel);
-        let mut first = vec![Event::Restarted { parallel: parallel.min(self.settings.parallel.max(1)) }];
+    fn owned_again(&self, lock: RunLock, loaded: Loaded, then: Vec<Event>, replay: Replay) -> Owned {
+        let parallel = self.parallel(loaded.scheduler.plan());
+        let mut first = vec![Event::Restarted { parallel }];
         first.extend(then);
-        first
+        Owned { lock, loaded, first, parallel, told: Vec::new(), replay }
+    }
+
+    fn parallel(&self, plan: &Plan) -> u32 {
+        plan.limits.parallel.unwrap_or(self.settings.parallel).min(self.settings.parallel.max(1))
     }
 
     /// Takes the lock; an owner that is just dying gets a moment. Then ends what an earlier owner left running.
@@ -327,11 +332,9 @@ impl Runs {
 
     fn check_disk(&self) -> Result<(), Refusal> {
         let state = self.store.state_folder();
-        let Ok(stat) = nix::sys::statvfs::statvfs(state) else { return Ok(()) };
-        let free = stat.blocks_available() as u64 * stat.fragment_size() as u64;
-        if free >= self.settings.disk_floor_bytes {
+        let Some(free) = free_bytes(state).filter(|free| *free < self.settings.disk_floor_bytes) else {
             return Ok(());
-        }
+        };
         Err(Refusal::new(
             33,
             "E0403",
@@ -357,7 +360,7 @@ impl Runs {
         watchers: mpsc::UnboundedSender<RunEvent>,
         mut inputs: mpsc::UnboundedReceiver<Event>,
     ) -> Result<Finish, Refusal> {
-        let Owned { lock, loaded, first, replay } = owned;
+        let Owned { lock, loaded, first, parallel: _, told, replay } = owned;
         let run = loaded.summary.run.clone();
         let keeper = Keeper::start(&self.settings.program).map_err(|error| {
             Refusal::new(70, "E0306", format!("the keeper of processes cannot be started: {error}"), "`orch doctor`")
@@ -375,6 +378,7 @@ impl Runs {
             baseline,
             nonce: nonce(&run),
         };
+        let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);
         let setup = Setup {
             journal: self.store.journal(),
             executor,
@@ -382,7 +386,11 @@ impl Runs {
             on_approval: options.on_approval,
             park: options.park,
             watchers,
+            has_space: Box::new(move || free_bytes(&state).is_none_or(|free| free >= floor)),
         };
+        for event in told {
+            setup.watchers.send(event).ok();
+        }
         let driver = LocalDriver::new(setup, loaded);
         let sender = driver.sender();
         let forward = tokio::spawn(async move {
@@ -551,26 +559,52 @@ impl Runs {
 
     /// Gives an event to the owner, or writes it where there is none.
     fn deliver(&self, run: &RunId, event: Event) -> Result<Delivered, Refusal> {
+        if self.owner(run)?.is_none() {
+            match self.write(run, Some(&event)) {
+                // Somebody has taken the run in this very moment.
+                Err(refusal) if refusal.id == OWNED => {}
+                written => return written,
+            }
+        }
+        let body = serde_json::to_vec(&event).map_err(|error| {
+            Refusal::new(70, "E0303", format!("a decision cannot be written: {error}"), "report this as a bug")
+        })?;
+        self.store.journal().leave_decision(run, body)?;
+        // An owner that ends in this very moment does not read it any more.
         if let Some(owner) = self.owner(run)? {
-            let body = serde_json::to_vec(&event).map_err(|error| {
-                Refusal::new(70, "E0303", format!("a decision cannot be written: {error}"), "report this as a bug")
-            })?;
-            self.store.journal().leave_decision(run, body)?;
             return Ok(Delivered::ToOwner(owner));
         }
+        match self.write(run, None) {
+            // The next owner begins with what was left for the last one.
+            Err(refusal) if refusal.id == OWNED => Ok(Delivered::Written),
+            written => written,
+        }
+    }
+
+    /// Writes what was left for an owner, and this event, into a run without one.
+    fn write(&self, run: &RunId, event: Option<&Event>) -> Result<Delivered, Refusal> {
         let _lock = self.take(run)?;
         let mut loaded = self.load(run, |_, _, _| {})?;
-        let clock = Clock::start(loaded.last);
-        let mut events = vec![event];
-        if matches!(events[0], Event::CancelRequested { .. }) {
+        let left = self.store.journal().decisions_after(run, DecisionId::default())?;
+        let mut events: Vec<Event> = left.iter().filter_map(decode_decision).chain(event.cloned()).collect();
+        if loaded.scheduler.ended().is_some() {
+            return Ok(Delivered::Ended);
+        }
+        if events.is_empty() {
+            return Ok(Delivered::Written);
+        }
+        if events.iter().any(|event| matches!(event, Event::CancelRequested { .. })) {
             events.insert(0, Event::Restarted { parallel: self.settings.parallel });
         }
+        let clock = Clock::start(loaded.last);
         let mut records = Vec::new();
         for event in events {
-            records.push(encode(clock.now(), &event));
-            let _: Vec<Action> = loaded.scheduler.step(clock.now(), event);
+            let now = clock.now();
+            records.push(encode(now, &event));
+            let _: Vec<Action> = loaded.scheduler.step(now, event);
         }
-        let append = Append::new(run.clone(), loaded.seq, records).summary(summary_of(&loaded));
+        let consumed = left.iter().map(|decision| decision.id).collect();
+        let append = Append::new(run.clone(), loaded.seq, records).summary(summary_of(&loaded)).consumed(consumed);
         self.store.journal().append(append).wait()?;
         Ok(if loaded.scheduler.ended().is_some() { Delivered::Ended } else { Delivered::Written })
     }
@@ -610,18 +644,19 @@ impl Owned {
     /// Attempts at once.
     #[must_use]
     pub fn parallel(&self) -> u32 {
-        let parallel = self.first.iter().find_map(|event| match event {
-            Event::RunStarted { parallel, .. } | Event::Restarted { parallel } => Some(*parallel),
-            _ => None,
-        });
-        parallel.unwrap_or(1)
+        self.parallel
     }
 
     /// Whether agents that name no runtime are replayed.
     #[must_use]
     pub fn is_replayed(&self) -> bool {
-        self.first.iter().any(|event| matches!(event, Event::RunStarted { runtime, .. } if runtime == Replay::NAME))
-            || self.loaded.scheduler.default_runtime() == Some(Replay::NAME)
+        self.loaded.scheduler.default_runtime() == Some(Replay::NAME)
+    }
+
+    /// Whether an earlier owner has begun the run.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        !self.first.is_empty()
     }
 
     /// The run as it was read.
@@ -629,6 +664,12 @@ impl Owned {
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
     }
+}
+
+/// Free bytes of a folder's disk, where the system says.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let stat = nix::sys::statvfs::statvfs(folder).ok()?;
+    Some(stat.blocks_available() as u64 * stat.fragment_size() as u64)
 }
 
 /// The list's line of a run as its state now is.

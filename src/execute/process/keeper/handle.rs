@@ -52,12 +52,25 @@ pub enum KeeperError {
     },
 }
 
+/// How often a keeper that was lost is replaced; more often than by accident, less often than in a circle.
+const REPLACED_MAX: u32 = 16;
+
 /// Runs commands, each in a tree that dies with it. Clones share one keeper process.
 ///
+/// A keeper process that is lost takes what it ran with it; the next command gets a new one.
 /// When the last clone is dropped, or the engine ends in any way, everything that still runs is killed.
 #[derive(Debug, Clone)]
 pub struct Keeper {
+    program: Arc<Path>,
+    post: Arc<Mutex<Post>>,
+}
+
+/// Which keeper process serves at the moment.
+#[derive(Debug)]
+struct Post {
     link: Arc<Link>,
+    replaced: u32,
+    is_closed: bool,
 }
 
 #[derive(Debug)]
@@ -86,6 +99,58 @@ impl Keeper {
     /// # Errors
     /// When the socket or the process cannot be made.
     pub fn start(program: &Path) -> Result<Self, KeeperError> {
+        let post = Post { link: Arc::new(Link::start(program)?), replaced: 0, is_closed: false };
+        Ok(Self { program: program.into(), post: Arc::new(Mutex::new(post)) })
+    }
+
+    /// Runs one command to its end. Always gives a report; no process of the command is alive then.
+    ///
+    /// If the future is dropped, the command's tree is killed.
+    pub async fn run(&self, command: Command, limits: Limits, stop: StopToken, sink: Option<LineSink>) -> Report {
+        attempt::run(self, command, limits, stop, sink).await
+    }
+
+    /// Kills what is left and waits until the keeper is gone.
+    pub async fn shutdown(self) {
+        let link = {
+            let mut post = self.post();
+            post.is_closed = true;
+            Arc::clone(&post.link)
+        };
+        link.shared.close();
+        let mut is_gone = link.is_gone.clone();
+        let _ = is_gone.wait_for(|gone| *gone).await;
+    }
+
+    /// A new number with a channel for its notices; `None` when the keeper is gone for good.
+    pub(in super::super) fn attach(&self) -> Option<Attached> {
+        let mut post = self.post();
+        if let Some(line) = post.link.attach() {
+            return Some(line);
+        }
+        if post.is_closed || post.replaced == REPLACED_MAX {
+            return None;
+        }
+        post.replaced += 1;
+        tracing::warn!(replaced = post.replaced, "the keeper of child processes was lost; a new one takes its place");
+        match Link::start(&self.program) {
+            Ok(link) => post.link = Arc::new(link),
+            Err(error) => {
+                tracing::warn!(%error, "there is no new keeper");
+                return None;
+            }
+        }
+        post.link.attach()
+    }
+
+    fn post(&self) -> MutexGuard<'_, Post> {
+        // The post is whole after every statement, so a panic elsewhere does not spoil it.
+        self.post.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Link {
+    fn start(program: &Path) -> Result<Self, KeeperError> {
         set_child_subreaper(true).map_err(|error| KeeperError::Prepare(error.into()))?;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(|error| KeeperError::Prepare(error.into()))?;
@@ -98,7 +163,7 @@ impl Keeper {
             Arc::new(Shared { socket, listeners: Mutex::new(Some(HashMap::new())), next_id: AtomicU64::new(1) });
         let (gone, is_gone) = watch::channel(false);
         tokio::spawn(listen(Arc::clone(&shared), child, gone));
-        Ok(Self { link: Arc::new(Link { shared, is_gone }) })
+        Ok(Self { shared, is_gone })
     }
 
     fn spawn(program: &Path, socket: OwnedFd) -> io::Result<Child> {
@@ -110,26 +175,11 @@ impl Keeper {
         Ok(child)
     }
 
-    /// Runs one command to its end. Always gives a report; no process of the command is alive then.
-    ///
-    /// If the future is dropped, the command's tree is killed.
-    pub async fn run(&self, command: Command, limits: Limits, stop: StopToken, sink: Option<LineSink>) -> Report {
-        attempt::run(self, command, limits, stop, sink).await
-    }
-
-    /// Kills what is left and waits until the keeper is gone.
-    pub async fn shutdown(self) {
-        self.link.shared.close();
-        let mut is_gone = self.link.is_gone.clone();
-        let _ = is_gone.wait_for(|gone| *gone).await;
-    }
-
-    /// A new number with a channel for its notices; `None` when the keeper is gone.
-    pub(in super::super) fn attach(&self) -> Option<Attached> {
-        let id = self.link.shared.next_id.fetch_add(1, Ordering::Relaxed);
+    fn attach(self: &Arc<Self>) -> Option<Attached> {
+        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, notices) = mpsc::unbounded_channel();
-        self.link.shared.listeners().as_mut()?.insert(id, sender);
-        Some(Attached { keeper: self.clone(), id, notices, is_live: false })
+        self.shared.listeners().as_mut()?.insert(id, sender);
+        Some(Attached { link: Arc::clone(self), id, notices, is_live: false })
     }
 }
 
@@ -142,7 +192,7 @@ impl Drop for Link {
 /// One command's line to the keeper. Dropping it while the command lives kills the command.
 #[derive(Debug)]
 pub(in super::super) struct Attached {
-    keeper: Keeper,
+    link: Arc<Link>,
     pub(in super::super) id: u64,
     pub(in super::super) notices: mpsc::UnboundedReceiver<Notice>,
     /// Whether processes of the command may be alive.
@@ -153,14 +203,14 @@ impl Attached {
     /// Sends a request. A keeper that is gone is noticed by the end of the notices, not here.
     pub(in super::super) async fn send(&self, request: Request) -> io::Result<()> {
         let packet = Packet::new(request)?;
-        self.keeper.link.shared.send(&packet).await;
+        self.link.shared.send(&packet).await;
         Ok(())
     }
 }
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        let shared = &self.keeper.link.shared;
+        let shared = &self.link.shared;
         if let Some(listeners) = shared.listeners().as_mut() {
             listeners.remove(&self.id);
         }

@@ -17,7 +17,7 @@ use std::{
 
 use nix::{
     sys::{
-        prctl::set_child_subreaper,
+        prctl::{set_child_subreaper, set_name},
         signal::{SigSet, Signal},
     },
     unistd::{close as close_descriptor, getpid, setsid},
@@ -79,6 +79,8 @@ fn prepare() -> io::Result<Shared> {
     }));
     close_inherited()?;
     setsid()?;
+    // Its own name, so that who kills `orch` by name leaves it to tidy up.
+    set_name(c"keeper")?;
     set_child_subreaper(true)?;
     // Children inherit what is blocked.
     SigSet::empty().thread_set_mask()?;

@@ -1,5 +1,7 @@
 //! Valid definitions: every field of the tree, all forms, precedence, suggestions, and no panic on any bytes.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -2,21 +2,19 @@
 //!
 //! The files are made here. Memory is the peak of a child process (this test, started again for one file).
 
-use std::{
-    env, fs,
-    path::Path,
-    process::Command,
-    time::{Duration, Instant},
-};
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+
+use std::{env, fs, path::Path, process::Command, time::Duration};
 
 use orch::{
     base::{Severity, render},
     definition::load,
 };
 
-/// Debug builds on a busy machine are slower than the bar, which is for release builds.
-const TIME_MAX: Duration = Duration::from_millis(if cfg!(debug_assertions) { 2_000 } else { 200 });
-const MEMORY_KB_MAX: u64 = 64 * 1024;
+/// Processor time, as the machine may be busy. The bar is for release builds; debug builds are slower.
+const TIME_MAX: Duration = Duration::from_millis(if cfg!(debug_assertions) { 10_000 } else { 200 });
+/// What loading adds to the process; the other 16 MB of the bar are the program itself.
+const MEMORY_KB_MAX: u64 = 48 * 1024;
 const STEP: &str = "steps:\n  - run: \"true\"\n";
 
 /// What must come out: a code, or nothing for a legal file.
@@ -112,13 +110,13 @@ fn cases() -> Vec<Case> {
         ("long_key", text(format!("{}: x\n{STEP}", "k".repeat(100_000))), Some("E0104")),
         ("long_key_quoted", text(format!("? \"{}\"\n: x\n{STEP}", "k".repeat(500_000))), Some("E0109")),
         ("long_id", text(format!("steps:\n  - {{ id: {}, run: x }}\n", "i".repeat(900))), Some("E0115")),
-        ("long_line", text(format!("steps: [{}]", "{ run: x, timeout: 5 }, ".repeat(40_000))), Some("E0132")),
+        ("long_line", text(format!("steps: [{}]", "{ run: x, timeout: 5 }, ".repeat(40_000))), Some("E0134")),
         ("nul", b"steps:\n  - run: \"a\0b\"\n".to_vec(), Some("E0103")),
         ("nul_only", vec![0; 1_000_000], Some("E0103")),
         ("bom", text(format!("\u{feff}{STEP}")), None),
         ("bom_crlf", text(format!("\u{feff}{STEP}").replace('\n', "\r\n")), None),
         ("bom_inside", text(format!("{STEP}\u{feff}name: x\n")), Some("E0104")),
-        ("two_boms", text(format!("\u{feff}\u{feff}{STEP}")), Some("E0104")),
+        ("two_boms", text(format!("\u{feff}\u{feff}{STEP}")), None),
         ("utf16_le", utf16(STEP, true), Some("E0103")),
         ("utf16_be", utf16(STEP, false), Some("E0103")),
         ("latin1", b"steps:\n  - run: \"caf\xe9\"\n".to_vec(), Some("E0103")),
@@ -153,18 +151,31 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// What this thread has used so far.
+fn processor_time() -> Duration {
+    let schedstat = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(schedstat.split_whitespace().next().unwrap().parse().unwrap())
+}
+
+/// The most memory that this process has had so far.
+fn peak_kb() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 /// In the child: loads the one file that the variable names and prints what it took.
 #[test]
 fn child_loads_one_file() {
     let Some(path) = env::var_os("ORCH_TEST_HOSTILE") else { return };
     let path = Path::new(&path);
-    let start = Instant::now();
+    let before = peak_kb();
+    let start = processor_time();
     let (found, faults) = load::load_workflow_file(path.parent().unwrap(), path);
-    let took = start.elapsed();
+    let took = processor_time() - start;
     let text = render::render_all(&faults, false);
-    let drawn = start.elapsed() - took;
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim().trim_end_matches(" kB");
+    let drawn = processor_time() - start - took;
+    let peak = peak_kb() - before;
     let codes: Vec<_> =
         faults.iter().filter(|fault| fault.severity == Severity::Error).map(|fault| fault.code.0).collect();
     let placed = faults.iter().all(|fault| {
@@ -206,6 +217,7 @@ fn hostile_files_stay_within_time_and_memory() {
         let (took, drawn, peak): (u64, u64, u64) =
             (part[0].parse().unwrap(), part[1].parse().unwrap(), part[2].parse().unwrap());
         let (found, placed, length, codes) = (part[3], part[4], part[5].parse::<usize>().unwrap(), part[7]);
+        println!("{name:24} {took:>8} µs loading {drawn:>8} µs drawing {peak:>8} kB");
         slowest = slowest.max((took + drawn, name));
         largest = largest.max((peak, name));
         let right = match expected {

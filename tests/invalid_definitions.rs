@@ -3,6 +3,8 @@
 //! `NAME.yaml` or `NAME.md` is a workflow file, a folder `NAME/` is a project; `NAME.expected` is what a person sees.
 //! `UPDATE_FIXTURES=1 cargo test --test invalid_definitions` writes the texts anew: read them as a user would.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -271,9 +271,13 @@ fn a_step_that_runs_again_is_not_failed_any_more() {
             at(1, settles("a", StepState::Failed, "exit code 1", "", 10, 1, 0)),
             at(2, started(1, true)),
             at(3, begins("a", "0-2", "work", None)),
-            at(9, settles("a", StepState::Succeeded, "", "", 6, 2, 0)),
-            at(10, run_ends("succeeded", None, 0)),
         ],
+    );
+    let text = finished(&report, &ending(0, &nothing, &[], &[]));
+    assert!(!text.contains("failed"), "{text}");
+    told(
+        &mut report,
+        vec![at(9, settles("a", StepState::Succeeded, "", "", 6, 2, 0)), at(10, run_ends("succeeded", None, 0))],
     );
     let text = finished(&report, &ending(0, &nothing, &[], &[]));
     assert!(text.contains("PASSED") && text.contains("1 passed ·") && !text.contains("FAIL "), "{text}");

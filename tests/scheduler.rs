@@ -445,6 +445,16 @@ fn items_run_side_by_side_within_their_bound() {
 }
 
 #[test]
+fn no_item_begins_once_a_step_of_another_has_failed() {
+    let body = vec![step("a", run()), step("b", run())];
+    let mut bench = Bench::of(inside(each(Some(2), OnFailure::Drain), body));
+    bench.fail("e[a]/a", PERMANENT);
+    bench.ok("e[b]/a");
+    bench.ok("e[b]/b");
+    assert_eq!(bench.running(), ["e[a]/b"], "the item that fails has not ended, and no third one begins");
+}
+
+#[test]
 fn items_go_on_after_a_failure_where_the_step_says_so() {
     let mut bench = Bench::of(inside(each(Some(1), OnFailure::Continue), vec![step("a", run())]));
     bench.fail("e[a]/a", PERMANENT);

@@ -87,7 +87,8 @@ fn place<'a>(diagnostic: &'a Diagnostic, path: &str, group: Group<'a>) -> Group<
             labels.push((at, label.text.as_str()));
         }
     }
-    if text[window.clone()].lines().any(|line| line.len() > LINE_BYTES_MAX) {
+    let huge = window.len() > WINDOW_BYTES_MAX;
+    if huge || text[window.clone()].lines().any(|line| line.len() > LINE_BYTES_MAX) {
         return long_line(diagnostic, path, span, group);
     }
     let shift = |range: Range<usize>| range.start - window.start..range.end - window.start;

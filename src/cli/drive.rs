@@ -33,7 +33,7 @@ use crate::{
     driver::{Clock, Finish, OnApproval, RunEvent, What, exit_code, parked_exit_code},
     execute::tree_digest,
     scheduler::{AttemptId, Decision, Event, InstanceId, Strength},
-    service::{DriveOptions, Owned, Refusal, Runs, Waiting, begun, status},
+    service::{DriveOptions, Owned, Refusal, Runs, Waiting, status},
 };
 
 /// How often the live region moves.
@@ -62,8 +62,6 @@ pub(super) fn drive(
         waits: on_approval == OnApproval::Wait && !asks,
     };
     let mut screen = screen(session, look);
-    let now = Clock::start(Timestamp::default()).now();
-    screen.tell(&begun(owned.loaded(), now, owned.goes_on()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

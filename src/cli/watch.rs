@@ -12,9 +12,9 @@ use crate::{
         report::Look,
         session::Session,
     },
-    driver::{Clock, exit_code, follow, narrate, parked_exit_code},
+    driver::{Clock, exit_code, follow, narrate, opening, parked_exit_code},
     runtime::Replay,
-    service::{Refusal, Runs, begun},
+    service::{Refusal, Runs},
 };
 
 /// How often the journal is looked at.
@@ -34,7 +34,9 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> Result<u8, Failure
         waits: true,
     };
     let mut screen = screen(session, look);
-    screen.tell(&begun(&loaded, loaded.summary.started, false));
+    if let Some(begun) = opening(&loaded.scheduler, loaded.summary.started, false) {
+        screen.tell(&begun);
+    }
     loop {
         // The owner is looked for before the journal is read, so that its last words are not missed.
         let owner = runs.owner(&run)?;

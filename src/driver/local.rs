@@ -20,7 +20,7 @@ use crate::{
         clock::Clock,
         evaluate::evaluate,
         load::Loaded,
-        narrate::{RunEvent, narrate},
+        narrate::{RunEvent, narrate, opening},
         outcome::{exit_code, status_word, waiting_words},
         record::{decode_decision, encode},
     },
@@ -162,8 +162,12 @@ impl LocalDriver {
     /// # Errors
     /// When the journal fails. Everything that was running is then killed by dropping the executor.
     pub async fn drive(mut self, first: Vec<Event>) -> Result<Finish, DriveError> {
+        let resumed = first.iter().any(|event| matches!(event, Event::Restarted { .. }));
         for event in first {
             self.stage(event);
+        }
+        if let Some(begun) = opening(&self.scheduler, self.clock.now(), resumed) {
+            self.told.insert(0, begun);
         }
         let outstanding = self.scheduler.outstanding();
         let fresh: Vec<_> = outstanding.into_iter().filter(|action| !self.is_staged(action)).collect();

@@ -188,6 +188,14 @@ pub fn narrate(scheduler: &Scheduler, at: Timestamp, notice: &Notice) -> Option<
     Some(RunEvent { v: RUN_EVENT_VERSION, at, run, what })
 }
 
+/// Tells that a run begins, or goes on under a new owner. `None` for a run that has not begun.
+#[must_use]
+pub fn opening(scheduler: &Scheduler, at: Timestamp, resumed: bool) -> Option<RunEvent> {
+    let plan = scheduler.plan();
+    let what = What::RunStarted { workflow: plan.name.clone(), steps: plan.steps.len(), resumed };
+    Some(RunEvent { v: RUN_EVENT_VERSION, at, run: scheduler.run_id()?.clone(), what })
+}
+
 fn path(scheduler: &Scheduler, instance: InstanceId) -> String {
     scheduler.path(instance).as_str().to_owned()
 }

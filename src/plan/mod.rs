@@ -1,10 +1,13 @@
 //! The immutable graph that a workflow compiles to, and its drawings.
 
 pub mod compile;
+pub mod defaults;
 pub mod draw;
 pub mod graph;
+mod policy;
 pub mod truth;
 mod types;
 
 pub use compile::{Compiled, compile, compile_command};
+pub use policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy};
 pub use types::*;

@@ -6,14 +6,15 @@
 //! Invariants: every [`StepIx`] is in range; needs point at siblings (steps with the same parent); children come
 //! after their parent in `steps`; the needs of siblings have no cycle.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     base::Digest,
-    definition::workflow::{Join, OnFailure, OnLimit, OnMax, RetryOn, ThenFail, Workspace},
+    definition::workflow::{Join, OnFailure, OnLimit, OnMax, Workspace},
+    plan::policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy},
 };
 
 /// The version of the stored form of a plan.
@@ -356,114 +357,6 @@ pub enum Command {
     Argv(Vec<String>),
 }
 
-/// A check.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum PlanGate {
-    /// A command.
-    Run {
-        /// The command.
-        command: Command,
-        /// Over `output`, `stdout` and `exit`.
-        expect: Option<Text>,
-        /// The longest it may take.
-        timeout_ms: u64,
-        /// The named gate it came from.
-        from: Option<String>,
-    },
-    /// An expression.
-    Check {
-        /// The expression; `this` is the step's own output.
-        expression: Text,
-        /// The named gate it came from.
-        from: Option<String>,
-    },
-    /// The output is valid.
-    Schema {
-        /// JSON Schema.
-        schema: Value,
-    },
-    /// Files are there.
-    Files {
-        /// Paths or globs.
-        paths: Vec<String>,
-    },
-    /// The change is within bounds.
-    Changed {
-        /// Files at most.
-        max_files: Option<u32>,
-        /// Every file matches one of these.
-        allow: Vec<String>,
-        /// No file matches one of these.
-        deny: Vec<String>,
-    },
-    /// A person agrees.
-    Approve {
-        /// The question.
-        text: Text,
-    },
-}
-
-/// What a failed gate leads to.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct GateFail {
-    /// The evidence goes back to the same session.
-    pub feedback: bool,
-    /// An agent that gets the evidence; then the step runs again.
-    pub fixer: Option<AgentWork>,
-    /// Extra attempts.
-    pub tries: u32,
-    /// After the last.
-    pub then: ThenFail,
-}
-
-impl GateFail {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// How often a failed attempt is tried again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RetryPolicy {
-    /// Extra attempts.
-    pub tries: u32,
-    /// The first delay; doubles each time, with full jitter.
-    pub delay_ms: u64,
-    /// The longest delay.
-    pub max_delay_ms: u64,
-    /// Which failures.
-    pub on: RetryOn,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self { tries: 2, delay_ms: 1_000, max_delay_ms: 60_000, on: RetryOn::Transient }
-    }
-}
-
-impl RetryPolicy {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// What to do with an attempt that has no outcome after a crash. Final: every default is resolved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RecoveryPolicy {
-    /// Run it again.
-    Retry,
-    /// Run it again with the same `$ORCH_KEY`.
-    Idempotent,
-    /// A person says what happened.
-    Manual,
-    /// A command says: exit 0 done, exit 1 run it again, else ask a person.
-    Reconcile(String),
-    /// An agent without read-only tools: manual, but `Retry` where the runtime only replays recordings.
-    Agent,
-}
-
 /// A text and what it reads.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Text {
@@ -541,28 +434,6 @@ pub struct PlanSkill {
     pub name: String,
     /// The text.
     pub body: String,
-}
-
-/// The defaults of DESIGN's "Defaults" sentence, each held by a test.
-pub mod defaults {
-    use super::Duration;
-
-    /// The longest an agent's attempt may take.
-    pub const AGENT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-    /// The longest a command or a gate may take.
-    pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-    /// The longest an attempt may be silent and idle.
-    pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-    /// Items of a fan-out.
-    pub const ITEMS_MAX: u32 = 100;
-    /// Iterations of a loop.
-    pub const LOOP_MAX: u32 = 3;
-    /// Starts of agents in a run.
-    pub const AGENTS_MAX: u64 = 100;
-    /// Steps in a definition.
-    pub const STEPS_MAX: usize = 20_000;
-    /// Tokens of forked context.
-    pub const CONTEXT_BUDGET: u64 = 20_000;
 }
 
 impl Work {

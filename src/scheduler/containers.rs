@@ -215,7 +215,6 @@ impl Scheduler {
     /// All steps of one item have settled.
     pub(super) fn item_done(&mut self, instance: InstanceId, frame: FrameId, max_parallel: Option<u32>) {
         let (cause, cancelled) = (self.frame(frame).cause.clone(), self.frame(frame).cancelled > 0);
-        let policy = self.step_of(instance).on_failure;
         let failed = cause.is_some();
         let Some(fan_out) = self.at_mut(instance).fan_out.as_mut() else { return };
         fan_out.open -= 1;
@@ -223,15 +222,20 @@ impl Scheduler {
         if fan_out.cause.is_none() {
             fan_out.cause = cause;
         }
-        if failed && policy != OnFailure::Continue {
-            fan_out.draining = true;
-            if policy == OnFailure::FailFast {
-                for other in self.at(instance).frames.clone() {
-                    self.drain(other, Some(Strength::Gentle));
-                }
+        self.items_progress(instance, max_parallel);
+    }
+
+    /// A step of one item has failed: no new item begins, though that item may not have ended.
+    pub(super) fn other_items(&mut self, instance: InstanceId, policy: OnFailure) {
+        if self.at(instance).fan_out.is_none() {
+            return;
+        }
+        self.drain_items(instance);
+        if policy == OnFailure::FailFast {
+            for other in self.at(instance).frames.clone() {
+                self.drain(other, Some(Strength::Gentle));
             }
         }
-        self.items_progress(instance, max_parallel);
     }
 
     pub(super) fn drain_items(&mut self, instance: InstanceId) {

@@ -161,6 +161,11 @@ impl Scheduler {
             OnFailure::Drain => self.drain(frame, None),
             OnFailure::FailFast => self.drain(frame, Some(Strength::Gentle)),
         }
+        if let Some(container) = container
+            && policy != OnFailure::Continue
+        {
+            self.other_items(container, policy);
+        }
     }
 
     fn count_down(&mut self, instance: InstanceId, reads: bool, settled: Settled, optional: bool) {

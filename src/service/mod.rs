@@ -1,6 +1,5 @@
 //! What a user can ask for; the CLI and later the server call nothing else.
 
-mod begun;
 mod check;
 mod definitions;
 mod doctor;
@@ -17,7 +16,6 @@ mod refusal;
 mod runs;
 mod status;
 
-pub use begun::begun;
 pub use check::{Checked, check};
 pub use definitions::{LIST_VERSION, Listed, Shown, list, show};
 pub use doctor::{Check, Health, SettingLine, State, doctor};

@@ -363,7 +363,12 @@ impl Runs {
         let Owned { lock, loaded, first, parallel: _, told, replay } = owned;
         let run = loaded.summary.run.clone();
         let keeper = Keeper::start(&self.settings.program).map_err(|error| {
-            Refusal::new(70, "E0306", format!("the keeper of processes cannot be started: {error}"), "`orch doctor`")
+            Refusal::new(
+                70,
+                "E0306",
+                format!("the keeper of processes cannot be started: {error}"),
+                "is the program's own file still there? `orch resume RUN` goes on when it is",
+            )
         })?;
         let renderer = Arc::new(Renderer::new(self.settings.program.clone()));
         let executor =
@@ -651,12 +656,6 @@ impl Owned {
     #[must_use]
     pub fn is_replayed(&self) -> bool {
         self.loaded.scheduler.default_runtime() == Some(Replay::NAME)
-    }
-
-    /// Whether an earlier owner has begun the run.
-    #[must_use]
-    pub fn goes_on(&self) -> bool {
-        !self.first.is_empty()
     }
 
     /// The run as it was read.

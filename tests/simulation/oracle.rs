@@ -200,6 +200,7 @@ impl Oracle {
                     return Ok(false);
                 }
                 self.lives += 1;
+                self.frames.values_mut().for_each(|frame| frame.failed_at = None);
                 (self.ended, self.cancelled, self.stopped) = (false, None, false);
             }
             Event::BudgetRaised { usd_micros, tokens, time_ms, agents } => {

@@ -49,6 +49,12 @@ impl Faults {
         }
     }
 
+    /// Counts an error that would not be shown.
+    pub fn skip(&mut self) {
+        self.failed = true;
+        self.dropped += 1;
+    }
+
     /// How many there are; tells a reader whether a part that it read had any.
     pub fn count(&self) -> usize {
         self.found.len() + self.dropped

@@ -103,7 +103,7 @@ table! {
         "each" r#"{"type":"string"}"# "An expression that gives a list; the steps run for each item";
         "loop" r##"{"$ref":"#/definitions/loop"}"## "The steps run until a condition holds";
         "workflow" r#"{"type":"string"}"# "Another workflow that runs here";
-        "plan" r##"{"anyOf":[{"type":"string"},{"$ref":"#/definitions/plan"}]}"## "An agent decomposes the work into tasks";
+        "plan" r##"{"anyOf":[{"type":"string"},{"$ref":"#/definitions/plan"}],"x-unsupported":true}"## "An agent decomposes the work into tasks";
         "steps" r##"{"$ref":"#/definitions/steps"}"## "The steps inside each or loop";
         "as" r##"{"$ref":"#/definitions/id"}"## "The item's name inside each";
         "key" r#"{"type":"string"}"# "A text that names each item of each";

@@ -90,9 +90,7 @@ fn headings<'a>(source: &'a Source, body: Range<usize>, faults: &mut Faults) -> 
                 }
             }
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if from.is_some() => {
-                let word =
-                    ["gate", "step"].into_iter().find(|word| info.split_whitespace().any(|found| found == *word));
-                block = word.map(|word| (range.clone(), word, range.end..range.start));
+                block = block_word(&info).map(|word| (range.clone(), word, range.end..range.start));
             }
             Event::Text(_) => {
                 if let Some((_, _, inner)) = &mut block {
@@ -117,6 +115,11 @@ fn headings<'a>(source: &'a Source, body: Range<usize>, faults: &mut Faults) -> 
         shut(&mut stack, &mut roots);
     }
     roots
+}
+
+/// The word that marks a fenced block as part of the step.
+fn block_word(info: &str) -> Option<&'static str> {
+    ["gate", "step"].into_iter().find(|word| info.split_whitespace().any(|found| found == *word))
 }
 
 fn shut<'a>(stack: &mut Vec<Heading<'a>>, roots: &mut Vec<Heading<'a>>) {

@@ -73,6 +73,7 @@ fn object(table: &Table) -> Value {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use std::{collections::BTreeSet, path::Path};
 

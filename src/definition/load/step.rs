@@ -50,7 +50,18 @@ impl Reader<'_, '_> {
                 names.claim(&id, "steps", self.faults);
             }
         }
-        items.iter().filter_map(|item| self.numbered(item, &mut names)).collect()
+        // A step is large and there may be thousands: no spare room, and none at all for a file that cannot be used.
+        let mut steps = Vec::new();
+        if !self.faults.failed() {
+            steps.reserve_exact(items.len().min(STEPS_MAX.saturating_sub(self.steps)));
+        }
+        for item in items {
+            match self.numbered(item, &mut names) {
+                Some(step) if !self.faults.failed() => steps.push(step),
+                Some(_) | None => steps = Vec::new(),
+            }
+        }
+        steps
     }
 
     fn numbered(&mut self, item: &Node<'_>, names: &mut Names) -> Option<Step> {
@@ -298,8 +309,8 @@ impl Reader<'_, '_> {
                     "letters, digits and `_`, no digit first",
                     help,
                 );
-            } else if name.starts_with("ORCH_") {
-                let help = format!("take another name, such as `MY_{}`", &name[5..]);
+            } else if let Some(rest) = name.strip_prefix("ORCH_") {
+                let help = format!("take another name, such as `MY_{rest}`");
                 self.faults.error(
                     codes::RESERVED_NAME,
                     pair.key_span,

@@ -80,6 +80,9 @@ const PLACES: &[(&str, &[Class])] = &[
     ("summary", &[Agent, Run]),
 ];
 
+/// A longer line of a command is not written anew in a help.
+const COMMAND_SHOWN_MAX: usize = 200;
+
 impl Class {
     /// The kind's key, as people write it.
     pub fn word(self) -> &'static str {
@@ -291,15 +294,18 @@ impl Reader<'_, '_> {
     /// Reports `{{ }}` in a command and shows the command as it should be.
     pub fn no_braces(&mut self, text: &Spanned<String>, in_step: bool) -> bool {
         let Some((span, _)) = self.braces(text) else { return true };
-        let (fixed, env) = fixed_command(&text.value);
-        let line = fixed.lines().find(|line| line.contains('$')).unwrap_or(&fixed).trim();
-        let line: String = line.chars().take(120).collect();
-        let help = match (env.is_empty(), in_step) {
-            (true, _) => format!("use the variable that `orch` sets: {line}"),
-            (false, true) => {
-                format!("hand the value over in the environment: {line}   with `env: {{ {} }}`", env.join(", "))
+        let line = text.value.lines().find(|line| line.contains("{{")).unwrap_or_default().trim();
+        let (fixed, env) =
+            if line.len() <= COMMAND_SHOWN_MAX { fixed_command(line) } else { (String::new(), Vec::new()) };
+        let help = match (fixed.is_empty(), env.is_empty(), in_step) {
+            (true, _, _) => {
+                "inputs are in the environment as `$ORCH_INPUT_NAME`; hand over other values by `env:`".to_owned()
             }
-            (false, false) => "test the value with a `check:` gate, which takes expressions".to_owned(),
+            (_, true, _) => format!("use the variable that `orch` sets: {fixed}"),
+            (_, false, true) => {
+                format!("hand the value over in the environment: {fixed}   with `env: {{ {} }}`", env.join(", "))
+            }
+            (_, false, false) => "test the value with a `check:` gate, which takes expressions".to_owned(),
         };
         let (message, cause) = ("`run:` may not contain `{{ }}`", "would be pasted into a shell script");
         self.faults.error(codes::TEMPLATE_IN_RUN, span, message, cause, help);

@@ -40,6 +40,9 @@ pub(super) fn parse<'a>(source: &'a Source, range: Range<usize>, faults: &mut Fa
     let text = &source.text[range.clone()];
     let mut options = Options::default();
     options.set_emit_comments(false);
+    // The parser reads ahead; its own limits stop it before the events that the builder would stop at.
+    options.flow_nesting_limit = usize::from(DEPTH_MAX);
+    options.block_nesting_limit = usize::from(DEPTH_MAX);
     let mut builder = Builder {
         text,
         base: range.start,
@@ -152,6 +155,10 @@ impl<'a> Builder<'a, '_> {
         let Some(tag) = tag else { return false };
         if tag.is_yaml_core_schema_tag("str") {
             return true;
+        }
+        if self.faults.is_full() {
+            self.faults.skip();
+            return false;
         }
         let span = mark.tag_span().map_or_else(|| self.span(mark), |tag_mark| self.span(&tag_mark));
         let name = self.text.get(span.start - self.base..span.end - self.base).unwrap_or_default();

@@ -22,8 +22,9 @@ pub(super) fn fault(
     }
     let forgotten = bracket.filter(|open| text[open - base..offset.max(open - base)].contains('\n'));
     let (message, cause, help) = if forgotten.is_some() { BRACKET } else { words(error.kind()) };
-    let fault =
-        Diagnostic::error(codes::YAML_SYNTAX, source, span(text, base, offset), message).cause(cause).help(help);
+    let deep = forgotten.is_none() && matches!(error.kind(), ErrorKind::RecursionLimitExceeded);
+    let code = if deep { codes::YAML_LIMIT } else { codes::YAML_SYNTAX };
+    let fault = Diagnostic::error(code, source, span(text, base, offset), message).cause(cause).help(help);
     match forgotten {
         Some(open) => fault.label(Span::new(open..open + 1), "opened here"),
         None => fault,
@@ -75,6 +76,42 @@ const AFTER_QUOTE: (&str, &str, &str) = (
     "put the whole value into quotes; inside \"…\" a quote is written \\\"",
 );
 
+const NO_COLON: (&str, &str, &str) = (
+    "a key without its `:`",
+    "in a mapping every line is `key: value`",
+    "add the colon, or indent the line so that it belongs to the value above; a key has at most 1024 characters",
+);
+const NO_LIST: (&str, &str, &str) = (
+    "a `- ` where no list can stand",
+    "the value above is not a list",
+    "put the list on the lines below its key, each item with `- `",
+);
+const OPEN_TEXT: (&str, &str, &str) = (
+    "a quoted text is not closed",
+    "it goes on into this line, which is not indented for it",
+    "add the closing quote to the line above; inside '…' a quote is written ''",
+);
+const STRAY_BRACKET: (&str, &str, &str) = (
+    "a bracket that does not fit",
+    "it closes nothing, or the wrong thing",
+    "match it with its opening bracket; quote a text that has brackets",
+);
+const NESTING: (&str, &str, &str) = (
+    "more than 32 levels of nesting",
+    "the brackets are nested too deep",
+    "write the inner part as a workflow of its own and call it",
+);
+const CHARACTER: (&str, &str, &str) = (
+    "a character that cannot start a value",
+    "`@`, `` ` ``, `%` and control characters have no meaning here",
+    "put the value into quotes",
+);
+const COMMENT: (&str, &str, &str) = (
+    "a `#` in the middle of a value",
+    "a comment starts after a space and ends the value",
+    "quote the value if the `#` belongs to it",
+);
+
 /// What is wrong, why, how to fix it.
 fn words(kind: &ErrorKind) -> (&'static str, &'static str, &'static str) {
     match kind {
@@ -82,33 +119,21 @@ fn words(kind: &ErrorKind) -> (&'static str, &'static str, &'static str) {
         | ErrorKind::InvalidColonPlacement
         | ErrorKind::FlowMappingValueAdjacentCollection
         | ErrorKind::InvalidMappingValueWhitespace => COLON,
-        ErrorKind::InvalidSimpleKey | ErrorKind::SimpleKeyExpected => (
-            "a key without its `:`",
-            "in a mapping every line is `key: value`",
-            "add the colon, or indent the line so that it belongs to the value above; a key has at most 1024 characters",
-        ),
+        ErrorKind::InvalidSimpleKey | ErrorKind::SimpleKeyExpected => NO_COLON,
         ErrorKind::ExpectedBlockMappingKey
         | ErrorKind::InvalidIndentation
         | ErrorKind::InvalidBlockScalarIndent
         | ErrorKind::InvalidFlowScalarIndent
         | ErrorKind::MappingKeyNotAllowed
         | ErrorKind::ExpectedBlockSequenceEntry => INDENTATION,
-        ErrorKind::BlockSequenceEntryNotAllowed | ErrorKind::BlockEntryInFlowCollection => (
-            "a `- ` where no list can stand",
-            "the value above is not a list",
-            "put the list on the lines below its key, each item with `- `",
-        ),
+        ErrorKind::BlockSequenceEntryNotAllowed | ErrorKind::BlockEntryInFlowCollection => NO_LIST,
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabAtBlockScalarStart
         | ErrorKind::TabInIndentation
         | ErrorKind::TabInPlainScalar => TAB,
         ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => QUOTE,
-        ErrorKind::InvalidQuotedScalarIndent => (
-            "a quoted text is not closed",
-            "it goes on into this line, which is not indented for it",
-            "add the closing quote to the line above; inside '…' a quote is written ''",
-        ),
+        ErrorKind::InvalidQuotedScalarIndent => OPEN_TEXT,
         ErrorKind::UnknownQuotedScalarEscape
         | ErrorKind::InvalidQuotedScalarHexEscape
         | ErrorKind::InvalidUnicodeEscape
@@ -122,27 +147,11 @@ fn words(kind: &ErrorKind) -> (&'static str, &'static str, &'static str) {
         | ErrorKind::UnclosedFlowCollection { .. }
         | ErrorKind::ExpectedFlowMappingSeparator
         | ErrorKind::ExpectedFlowSequenceSeparator => BRACKET,
-        ErrorKind::MisplacedFlowCollectionEnd | ErrorKind::MismatchedFlowCollectionEnd { .. } => (
-            "a bracket that does not fit",
-            "it closes nothing, or the wrong thing",
-            "match it with its opening bracket; quote a text that has brackets",
-        ),
-        ErrorKind::RecursionLimitExceeded => (
-            "more nesting than YAML is read with",
-            "the brackets are nested too deep",
-            "write the inner part as a workflow of its own and call it",
-        ),
+        ErrorKind::MisplacedFlowCollectionEnd | ErrorKind::MismatchedFlowCollectionEnd { .. } => STRAY_BRACKET,
+        ErrorKind::RecursionLimitExceeded => NESTING,
         ErrorKind::UnknownAnchor => ALIAS,
-        ErrorKind::UnexpectedCharacter { .. } => (
-            "a character that cannot start a value",
-            "`@`, `` ` ``, `%` and control characters have no meaning here",
-            "put the value into quotes",
-        ),
-        ErrorKind::CommentNotSeparated | ErrorKind::CommentInterceptedScalar => (
-            "a `#` in the middle of a value",
-            "a comment starts after a space and ends the value",
-            "quote the value if the `#` belongs to it",
-        ),
+        ErrorKind::UnexpectedCharacter { .. } => CHARACTER,
+        ErrorKind::CommentNotSeparated | ErrorKind::CommentInterceptedScalar => COMMENT,
         ErrorKind::UndeclaredTagHandle => {
             ("a tag that nobody declared", "`!` starts a tag", "quote the value if the `!` belongs to it")
         }

@@ -28,8 +28,8 @@ use super::{
 const WATCH_AFTER: Duration = Duration::from_millis(5);
 /// How long what a command left behind may go on writing.
 const DRAIN: Duration = Duration::from_millis(500);
-/// How long it may go on once its pipes are closed. An ending process closes them before it is gone.
-const LAST_BREATH: Duration = Duration::from_millis(30);
+/// How long it may go on once its pipes are closed: enough to end by itself, too short for a server.
+const LAST_BREATH: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(
     keeper: &Keeper,

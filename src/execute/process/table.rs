@@ -7,6 +7,9 @@ use nix::{
     unistd::Pid,
 };
 
+/// `PF_EXITING` of Linux, set before an ending process lets anything go.
+const EXITING: u64 = 4;
+
 /// One process as `/proc/PID/stat` shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Process {
@@ -16,6 +19,8 @@ pub(super) struct Process {
     pub(super) session: i32,
     /// Dead, but not yet reaped.
     pub(super) is_zombie: bool,
+    /// On its way to death; its pipes may be closed already.
+    pub(super) is_ending: bool,
     /// Clock ticks of a core that it and its reaped children used.
     pub(super) ticks: u64,
 }
@@ -30,11 +35,13 @@ impl Process {
         let parent = fields.next()?.parse().ok()?;
         let group = fields.next()?.parse().ok()?;
         let session = fields.next()?.parse().ok()?;
+        let flags: u64 = fields.nth(2)?.parse().ok()?;
         let mut ticks = 0;
-        for field in fields.skip(7).take(4) {
+        for field in fields.skip(4).take(4) {
             ticks += field.parse::<u64>().ok()?;
         }
-        Some(Self { pid, parent, group, session, is_zombie: matches!(state, "Z" | "X"), ticks })
+        let (is_zombie, is_ending) = (matches!(state, "Z" | "X"), flags & EXITING != 0);
+        Some(Self { pid, parent, group, session, is_zombie, is_ending, ticks })
     }
 }
 
@@ -109,8 +116,9 @@ mod tests {
 
     #[test]
     fn names_cannot_fool_the_reader() {
-        let stat = b"42 (a) R 1 (b) c)) S 7 8 9 0 -1 4 5 6 7 8 100 20 3 1 20 0 1 0 555 0";
-        let process = Process { pid: 42, parent: 7, group: 8, session: 9, is_zombie: false, ticks: 124 };
+        let stat = b"42 (a) R 1 (b) c)) S 7 8 9 0 -1 4194308 5 6 7 8 100 20 3 1 20 0 1 0 555 0";
+        let process =
+            Process { pid: 42, parent: 7, group: 8, session: 9, is_zombie: false, is_ending: true, ticks: 124 };
         assert_eq!(Process::parse(stat), Some(process));
         assert_eq!(Process::parse(b"42 (a"), None);
     }

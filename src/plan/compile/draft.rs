@@ -13,7 +13,8 @@ use crate::{
     },
     plan::{
         compile::faults::{self, Faults, Place, suggest},
-        types::{StepIx, defaults},
+        defaults,
+        types::StepIx,
     },
 };
 

@@ -16,7 +16,8 @@ use crate::{
             lower::{inputs, millis},
             scope::{Reader, Sight},
         },
-        types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep, defaults},
+        defaults,
+        types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep},
     },
 };
 

@@ -17,7 +17,9 @@ use crate::{
             lower::{command, millis, own_model},
             scope::Sight,
         },
-        types::{AgentWork, GateFail, PlanContext, PlanGate, StepIx, Text, defaults},
+        defaults,
+        policy::{GateFail, PlanGate},
+        types::{AgentWork, PlanContext, StepIx, Text},
     },
 };
 

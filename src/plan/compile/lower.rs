@@ -15,10 +15,9 @@ use crate::{
             faults::{self, Place},
             scope::{Found, Reader, Sight, look_up},
         },
-        types::{
-            AgentWork, Command, EachWork, EdgeKind, PlanContext, PlanInput, PlanStep, RecoveryPolicy, RetryPolicy,
-            StepIx, Text, Work, defaults,
-        },
+        defaults,
+        policy::{RecoveryPolicy, RetryPolicy},
+        types::{AgentWork, Command, EachWork, EdgeKind, PlanContext, PlanInput, PlanStep, StepIx, Text, Work},
     },
 };
 

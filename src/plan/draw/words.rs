@@ -7,10 +7,8 @@ use crate::{
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, ThenFail, Workspace},
     plan::{
         draw::escape::{first_line, visible},
-        types::{
-            AgentWork, Budget, Command, EdgeKind, Need, Plan, PlanContext, PlanGate, PlanStep, RecoveryPolicy,
-            RetryPolicy, Work,
-        },
+        policy::{PlanGate, RecoveryPolicy, RetryPolicy},
+        types::{AgentWork, Budget, Command, EdgeKind, Need, Plan, PlanContext, PlanStep, Work},
     },
 };
 
@@ -133,7 +131,7 @@ pub(super) fn gate_fail(plan: &Plan, step: &PlanStep) -> Option<String> {
 }
 
 fn default_ms(work: &Work) -> u64 {
-    use crate::plan::types::defaults;
+    use crate::plan::defaults;
     let duration = if matches!(work, Work::Run { .. }) { defaults::COMMAND_TIMEOUT } else { defaults::AGENT_TIMEOUT };
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

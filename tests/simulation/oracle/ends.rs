@@ -136,6 +136,8 @@ impl Oracle {
         hold!(spent.usage == self.spent, "charged {:?} of {:?}", spent.usage, self.spent);
         hold!(spent.agents == self.agents, "counted {} agents of {}", spent.agents, self.agents);
         hold!(spent.busy_ms == self.busy_ms, "counted {} ms of {}", spent.busy_ms, self.busy_ms);
+        let in_use = self.live.values().filter(|live| live.slotted).count();
+        hold!(in_use <= self.parallel as usize, "{in_use} attempts hold slots where {} may", self.parallel);
         if let Some(strength) = scheduler.cancelling() {
             self.cancelled = Some(self.cancelled.map_or(strength, |before| before.max(strength)));
         }

@@ -278,7 +278,9 @@ impl Roster {
         for pid in pids {
             kill_hard(pid);
             let orphan = self.orphans.entry(pid).or_insert(Orphan { owners: owners.clone(), is_killed: false });
-            killed += u32::from(!std::mem::replace(&mut orphan.is_killed, true));
+            let was_killed = std::mem::replace(&mut orphan.is_killed, true);
+            let was_ending = snapshot.get(pid).is_none_or(|process| process.is_ending || process.is_zombie);
+            killed += u32::from(!was_killed && !was_ending);
         }
         killed
     }

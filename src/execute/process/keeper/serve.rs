@@ -40,7 +40,7 @@ use super::{
 /// The hidden argument with which `orch` becomes a keeper.
 pub const KEEPER_ARGUMENT: &str = "__keeper";
 
-/// Two, because a start blocks its thread until the program is loaded.
+/// Two, because a start blocks its thread until the program is loaded. Four were no faster on two cores.
 const STARTERS: usize = 2;
 /// `__WNOTHREAD` of Linux: only children of the calling thread.
 const OF_THIS_THREAD: WaitIdOptions = WaitIdOptions::from_bits_retain(0x2000_0000);

@@ -126,7 +126,7 @@ fn code_2_the_command_line_is_wrong() {
     project.run(&["run", "w"]).is(
         2,
         "",
-        "error[E0501]: input `n` is missing: no description
+        "error[E0501]: input `n` is missing
   = help: `orch show w` lists the inputs
   = more: orch explain E0501
 ",

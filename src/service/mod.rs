@@ -27,5 +27,5 @@ pub use inputs::gather_inputs;
 pub use project::{Opening, Project};
 pub use recordings::recordings;
 pub use refusal::Refusal;
-pub use runs::{Delivered, DriveOptions, Owned, RunSettings, Runs, Verdict};
+pub use runs::{Delivered, DriveOptions, Owned, RunSettings, Runs, Verdict, is_replayed};
 pub use status::{AttemptStatus, GateStatus, STATUS_VERSION, Status, StepStatus, Waiting, status};

@@ -25,7 +25,7 @@ use crate::{
         render::Renderer,
     },
     journal::{Append, DecisionId, Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
-    plan::{Plan, PlanGate},
+    plan::{Plan, PlanGate, Work},
     runtime::{Adapter, Custom, CustomSettings, Replay},
     scheduler::{Action, Answer, AttemptId, Decision, Event, InstanceId, Notice, Scheduler, Strength, WaitingFor},
     service::{preflight, refusal::Refusal},
@@ -655,7 +655,7 @@ impl Owned {
     /// Whether agents that name no runtime are replayed.
     #[must_use]
     pub fn is_replayed(&self) -> bool {
-        self.loaded.scheduler.default_runtime() == Some(Replay::NAME)
+        is_replayed(&self.loaded.scheduler)
     }
 
     /// The run as it was read.
@@ -669,6 +669,20 @@ impl Owned {
 fn free_bytes(folder: &Path) -> Option<u64> {
     let stat = nix::sys::statvfs::statvfs(folder).ok()?;
     Some(stat.blocks_available() as u64 * stat.fragment_size() as u64)
+}
+
+/// Whether an agent of the run is replayed from a recording.
+#[must_use]
+pub fn is_replayed(scheduler: &Scheduler) -> bool {
+    let default = scheduler.default_runtime();
+    scheduler.plan().steps.iter().any(|step| {
+        let own = match &step.work {
+            Work::Agent(agent) => Some(agent),
+            _ => None,
+        };
+        let mut agents = own.into_iter().chain(step.on_gate_fail.fixer.as_ref());
+        agents.any(|agent| agent.runtime.as_deref().or(default) == Some(Replay::NAME))
+    })
 }
 
 /// The list's line of a run as its state now is.
@@ -703,7 +717,7 @@ fn nonce(run: &RunId) -> String {
 fn check_form(loaded: &Loaded, attempt: AttemptId, fields: &Value) -> Result<(), Refusal> {
     let step = loaded.scheduler.plan_step(attempt.instance).1;
     let run = &loaded.summary.run;
-    let Some(schema) = step.output.as_ref().filter(|_| matches!(step.work, crate::plan::Work::Ask { .. })) else {
+    let Some(schema) = step.output.as_ref().filter(|_| matches!(step.work, Work::Ask { .. })) else {
         return Ok(());
     };
     let faults: Vec<String> = match jsonschema::validator_for(schema) {

@@ -13,8 +13,7 @@ use crate::{
         session::Session,
     },
     driver::{Clock, exit_code, follow, narrate, opening, parked_exit_code},
-    runtime::Replay,
-    service::{Refusal, Runs},
+    service::{Refusal, Runs, is_replayed},
 };
 
 /// How often the journal is looked at.
@@ -30,7 +29,7 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> Result<u8, Failure
         width: Screen::columns(),
         verbose: session.global.verbose > 0,
         parallel: None,
-        replayed: loaded.scheduler.default_runtime() == Some(Replay::NAME),
+        replayed: is_replayed(&loaded.scheduler),
         waits: true,
     };
     let mut screen = screen(session, look, runs.heartbeat());

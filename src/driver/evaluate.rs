@@ -195,7 +195,11 @@ pub fn complete_inputs(inputs: &[PlanInput], mut given: Map<String, Value>) -> R
                 }
                 complete.insert(input.name.clone(), value);
             }
-            None if input.required => faults.push(format!("input `{}` is missing: {}", input.name, input.description)),
+            None if input.required => {
+                let words =
+                    if input.description.is_empty() { String::new() } else { format!(": {}", input.description) };
+                faults.push(format!("input `{}` is missing{words}", input.name));
+            }
             None => {
                 complete.insert(input.name.clone(), Value::Null);
             }

@@ -29,5 +29,5 @@ pub use inputs::gather_inputs;
 pub use project::{Opening, Project};
 pub use recordings::recordings;
 pub use refusal::Refusal;
-pub use runs::{DriveOptions, Owned, RunSettings, Runs};
+pub use runs::{DriveOptions, Owned, RunSettings, Runs, is_replayed};
 pub use status::{AttemptStatus, GateStatus, STATUS_VERSION, Status, StepStatus, Waiting, status};

@@ -25,7 +25,7 @@ use crate::{
         render::Renderer,
     },
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
-    plan::{Plan, PlanGate},
+    plan::{Plan, PlanGate, Work},
     runtime::{Adapter, Custom, CustomSettings, Replay},
     scheduler::{Action, Event, Notice, Scheduler},
     service::{decisions::summary_of, preflight, refusal::Refusal},
@@ -350,7 +350,12 @@ impl Runs {
         let Owned { lock, loaded, first, parallel: _, told, replay } = owned;
         let run = loaded.summary.run.clone();
         let keeper = Keeper::start(&self.settings.program).map_err(|error| {
-            Refusal::new(70, "E0306", format!("the keeper of processes cannot be started: {error}"), "`orch doctor`")
+            Refusal::new(
+                70,
+                "E0306",
+                format!("the keeper of processes cannot be started: {error}"),
+                "is the program's own file still there? `orch resume RUN` goes on when it is",
+            )
         })?;
         let renderer = Arc::new(Renderer::new(self.settings.program.clone()));
         let executor =
@@ -468,7 +473,7 @@ impl Owned {
     /// Whether agents that name no runtime are replayed.
     #[must_use]
     pub fn is_replayed(&self) -> bool {
-        self.loaded.scheduler.default_runtime() == Some(Replay::NAME)
+        is_replayed(&self.loaded.scheduler)
     }
 
     /// The run as it was read.
@@ -482,6 +487,20 @@ impl Owned {
 fn free_bytes(folder: &Path) -> Option<u64> {
     let stat = nix::sys::statvfs::statvfs(folder).ok()?;
     Some(stat.blocks_available() * stat.fragment_size())
+}
+
+/// Whether an agent of the run is replayed from a recording.
+#[must_use]
+pub fn is_replayed(scheduler: &Scheduler) -> bool {
+    let default = scheduler.default_runtime();
+    scheduler.plan().steps.iter().any(|step| {
+        let own = match &step.work {
+            Work::Agent(agent) => Some(agent),
+            _ => None,
+        };
+        let mut agents = own.into_iter().chain(step.on_gate_fail.fixer.as_ref());
+        agents.any(|agent| agent.runtime.as_deref().or(default) == Some(Replay::NAME))
+    })
 }
 
 fn wants_baseline(plan: &Plan) -> bool {

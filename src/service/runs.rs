@@ -322,22 +322,7 @@ impl Runs {
     }
 
     fn check_disk(&self) -> Result<(), Refusal> {
-        let state = self.store.state_folder();
-        let Some(free) = free_bytes(state).filter(|free| *free < self.settings.disk_floor_bytes) else {
-            return Ok(());
-        };
-        Err(Refusal::new(
-            33,
-            "E0403",
-            format!(
-                "only {} MB are free on the disk of {}, the floor is {} MB",
-                free / 1_000_000,
-                state.display(),
-                self.settings.disk_floor_bytes / 1_000_000
-            ),
-            "free some space, or lower `limits.disk_floor` in orch.toml; `orch doctor` shows both",
-        )
-        .retryable())
+        preflight::disk(self.store.state_folder(), self.settings.disk_floor_bytes)
     }
 
     /// Drives a run that this process owns until it ends or parks.
@@ -378,7 +363,7 @@ impl Runs {
             park: options.park,
             inbox: self.settings.inbox,
             watchers,
-            has_space: Box::new(move || free_bytes(&state).is_none_or(|free| free >= floor)),
+            has_space: Box::new(move || preflight::disk(&state, floor).is_ok()),
         };
         for event in told {
             setup.watchers.send(event).ok();
@@ -480,12 +465,6 @@ impl Owned {
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
     }
-}
-
-/// Free bytes of a folder's disk, where the system says.
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let stat = nix::sys::statvfs::statvfs(folder).ok()?;
-    Some(stat.blocks_available() * stat.fragment_size())
 }
 
 fn wants_baseline(plan: &Plan) -> bool {

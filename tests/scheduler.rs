@@ -675,9 +675,14 @@ fn reconcile_says_done_again_or_ask() {
         bench.report("a", outcome);
         (bench.state("a"), bench.running())
     };
-    assert_eq!(reconciled(Outcome::Succeeded(Box::default())), (StepState::Succeeded, vec![]));
-    assert_eq!(reconciled(failure(PERMANENT, Some(1))), (StepState::Running, vec!["a".to_owned()]));
-    assert_eq!(reconciled(failure(PERMANENT, Some(2))), (StepState::Unknown, vec![]));
+    let judged = |verdict| {
+        let (reason, evidence) = (String::new(), orch::base::Evidence::default());
+        Outcome::Judged(Box::new(orch::base::Judgement { verdict, reason, evidence }))
+    };
+    assert_eq!(reconciled(judged(orch::base::Verdict::Pass)), (StepState::Succeeded, vec![]));
+    assert_eq!(reconciled(judged(orch::base::Verdict::Fail)), (StepState::Running, vec!["a".to_owned()]));
+    assert_eq!(reconciled(judged(orch::base::Verdict::Error)), (StepState::Unknown, vec![]));
+    assert_eq!(reconciled(Outcome::Succeeded(Box::default())), (StepState::Unknown, vec![]));
 }
 
 #[test]

@@ -153,6 +153,34 @@ fn is_there(program: &str, path: &OsStr, root: &Path) -> bool {
     })
 }
 
+/// Checks that at least `floor` bytes are free on the store's disk.
+///
+/// # Errors
+/// When there are fewer; exit 33.
+pub(super) fn disk(state: &Path, floor: u64) -> Result<(), Refusal> {
+    let Some(free) = free_bytes(state).filter(|free| *free < floor) else {
+        return Ok(());
+    };
+    Err(Refusal::new(
+        33,
+        "E0403",
+        format!(
+            "only {} MB are free on the disk of {}, the floor is {} MB",
+            free / 1_000_000,
+            state.display(),
+            floor / 1_000_000
+        ),
+        "free some space, or lower `limits.disk_floor` in orch.toml; `orch doctor` shows both",
+    )
+    .retryable())
+}
+
+/// Free bytes of a folder's disk, where the system says.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let stat = nix::sys::statvfs::statvfs(folder).ok()?;
+    Some(stat.blocks_available() * stat.fragment_size())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{definition::load::shipped_recordings, plan::Plan, runtime::Replay};
+use crate::{
+    definition::load::shipped_recordings,
+    plan::{Plan, Work},
+    runtime::Replay,
+    scheduler::Scheduler,
+};
 
 /// Recordings that are read at most, and the bytes of one.
 const FILES_MAX: usize = 200;
@@ -45,4 +50,18 @@ fn yaml_files(folder: &Path) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
+}
+
+/// Whether an agent of the run is replayed from a recording.
+#[must_use]
+pub fn is_replayed(scheduler: &Scheduler) -> bool {
+    let default = scheduler.default_runtime();
+    scheduler.plan().steps.iter().any(|step| {
+        let own = match &step.work {
+            Work::Agent(agent) => Some(agent),
+            _ => None,
+        };
+        let mut agents = own.into_iter().chain(step.on_gate_fail.fixer.as_ref());
+        agents.any(|agent| agent.runtime.as_deref().or(default) == Some(Replay::NAME))
+    })
 }

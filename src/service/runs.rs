@@ -25,10 +25,10 @@ use crate::{
         render::Renderer,
     },
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
-    plan::{Plan, PlanGate, Work},
+    plan::{Plan, PlanGate},
     runtime::{Adapter, Custom, CustomSettings, Replay},
     scheduler::{Action, Event, Notice, Scheduler},
-    service::{decisions::summary_of, preflight, refusal::Refusal},
+    service::{decisions::summary_of, preflight, recordings::is_replayed, refusal::Refusal},
 };
 
 /// What runs need to know of the settings.
@@ -318,22 +318,7 @@ impl Runs {
     }
 
     fn check_disk(&self) -> Result<(), Refusal> {
-        let state = self.store.state_folder();
-        let Some(free) = free_bytes(state).filter(|free| *free < self.settings.disk_floor_bytes) else {
-            return Ok(());
-        };
-        Err(Refusal::new(
-            33,
-            "E0403",
-            format!(
-                "only {} MB are free on the disk of {}, the floor is {} MB",
-                free / 1_000_000,
-                state.display(),
-                self.settings.disk_floor_bytes / 1_000_000
-            ),
-            "free some space, or lower `limits.disk_floor` in orch.toml; `orch doctor` shows both",
-        )
-        .retryable())
+        preflight::disk(self.store.state_folder(), self.settings.disk_floor_bytes)
     }
 
     /// Drives a run that this process owns until it ends or parks.
@@ -379,7 +364,7 @@ impl Runs {
             park: options.park,
             inbox: self.settings.inbox,
             watchers,
-            has_space: Box::new(move || free_bytes(&state).is_none_or(|free| free >= floor)),
+            has_space: Box::new(move || preflight::disk(&state, floor).is_ok()),
         };
         for event in told {
             setup.watchers.send(event).ok();
@@ -481,26 +466,6 @@ impl Owned {
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
     }
-}
-
-/// Free bytes of a folder's disk, where the system says.
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let stat = nix::sys::statvfs::statvfs(folder).ok()?;
-    Some(stat.blocks_available() * stat.fragment_size())
-}
-
-/// Whether an agent of the run is replayed from a recording.
-#[must_use]
-pub fn is_replayed(scheduler: &Scheduler) -> bool {
-    let default = scheduler.default_runtime();
-    scheduler.plan().steps.iter().any(|step| {
-        let own = match &step.work {
-            Work::Agent(agent) => Some(agent),
-            _ => None,
-        };
-        let mut agents = own.into_iter().chain(step.on_gate_fail.fixer.as_ref());
-        agents.any(|agent| agent.runtime.as_deref().or(default) == Some(Replay::NAME))
-    })
 }
 
 fn wants_baseline(plan: &Plan) -> bool {

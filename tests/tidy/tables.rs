@@ -128,6 +128,5 @@ pub const EXCEPTIONS: &[Exception] = &[
         "src/cli/watch.rs: driver::",
         "a journal is followed and told as notices by the driver's own words",
     ),
-    because("front", "src/cli/watch.rs: runtime::Replay", "the name of the runtime that replays"),
     because("exit", "src/service/preflight.rs: E0312", "a missing program ends a run with 22 where a gate names it"),
 ];

@@ -132,14 +132,8 @@ impl Keeper {
             return None;
         }
         post.replaced += 1;
-        tracing::warn!(replaced = post.replaced, "the keeper of child processes was lost; a new one takes its place");
-        match Link::start(&self.program) {
-            Ok(link) => post.link = Arc::new(link),
-            Err(error) => {
-                tracing::warn!(%error, "there is no new keeper");
-                return None;
-            }
-        }
+        // The attempt's report says that the keeper is lost, whatever the reason.
+        post.link = Arc::new(Link::start(&self.program).ok()?);
         post.link.attach()
     }
 

@@ -137,7 +137,7 @@ fn a_form_waits_and_its_command_fills_every_field() {
     let project = project("", steps);
     let next = stuck(&project.run(&["run", "w", "--on-approval", "approve"]), 20, "for a decision about ask");
     status_agrees(&project, &next);
-    stuck(&project.run(&["approve", &status(&project)["id"].as_str().unwrap().to_owned(), "ask"]), 2, "not filled in");
+    stuck(&project.run(&["approve", status(&project)["id"].as_str().unwrap(), "ask"]), 2, "not filled in");
     works(&project, &next[0]);
     works(&project, next.last().unwrap());
 }
@@ -411,11 +411,7 @@ fn there_is_no_such_workflow_run_or_step() {
         }
     }
     project.run(&["run", "w"]);
-    let next = stuck(
-        &project.run(&["logs", &status(&project)["id"].as_str().unwrap().to_owned(), "two"]),
-        11,
-        "no step `two`",
-    );
+    let next = stuck(&project.run(&["logs", status(&project)["id"].as_str().unwrap(), "two"]), 11, "no step `two`");
     works(&project, &next[0]);
 }
 

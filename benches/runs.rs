@@ -196,6 +196,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
             assigner,
             on_approval: OnApproval::Fail,
             park: true,
+            inbox: std::time::Duration::from_millis(40),
             watchers,
             has_space: Box::new(|| true),
         };

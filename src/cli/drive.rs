@@ -38,8 +38,6 @@ use crate::{
 
 /// How often the live region moves.
 const TICK: Duration = Duration::from_millis(250);
-/// The longest silence without a terminal.
-const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// What a person who is there was asked, and by which words the answer comes back.
 type Questions = mpsc::UnboundedSender<(RunEvent, mpsc::UnboundedSender<Event>)>;
@@ -61,7 +59,7 @@ pub(super) fn drive(
         replayed: owned.is_replayed(),
         waits: on_approval == OnApproval::Wait && !asks,
     };
-    let mut screen = screen(session, look);
+    let mut screen = screen(session, look, runs.heartbeat());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -105,11 +103,7 @@ pub(super) fn drive(
             return Err(failure);
         }
     };
-    let code = match &finish {
-        Finish::Ended(end) if terminated.load(Ordering::Relaxed) && exit_code(end) == 130 => 143,
-        Finish::Ended(end) => exit_code(end),
-        Finish::Parked(waiting) => parked_exit_code(waiting),
-    };
+    let code = code_of(&finish, terminated.load(Ordering::Relaxed));
     finish_screen(&mut screen, runs, &run, root, code)?;
     if let Finish::Ended(end) = &finish
         && !session.global.json
@@ -118,6 +112,15 @@ pub(super) fn drive(
         session.out.data(&outputs_text(&end.outputs))?;
     }
     Ok(code)
+}
+
+/// The exit code of a run that this process drove.
+fn code_of(finish: &Finish, terminated: bool) -> u8 {
+    match finish {
+        Finish::Ended(end) if terminated && exit_code(end) == 130 => 143,
+        Finish::Ended(end) => exit_code(end),
+        Finish::Parked(waiting) => parked_exit_code(waiting),
+    }
 }
 
 /// The outputs of a run, one `name: value` a line.
@@ -130,9 +133,9 @@ fn outputs_text(outputs: &serde_json::Map<String, Value>) -> String {
 }
 
 /// A screen that fits the flags and the place.
-pub(super) fn screen(session: &Session, look: Look) -> Screen {
+pub(super) fn screen(session: &Session, look: Look, heartbeat: Duration) -> Screen {
     let kind = ScreenKind::choose(session.global.json, session.global.quiet);
-    Screen::new(kind, look, session.out.choice(), HEARTBEAT)
+    Screen::new(kind, look, session.out.choice(), heartbeat)
 }
 
 /// The final block, with what the journal and the run's folder know.

@@ -53,7 +53,7 @@ pub(super) fn run(session: &mut Session, args: &ResumeArgs) -> Result<u8, Failur
         (None, None) => {}
         (Some(_), None) | (None, Some(_)) => {
             let help = format!("orch resume {run} --step STEP --as retry|done|failed");
-            return Err(Refusal::new(2, "E0503", "`--step` and `--as` belong together", help).into());
+            return Err(Refusal::new(2, "E0520", "`--step` and `--as` belong together", help).into());
         }
     }
     then.extend(args.budget.map(raised));

@@ -54,7 +54,7 @@ fn set_budget(plan: &mut Plan, args: &RunArgs) {
 fn inputs_file(path: &std::path::Path) -> Result<Map<String, Value>, Failure> {
     let fault = |reason: String| {
         let message = format!("the inputs in {} cannot be read: {reason}", path.display());
-        Failure::from(Refusal::new(2, "E0502", message, "give a JSON or YAML file that holds one mapping"))
+        Failure::from(Refusal::new(2, "E0501", message, "give a JSON or YAML file that holds one mapping"))
     };
     let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
     match load::value_of(path, &text).map_err(fault)? {

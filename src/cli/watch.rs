@@ -32,7 +32,7 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> Result<u8, Failure
         replayed: is_replayed(&loaded.scheduler),
         waits: true,
     };
-    let mut screen = screen(session, look);
+    let mut screen = screen(session, look, runs.heartbeat());
     if let Some(begun) = opening(&loaded.scheduler, loaded.summary.started, false) {
         screen.tell(&begun);
     }

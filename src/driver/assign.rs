@@ -228,12 +228,11 @@ impl Assigner {
         for (name, value) in scheduler.inputs().into_iter().flatten() {
             env.push((format!("ORCH_INPUT_{}", name.to_uppercase()), plain(value)));
         }
-        if step.env.is_empty() {
-            return Ok(env);
+        if !step.env.is_empty() {
+            let own = object(scheduler, &self.renderer, Some(instance), &step.env)
+                .map_err(|reason| format!("`env`: {reason}"))?;
+            env.extend(own.iter().map(|(name, value)| (name.clone(), plain(value))));
         }
-        let own = object(scheduler, &self.renderer, Some(instance), &step.env)
-            .map_err(|reason| format!("`env`: {reason}"))?;
-        env.extend(own.iter().map(|(name, value)| (name.clone(), plain(value))));
         if let Some((name, _)) = env.iter().find(|(name, value)| name.contains(['=', '\0']) || value.contains('\0')) {
             return Err(format!("`env`: the value of `{name}` holds a character that no environment can hold"));
         }

@@ -8,7 +8,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::mpsc;
@@ -32,8 +32,6 @@ use crate::{
     scheduler::{Action, AttemptId, Decision, Event, Notice, Purpose, RunEnd, Scheduler, Strength, WaitingFor},
 };
 
-/// How often the inbox is looked at.
-const INBOX: Duration = Duration::from_millis(40);
 /// How many inputs one commit takes at most.
 const BATCH: usize = 512;
 
@@ -92,6 +90,8 @@ pub struct Setup {
     pub on_approval: OnApproval,
     /// Whether to return when only a person can move the run.
     pub park: bool,
+    /// How often the inbox is looked at.
+    pub inbox: Duration,
     /// Who is told.
     pub watchers: mpsc::UnboundedSender<RunEvent>,
     /// Whether there is space for more work.
@@ -107,6 +107,7 @@ pub struct LocalDriver {
     clock: Clock,
     summary: RunSummary,
     inbox: DecisionId,
+    looked: Instant,
     consumed: Vec<DecisionId>,
     live: HashMap<AttemptId, StopSource>,
     sender: mpsc::UnboundedSender<Input>,
@@ -137,6 +138,7 @@ impl LocalDriver {
             clock: Clock::start(loaded.last),
             summary: loaded.summary,
             inbox: DecisionId::default(),
+            looked: Instant::now(),
             consumed: Vec::new(),
             live: HashMap::new(),
             sender,
@@ -166,8 +168,9 @@ impl LocalDriver {
         for event in first {
             self.stage(event);
         }
-        if let Some(begun) = opening(&self.scheduler, self.clock.now(), resumed) {
-            self.told.insert(0, begun);
+        // Whoever makes a run tells of its beginning, because it was written down with the run itself.
+        if resumed && let Some(goes_on) = opening(&self.scheduler, self.clock.now(), true) {
+            self.told.insert(0, goes_on);
         }
         let outstanding = self.scheduler.outstanding();
         let fresh: Vec<_> = outstanding.into_iter().filter(|action| !self.is_staged(action)).collect();
@@ -215,21 +218,15 @@ impl LocalDriver {
         self.live.is_empty() && !self.scheduler.is_moving() && !self.scheduler.waiting_for().is_empty()
     }
 
-    /// Waits for something to happen and queues it.
+    /// Waits for something to happen and queues it. However busy attempts are, timers and the inbox get their turn.
     async fn receive(&mut self) -> Result<(), DriveError> {
-        let wake = self.scheduler.next_wakeup().map(|at| self.clock.until(at));
-        let timer = async {
-            match wake {
-                Some(delay) => tokio::time::sleep(delay).await,
-                None => std::future::pending().await,
-            }
-        };
+        let inbox = self.setup.inbox.saturating_sub(self.looked.elapsed());
+        let wait = self.scheduler.next_wakeup().map_or(inbox, |at| self.clock.until(at).min(inbox));
         let mut batch = Vec::new();
         tokio::select! {
             biased;
             _ = self.receiver.recv_many(&mut batch, BATCH) => {}
-            () = timer => self.queue.push_back(Event::TimeReached),
-            () = tokio::time::sleep(INBOX) => self.read_inbox()?,
+            () = tokio::time::sleep(wait) => {}
         }
         for input in batch {
             match input {
@@ -241,11 +238,18 @@ impl LocalDriver {
                 Input::Event(event) => self.queue.push_back(event),
             }
         }
+        if self.scheduler.next_wakeup().is_some_and(|at| at <= self.clock.now()) {
+            self.queue.push_back(Event::TimeReached);
+        }
+        if self.looked.elapsed() >= self.setup.inbox {
+            self.read_inbox()?;
+        }
         Ok(())
     }
 
     /// Turns what other processes left into events.
     fn read_inbox(&mut self) -> Result<(), DriveError> {
+        self.looked = Instant::now();
         for decision in self.setup.journal.decisions_after(&self.run, self.inbox)? {
             self.inbox = decision.id;
             self.consumed.push(decision.id);
@@ -413,6 +417,9 @@ impl LocalDriver {
     }
 
     fn begin(&mut self, attempt: AttemptId, purpose: Purpose) {
+        if !self.scheduler.is_live(attempt) {
+            return;
+        }
         let source = StopSource::new();
         let token = source.token();
         self.live.insert(attempt, source);

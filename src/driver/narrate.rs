@@ -37,7 +37,7 @@ pub enum What {
     RunStarted {
         /// The workflow.
         workflow: String,
-        /// Steps in the plan.
+        /// Steps in the plan that do something; containers are not counted.
         steps: usize,
         /// Whether it goes on after an interruption.
         resumed: bool,
@@ -192,7 +192,11 @@ pub fn narrate(scheduler: &Scheduler, at: Timestamp, notice: &Notice) -> Option<
 #[must_use]
 pub fn opening(scheduler: &Scheduler, at: Timestamp, resumed: bool) -> Option<RunEvent> {
     let plan = scheduler.plan();
-    let what = What::RunStarted { workflow: plan.name.clone(), steps: plan.steps.len(), resumed };
+    let what = What::RunStarted {
+        workflow: plan.name.clone(),
+        steps: plan.steps.iter().filter(|step| !step.work.is_container()).count(),
+        resumed,
+    };
     Some(RunEvent { v: RUN_EVENT_VERSION, at, run: scheduler.run_id()?.clone(), what })
 }
 

@@ -42,6 +42,12 @@ pub(super) fn orders(
     let thread = scheduler.thread(instance, purpose);
     let task = render(scheduler, &assigner.renderer, Some(instance), &work.prompt)
         .map_err(|reason| format!("the prompt cannot be rendered: {reason}"))?;
+    let files = if purpose == Purpose::Work {
+        let rendered = step.files.iter().map(|file| render(scheduler, &assigner.renderer, Some(instance), file));
+        rendered.collect::<Result<_, _>>().map_err(|reason| format!("`files`: {reason}"))?
+    } else {
+        Vec::new()
+    };
     let inputs = scheduler.inputs().cloned().unwrap_or_default();
     let (context, context_files) = context(assigner, scheduler, instance, step, work);
     let shares = matches!(work.context, PlanContext::Share(_));
@@ -68,7 +74,7 @@ pub(super) fn orders(
         session,
         model: work.model.as_deref().map(|model| resolve_model(scheduler, model, runtime)),
         tools: work.tools.clone(),
-        files: if purpose == Purpose::Work { step.files.clone() } else { Vec::new() },
+        files,
         inputs,
     })
 }
@@ -130,7 +136,7 @@ fn context(
     let files = texts.iter().filter_map(|(_, _, _, file)| file.clone()).collect();
     let parts: Vec<_> = texts
         .iter()
-        .map(|(title, text, priority, file)| Part { title, text, priority: (*priority).into(), file: file.as_deref() })
+        .map(|(title, text, priority, file)| Part { title, text, priority: *priority, file: file.as_deref() })
         .collect();
     (fork(&parts, usize::try_from(work.context_budget).unwrap_or(usize::MAX)), files)
 }

@@ -168,9 +168,9 @@ pub struct PlanStep {
     /// More words for a command.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<Text>,
-    /// Paths or globs it writes.
+    /// Paths or globs it writes, texts with `{{ }}`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<String>,
+    pub files: Vec<Text>,
     /// Replaces the attempt's own summary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Text>,

@@ -16,6 +16,8 @@ pub const SCHEMAS: &[(&str, &str)] = &[
     ("order", include_str!("../../schemas/order.schema.json")),
     ("recording", include_str!("../../schemas/recording.schema.json")),
     ("result", include_str!("../../schemas/result.schema.json")),
+    ("runs", include_str!("../../schemas/runs.schema.json")),
+    ("status", include_str!("../../schemas/status.schema.json")),
     ("workflow", include_str!("../../schemas/workflow.schema.json")),
 ];
 

@@ -1,6 +1,7 @@
 //! What a user can ask for; the CLI and later the server call nothing else.
 
 mod check;
+mod decisions;
 mod definitions;
 mod doctor;
 mod explain;
@@ -17,6 +18,7 @@ mod runs;
 mod status;
 
 pub use check::{Checked, check};
+pub use decisions::{Delivered, Verdict};
 pub use definitions::{LIST_VERSION, Listed, Shown, list, show};
 pub use doctor::{Check, Health, SettingLine, State, doctor};
 pub use explain::{SCHEMAS, explain, schema};
@@ -27,5 +29,5 @@ pub use inputs::gather_inputs;
 pub use project::{Opening, Project};
 pub use recordings::recordings;
 pub use refusal::Refusal;
-pub use runs::{Delivered, DriveOptions, Owned, RunSettings, Runs, Verdict, is_replayed};
+pub use runs::{DriveOptions, Owned, RunSettings, Runs, is_replayed};
 pub use status::{AttemptStatus, GateStatus, STATUS_VERSION, Status, StepStatus, Waiting, status};

@@ -123,6 +123,8 @@ impl Project {
                 || format!("user {}", rustix::process::getuid().as_raw()),
                 |who| who.to_string_lossy().into_owned(),
             ),
+            inbox: self.settings.intervals.inbox,
+            heartbeat: self.settings.intervals.heartbeat,
             program,
         }
     }

@@ -1,10 +1,10 @@
-//! Runs: start, resume, retry, decide, cancel, look.
+//! Runs: start, resume, retry, drive, look.
 //!
-//! A run has one owner at a time, by a lock. Whoever is not the owner leaves decisions in the inbox; where there is
-//! no owner the decision is written as an event at once.
+//! A run has one owner at a time, by a lock. What people say to a run is in `decisions`.
 
 use std::{
     ffi::OsString,
+    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -16,23 +16,20 @@ use tokio::sync::mpsc;
 use crate::{
     base::{RunId, Timestamp},
     driver::{
-        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, RunEvent, Setup, complete_inputs,
-        decode_decision, encode, exit_code, load, narrate, status_word, waiting_words,
+        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, RunEvent, Setup, complete_inputs, encode,
+        exit_code, load, narrate, opening, status_word,
     },
     execute::{
         Baseline, Executor, Place,
         process::{Keeper, StopToken, sweep},
         render::Renderer,
     },
-    journal::{Append, DecisionId, Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
+    journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::{Plan, PlanGate, Work},
     runtime::{Adapter, Custom, CustomSettings, Replay},
-    scheduler::{Action, Answer, AttemptId, Decision, Event, InstanceId, Notice, Scheduler, Strength, WaitingFor},
-    service::{preflight, refusal::Refusal},
+    scheduler::{Action, Event, Notice, Scheduler},
+    service::{decisions::summary_of, preflight, refusal::Refusal},
 };
-
-/// The id of the refusal that another process has the run.
-const OWNED: &str = "E0402";
 
 /// What runs need to know of the settings.
 #[derive(Debug, Clone)]
@@ -51,6 +48,10 @@ pub struct RunSettings {
     pub disk_floor_bytes: u64,
     /// Who decides, for the record: the user's name.
     pub who: String,
+    /// How often an owner looks for what other processes left.
+    pub inbox: Duration,
+    /// The longest silence of a run that is shown without a terminal.
+    pub heartbeat: Duration,
     /// The program that keeper and renderer children are started from.
     pub program: PathBuf,
 }
@@ -66,9 +67,9 @@ pub struct DriveOptions {
 
 /// The runs of a project.
 pub struct Runs {
-    store: Store,
+    pub(super) store: Store,
     root: PathBuf,
-    settings: RunSettings,
+    pub(super) settings: RunSettings,
 }
 
 /// A run that this process owns and is about to drive.
@@ -80,26 +81,6 @@ pub struct Owned {
     /// What has already happened under this owner.
     told: Vec<RunEvent>,
     replay: Replay,
-}
-
-/// What a person wants of a run that waits.
-#[derive(Debug, Clone)]
-pub struct Verdict {
-    /// The step's path; the only question where absent.
-    pub step: Option<String>,
-    /// What.
-    pub decision: Decision,
-}
-
-/// What became of a decision.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivered {
-    /// The owner has it and goes on.
-    ToOwner(Owner),
-    /// It is written; `orch resume` goes on.
-    Written,
-    /// It is written, and it has ended the run.
-    Ended,
 }
 
 impl Runs {
@@ -115,6 +96,12 @@ impl Runs {
     #[must_use]
     pub fn journal(&self) -> Arc<dyn Journal> {
         self.store.journal()
+    }
+
+    /// The longest silence of a run that is shown without a terminal.
+    #[must_use]
+    pub fn heartbeat(&self) -> Duration {
+        self.settings.heartbeat
     }
 
     /// Who decides, for the record.
@@ -222,13 +209,13 @@ impl Runs {
         let id = RunId::from_random([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]]);
         let seed =
             u64::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11], bytes[12], bytes[13], bytes[14], bytes[15]]);
-        let clock = Clock::start(Timestamp::default());
-        let lock = RunLock::acquire(&self.store.run_folder(&id)?, clock.now())?;
+        let now = Clock::start(Timestamp::default()).now();
+        let lock = RunLock::acquire(&self.store.run_folder(&id)?, now)?;
         let summary = RunSummary {
             run: id.clone(),
             workflow: plan.name.clone(),
             status: "running".to_owned(),
-            started: clock.now(),
+            started: now,
             ended: None,
             waiting_for: None,
             exit_code: None,
@@ -240,7 +227,6 @@ impl Runs {
         let replayed = vec![Replay::NAME.to_owned()];
         let begin = Event::RunStarted { run: id.clone(), inputs, seed, parallel, runtime, replayed };
         // Together with the run itself: a run without its beginning could never go on.
-        let now = clock.now();
         let records = vec![encode(now, &begin)];
         let scheduler = Scheduler::new(Arc::new(plan.clone()));
         let mut begun = Loaded { summary, scheduler, seq: 1, last: now };
@@ -249,6 +235,7 @@ impl Runs {
         self.store.journal().create_run(NewRun { summary, plan_body, records }).wait()?;
         let mut told = Vec::new();
         let loaded = self.load(&id, |scheduler, at, notice| told.extend(narrate(scheduler, at, notice)))?;
+        told.splice(0..0, opening(&loaded.scheduler, now, false));
         Ok(Owned { lock, loaded, first: Vec::new(), parallel, told, replay })
     }
 
@@ -315,7 +302,7 @@ impl Runs {
     }
 
     /// Takes the lock; an owner that is just dying gets a moment. Then ends what an earlier owner left running.
-    fn take(&self, run: &RunId) -> Result<RunLock, Refusal> {
+    pub(super) fn take(&self, run: &RunId) -> Result<RunLock, Refusal> {
         let folder = self.store.run_folder(run)?;
         let clock = Clock::start(Timestamp::default());
         let lock = RunLock::acquire(&folder, clock.now()).map_err(|error| {
@@ -390,6 +377,7 @@ impl Runs {
             assigner,
             on_approval: options.on_approval,
             park: options.park,
+            inbox: self.settings.inbox,
             watchers,
             has_space: Box::new(move || free_bytes(&state).is_none_or(|free| free >= floor)),
         };
@@ -442,7 +430,14 @@ impl Runs {
         };
         let baseline = executor.baseline(&place, StopToken::never()).await.map_err(|error| fault(error.to_string()))?;
         let bytes = serde_json::to_vec(&baseline).map_err(|error| fault(error.to_string()))?;
-        std::fs::write(&kept, bytes).map_err(|error| fault(error.to_string()))?;
+        // Whole or not at all: after a crash half of it would be taken again, from a tree that the run has changed.
+        let new = folder.join("baseline.json.new");
+        let written = std::fs::File::create(&new).and_then(|mut file| {
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            std::fs::rename(&new, &kept)
+        });
+        written.map_err(|error| fault(error.to_string()))?;
         Ok(Some(Arc::new(baseline)))
     }
 
@@ -453,183 +448,6 @@ impl Runs {
             .iter()
             .map(|(name, settings)| Arc::new(Custom::new(name, settings.clone(), &self.root)) as Arc<dyn Adapter>);
         customs.chain([Arc::new(replay) as Arc<dyn Adapter>]).collect()
-    }
-
-    /// The question that a decision is about.
-    ///
-    /// # Errors
-    /// When nothing is asked, or more than one thing and no step was named.
-    pub fn question(&self, loaded: &Loaded, step: Option<&str>) -> Result<(AttemptId, WaitingFor), Refusal> {
-        let run = &loaded.summary.run;
-        let questions: Vec<_> = loaded
-            .scheduler
-            .waiting_for()
-            .into_iter()
-            .filter_map(|waiting| match &waiting {
-                WaitingFor::Decision { attempt, step: path, .. } if step.is_none_or(|step| path.as_str() == step) => {
-                    Some((*attempt, waiting))
-                }
-                WaitingFor::Decision { .. } | WaitingFor::Outcome { .. } | WaitingFor::Budget { .. } => None,
-            })
-            .collect();
-        match <[_; 1]>::try_from(questions) {
-            Ok([question]) => Ok(question),
-            Err(questions) if questions.is_empty() => Err(Refusal::new(
-                11,
-                "E0307",
-                match step {
-                    Some(step) => format!("run {run} asks nothing about `{step}`"),
-                    None => format!("run {run} asks nothing"),
-                },
-                format!("`orch status {run}` shows what it waits for"),
-            )),
-            Err(questions) => {
-                let steps: Vec<_> = questions
-                    .iter()
-                    .map(|(attempt, _)| loaded.scheduler.path(attempt.instance).as_str().to_owned())
-                    .collect();
-                Err(Refusal::new(
-                    2,
-                    "E0308",
-                    format!("run {run} asks more than one thing: {}", steps.join(", ")),
-                    format!("name the step: `orch approve {run} {}`", steps[0]),
-                ))
-            }
-        }
-    }
-
-    /// Delivers a decision about exactly what is shown now.
-    ///
-    /// # Errors
-    /// When nothing is asked, the form is not valid, or the store fails.
-    pub fn decide(&self, run: &RunId, verdict: Verdict) -> Result<Delivered, Refusal> {
-        let loaded = self.load(run, |_, _, _| {})?;
-        let (attempt, waiting) = self.question(&loaded, verdict.step.as_deref())?;
-        let WaitingFor::Decision { subject, .. } = waiting else {
-            return Err(Refusal::new(11, "E0307", format!("run {run} asks nothing"), "`orch status`"));
-        };
-        if let Decision::Approve { fields } = &verdict.decision {
-            check_form(&loaded, attempt, fields)?;
-        }
-        let by = self.settings.who.clone();
-        self.deliver(run, Event::Decided { attempt, subject, decision: verdict.decision, by })
-    }
-
-    /// The instance whose outcome a person gives.
-    ///
-    /// # Errors
-    /// When that step does not wait for it.
-    pub fn unknown(&self, loaded: &Loaded, step: &str) -> Result<InstanceId, Refusal> {
-        let run = &loaded.summary.run;
-        loaded
-            .scheduler
-            .waiting_for()
-            .into_iter()
-            .find_map(|waiting| match waiting {
-                WaitingFor::Outcome { instance, step: path } if path.as_str() == step => Some(instance),
-                WaitingFor::Outcome { .. } | WaitingFor::Decision { .. } | WaitingFor::Budget { .. } => None,
-            })
-            .ok_or_else(|| {
-                Refusal::new(
-                    11,
-                    "E0309",
-                    format!("the outcome of `{step}` is not unknown in run {run}"),
-                    format!("`orch status {run}` shows what it waits for"),
-                )
-            })
-    }
-
-    /// The event that answers an unknown outcome.
-    #[must_use]
-    pub fn answer(&self, instance: InstanceId, answer: Answer) -> Event {
-        Event::Answered { instance, answer, by: self.settings.who.clone() }
-    }
-
-    /// Cancels a run, owned or not.
-    ///
-    /// # Errors
-    /// When it has ended, or the store fails.
-    pub fn cancel(&self, run: &RunId, strength: Strength) -> Result<Delivered, Refusal> {
-        let loaded = self.load(run, |_, _, _| {})?;
-        if let Some(end) = loaded.scheduler.ended() {
-            return Err(Refusal::new(
-                2,
-                "E0304",
-                format!("run {run} has ended: {}", status_word(end.settled)),
-                format!("`orch status {run}` shows how"),
-            ));
-        }
-        self.deliver(run, Event::CancelRequested { strength })
-    }
-
-    /// Gives an event to the owner, or writes it where there is none.
-    fn deliver(&self, run: &RunId, event: Event) -> Result<Delivered, Refusal> {
-        if self.owner(run)?.is_none() {
-            match self.write(run, Some(&event)) {
-                // Somebody has taken the run in this very moment.
-                Err(refusal) if refusal.id == OWNED => {}
-                written => return written,
-            }
-        }
-        let body = serde_json::to_vec(&event).map_err(|error| {
-            Refusal::new(70, "E0303", format!("a decision cannot be written: {error}"), "report this as a bug")
-        })?;
-        self.store.journal().leave_decision(run, body)?;
-        // An owner that ends in this very moment does not read it any more.
-        if let Some(owner) = self.owner(run)? {
-            return Ok(Delivered::ToOwner(owner));
-        }
-        match self.write(run, None) {
-            // The next owner begins with what was left for the last one.
-            Err(refusal) if refusal.id == OWNED => Ok(Delivered::Written),
-            written => written,
-        }
-    }
-
-    /// Writes what was left for an owner, and this event, into a run without one.
-    fn write(&self, run: &RunId, event: Option<&Event>) -> Result<Delivered, Refusal> {
-        let _lock = self.take(run)?;
-        let mut loaded = self.load(run, |_, _, _| {})?;
-        let left = self.store.journal().decisions_after(run, DecisionId::default())?;
-        let mut events: Vec<Event> = left.iter().filter_map(decode_decision).chain(event.cloned()).collect();
-        if loaded.scheduler.ended().is_some() {
-            return Ok(Delivered::Ended);
-        }
-        if events.is_empty() {
-            return Ok(Delivered::Written);
-        }
-        if events.iter().any(|event| matches!(event, Event::CancelRequested { .. })) {
-            events.insert(0, Event::Restarted { parallel: self.settings.parallel });
-        }
-        let clock = Clock::start(loaded.last);
-        let mut records = Vec::new();
-        for event in events {
-            let now = clock.now();
-            records.push(encode(now, &event));
-            let _: Vec<Action> = loaded.scheduler.step(now, event);
-        }
-        let consumed = left.iter().map(|decision| decision.id).collect();
-        let append = Append::new(run.clone(), loaded.seq, records).summary(summary_of(&loaded)).consumed(consumed);
-        self.store.journal().append(append).wait()?;
-        Ok(if loaded.scheduler.ended().is_some() { Delivered::Ended } else { Delivered::Written })
-    }
-
-    /// Waits until an owner has ended a run, at most `patience`.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn wait_for_end(&self, run: &RunId, patience: Duration) -> Result<Option<RunSummary>, Refusal> {
-        let start = std::time::Instant::now();
-        loop {
-            let summary = self.store.journal().run(run)?;
-            if let Some(summary) = summary.filter(|summary| summary.ended.is_some()) {
-                return Ok(Some(summary));
-            }
-            if start.elapsed() > patience {
-                return Ok(None);
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 }
 
@@ -668,7 +486,7 @@ impl Owned {
 /// Free bytes of a folder's disk, where the system says.
 fn free_bytes(folder: &Path) -> Option<u64> {
     let stat = nix::sys::statvfs::statvfs(folder).ok()?;
-    Some(stat.blocks_available() as u64 * stat.fragment_size() as u64)
+    Some(stat.blocks_available() * stat.fragment_size())
 }
 
 /// Whether an agent of the run is replayed from a recording.
@@ -685,22 +503,6 @@ pub fn is_replayed(scheduler: &Scheduler) -> bool {
     })
 }
 
-/// The list's line of a run as its state now is.
-fn summary_of(loaded: &Loaded) -> RunSummary {
-    let mut summary = loaded.summary.clone();
-    if let Some(end) = loaded.scheduler.ended() {
-        summary.status = status_word(end.settled).to_owned();
-        summary.ended = Some(end.at);
-        summary.exit_code = Some(exit_code(end));
-        summary.waiting_for = None;
-    } else {
-        let waiting = loaded.scheduler.waiting_for();
-        summary.status = if waiting.is_empty() { "running" } else { "waiting" }.to_owned();
-        summary.waiting_for = (!waiting.is_empty()).then(|| waiting_words(&waiting));
-    }
-    summary
-}
-
 fn wants_baseline(plan: &Plan) -> bool {
     plan.steps.iter().flat_map(|step| &step.gates).any(|gate| matches!(gate, PlanGate::Changed { .. }))
 }
@@ -712,25 +514,4 @@ fn nonce(run: &RunId) -> String {
         Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
         Err(_) => format!("{run}{run}"),
     }
-}
-
-fn check_form(loaded: &Loaded, attempt: AttemptId, fields: &Value) -> Result<(), Refusal> {
-    let step = loaded.scheduler.plan_step(attempt.instance).1;
-    let run = &loaded.summary.run;
-    let Some(schema) = step.output.as_ref().filter(|_| matches!(step.work, Work::Ask { .. })) else {
-        return Ok(());
-    };
-    let faults: Vec<String> = match jsonschema::validator_for(schema) {
-        Ok(validator) => validator.iter_errors(fields).map(|error| error.to_string()).collect(),
-        Err(error) => vec![error.to_string()],
-    };
-    if faults.is_empty() {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        2,
-        "E0310",
-        format!("the form of `{}` is not filled in: {}", step.path, faults.join("; ")),
-        format!("`orch approve {run} {} --set FIELD=VALUE …`", step.path),
-    ))
 }

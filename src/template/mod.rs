@@ -10,6 +10,7 @@ mod cost;
 mod engine;
 mod filters;
 mod json;
+mod limits;
 #[cfg(test)]
 mod properties;
 mod reference;
@@ -18,18 +19,7 @@ mod scan;
 mod text;
 
 pub use context::{Nonce, Part, estimate_tokens, fence, fork};
+pub use limits::{FUEL, OUTPUT_BYTES_MAX, TEXT_BYTES_MAX, VALUES_BYTES_MAX};
 pub use reference::Reference;
 pub use render::RenderError;
 pub use text::{Expression, Template, TemplateError};
-
-/// The longest text of a template or expression, in bytes.
-pub const TEXT_BYTES_MAX: usize = 256 * 1024;
-
-/// The longest rendered text and the largest result of an expression, in bytes.
-pub const OUTPUT_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// The largest values a text may read, estimated in bytes of memory.
-pub const VALUES_BYTES_MAX: usize = 32 * 1024 * 1024;
-
-/// Instructions one rendering may take.
-pub const FUEL: u64 = 50_000;

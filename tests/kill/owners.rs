@@ -27,6 +27,8 @@ fn runs(folder: &Path) -> Runs {
         stream_bytes_max: 1_000_000,
         disk_floor_bytes: 0,
         who: "tester".to_owned(),
+        inbox: Duration::from_millis(40),
+        heartbeat: Duration::from_secs(30),
         program: env!("CARGO_BIN_EXE_orch").into(),
     };
     Runs::open(folder, settings).unwrap()

@@ -1,47 +1,13 @@
 //! The public table of error codes: `orch explain CODE` prints it, the documentation is made from it.
 //!
 //! Families: `E01xx` definition files, `E02xx` compiling, `E03xx` running, `E04xx` store, `E05xx` configuration and use.
+//! `tests/tidy.rs` holds that every code which the sources name stands here, and that every one here is named.
 
 pub mod definition;
 pub mod plan;
-mod run;
+pub mod run;
+pub mod store;
+mod table;
 pub mod use_;
 
-use crate::base::Code;
-
-/// What `orch explain` says of one code.
-#[derive(Debug, Clone, Copy)]
-pub struct CodeInfo {
-    /// The code.
-    pub code: Code,
-    /// One line: what is wrong.
-    pub title: &'static str,
-    /// The story: why it is an error and how to fix it, with a wrong and a right example where that helps.
-    pub story: &'static str,
-    /// The exit code that a command ends with.
-    pub exit: u8,
-    /// Whether the same command may succeed later without an edit.
-    pub retryable: bool,
-}
-
-/// All codes, in order.
-pub fn all() -> impl Iterator<Item = &'static CodeInfo> {
-    definition::CODES.iter().chain(plan::CODES).chain(run::CODES).chain(use_::CODES)
-}
-
-/// The entry of a code, written as `E0107` in any case.
-#[must_use]
-pub fn find(code: &str) -> Option<&'static CodeInfo> {
-    all().find(|info| info.code.0.eq_ignore_ascii_case(code.trim()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::all;
-
-    #[test]
-    fn codes_are_unique_and_sorted() {
-        let codes: Vec<_> = all().map(|info| info.code.0).collect();
-        assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
-    }
-}
+pub use table::{CodeInfo, all, find};

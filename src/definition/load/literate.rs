@@ -79,14 +79,8 @@ fn headings<'a>(source: &'a Source, body: Range<usize>, faults: &mut Faults) -> 
                     let entries = attributes(source, &range, id.as_deref(), &classes, &attrs, faults);
                     from = Some(range.end);
                     let span = Span::new(range.start..range.start + written.trim_end().len());
-                    stack.push(Heading {
-                        level,
-                        span,
-                        entries,
-                        gates: Vec::new(),
-                        text: Vec::new(),
-                        children: Vec::new(),
-                    });
+                    let (gates, text, children) = Default::default();
+                    stack.push(Heading { level, span, entries, gates, text, children });
                 }
             }
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) if from.is_some() => {

@@ -79,9 +79,7 @@ impl<'a> Compiler<'a> {
         let args = step.args.iter().map(|arg| self.template(plain, source, arg)).collect();
         let summary_sight = Sight { result: true, ..Sight::default() };
         let summary = step.summary.as_ref().map(|text| self.template(self.reader(ix, summary_sight), source, text));
-        for file in &step.files {
-            self.template(plain, source, file);
-        }
+        let files = step.files.iter().map(|file| self.template(plain, source, file)).collect();
         let (timeout, idle) = attempt_times(&step.kind);
         PlanStep {
             id,
@@ -103,7 +101,7 @@ impl<'a> Compiler<'a> {
             with,
             env,
             args,
-            files: step.files.iter().map(|file| file.value.clone()).collect(),
+            files,
             summary,
             work,
         }

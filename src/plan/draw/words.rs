@@ -171,7 +171,8 @@ pub(super) fn limits(plan: &Plan, step: &PlanStep) -> Vec<String> {
         OnFailure::Continue => parts.push("goes on after a failure".to_owned()),
     }
     if !step.files.is_empty() {
-        parts.push(format!("writes {}", visible(&step.files.join(" "))));
+        let files: Vec<_> = step.files.iter().map(|file| file.text.as_str()).collect();
+        parts.push(format!("writes {}", visible(&files.join(" "))));
     }
     parts
 }

@@ -96,7 +96,8 @@ impl Oracle {
         hold!(!self.is_ending(), "{path} begins after the run was to end");
         hold!(step.when.is_none() || seen.when == Some(true), "{path} begins although `when` is not true");
         let ready = truth::may_begin(scheduler.plan(), step, |need| self.sibling_settled(scheduler, instance, need));
-        hold!(ready, "{path} begins before its needs allow it");
+        // A container that goes on in a second life began when its needs had allowed it.
+        hold!(ready || seen.went_on, "{path} begins before its needs allow it");
         hold!(!self.is_drained(scheduler, instance), "{path} begins in a body that drains");
         let container = seen.container.map(|container| scheduler.plan_step(container).1);
         if let Some(Work::Parallel { max_parallel: Some(bound), .. }) = container.map(|step| &step.work) {
@@ -140,6 +141,7 @@ impl Oracle {
             let frame = seen.frame;
             *seen = Seen {
                 attempts: seen.attempts,
+                went_on: seen.begun && !seen.openings.is_empty(),
                 openings: std::mem::take(&mut seen.openings),
                 items: seen.items,
                 when: seen.when,

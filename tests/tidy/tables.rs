@@ -1,0 +1,133 @@
+//! What the tidy checks allow: the order of the rooms, the home of each outside library, and the exceptions.
+
+/// The rooms; each may import only those to its left and itself.
+pub const ROOMS: &[&str] = &[
+    "base",
+    "definition",
+    "template",
+    "plan",
+    "scheduler",
+    "journal",
+    "guard",
+    "runtime",
+    "execute",
+    "driver",
+    "config",
+    "service",
+    "http",
+    "cli",
+];
+
+/// Rooms that get time, chance and the outside as inputs.
+pub const PURE: &[&str] = &["base", "template", "plan", "scheduler"];
+
+/// What brings them in.
+pub const OUTSIDE: &[&str] = &[
+    "env",
+    "fs",
+    "io::stdin",
+    "io::stdout",
+    "io::stderr",
+    "net",
+    "os",
+    "process",
+    "thread",
+    "time::Instant",
+    "time::SystemTime",
+];
+
+/// What a room may not see although it lies below it.
+pub const NEVER: &[(&str, &[&str])] = &[
+    ("scheduler", &["definition::load", "plan::compile"]),
+    ("runtime", &["scheduler", "plan", "journal"]),
+    ("execute", &["scheduler", "plan", "journal"]),
+];
+
+/// All that the front ends see of the rooms below `config`: notices, snapshots, and the words of a person's answer.
+pub const NOTICES_AND_SNAPSHOTS: &[&str] = &[
+    "driver::RunEvent",
+    "driver::What",
+    "scheduler::AttemptId",
+    "scheduler::Answer",
+    "scheduler::Cause",
+    "scheduler::Decision",
+    "scheduler::InstanceId",
+    "scheduler::Spent",
+    "scheduler::StepState",
+    "scheduler::Strength",
+];
+
+/// The home of each outside library: the rooms or files that may name it. `*` is everywhere.
+pub const LIBRARIES: &[(&str, &[&str])] = &[
+    ("annotate_snippets", &["src/base/render.rs"]),
+    ("anstream", &["src/cli/"]),
+    ("anstyle", &["src/cli/"]),
+    ("blake3", &["src/base/digest.rs", "src/journal/sqlite/rows.rs"]),
+    ("clap", &["src/cli/"]),
+    ("clap_complete", &["src/cli/completions.rs"]),
+    ("figment", &["src/config/"]),
+    ("getrandom", &["src/service/"]),
+    ("globset", &["src/plan/compile/", "src/execute/globs.rs"]),
+    ("gray_matter", &["src/definition/load/frontmatter.rs"]),
+    ("include_dir", &["src/definition/load/builtin.rs"]),
+    ("indicatif", &["src/cli/live.rs"]),
+    ("jsonschema", &["src/base/schema.rs", "src/driver/evaluate.rs", "src/plan/compile/", "src/service/"]),
+    ("minijinja", &["src/template/"]),
+    ("nix", &["src/execute/", "src/service/"]),
+    ("petgraph", &["src/plan/"]),
+    ("pulldown_cmark", &["src/definition/load/literate.rs"]),
+    ("rusqlite", &["src/journal/sqlite/"]),
+    ("rustix", &["src/execute/process/", "src/service/project.rs", "src/cli/live.rs"]),
+    ("serde", &["*"]),
+    ("serde_json", &["*"]),
+    ("serde_yaml", &["src/definition/load/", "src/runtime/recording.rs"]),
+    ("shell_words", &["src/execute/process/", "src/service/", "src/cli/"]),
+    ("strsim", &["src/base/suggest.rs"]),
+    ("thiserror", &["*"]),
+    ("tokio", &["src/journal/", "src/execute/", "src/driver/", "src/service/", "src/cli/"]),
+    ("toml_edit", &["src/config/"]),
+    ("tracing", &["src/execute/process/keeper/", "src/driver/", "src/service/"]),
+    ("tracing_subscriber", &["src/cli/log.rs"]),
+    ("unicode_width", &["src/cli/clean.rs"]),
+];
+
+/// One allowed breach of a rule.
+pub struct Exception {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// What the fault begins with: a file, and for some rules what stands in it.
+    pub place: &'static str,
+    /// Why it is right here.
+    pub reason: &'static str,
+}
+
+const fn because(rule: &'static str, place: &'static str, reason: &'static str) -> Exception {
+    Exception { rule, place, reason }
+}
+
+/// All of them; one that no longer excuses anything is a fault itself.
+pub const EXCEPTIONS: &[Exception] = &[
+    because(
+        "front",
+        "src/cli/drive.rs: driver::",
+        "the verbs that own a run hand the driver its watchers and its clock",
+    ),
+    because(
+        "front",
+        "src/cli/drive.rs: scheduler::Event",
+        "Ctrl-C and an answer on the terminal are events of the run",
+    ),
+    because("front", "src/cli/drive.rs: execute::tree_digest", "the final block proves the tree by its digest"),
+    because("front", "src/cli/plan.rs: plan::draw", "`orch plan` prints the drawings, which are pure texts"),
+    because("front", "src/cli/resume.rs: driver::exit_code", "a run that has succeeded is told apart by its exit code"),
+    because("front", "src/cli/resume.rs: scheduler::Event", "a raised budget is an event of the run"),
+    because("front", "src/cli/run.rs: definition::load", "a file of inputs is read by the one hardened YAML parser"),
+    because("front", "src/cli/run.rs: plan::Plan", "`--budget` narrows the plan before it is pinned"),
+    because(
+        "front",
+        "src/cli/watch.rs: driver::",
+        "a journal is followed and told as notices by the driver's own words",
+    ),
+    because("front", "src/cli/watch.rs: runtime::Replay", "the name of the runtime that replays"),
+    because("exit", "src/service/preflight.rs: E0312", "a missing program ends a run with 22 where a gate names it"),
+];

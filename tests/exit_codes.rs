@@ -158,7 +158,11 @@ fn code_11_there_is_no_such_thing() {
     project.run(&["status", "zzzz"]).is(
         11,
         "",
-        "error[E0301]: there is no run `zzzz` in this project\n  = help: `orch runs` lists the runs of this project\n",
+        "\
+error[E0301]: there is no run `zzzz` in this project
+  = help: `orch runs` lists the runs of this project
+  = more: orch explain E0301
+",
     );
     error_object(&project.run(&["status", "zzzz", "--json"]), 11, "E0301", false);
     assert_eq!(project.run(&["run", "nothing"]).code, Some(11));

@@ -676,12 +676,12 @@ fn reconcile_says_done_again_or_ask() {
         (bench.state("a"), bench.running())
     };
     let judged = |verdict| {
-        let (reason, evidence) = (String::new(), orch::base::Evidence::default());
-        Outcome::Judged(Box::new(orch::base::Judgement { verdict, reason, evidence }))
+        let (reason, evidence) = (String::new(), Evidence::default());
+        Outcome::Judged(Box::new(Judgement { verdict, reason, evidence }))
     };
-    assert_eq!(reconciled(judged(orch::base::Verdict::Pass)), (StepState::Succeeded, vec![]));
-    assert_eq!(reconciled(judged(orch::base::Verdict::Fail)), (StepState::Running, vec!["a".to_owned()]));
-    assert_eq!(reconciled(judged(orch::base::Verdict::Error)), (StepState::Unknown, vec![]));
+    assert_eq!(reconciled(judged(Verdict::Pass)), (StepState::Succeeded, vec![]));
+    assert_eq!(reconciled(judged(Verdict::Fail)), (StepState::Running, vec!["a".to_owned()]));
+    assert_eq!(reconciled(judged(Verdict::Error)), (StepState::Unknown, vec![]));
     assert_eq!(reconciled(Outcome::Succeeded(Box::default())), (StepState::Unknown, vec![]));
 }
 

@@ -101,9 +101,9 @@ impl World {
                 }
             }
             Purpose::Reconcile => match (self.options.fails, self.rng.below(3)) {
-                (0, _) | (_, 0) => self.success(),
-                (_, 1) => self.failure(Some(1)),
-                _ => self.failure(Some(2)),
+                (0, _) | (_, 0) => judged(Verdict::Pass),
+                (_, 1) => judged(Verdict::Fail),
+                _ => judged(Verdict::Error),
             },
         }
     }
@@ -243,4 +243,8 @@ impl World {
     fn roll(&mut self, percent: u64) -> bool {
         self.rng.chance(percent)
     }
+}
+
+fn judged(verdict: Verdict) -> Outcome {
+    Outcome::Judged(Box::new(Judgement { verdict, reason: String::new(), evidence: Evidence::default() }))
 }

@@ -1,4 +1,7 @@
-//! An agent's attempt: the order is stored, then a program is called or a recorded turn is played.
+//! An agent's attempt: a program is called, or a recorded turn is played.
+//!
+//! An order is stored only where a program may read it: a folder and a file for each replayed turn would cost more than
+//! the turn.
 
 use std::{
     fs::OpenOptions,
@@ -43,10 +46,6 @@ impl Executor {
             let reason = format!("there is no runtime `{runtime}`");
             return Outcome::Failed(failed(FailureClass::Missing, reason, Evidence::default()));
         };
-        if let Err(error) = store(&order, place) {
-            let reason = format!("store the order in `{}`: {error}", place.order().display());
-            return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
-        }
         match adapter.call(&order) {
             Err(failure) => Outcome::Failed(failure),
             Ok(Call::Recorded(turn)) => play(*turn, &order, place, stop).await,
@@ -66,6 +65,10 @@ impl Executor {
         place: &Place,
         stop: StopToken,
     ) -> Outcome {
+        if let Err(error) = store(&order, place) {
+            let reason = format!("store the order in `{}`: {error}", place.order().display());
+            return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
+        }
         let argv = invocation.argv.clone();
         let mut program = Program {
             argv: invocation.argv,

@@ -1,7 +1,7 @@
 //! The order envelope: everything an agent is told for one attempt; `schemas/order.schema.json`.
 //!
-//! An order is data. It holds rendered text only, never a template, and it is stored as an artifact before the
-//! attempt begins.
+//! An order is data. It holds rendered text only, never a template, and it is stored in the attempt's folder before
+//! a program begins.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -129,8 +129,8 @@ fn one_line(text: &str, span: Span) -> Range<usize> {
         at
     };
     let start = floor(span.start);
-    let line_end = text[start..].find(['\n', '\r']).map_or(text.len(), |length| start + length);
-    start..floor(span.end).clamp(start, line_end.max(start))
+    let end = floor(span.end).max(start);
+    start..text[start..end].find(['\n', '\r']).map_or(end, |length| start + length)
 }
 
 /// The whole lines that hold a range.

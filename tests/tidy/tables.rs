@@ -86,7 +86,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("thiserror", &["*"]),
     ("tokio", &["src/journal/", "src/execute/", "src/driver/", "src/service/", "src/cli/"]),
     ("toml_edit", &["src/config/"]),
-    ("tracing", &["src/execute/process/keeper/", "src/driver/", "src/service/"]),
+    ("tracing", &["src/driver/", "src/service/"]),
     ("tracing_subscriber", &["src/cli/log.rs"]),
     ("unicode_width", &["src/cli/clean.rs"]),
 ];

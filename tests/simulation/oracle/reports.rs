@@ -66,11 +66,11 @@ impl Oracle {
             (Purpose::Gate(_), Outcome::Succeeded(_) | Outcome::Failed(_)) => Last::GateError,
             (Purpose::Fix, Outcome::Succeeded(_)) => Last::FixDone,
             (Purpose::Fix, _) => Last::FixFailed,
-            (Purpose::Reconcile, Outcome::Succeeded(_)) => {
+            (Purpose::Reconcile, Outcome::Judged(judged)) if judged.verdict == Verdict::Pass => {
                 seen.gates.fill(None);
                 Last::WorkDone
             }
-            (Purpose::Reconcile, Outcome::Failed(failure)) if failure.evidence.exit == Some(1) => {
+            (Purpose::Reconcile, Outcome::Judged(judged)) if judged.verdict == Verdict::Fail => {
                 seen.excused += 1;
                 Last::RunAgain
             }

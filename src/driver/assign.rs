@@ -57,8 +57,7 @@ impl Assigner {
     /// The assignment of an attempt. A text that cannot be rendered ends the attempt.
     #[must_use]
     pub fn assign(&self, scheduler: &Scheduler, attempt: AttemptId, purpose: Purpose) -> Begun {
-        let (step_ix, step) = scheduler.plan_step(attempt.instance);
-        let _ = step_ix;
+        let (_, step) = scheduler.plan_step(attempt.instance);
         let made = match purpose {
             Purpose::Work => self.work(scheduler, attempt, step),
             Purpose::Gate(place) => self.gate(scheduler, attempt.instance, step, usize::from(place)),

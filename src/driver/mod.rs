@@ -17,6 +17,6 @@ pub use clock::Clock;
 pub use evaluate::{complete_inputs, evaluate, object, render};
 pub use load::{LoadError, Loaded, follow, load};
 pub use local::{DriveError, Finish, Input, LocalDriver, OnApproval, Setup};
-pub use narrate::{RUN_EVENT_VERSION, RunEvent, What, end_word, gate_words, is_good, narrate, opening, purpose_words};
+pub use narrate::{RUN_EVENT_VERSION, RunEvent, What, end_word, gate_words, narrate, opening, purpose_words};
 pub use outcome::{exit_code, parked_exit_code, status_word, waiting_words};
 pub use record::{RecordError, decode, decode_decision, encode};

@@ -9,7 +9,7 @@ use crate::{
     base::{Digest, RunId, Timestamp, Verdict},
     driver::outcome::{exit_code, status_word},
     plan::{PlanGate, Work},
-    scheduler::{AttemptEnd, AttemptId, Cause, InstanceId, Notice, Purpose, Scheduler, Settled, Spent, StepState},
+    scheduler::{AttemptEnd, AttemptId, Cause, InstanceId, Notice, Purpose, Scheduler, Spent, StepState},
 };
 
 /// The version of the event form; `schemas/event.schema.json`.
@@ -285,10 +285,4 @@ pub fn gate_words(gate: &PlanGate) -> String {
         PlanGate::Changed { .. } => "changed".to_owned(),
         PlanGate::Approve { .. } => "approve".to_owned(),
     }
-}
-
-/// Whether a settled state is one that a list shows as good.
-#[must_use]
-pub fn is_good(settled: Settled) -> bool {
-    matches!(settled, Settled::Succeeded | Settled::Skipped)
 }

@@ -284,14 +284,12 @@ impl<'a> Heading<'a> {
 
     /// `loop max=3 until=x` to `loop: { max: 3, until: x }`.
     fn loop_keys(&mut self, span: Span) {
-        let Some(place) = self.entries.iter().position(|entry| entry.key == "loop" && entry.value.is_nothing()) else {
+        if !self.entries.iter().any(|entry| entry.key == "loop" && entry.value.is_nothing()) {
             return;
-        };
+        }
         let (inner, mut rest): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.entries).into_iter().partition(|entry| LOOP_KEYS.contains(&entry.key.as_ref()));
-        let flag = rest.iter_mut().find(|entry| entry.key == "loop");
-        debug_assert!(flag.is_some() && place < usize::MAX, "found above");
-        if let Some(flag) = flag {
+        if let Some(flag) = rest.iter_mut().find(|entry| entry.key == "loop") {
             flag.value = Node::map(inner, span);
         }
         self.entries = rest;

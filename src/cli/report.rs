@@ -149,7 +149,8 @@ impl Report {
             What::Asking { step, attempt: _, shown, subject: _, form } => {
                 self.forget_wait(step);
                 self.waits.push(Wait::Question { step: step.clone(), form: *form });
-                let mut lines = self.line(ASK, "ASK", None, step, "waits for a person");
+                let asked = if self.look.waits { "waits for a person" } else { "a decision is asked for" };
+                let mut lines = self.line(ASK, "ASK", None, step, asked);
                 lines.push_str(&self.shown(shown));
                 if self.look.waits {
                     let fields = if *form { " --set FIELD=VALUE" } else { "" };

@@ -14,7 +14,7 @@ mod source;
 mod suggest;
 mod time;
 
-pub use diagnostic::{Code, Diagnostic, Label, Severity};
+pub use diagnostic::{Code, Diagnostic, Edit, Elsewhere, Fix, Label, Severity};
 pub use digest::{Digest, Hasher};
 pub use ids::{IdError, RunId, StepPath};
 pub use outcome::{Envelope, Evidence, Failure, FailureClass, Judgement, Outcome, Usage, Verdict};

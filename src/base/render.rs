@@ -27,8 +27,17 @@ pub fn render(diagnostic: &Diagnostic, coloured: bool) -> String {
     let path = diagnostic.source.path.display().to_string();
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.0);
     let mut group = place(diagnostic, &path, Group::with_title(title));
+    if !diagnostic.assumed.is_empty() {
+        group = group.element(Level::NOTE.message(format!("read as: {}", diagnostic.assumed)));
+    }
+    for elsewhere in &diagnostic.elsewhere {
+        group = group.element(Level::NOTE.message(format!("{}: {}", elsewhere.tool, elsewhere.effect)));
+    }
     if !diagnostic.help.is_empty() {
         group = group.element(Level::HELP.message(diagnostic.help.as_str()));
+    }
+    if let Some(fix) = &diagnostic.fix {
+        group = group.element(Level::HELP.message(format!("`orch check --fix` can {}", fix.title)));
     }
     let renderer = if coloured { Renderer::styled().hyperlink(false) } else { Renderer::plain() };
     let mut text = renderer.render(&[group]).lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
@@ -60,6 +69,13 @@ pub fn to_json(diagnostic: &Diagnostic) -> Value {
     };
     let labels: Vec<Value> =
         diagnostic.labels.iter().map(|label| json!({ "place": place(label.span), "text": label.text })).collect();
+    let elsewhere: Vec<Value> =
+        diagnostic.elsewhere.iter().map(|one| json!({ "tool": one.tool, "effect": one.effect })).collect();
+    let fix = diagnostic.fix.as_ref().map(|fix| {
+        let edits: Vec<Value> =
+            fix.edits.iter().map(|edit| json!({ "place": place(edit.span), "text": edit.text })).collect();
+        json!({ "title": fix.title, "edits": edits })
+    });
     json!({
         "code": diagnostic.code.0,
         "severity": severity,
@@ -69,6 +85,9 @@ pub fn to_json(diagnostic: &Diagnostic) -> Value {
         "cause": diagnostic.cause,
         "labels": labels,
         "help": diagnostic.help,
+        "assumed": diagnostic.assumed,
+        "elsewhere": elsewhere,
+        "fix": fix,
     })
 }
 

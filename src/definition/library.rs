@@ -7,7 +7,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use crate::{
     base::Diagnostic,
     definition::{
-        agent::{Agent, Command, NamedGate, Origin, Skill},
+        agent::{Agent, Command, NamedGate, Skill},
+        origin::Origin,
         workflow::Workflow,
     },
 };

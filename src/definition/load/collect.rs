@@ -8,7 +8,7 @@ use std::{
 use crate::{
     base::{Diagnostic, Severity, Span, codes::definition as codes},
     definition::{
-        Library, Origin, Scope, WorkflowEntry,
+        Dialect, Library, Origin, Scope, WorkflowEntry,
         load::{
             builtin,
             bytes::{self, Text},
@@ -59,7 +59,7 @@ pub fn load_workflow_file(root: &Path, path: &Path) -> (Vec<WorkflowEntry>, Vec<
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = Folder::Disk { root: root.to_path_buf(), folder: folder.to_path_buf() };
-    let origin = Origin { scope: Scope::Project, path: shown.to_path_buf(), source: text.source, digest: text.digest };
+    let origin = origin(Scope::Project, text);
     let mut faults = Faults::new(&origin.source);
     let entries = workflow_entries(&origin, path, &folder, &mut faults);
     (entries, faults.into_sorted())
@@ -73,6 +73,19 @@ fn workflow_entries(origin: &Origin, path: &Path, folder: &Folder, faults: &mut 
         document::workflows(origin, name, folder, faults)
     };
     found.into_iter().map(|workflow| WorkflowEntry { workflow, origin: origin.clone() }).collect()
+}
+
+fn origin(scope: Scope, text: Text) -> Origin {
+    let dialect = if scope == Scope::Dialect { Dialect::ClaudeCode } else { Dialect::Orch };
+    Origin {
+        scope,
+        dialect,
+        plugin: None,
+        path: text.source.path.clone(),
+        source: text.source,
+        digest: text.digest,
+        frontmatter: Span::default(),
+    }
 }
 
 fn stem(path: &Path) -> &str {
@@ -117,7 +130,7 @@ impl Collector {
 
     /// Reads one file and puts what it defines on its shelf.
     fn definition(&mut self, kind: Kind, scope: Scope, inside: &Path, text: Text, folder: &Folder) {
-        let origin = Origin { scope, path: text.source.path.clone(), source: text.source, digest: text.digest };
+        let origin = origin(scope, text);
         let mut faults = Faults::new(&origin.source);
         match kind {
             Kind::Agents => {

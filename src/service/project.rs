@@ -91,6 +91,11 @@ impl Project {
         })
     }
 
+    /// Forgets the definitions, so that the next look reads them again.
+    pub fn reload(&mut self) {
+        self.library = OnceCell::new();
+    }
+
     /// The declared runtimes by name, ready to be started from anywhere.
     #[must_use]
     pub fn customs(&self) -> Vec<(String, CustomSettings)> {

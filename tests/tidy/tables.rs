@@ -84,7 +84,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("shell_words", &["src/execute/process/", "src/service/", "src/cli/"]),
     ("similar", &["src/service/"]),
     ("strsim", &["src/base/suggest.rs"]),
-    ("tempfile", &["src/guard/", "src/service/"]),
+    ("tempfile", &["src/guard/"]),
     ("thiserror", &["*"]),
     ("tokio", &["src/journal/", "src/execute/", "src/driver/", "src/service/", "src/cli/"]),
     ("toml_edit", &["src/config/"]),

@@ -39,6 +39,8 @@ macro_rules! table {
     };
 }
 
+pub(super) use table;
+
 table! {
     /// The document.
     WORKFLOW "workflow" "a workflow" ["steps"] {

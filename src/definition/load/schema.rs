@@ -1,18 +1,91 @@
-//! The JSON Schema of workflow files, made from the key tables: for editors (`yaml-language-server`) and `orch schema`.
+//! The JSON Schemas of definition files, made from the key tables: for editors (`yaml-language-server`) and `orch schema`.
 
 use serde_json::{Map, Value, json};
 
-use crate::definition::load::keys::{DIALECT, TABLES, Table, WORKFLOW};
+use crate::definition::load::{
+    keys::{DIALECT, NAMED_GATE, TABLES, Table, WORKFLOW},
+    markdown_keys::{AGENT, COMMAND, FORMS, SKILL},
+};
+
+const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
+
+/// The schemas of all kinds of definition files: name and schema.
+#[must_use]
+pub fn definition_schemas() -> Vec<(&'static str, Value)> {
+    let about = "The frontmatter of";
+    vec![
+        (
+            "agent",
+            frontmatter(&AGENT, &format!("{about} an agent: agents/NAME.md. The text below it is the system prompt.")),
+        ),
+        (
+            "command",
+            frontmatter(
+                &COMMAND,
+                &format!("{about} a slash command: commands/NAME.md. The text below it is the prompt."),
+            ),
+        ),
+        ("gate", gate_schema()),
+        (
+            "skill",
+            frontmatter(
+                &SKILL,
+                &format!("{about} a skill: skills/NAME/SKILL.md. The text below it is what is loaded."),
+            ),
+        ),
+        ("workflow", workflow_schema()),
+    ]
+}
 
 /// The draft-07 schema of a workflow file in YAML, in either dialect.
-#[must_use]
-pub fn workflow_schema() -> Value {
+fn workflow_schema() -> Value {
+    let mut definitions = language();
+    definitions.insert("workflow".to_owned(), object(&WORKFLOW));
+    definitions.insert("dialect".to_owned(), object(&DIALECT));
+    json!({
+        "$schema": DRAFT,
+        "title": "orch workflow",
+        "description": "A workflow of orch, or a file of workflows in the second dialect.",
+        "if": { "required": ["workflows"] },
+        "then": { "$ref": "#/definitions/dialect" },
+        "else": { "$ref": "#/definitions/workflow" },
+        "definitions": definitions,
+    })
+}
+
+/// The draft-07 schema of a named gate's file.
+fn gate_schema() -> Value {
+    let mut schema = object(&NAMED_GATE);
+    schema["$schema"] = json!(DRAFT);
+    schema["title"] = json!("orch gate");
+    schema["description"] = json!("A gate of the library: gates/NAME.yaml. Steps use it by its name.");
+    let used = ["gate", "gates", "changed", "judge", "name", "texts", "duration", "command", "output"];
+    let definitions = language().into_iter().filter(|(name, _)| used.contains(&name.as_str()));
+    schema["definitions"] = Value::Object(definitions.collect());
+    schema
+}
+
+/// The draft-07 schema of a frontmatter. Keys of other tools may stand beside ours.
+fn frontmatter(table: &Table, description: &str) -> Value {
+    let mut schema = object(table);
+    schema["$schema"] = json!(DRAFT);
+    schema["title"] = json!(format!("orch {}", table.name));
+    schema["description"] = json!(description);
+    schema["additionalProperties"] = json!(true);
+    let forms = FORMS.iter().map(|(name, text)| {
+        let form: Value = serde_json::from_str(text).expect("a test parses every form of the tables");
+        ((*name).to_owned(), form)
+    });
+    schema["definitions"] = Value::Object(forms.collect());
+    schema
+}
+
+/// The definitions that all parts of the workflow language share.
+fn language() -> Map<String, Value> {
     let mut definitions = Map::new();
     for table in TABLES {
         definitions.insert(table.name.to_owned(), object(table));
     }
-    definitions.insert("workflow".to_owned(), object(&WORKFLOW));
-    definitions.insert("dialect".to_owned(), object(&DIALECT));
     for (name, schema) in [
         ("id", json!({ "type": "string", "pattern": "^[a-z][a-z0-9_]{0,62}$" })),
         ("name", json!({ "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,62}$" })),
@@ -42,15 +115,7 @@ pub fn workflow_schema() -> Value {
     ] {
         definitions.insert(name.to_owned(), schema);
     }
-    json!({
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "orch workflow",
-        "description": "A workflow of orch, or a file of workflows in the second dialect.",
-        "if": { "required": ["workflows"] },
-        "then": { "$ref": "#/definitions/dialect" },
-        "else": { "$ref": "#/definitions/workflow" },
-        "definitions": definitions,
-    })
+    definitions
 }
 
 fn object(table: &Table) -> Value {
@@ -81,15 +146,26 @@ mod tests {
     use crate::definition::load::unsupported::ALL;
 
     #[test]
-    fn the_file_is_what_the_tables_say() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/workflow.schema.json");
-        let made = format!("{}\n", serde_json::to_string_pretty(&workflow_schema()).unwrap());
-        if std::env::var_os("UPDATE_FIXTURES").is_some() {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, &made).unwrap();
+    fn the_files_are_what_the_tables_say() {
+        for (name, schema) in definition_schemas() {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/{name}.schema.json"));
+            let made = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+            if std::env::var_os("UPDATE_FIXTURES").is_some() {
+                std::fs::write(&path, &made).unwrap();
+            }
+            let written = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(written == made, "schemas/{name}.schema.json is old: run with UPDATE_FIXTURES=1");
         }
-        let written = std::fs::read_to_string(&path).unwrap();
-        assert!(written == made, "schemas/workflow.schema.json is old: run with UPDATE_FIXTURES=1");
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        for (name, schema) in definition_schemas() {
+            let text = schema.to_string();
+            for target in text.split("\"#/definitions/").skip(1).filter_map(|rest| rest.split('"').next()) {
+                assert!(schema["definitions"].get(target).is_some(), "{name}: {target}");
+            }
+        }
     }
 
     #[test]

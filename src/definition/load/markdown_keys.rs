@@ -42,7 +42,7 @@ table! {
         "argument-hint" r#"{"type":"string"}"# "What to type after it";
         "arguments" r##"{"$ref":"#/definitions/words"}"## "Names for the words after it";
         "argument-base" r#"{"enum":[0,1]}"# "The number of the first word: $0 or $1";
-        "workflow" r#"{"type":"string","pattern":"^[A-Za-z][A-Za-z0-9_-]{0,62}$"}"# "The workflow that it runs";
+        "workflow" r#"{"type":["string","boolean"],"pattern":"^[A-Za-z][A-Za-z0-9_-]{0,62}$"}"# "The workflow that it runs";
         "steps" r#"{"type":"array","minItems":1}"# "Its own steps, as in a workflow";
         "agent" r#"{"type":"string","minLength":1}"# "The agent that does it";
         "model" r##"{"$ref":"#/definitions/model"}"## "A model or a tier";

@@ -59,10 +59,24 @@ fn gate_schema() -> Value {
     schema["$schema"] = json!(DRAFT);
     schema["title"] = json!("orch gate");
     schema["description"] = json!("A gate of the library: gates/NAME.yaml. Steps use it by its name.");
-    let used = ["gate", "gates", "changed", "judge", "name", "texts", "duration", "command", "output"];
-    let definitions = language().into_iter().filter(|(name, _)| used.contains(&name.as_str()));
-    schema["definitions"] = Value::Object(definitions.collect());
+    schema["definitions"] = Value::Object(reachable(&schema, language()));
     schema
+}
+
+/// Those of the definitions that a schema leads to.
+fn reachable(schema: &Value, mut definitions: Map<String, Value>) -> Map<String, Value> {
+    let mut found = Map::new();
+    let mut texts = vec![schema.to_string()];
+    while let Some(text) = texts.pop() {
+        for name in text.split("\"#/definitions/").skip(1).filter_map(|rest| rest.split('"').next()) {
+            if let Some(definition) = definitions.remove(name) {
+                texts.push(definition.to_string());
+                found.insert(name.to_owned(), definition);
+            }
+        }
+    }
+    found.sort_keys();
+    found
 }
 
 /// The draft-07 schema of a frontmatter. Keys of other tools may stand beside ours.
@@ -73,7 +87,8 @@ fn frontmatter(table: &Table, description: &str) -> Value {
     schema["description"] = json!(description);
     schema["additionalProperties"] = json!(true);
     let forms = FORMS.iter().map(|(name, text)| {
-        let form: Value = serde_json::from_str(text).expect("a test parses every form of the tables");
+        let mut form: Value = serde_json::from_str(text).expect("a test parses every form of the tables");
+        texts_as_written(&mut form);
         ((*name).to_owned(), form)
     });
     schema["definitions"] = Value::Object(forms.collect());
@@ -88,13 +103,17 @@ fn language() -> Map<String, Value> {
     }
     for (name, schema) in [
         ("id", json!({ "type": "string", "pattern": "^[a-z][a-z0-9_]{0,62}$" })),
-        ("name", json!({ "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,62}$" })),
+        ("name", json!({ "type": ["string", "boolean"], "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,62}$" })),
         ("duration", json!({ "type": "string", "pattern": "^ *([0-9]+(ms|s|m|min|h|d) *)+$" })),
         (
             "count",
             json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?[kM]?$" }] }),
         ),
-        ("texts", json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })),
+        (
+            "texts",
+            json!({ "anyOf": [{ "$ref": "#/definitions/text" }, { "type": "array", "items": { "$ref": "#/definitions/text" } }] }),
+        ),
+        ("text", json!({ "type": ["string", "number", "boolean"], "minLength": 1 })),
         (
             "ids",
             json!({ "anyOf": [{ "$ref": "#/definitions/id" }, { "type": "array", "items": { "$ref": "#/definitions/id" } }] }),
@@ -108,20 +127,75 @@ fn language() -> Map<String, Value> {
         ("tasks", json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/definitions/task" } })),
         (
             "gates",
-            json!({ "type": "array", "minItems": 1, "items": { "anyOf": [{ "type": "string" }, { "$ref": "#/definitions/gate" }] } }),
+            json!({ "type": "array", "minItems": 1, "items": { "anyOf": [{ "$ref": "#/definitions/name" }, { "$ref": "#/definitions/gate" }] } }),
         ),
-        ("short_type", json!({ "type": ["string", "array", "object"] })),
-        ("output", json!({ "type": ["string", "object"] })),
+        (
+            "some_texts",
+            json!({ "anyOf": [{ "$ref": "#/definitions/text" }, { "type": "array", "minItems": 1, "items": { "$ref": "#/definitions/text" } }] }),
+        ),
+        ("type_text", type_text()),
+        ("short_type", short_type()),
+        ("fields", fields(json!({ "pattern": FIELD }))),
+        (
+            "output",
+            json!({ "anyOf": [
+                { "type": "string", "pattern": "[./]" },
+                { "type": "object", "required": ["$schema"] },
+                { "allOf": [fields(json!({ "pattern": FIELD, "not": { "pattern": "^result\\??$" } }))] },
+            ] }),
+        ),
     ] {
         definitions.insert(name.to_owned(), schema);
     }
     definitions
 }
 
+/// A field of the short schema; `?` behind it makes it optional.
+const FIELD: &str = "^[a-z][a-z0-9_]{0,62}\\??$";
+
+fn fields(names: Value) -> Value {
+    json!({
+        "type": "object",
+        "propertyNames": names,
+        "additionalProperties": { "$ref": "#/definitions/short_type" },
+    })
+}
+
+/// A type of the short schema in one text.
+fn type_text() -> Value {
+    let word = r"\[*(string|integer|number|boolean|any)\]*";
+    json!({ "type": "string", "pattern": format!(r"^ *{word} *(\| *{word} *)*$") })
+}
+
+/// A type of the short schema.
+fn short_type() -> Value {
+    json!({ "anyOf": [
+        { "$ref": "#/definitions/type_text" },
+        { "type": "array", "minItems": 1, "maxItems": 1, "items": { "$ref": "#/definitions/short_type" } },
+        { "$ref": "#/definitions/fields" },
+    ] })
+}
+
+/// Where a text is wanted, numbers and booleans count as what is written, but an empty text is none.
+fn texts_as_written(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if map.get("type").is_some_and(|kind| kind == "string") && !map.contains_key("pattern") {
+                map.insert("type".to_owned(), json!(["string", "number", "boolean"]));
+                map.insert("minLength".to_owned(), json!(1));
+            }
+            map.values_mut().for_each(texts_as_written);
+        }
+        Value::Array(items) => items.iter_mut().for_each(texts_as_written),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 fn object(table: &Table) -> Value {
     let mut properties = Map::new();
     for key in table.keys {
         let mut schema: Value = serde_json::from_str(key.schema).expect("a test parses every schema of the tables");
+        texts_as_written(&mut schema);
         // Beside a `$ref`, draft-07 reads nothing else.
         let reference = schema.as_object_mut().and_then(|object| object.remove("$ref"));
         if let Some(reference) = reference {

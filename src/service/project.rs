@@ -12,7 +12,7 @@ use crate::{
     config::{self, Environment, Flags, Settings},
     definition::{
         Library,
-        load::{self, project_root},
+        load::{Loader, project_root},
     },
     runtime::CustomSettings,
     service::{fault::Fault, filling, refusal::Refusal, runs::RunSettings},
@@ -85,7 +85,7 @@ impl Project {
     #[must_use]
     pub fn library(&self) -> &Library {
         self.library.get_or_init(|| {
-            let mut library = load::load(&self.root, self.environment.user_folder().as_deref());
+            let mut library = self.loader().load();
             filling::fill_library(&self.settings, &mut library);
             library
         })
@@ -94,6 +94,12 @@ impl Project {
     /// Forgets the definitions, so that the next look reads them again.
     pub fn reload(&mut self) {
         self.library = OnceCell::new();
+    }
+
+    /// A loader of this project's definitions, for those who read them more than once.
+    #[must_use]
+    pub fn loader(&self) -> Loader {
+        Loader::new(&self.root).user(self.environment.user_folders()).threads(self.environment.cores())
     }
 
     /// The declared runtimes by name, ready to be started from anywhere.

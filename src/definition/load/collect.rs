@@ -10,13 +10,14 @@ use crate::{
     definition::{
         Dialect, Library, Origin, Scope, WorkflowEntry,
         load::{
-            builtin,
+            agent, builtin,
             bytes::{self, Text},
+            command,
             discover::{DIALECTS, Kind, walk},
             document,
             faults::Faults,
             files::Folder,
-            markdown,
+            markdown, skill,
         },
         normal_name,
     },
@@ -108,7 +109,9 @@ impl Collector {
             let top = base.join(kind.folder());
             for path in walk(&top, *kind, &shown, &mut self.library.diagnostics) {
                 let inside = path.strip_prefix(&top).unwrap_or(&path).to_path_buf();
-                match bytes::read(&path, &shown(&path)) {
+                let lenient = matches!(kind, Kind::Agents | Kind::Skills | Kind::Commands);
+                let read = if lenient { bytes::read_lenient } else { bytes::read };
+                match read(&path, &shown(&path)) {
                     Ok(text) => {
                         let folder = path.parent().unwrap_or(&top).to_path_buf();
                         let folder = Folder::Disk { root: root.to_path_buf(), folder };
@@ -129,18 +132,20 @@ impl Collector {
     }
 
     /// Reads one file and puts what it defines on its shelf.
-    fn definition(&mut self, kind: Kind, scope: Scope, inside: &Path, text: Text, folder: &Folder) {
+    fn definition(&mut self, kind: Kind, scope: Scope, inside: &Path, mut text: Text, folder: &Folder) {
+        let notes = std::mem::take(&mut text.notes);
         let origin = origin(scope, text);
         let mut faults = Faults::new(&origin.source);
+        notes.into_iter().for_each(|note| faults.add(note));
         match kind {
             Kind::Agents => {
-                if let Some(agent) = markdown::agent(&origin, folder, &mut faults) {
+                if let Some(agent) = agent::agent(&origin, folder, &mut faults) {
                     self.claim(&origin, "agent", &agent.name, &mut faults);
                     self.library.agents.push(&agent.name.clone(), agent);
                 }
             }
             Kind::Skills => {
-                if let Some(skill) = markdown::skill(&origin, folder, &mut faults) {
+                if let Some(skill) = skill::skill(&origin, folder, &mut faults) {
                     self.claim(&origin, "skill", &skill.name, &mut faults);
                     self.library.skills.push(&skill.name.clone(), skill);
                 }
@@ -148,7 +153,7 @@ impl Collector {
             Kind::Commands => {
                 let name = inside.with_extension("");
                 let name: Vec<&str> = name.iter().filter_map(|part| part.to_str()).collect();
-                if let Some(command) = markdown::command(&origin, &name.join(":"), folder, &mut faults) {
+                if let Some(command) = command::command(&origin, &name.join(":"), folder, &mut faults) {
                     self.claim(&origin, "command", &command.name, &mut faults);
                     self.library.commands.push(&command.name.clone(), command);
                 }

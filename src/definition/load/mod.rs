@@ -6,9 +6,14 @@
 //!
 //! Knows nothing of plans and runs: whether a name that is used exists is the compiler's business.
 
+mod agent;
+mod block;
 mod builtin;
 mod bytes;
+mod closer;
 mod collect;
+mod command;
+mod describe;
 mod dialect;
 mod discover;
 mod document;
@@ -17,23 +22,36 @@ mod files;
 mod frontmatter;
 mod gate;
 mod keys;
+mod known;
 mod later;
 mod literate;
 mod markdown;
 mod names;
 mod node;
+mod opener;
+mod parts;
+mod patch;
+mod quote;
 mod reader;
+mod repair;
+mod salvage;
 mod schema;
 mod shape;
 mod short_schema;
+mod single;
+mod skill;
 mod step;
 mod step_kind;
+mod tools;
 mod unsupported;
+mod values;
 mod workflow;
 mod yaml;
 mod yaml_fault;
+mod yaml_lenient;
 
 pub use builtin::shipped_recordings;
 pub use collect::{load, load_workflow_file, value_of};
 pub use discover::project_root;
 pub use schema::workflow_schema;
+pub use single::{Definition, FileKind, read_definition};

@@ -8,6 +8,7 @@ mod library;
 pub mod load;
 mod meta;
 mod origin;
+mod rule;
 mod tools;
 pub mod workflow;
 
@@ -16,4 +17,5 @@ pub use arguments::{Arguments, Base, Style};
 pub use library::{Library, Shelf, WorkflowEntry, normal_name};
 pub use meta::{Extra, Meta};
 pub use origin::{Dialect, Origin, Scope};
+pub use rule::{Manifest, ManifestKind, Rule, RuleKind};
 pub use tools::{ToolMode, ToolPolicy, ToolRule, ToolStatus};

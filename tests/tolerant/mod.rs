@@ -122,3 +122,13 @@ pub fn check_fixes(kind: FileKind, dialect: Dialect, path: &Path, bytes: &[u8], 
 fn head(text: &str) -> String {
     text.chars().take(400).collect()
 }
+
+/// The keys that nobody used.
+pub fn extra(definition: &Definition) -> &[orch::definition::Extra] {
+    match definition {
+        Definition::Agent(agent) => &agent.meta.extra,
+        Definition::Skill(skill) => &skill.meta.extra,
+        Definition::Command(command) => &command.meta.extra,
+        Definition::Document => &[],
+    }
+}

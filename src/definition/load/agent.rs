@@ -5,10 +5,11 @@ use crate::{
     definition::{
         Agent, Origin,
         load::{
-            describe::{aliases, body, identifier, is_document, no_frontmatter, path_name},
+            describe::{body, identifier, is_document, no_frontmatter, path_name},
             faults::Faults,
             files::Folder,
             names::is_name,
+            node::Kind,
             parts::{Parts, What, parts},
             values::Values,
         },
@@ -40,8 +41,7 @@ pub(super) fn agent_from(origin: &Origin, parts: &Parts<'_>, _folder: &Folder, f
     let constraints = values.sentences("constraints");
     let capabilities = values.list_with_commas("capabilities");
     let context_budget = values.count("context_budget");
-    let aliases = aliases(origin, &name, What::Agent);
-    let meta = values.meta(display_name, aliases, described.when_to_use);
+    let meta = values.meta(display_name, described.when_to_use);
     Agent {
         name,
         description: described.description,
@@ -61,10 +61,14 @@ pub(super) fn agent_from(origin: &Origin, parts: &Parts<'_>, _folder: &Folder, f
 /// The model: an alias, an id, `provider/id`; of a list the first one. `inherit` is none.
 pub(super) fn model(values: &mut Values<'_, '_, '_>) -> Option<String> {
     let entry = values.entry("model")?;
-    let model = match entry.value.as_list() {
-        Some(items) => items.first().and_then(|item| item.as_text()).map(str::to_owned),
-        None => values.text_of(entry),
+    let model = match entry.value.kind() {
+        Kind::List(items) => items.first().and_then(|item| item.as_text()).map(str::to_owned),
+        Kind::Scalar { text, .. } => Some(text.trim().to_owned()),
+        Kind::Map(_) | Kind::Shared(_) | Kind::Broken => None,
     };
+    if model.is_none() {
+        values.ignored(entry, "the name of a model");
+    }
     model.filter(|model| !model.eq_ignore_ascii_case("inherit") && !model.is_empty())
 }
 

@@ -9,10 +9,12 @@ use crate::{
     definition::load::{
         closer::{Close, How},
         faults::Faults,
+        known,
         node::Entry,
         opener::{self, Oddity, Open, lines},
         parts::{Parts, What},
         patch::difference,
+        quote,
         repair::Repaired,
     },
 };
@@ -86,6 +88,22 @@ impl Block {
                 .help("write other characters here");
             faults.add(fault);
         }
+    }
+
+    /// Reports a block of TOML, with the same keys in YAML.
+    pub fn report_toml(&self, keys: &[Entry<'_>], faults: &mut Faults) {
+        let mut written = "---\n".to_owned();
+        for entry in keys {
+            let key = if known::is_word(&entry.key) { entry.key.to_string() } else { quote::single(&entry.key) };
+            let value = match entry.value.as_text().filter(|_| entry.value.as_word().is_none()) {
+                Some(text) => quote::plain(text),
+                None => entry.value.to_json().to_string(),
+            };
+            written.push_str(&format!("{key}: {value}\n"));
+        }
+        written.push_str("---");
+        let fault = self.opener().fix("write it as YAML", Span::new(0..self.close.line.end), written);
+        faults.add(fault);
     }
 
     fn opener(&self) -> Diagnostic {

@@ -111,7 +111,7 @@ pub(super) fn command_from(
         }
     };
     let display_name = values.parts.get("name").and_then(|entry| entry.value.as_text()).unwrap_or(name).to_owned();
-    let mut meta = values.meta(display_name, Vec::new(), described.when_to_use);
+    let mut meta = values.meta(display_name, described.when_to_use);
     // Other tools run such a file as a command; hardly anybody wants it in a list.
     meta.hidden |= !parts.has_frontmatter && is_document(&origin.path);
     let command = Command {

@@ -37,7 +37,7 @@ pub(super) fn path_name(path: &Path, what: What) -> String {
             let stem = stem.strip_suffix(".agent").or_else(|| stem.strip_suffix(".chatmode")).unwrap_or(stem);
             if stem.is_empty() { "agent".to_owned() } else { stem.to_owned() }
         }
-        What::Skill | What::Command => stem.to_owned(),
+        What::Skill | What::Command | What::Rule => stem.to_owned(),
     }
 }
 
@@ -101,7 +101,7 @@ impl Values<'_, '_, '_> {
             .help(format!("write `name: {shown}`"));
         fault = match self.what {
             What::Agent => fault.elsewhere("Claude Code", "does not load the agent, and does not say so").warning(),
-            What::Skill | What::Command => self.what.strict_tools(fault).info(),
+            What::Skill | What::Command | What::Rule => self.what.strict_tools(fault).info(),
         };
         if self.parts.exact && self.parts.has_frontmatter {
             let at = self.parts.frontmatter.start;
@@ -236,17 +236,17 @@ impl Values<'_, '_, '_> {
         .help("write `description: …`: when to use it, in a sentence");
         let fault = match self.what {
             What::Agent => fault.elsewhere("Claude Code", "does not load the agent, and does not say so").warning(),
-            What::Skill | What::Command => self.what.strict_tools(fault).info(),
+            What::Skill | What::Command | What::Rule => self.what.strict_tools(fault).info(),
         };
         self.faults.add(fault);
     }
 
-    /// What all kinds have: the shown name, other names, visibility, and the keys that nobody took. Call it last.
-    pub fn meta(&mut self, display_name: String, aliases: Vec<String>, when_to_use: Option<String>) -> Meta {
+    /// What all kinds have: the shown name, visibility, and the keys that nobody took. Call it last.
+    pub fn meta(&mut self, display_name: String, when_to_use: Option<String>) -> Meta {
         let hidden = self.boolean("hidden").unwrap_or(false) | (self.boolean("user-invocable") == Some(false));
         let model_invocable = self.boolean("disable-model-invocation") != Some(true);
         let extra = self.parts.extra(self.faults);
-        Meta { display_name, aliases, when_to_use, hidden, model_invocable, extra }
+        Meta { display_name, aliases: Vec::new(), when_to_use, hidden, model_invocable, extra }
     }
 }
 
@@ -254,22 +254,6 @@ impl What {
     fn strict_newline(self, fault: Diagnostic) -> Diagnostic {
         if self == Self::Skill { fault.elsewhere("Codex", "shows the two characters") } else { fault }
     }
-}
-
-/// Other names that find a definition: what its path says, and both with the plugin in front.
-pub(super) fn aliases(origin: &Origin, name: &str, what: What) -> Vec<String> {
-    let from_path = path_name(&origin.path, what);
-    let mut aliases = Vec::new();
-    if normal_name(&from_path) != normal_name(name) {
-        aliases.push(from_path.clone());
-    }
-    if let Some(plugin) = &origin.plugin {
-        aliases.push(format!("{plugin}:{name}"));
-        if normal_name(&from_path) != normal_name(name) {
-            aliases.push(format!("{plugin}:{from_path}"));
-        }
-    }
-    aliases
 }
 
 /// Reports a file without frontmatter.
@@ -292,7 +276,7 @@ pub(super) fn no_frontmatter(values: &mut Values<'_, '_, '_>, origin: &Origin) {
     let fault = match what {
         What::Agent => fault.elsewhere("Claude Code", "does not load the agent, and does not say so").warning(),
         What::Skill => what.strict_tools(fault).warning(),
-        What::Command => fault.info(),
+        What::Command | What::Rule => fault.info(),
     };
     values.faults.add(fault);
 }

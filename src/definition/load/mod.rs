@@ -1,5 +1,8 @@
 //! The only reader of definition files.
 //!
+//! Which files there are is in `places` (the table), `sources`, `discover` and `plugins`; `loader` reads them with some
+//! threads and keeps what has not changed; `read` is one file, `collect` puts it on its shelf.
+//!
 //! One pipeline for every file: bytes (`bytes`), opener and closer of the frontmatter (`frontmatter`, `literate`),
 //! YAML (`yaml`), shape (`shape`, `keys`), types (`reader` and the modules of each part), name (`names`). All faults of
 //! a file are collected (`faults`); a file with an error gives no definition. No key is ever accepted and ignored.
@@ -21,27 +24,37 @@ mod faults;
 mod files;
 mod frontmatter;
 mod gate;
+mod json;
 mod keys;
 mod known;
 mod later;
 mod literate;
+mod loader;
 mod markdown;
+mod markdown_keys;
 mod names;
 mod node;
 mod opener;
 mod parts;
 mod patch;
+mod places;
+mod plugins;
 mod quote;
+mod read;
 mod reader;
 mod repair;
+mod rules;
 mod salvage;
 mod schema;
 mod shape;
 mod short_schema;
 mod single;
 mod skill;
+mod sources;
+mod stamp;
 mod step;
 mod step_kind;
+mod toml;
 mod tools;
 mod unsupported;
 mod values;
@@ -51,7 +64,10 @@ mod yaml_fault;
 mod yaml_lenient;
 
 pub use builtin::shipped_recordings;
-pub use collect::{load, load_workflow_file, value_of};
+pub use collect::value_of;
 pub use discover::project_root;
-pub use schema::workflow_schema;
+pub use loader::{Loader, load};
+pub use read::load_workflow_file;
+pub use schema::definition_schemas;
 pub use single::{Definition, FileKind, read_definition};
+pub use sources::UserFolders;

@@ -115,7 +115,8 @@ fn odd(text: &str) -> Option<Open> {
         let dashes = after.bytes().all(|byte| byte == b'-');
         let lang = matches!(after.trim().to_ascii_lowercase().as_str(), "yaml" | "yml" | "json");
         let oddity = if dashes { Oddity::Dashes } else { Oddity::Word };
-        return ((dashes || lang) && (known::key_of(second.text.trim()).is_some() || second.text.trim() == "{"))
+        let next = std::iter::once(second).chain(rest).find(|line| !line.text.trim_start().starts_with('#'))?;
+        return ((dashes || lang) && (known::key_of(next.text.trim()).is_some() || next.text.trim() == "{"))
             .then(|| open(line, indent, oddity));
     }
     if is_fence(word) && second.text.trim() == "---" {

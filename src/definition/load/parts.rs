@@ -18,7 +18,7 @@ use crate::{
             opener::{self, Oddity, Open, lines},
             patch::Patch,
             repair::repair,
-            yaml,
+            toml, yaml,
         },
     },
 };
@@ -29,6 +29,8 @@ pub(super) enum What {
     Agent,
     Skill,
     Command,
+    /// A rule or an output style.
+    Rule,
 }
 
 impl What {
@@ -38,6 +40,7 @@ impl What {
             Self::Agent => "an agent",
             Self::Skill => "a skill",
             Self::Command => "a command",
+            Self::Rule => "a rule",
         }
     }
 
@@ -45,8 +48,8 @@ impl What {
     pub fn claude(self, found: bool) -> &'static str {
         match (self, found) {
             (Self::Agent, _) => "does not load the agent, and does not say so",
-            (Self::Skill | Self::Command, true) => "loads it without any of its keys",
-            (Self::Skill | Self::Command, false) => "takes the keys for a part of the text",
+            (Self::Skill | Self::Command | Self::Rule, true) => "loads it without any of its keys",
+            (Self::Skill | Self::Command | Self::Rule, false) => "takes the keys for a part of the text",
         }
     }
 
@@ -217,7 +220,7 @@ pub(super) fn parts<'a>(source: &'a Source, what: What, faults: &mut Faults) -> 
     let shared = Arc::clone(faults.source());
     let close = closer::find(text, &open);
     if open.oddity == Oddity::Toml {
-        return Parts::none(source);
+        return toml_parts(source, what, open, close, faults);
     }
     if let (Some(close), 0) = (&close, open.indent)
         && let Ok((keys, found)) = keys_of(&text[open.keys..close.line.start], open.keys, &shared)
@@ -231,6 +234,17 @@ pub(super) fn parts<'a>(source: &'a Source, what: What, faults: &mut Faults) -> 
         return block.parts(source, keys, mended);
     }
     odd(source, what, open, close, faults)
+}
+
+/// A block of TOML between two lines `+++`.
+fn toml_parts<'a>(source: &'a Source, what: What, open: Open, close: Option<Close>, faults: &mut Faults) -> Parts<'a> {
+    let keys = close.and_then(|close| Some((toml::keys(&source.text[open.keys..close.line.start], open.keys)?, close)));
+    let Some((keys, close)) = keys else { return Parts::none(source) };
+    let block = Block { what, source: Arc::clone(faults.source()), open, close };
+    block.report_toml(&keys, faults);
+    let mut parts = block.parts(source, keys, true);
+    parts.exact = false;
+    parts
 }
 
 /// A block that is not plain YAML between two lines.

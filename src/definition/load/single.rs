@@ -58,7 +58,7 @@ pub fn read_definition(
     notes.into_iter().for_each(|note| faults.add(note));
     let root = PathBuf::from(".");
     let folder = origin.path.parent().map_or_else(|| root.clone(), |folder| root.join(folder));
-    let folder = Folder::Disk { root, folder };
+    let folder = Folder::disk(&root, &folder);
     let name = origin.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("command").to_owned();
     let found = match kind {
         FileKind::Agent => agent(&origin, &folder, &mut faults).map(|agent| Definition::Agent(Box::new(agent))),

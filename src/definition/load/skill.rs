@@ -5,7 +5,7 @@ use crate::{
     definition::{
         Origin, Skill,
         load::{
-            describe::{aliases, body, identifier, no_frontmatter, path_name},
+            describe::{body, identifier, no_frontmatter, path_name},
             faults::Faults,
             files::Folder,
             parts::{Parts, What, parts},
@@ -33,8 +33,7 @@ pub(super) fn skill_from(origin: &Origin, parts: &Parts<'_>, _folder: &Folder, f
     let mut globs = values.list("paths");
     globs.extend(values.list("globs"));
     let allowed_tools = values.allowed_tools(origin.dialect);
-    let aliases = aliases(origin, &name, What::Skill);
-    let meta = values.meta(display_name, aliases, described.when_to_use);
+    let meta = values.meta(display_name, described.when_to_use);
     Skill {
         name,
         description: described.description,

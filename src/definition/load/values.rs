@@ -121,9 +121,9 @@ impl<'p, 'a> Values<'_, 'p, 'a> {
         match entry.value.kind() {
             Kind::Scalar { text, .. } => words(text, spaces),
             Kind::List(items) => items.iter().map(item_text).filter(|text| !text.is_empty()).collect(),
-            Kind::Map(entries) => {
-                self.coerced(entry, "", "a mapping", "a list");
-                entries.iter().map(|entry| entry.key.to_string()).collect()
+            Kind::Map(_) => {
+                self.ignored(entry, "a list");
+                Vec::new()
             }
             Kind::Shared(_) | Kind::Broken => Vec::new(),
         }

@@ -255,3 +255,19 @@ pub(super) fn sort(diagnostics: &mut [Diagnostic]) {
         one.source.path.as_os_str().cmp(other.source.path.as_os_str()).then_with(|| key(one).cmp(&key(other)))
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_written_just_now_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("agents")).unwrap();
+        std::fs::write(folder.path().join("agents/a.md"), "---\nname: a\ndescription: d\n---\nBody\n").unwrap();
+        let mut loader = Loader::new(folder.path());
+        loader.load();
+        let kept: Vec<&Kept> = loader.kept.values().collect();
+        assert!(!kept.is_empty() && kept.iter().all(|kept| !kept.is_same(&kept.stamp)));
+    }
+}

@@ -348,11 +348,11 @@ fn all(library: &Library) -> String {
 #[test]
 fn the_number_of_threads_changes_nothing() {
     let project = Project::new(&[]);
-    for number in 0..2_000 {
+    for number in 0..600 {
         let name = number % 90;
         project.write(
             &format!(".claude/agents/{}/a{number}.md", number % 7),
-            &agent(&format!("a{name}"), "d: broken\n x"),
+            &agent(&format!("a{name}"), &format!("number {number}")),
         );
     }
     let one = Loader::new(&project.path()).load();

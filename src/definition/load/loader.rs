@@ -44,6 +44,8 @@ pub struct Loader {
     shipped: Vec<Arc<Parsed>>,
     folders: Vec<PathBuf>,
     read: usize,
+    /// Texts that stand in the place of files: what an editor shows and has not saved.
+    overlays: HashMap<PathBuf, Arc<str>>,
 }
 
 /// A file that was read.
@@ -71,6 +73,15 @@ impl Loader {
             shipped: Vec::new(),
             folders: Vec::new(),
             read: 0,
+            overlays: HashMap::new(),
+        }
+    }
+
+    /// Puts a text in the place of what a file holds, or takes it away again. The file must be there to be found.
+    pub fn overlay(&mut self, path: PathBuf, text: Option<Arc<str>>) {
+        match text {
+            Some(text) => drop(self.overlays.insert(path, text)),
+            None => drop(self.overlays.remove(&path)),
         }
     }
 
@@ -169,6 +180,13 @@ impl Loader {
 
     /// One file: what was kept, or what it says now.
     fn file(&self, found: &Found, now: SystemTime) -> (Arc<Parsed>, New) {
+        if let Some(text) = self.overlays.get(&found.path) {
+            let parsed = match read::instead(found, text) {
+                Ok(text) => read::found(found, text),
+                Err(fault) => Parsed { diagnostics: vec![*fault], ..Parsed::default() },
+            };
+            return (Arc::new(parsed), New::Unreadable);
+        }
         let card = (found.home.place, found.home.scope, &found.plugin, found.odd);
         let kept = self.kept.get(&found.path).filter(|kept| {
             let (place, scope, plugin, odd) = &kept.card;
@@ -209,7 +227,7 @@ enum New {
     Same,
     /// It was read.
     Read(Box<Kept>),
-    /// It cannot be read.
+    /// It cannot be read, or is not to be kept.
     Unreadable,
 }
 

@@ -61,6 +61,11 @@ pub(super) fn text(found: &Found) -> Result<Text, Box<Diagnostic>> {
     bytes::read(&found.path, found.home.shown(&found.path))
 }
 
+/// A text that stands in the place of a file's.
+pub(super) fn instead(found: &Found, text: &str) -> Result<Text, Box<Diagnostic>> {
+    bytes::decode(text.as_bytes().to_vec(), found.home.shown(&found.path))
+}
+
 /// Reads a file that was found, and whose text is known.
 pub(super) fn found(found: &Found, text: Text) -> Parsed {
     let home = &found.home;

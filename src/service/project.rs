@@ -109,7 +109,7 @@ impl Project {
     /// The folders that definitions were found in, to be watched.
     #[must_use]
     pub fn definition_folders(&self) -> Vec<PathBuf> {
-        self.library();
+        let _ = self.library();
         self.loader.borrow().folders().to_vec()
     }
 

@@ -25,6 +25,7 @@ use crate::{
             read::{self, Parsed},
             sources::{self, Sources, UserFolders},
             stamp::Stamp,
+            trees::Trees,
         },
     },
 };
@@ -41,6 +42,7 @@ pub struct Loader {
     user: UserFolders,
     threads: usize,
     kept: HashMap<PathBuf, Kept>,
+    trees: Trees,
     shipped: Vec<Arc<Parsed>>,
     folders: Vec<PathBuf>,
     read: usize,
@@ -70,6 +72,7 @@ impl Loader {
             user: UserFolders::default(),
             threads: 1,
             kept: HashMap::new(),
+            trees: Trees::default(),
             shipped: Vec::new(),
             folders: Vec::new(),
             read: 0,
@@ -103,9 +106,10 @@ impl Loader {
     /// the user's, and those built into the binary. Files that have not changed since the last call are not read
     /// again. Never fails: faults are in the library's diagnostics.
     pub fn load(&mut self) -> Library {
-        let Sources { files, manifests, diagnostics, .. } = sources::find(&self.root, &self.user);
+        let sources = sources::find(&self.root, &self.user, &mut self.trees);
+        let Sources { files, manifests, added, diagnostics, .. } = sources;
         let outcomes = self.parse(&files);
-        let mut collector = Collector::new(&self.root, manifests, diagnostics);
+        let mut collector = Collector::new(&self.root, manifests, added, diagnostics);
         let mut kept = HashMap::with_capacity(files.len());
         self.folders = folders(&files);
         self.read = 0;

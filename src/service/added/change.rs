@@ -148,9 +148,8 @@ pub fn remove(project: &Project, name: &str, force: bool) -> Result<PathBuf, Ref
     pins.retain(|pin| pin.name != name);
     library.write(&pins)?;
     if folder.exists() {
-        let old = library.folder(&format!(".new-{name}"));
-        clear(&old);
-        library.take(name, &old)?;
+        let old = library.fresh(name)?;
+        library.take(name, &old.join(name))?;
         clear(&old);
     }
     Ok(folder)

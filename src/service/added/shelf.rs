@@ -71,8 +71,8 @@ impl Library {
 
     /// An empty folder beside the others that nobody looks at.
     pub fn fresh(&self, purpose: &str) -> Result<PathBuf, Refusal> {
-        let path = self.folder(&format!(".new-{purpose}"));
-        fs::remove_dir_all(&path).ok();
+        // A name of its own: a git whose orch was killed may still write into the one of before.
+        let path = self.folder(&format!(".new-{purpose}-{}", std::process::id()));
         fs::create_dir(&path).map_err(|error| cannot(&path, &error))?;
         Ok(path)
     }

@@ -434,3 +434,25 @@ fn a_second_load_reads_what_has_changed_and_nothing_else() {
     same(&mut loader, "link");
     assert_eq!(loader.folders().len(), 3);
 }
+
+#[test]
+fn an_agent_that_prose_of_another_tool_names_may_be_missing() {
+    let command = |agent: &str| format!("---\ndescription: d\nagent: {agent}\n---\nDo it.\n");
+    let project = Project::new(&[
+        (".opencode/command/near.md", &command("code-reviwer")),
+        (".opencode/command/mode.md", &command("build")),
+        (".opencode/command/there.md", &command("Code Reviewer")),
+        ("commands/own.md", &command("code-reviwer")),
+    ]);
+    let library = load(&project.path(), None);
+    let compiled = |name: &str| orch::plan::compile_command(&library, library.commands.get(name).unwrap());
+    let near = compiled("near").unwrap();
+    assert_eq!(near.warnings.len(), 1, "{:?}", near.warnings);
+    let warning = &near.warnings[0];
+    assert_eq!((warning.code.0, warning.severity), ("E0201", Severity::Warning));
+    assert_eq!(&warning.source.text[warning.span.start..warning.span.end], "code-reviwer");
+    assert!(warning.help.contains("`code-reviewer`") && near.plan.agents.is_empty(), "{warning:?}");
+    assert!(compiled("mode").unwrap().warnings.is_empty());
+    assert_eq!(compiled("there").unwrap().plan.agents[0].name, "code-reviewer");
+    assert_eq!(compiled("own").unwrap_err()[0].severity, Severity::Error);
+}

@@ -15,6 +15,7 @@ use crate::{
         help::HelpArgs,
         init::InitArgs,
         list::ListArgs,
+        lsp::LspArgs,
         plan::PlanArgs,
         schema::SchemaArgs,
         show::ShowArgs,
@@ -124,6 +125,8 @@ pub enum Verb {
     Remove(RemoveArgs),
     /// Bring what was added up to date
     Update(UpdateArgs),
+    /// Serve editors: faults, completion, meanings, definitions and fixes as you type
+    Lsp(LspArgs),
     /// Look at everything a run needs and say how to mend what is wrong
     Doctor(DoctorArgs),
     /// Print the JSON Schema of a file or of an output

@@ -5,6 +5,7 @@ mod check;
 mod decisions;
 mod definitions;
 mod doctor;
+pub mod editor;
 mod explain;
 mod fault;
 mod filling;

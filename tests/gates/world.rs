@@ -13,8 +13,9 @@ use crate::support::Project;
 
 /// Programs that every Unix has and that the gates are written with.
 const PLAIN: &[&str] = &[
-    "awk", "basename", "cat", "chmod", "cp", "cut", "dirname", "env", "false", "find", "git", "grep", "gzip", "head", "ls", "mkdir",
-    "mktemp", "mv", "printf", "rm", "sed", "sh", "sleep", "sort", "tail", "tee", "touch", "tr", "true", "uname", "uniq", "wc", "xargs",
+    "awk", "basename", "cat", "chmod", "cp", "cut", "dirname", "env", "false", "find", "git", "grep", "gzip", "head",
+    "ls", "mkdir", "mktemp", "mv", "printf", "rm", "sed", "sh", "sleep", "sort", "tail", "tee", "touch", "tr", "true",
+    "uname", "uniq", "wc", "xargs",
 ];
 
 /// A project and its PATH.
@@ -48,7 +49,8 @@ impl World {
     pub fn without_git() -> Self {
         let bin = TempDir::new().unwrap();
         for name in PLAIN {
-            symlink(on_path(name).unwrap_or_else(|| panic!("this test needs `{name}`")), bin.path().join(name)).unwrap();
+            symlink(on_path(name).unwrap_or_else(|| panic!("this test needs `{name}`")), bin.path().join(name))
+                .unwrap();
         }
         let step = "run: \"true\"".to_owned();
         Self { project: Project::new(), bin, inputs: Vec::new(), step }
@@ -57,7 +59,10 @@ impl World {
     /// A Rust crate without dependencies, and the real cargo.
     pub fn rust(lib: &str) -> Self {
         Self::new()
-            .file("Cargo.toml", "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\nlicense = \"MIT\"\n")
+            .file(
+                "Cargo.toml",
+                "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\nlicense = \"MIT\"\n",
+            )
             .file("src/lib.rs", lib)
             .real("cargo")
             .real("rustc")
@@ -68,10 +73,6 @@ impl World {
         self
     }
 
-    pub fn remove(&self, path: &str) {
-        fs::remove_file(self.root().join(path)).unwrap();
-    }
-
     pub fn root(&self) -> PathBuf {
         self.project.root()
     }
@@ -80,7 +81,7 @@ impl World {
         on_path(path).is_some()
     }
 
-    /// The real program of this machine. It must be there.
+    /// The real program of this machine, which sees all of its PATH. It must be there.
     pub fn real(self, name: &str) -> Self {
         let program = on_path(name).unwrap_or_else(|| panic!("this test needs `{name}`"));
         // The project's home folder is an empty one, but cargo finds its toolchain in the real one.
@@ -88,7 +89,8 @@ impl World {
         let folder = |variable: &str, inside: &str| env::var(variable).unwrap_or_else(|_| format!("{home}/{inside}"));
         let (cargo, rustup) = (folder("CARGO_HOME", ".cargo"), folder("RUSTUP_HOME", ".rustup"));
         let text = format!(
-            "export CARGO_HOME='{cargo}' RUSTUP_HOME='{rustup}' CARGO_NET_OFFLINE=true\nexec '{}' \"$@\"",
+            "export PATH='{}' CARGO_HOME='{cargo}' RUSTUP_HOME='{rustup}' CARGO_NET_OFFLINE=true\nexec '{}' \"$@\"",
+            env::var("PATH").unwrap(),
             program.display()
         );
         self.program(name, &text)
@@ -132,7 +134,8 @@ impl World {
         }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let ran = self.orch(&words);
-        let status: serde_json::Value = serde_json::from_str(&self.orch(&["status", "--json"])).unwrap_or_else(|_| panic!("{ran}"));
+        let status: serde_json::Value =
+            serde_json::from_str(&self.orch(&["status", "--json"])).unwrap_or_else(|_| panic!("{ran}"));
         let gates = status["steps"][0]["gates"].as_array().unwrap_or_else(|| panic!("{ran}"));
         // All before the last one that was judged have passed.
         let last = gates.iter().rev().find(|gate| gate["verdict"] != "none").unwrap_or_else(|| panic!("{ran}"));

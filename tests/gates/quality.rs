@@ -82,7 +82,7 @@ fn a_gate_whose_own_programs_are_broken_gives_no_verdict() {
         project().fake("awk", later).errs(gate, &format!("{gate}: no verdict: awk did not work here"));
     }
     project().fake("grep", "exit 2").errs("secret-scan", "no verdict: grep did not work here");
-    project().fake("git", "[ \"$1\" != ls-files ]").errs("lint", "the files of the project cannot be listed");
+    project().fake("git", "[ \"$1\" = rev-parse ]").errs("lint", "the files of the project cannot be listed");
 }
 
 #[test]

@@ -47,7 +47,11 @@ judge_licences() {
 for_rust() {
   if [ -f deny.toml ] && has_cargo deny; then run cargo deny check licenses; return 0; fi
   has cargo || { lack Cargo.toml "cargo-deny with deny.toml, cargo metadata" "Install Rust."; return 0; }
-  if ! cargo metadata --offline --format-version 1 >"$scratch/metadata" 2>"$scratch/trouble"; then
+  # What only other systems need is often not fetched.
+  source="cargo metadata"
+  if ! cargo metadata --offline --format-version 1 >"$scratch/metadata" 2>"$scratch/trouble" &&
+    source="cargo metadata for this system" && host=$(rustc -vV | sed -n 's/^host: //p') &&
+    ! cargo metadata --offline --format-version 1 --filter-platform "$host" >"$scratch/metadata" 2>"$scratch/trouble"; then
     tail -n 5 "$scratch/trouble"
     lack Cargo.toml "cargo-deny with deny.toml, cargo metadata --offline" "Run \`cargo fetch\`."
     return 0
@@ -65,7 +69,7 @@ for_rust() {
     }' "$scratch/metadata" >"$scratch/rust"
   expected=none
   ! grep -qs '^source = ' Cargo.lock || expected=some
-  judge_licences "$scratch/rust" "cargo metadata" "$expected"
+  judge_licences "$scratch/rust" "$source" "$expected"
 }
 
 for_js() {
@@ -88,7 +92,7 @@ for_python() {
   any 'requirements*.txt' poetry.lock uv.lock Pipfile.lock || grep -qsE '^dependencies|^\[tool\.poetry\.dependencies' pyproject.toml ||
     return 0
   if has pip-licenses; then
-    "$tool" --format=csv --with-system=no >"$scratch/csv"
+    "$tool" --format=csv >"$scratch/csv"
     tr -d '"' <"$scratch/csv" | awk -F, 'NR > 1 { print $1 "\t" $3 }' >"$scratch/python"
     judge_licences "$scratch/python" pip-licenses some
   else lack "Python's dependencies" "pip-licenses" "Run \`pip install pip-licenses\` where the dependencies are installed."

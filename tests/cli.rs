@@ -387,3 +387,16 @@ fn a_full_disk_under_the_output_is_an_error() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("error[E0518]"));
 }
+
+#[test]
+fn a_prompt_reads_the_values_of_its_with() {
+    let project = Project::new()
+        .file("orch.toml", "[runtimes.paper]\ncommand = [\"sh\", \"-c\", \"cat > prompt.txt; echo done\"]\n")
+        .file(
+            "workflows/ask.yaml",
+            "inputs: { who: { type: string, default: Ada } }\nsteps:\n  - id: one\n    prompt: \"Greet {{ with.name }} in {{ with.tone.word }}.\"\n    with: { name: \"{{ inputs.who }}\", tone: { word: verse } }\n",
+        );
+    let done = project.run(&["run", "ask"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(project.read("prompt.txt").contains("Greet Ada in verse."), "{}", project.read("prompt.txt"));
+}

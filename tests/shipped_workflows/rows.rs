@@ -7,8 +7,8 @@ use crate::harness::{Machine, Repair, Shipped, gate, shipped, step, turn};
 const FIX_BUG: Shipped = Shipped {
     name: "fix-bug",
     repairs: &[
-        Repair { step: "reproduce", gate: "sh checks/reproduce.sh", turn: ("reproduce", 2) },
-        Repair { step: "fix", gate: "cargo test", turn: ("fix", 2) },
+        Repair { step: "reproduce", gate: "# sh checks/reproduce.sh must", turn: ("reproduce", 2) },
+        Repair { step: "fix", gate: "# scripts/unit-tests.sh", turn: ("fix", 2) },
     ],
     proof: &[&["cargo", "test", "--offline"], &["sh", "checks/reproduce.sh"]],
 };
@@ -28,6 +28,6 @@ fn the_test_that_showed_the_bug_is_sealed() {
     // The first, wrong, fix leaves the suite red, so the second one is where the test could be weakened.
     machine.record(&text);
     machine.first(22);
-    assert_eq!(gate(step(&machine.status(), "fix"), "digests=").1["verdict"], "fail");
+    assert_eq!(gate(step(&machine.status(), "fix"), "# the sealed files").1["verdict"], "fail");
     assert!(fs::read_to_string(machine.project().join("tests/two_digits.rs")).unwrap().contains("nothing"));
 }

@@ -52,9 +52,9 @@ impl Kind {
             Self::Skills => inside.file_name() == Some(OsStr::new("SKILL.md")),
             Self::Workflows => {
                 let aside = inside.parent().is_some_and(|parent| {
-                    parent
-                        .components()
-                        .any(|part| ["prompts", "rubrics", "recordings"].iter().any(|name| part.as_os_str() == *name))
+                    parent.components().any(|part| {
+                        ["prompts", "rubrics", "recordings", "samples"].iter().any(|name| part.as_os_str() == *name)
+                    })
                 });
                 !aside && matches!(extension, "yaml" | "yml" | "md")
             }

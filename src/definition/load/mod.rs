@@ -33,7 +33,7 @@ mod workflow;
 mod yaml;
 mod yaml_fault;
 
-pub use builtin::shipped_recordings;
+pub use builtin::{ShippedSample, shipped_recordings, shipped_samples};
 pub use collect::{load, load_workflow_file, value_of};
 pub use discover::project_root;
 pub use schema::workflow_schema;

@@ -7,3 +7,5 @@
 mod harness;
 #[path = "shipped_workflows/rows.rs"]
 mod rows;
+#[path = "shipped_workflows/operations.rs"]
+mod operations;

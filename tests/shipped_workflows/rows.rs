@@ -13,8 +13,18 @@ const FIX_BUG: Shipped = Shipped {
     proof: &[&["cargo", "test", "--offline"], &["sh", "checks/reproduce.sh"]],
 };
 
+const REFACTOR: Shipped = Shipped {
+    name: "refactor",
+    repairs: &[
+        Repair { step: "characterise", gate: "# scripts/unit-tests.sh", turn: ("characterise", 2) },
+        Repair { step: "change#1/step", gate: "# scripts/unit-tests.sh", turn: ("change#1/step", 2) },
+    ],
+    proof: &[&["cargo", "test", "--offline"]],
+};
+
 shipped! {
     fix_bug: FIX_BUG,
+    refactor: REFACTOR,
 }
 
 /// A fix that weakens the test that showed the bug is refused, however green it is.
@@ -30,4 +40,16 @@ fn the_test_that_showed_the_bug_is_sealed() {
     machine.first(22);
     assert_eq!(gate(step(&machine.status(), "fix"), "# the sealed files").1["verdict"], "fail");
     assert!(fs::read_to_string(machine.project().join("tests/two_digits.rs")).unwrap().contains("nothing"));
+}
+
+/// Before the behaviour is pinned, nobody may touch the code.
+#[test]
+fn the_code_may_not_move_before_its_behaviour_is_pinned() {
+    let machine = Machine::new("refactor");
+    let mut text = machine.recording();
+    let end = turn(&text, "characterise", 1).end;
+    text.insert_str(end - 1, "      - path: src/more.rs\n        text: |\n          //! More.\n");
+    machine.record(&text);
+    machine.first(22);
+    assert_eq!(gate(step(&machine.status(), "characterise"), "changed").1["verdict"], "fail");
 }

@@ -84,9 +84,9 @@ pub fn green(row: &Shipped) {
             assert!(lines.any(|line| line.contains(mark)), "{}: no {mark} in its place in\n{story}", repair.step);
         }
     }
-    let verdicts = status["steps"].as_array().unwrap().iter().flat_map(|step| step["gates"].as_array().unwrap());
-    let verdicts: Vec<_> = verdicts.filter(|gate| gate["verdict"] != "pass").collect();
-    assert!(verdicts.is_empty(), "{verdicts:?}");
+    let done = status["steps"].as_array().unwrap().iter().filter(|step| step["status"] != "skipped");
+    let gates: Vec<_> = done.flat_map(|step| step["gates"].as_array().unwrap()).collect();
+    assert!(gates.iter().all(|gate| gate["verdict"] == "pass"), "{gates:?}");
     machine.prove(row);
 }
 
@@ -148,7 +148,7 @@ impl Machine {
         command
     }
 
-    fn orch(&self, words: &[&str]) -> Output {
+    pub fn orch(&self, words: &[&str]) -> Output {
         self.command(env!("CARGO_BIN_EXE_orch")).args(words).output().unwrap()
     }
 

@@ -214,6 +214,7 @@ table! {
     /// One item of `gate:`.
     GATE "gate" "a gate" [] {
         "run" r##"{"$ref":"#/definitions/command"}"## "A command that must exit with 0";
+        "run_file" r##"{"$ref":"#/definitions/texts"}"## "Shell scripts from the folder of this file, which become one such command";
         "expect" r#"{"type":["string","boolean"]}"# "An expression over output, stdout and exit";
         "timeout" r##"{"$ref":"#/definitions/duration"}"## "The longest the command may take";
         "check" r#"{"type":["string","boolean"]}"# "An expression that must be true";

@@ -51,9 +51,10 @@ measure() {
     /^[ \t]*$/ { next }
     {
       match($0, /^[ \t]*/); depth = RLENGTH
-      if (name != "" && depth <= indent && $0 !~ /^[ \t]*[\])}]/) close_function()
+      if (name != "" && (depth < indent || depth == indent && $0 !~ /^[ \t]*[\])}]/)) close_function()
       if (name != "") last = FNR
-      if (name == "" && $0 ~ /(^|[ \t])(fn|func|def|function|public|private|protected|static)[ \t(]/ && $0 !~ /;[ \t]*$/) {
+      if (name == "" && $0 ~ /(^|[ \t])(fn|func|def|function|public|private|protected|static)[ \t(]/ && $0 !~ /;[ \t]*$/ &&
+          $0 ~ /\(|:[ \t]*$/ && $0 !~ /(^|[ \t])(class|interface|enum|struct|record|trait|namespace)[ \t]/) {
         name = substr($0, 1, 80); sub(/^[ \t]+/, "", name); indent = depth; first = last = FNR
       }
     }

@@ -1,11 +1,12 @@
 # No dependency of others has a known weakness. The tools ask a data base, most of them over the network.
 gate=dependency-audit
+nothing="no dependency that others have written"
 
 # An audit that did not reach its data base has found nothing out.
 audit() {
   code=0
   echo "\$ $*"
-  "$@" >"$scratch/audit" || code=$?
+  "$@" >"$scratch/audit" 2>&1 || code=$?
   cat "$scratch/audit"
   ran="${ran:+$ran; }$*"
   [ "$code" -ne 0 ] || return 0
@@ -30,6 +31,7 @@ for_rust() {
 for_js() {
   grep -qiE '"(dev|peer|optional)?dependencies"' package.json || return 0
   if [ -f pnpm-lock.yaml ] && has pnpm; then audit "$tool" audit --audit-level high
+  elif [ -f yarn.lock ] && grep -q '^# yarn lockfile v1' yarn.lock && has yarn; then audit "$tool" audit --level high
   elif [ -f yarn.lock ] && has yarn; then audit "$tool" npm audit --severity high
   elif has npm; then audit "$tool" audit --audit-level=high
   else lack package.json "npm audit, pnpm audit, yarn npm audit" "Install Node.js."
@@ -65,7 +67,7 @@ for_java() {
   fi
 }
 
-own dependency-audit audit
-find_kinds
-for kind in $kinds; do "for_$kind"; done
-finish "no dependency that others have written"
+for_astray() { lack "the dependencies of the parts" "manifests at the root" "Write checks/$gate.sh, which goes into the parts."; }
+for_other() { :; }
+
+judge dependency-audit audit

@@ -51,7 +51,7 @@ for_rust() {
   fi
   # In this form each package begins with its name, version, id and licence; those without a source are the project's own.
   LC_ALL=C awk '
-    BEGIN { RS = "{\"name\":\"" }
+    BEGIN { RS = "[{]\"name\":\"" }
     match($0, /^[^"]+","version":"[^"]*","id":"[^"]*","license":/) {
       name = substr($0, 1, index($0, "\"") - 1)
       rest = substr($0, RLENGTH + 1)

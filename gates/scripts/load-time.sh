@@ -7,7 +7,7 @@ case $max in '' | *[!0-9]*) echo "$gate: the input load_ms is no whole number: $
 own load-time
 if any 'lighthouserc*' '.lighthouserc*' && has lhci; then run "$tool" autorun; finish; fi
 if has_script load-time lighthouse; then run_script "$script"; finish; fi
-is_web || finish "no page: no HTML, no package.json with a web framework"
+[ -n "${ORCH_INPUT_URL:-}" ] || is_web || finish "no page: no HTML, no package.json with a web framework"
 if [ -z "${ORCH_INPUT_URL:-}" ] || ! has curl; then
   lack "this web project" "checks/load-time.sh, lighthouserc with lhci, the package.json script load-time, curl with the workflow's input url" \
     "Give the workflow an input \`url\` and serve the page there in a step before."

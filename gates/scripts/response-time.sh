@@ -6,7 +6,7 @@ case $max in '' | *[!0-9]*) echo "$gate: the input response_ms is no whole numbe
 
 own response-time
 if has_script response-time; then run_script response-time; finish; fi
-is_service || finish "no service: no web page and no server framework in a manifest"
+[ -n "${ORCH_INPUT_URL:-}" ] || is_service || finish "no service: no server framework in a manifest"
 if [ -z "${ORCH_INPUT_URL:-}" ] || ! has curl; then
   lack "this service" "checks/response-time.sh, the package.json script response-time, curl with the workflow's input url" \
     "Give the workflow an input \`url\` and start the service there in a step before."

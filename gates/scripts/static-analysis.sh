@@ -1,10 +1,11 @@
 # Analysers look for what is likely wrong or unsafe, beyond style.
 gate=static-analysis
 
+own static-analysis
 # A semgrep configuration of the project covers all its languages.
 for file in .semgrep.yml .semgrep.yaml .semgrep; do
-  if [ -e "$file" ] && { own static-analysis; has semgrep; }; then
-    run semgrep scan --error --metrics off --config "$file"
+  if [ -e "$file" ] && has semgrep; then
+    run "$tool" scan --error --metrics off --config "$file"
     finish
   fi
 done
@@ -48,4 +49,4 @@ for_java() {
   fi
 }
 
-judge static-analysis
+judge

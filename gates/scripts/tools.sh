@@ -5,21 +5,28 @@ ran='' absent='' lacking='' tool=''
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# The project's files with such names (globs), each as ./PATH, each followed by a NUL: tracked or not, but not ignored.
-list() {
-  if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-    git ls-files -z -co --exclude-standard -- "$@" \
-      ':(exclude).orch/*' ':(exclude)*node_modules/*' ':(exclude)*.venv/*' ':(exclude)vendor/*' |
-      xargs -0 -r printf './%s\0'
-  else
-    for pattern; do shift; set -- "$@" -o -path "./$pattern" -o -path "*/$pattern"; done
+# The project's files with such names (globs), each followed by a NUL. With git: tracked or not, but not ignored.
+# A folder that git ignores as a whole is read as if there were no git, or it would look empty.
+# What others have written and the project only keeps is left out, but for `everything`.
+if git rev-parse --is-inside-work-tree >/dev/null 2>&1 && ! git check-ignore -q . 2>/dev/null; then
+  names() {
+    [ -n "${everything:-}" ] || set -- "$@" ':(exclude)*node_modules/*' ':(exclude)*.venv/*' ':(exclude)vendor/*'
+    git ls-files -z -co --exclude-standard -- "$@" ':(exclude).orch/*'
+  }
+  # A path never looks like an option or like an assignment of awk: each begins with `./`.
+  list() { names "$@" | xargs -0 -r printf './%s\0'; }
+else
+  names() {
+    for pattern; do shift; set -- "$@" -o -name "${pattern##*/}" -path "*/$pattern"; done
     shift
     find . -type d \( -name .git -o -name .orch -o -name node_modules -o -name target -o -name .venv -o -name vendor \) \
       -prune -o -type f \( "$@" \) -print0
-  fi
-}
+  }
+  list() { names "$@"; }
+fi
+names '*' >/dev/null || { echo "no verdict: the files of the project cannot be listed"; exit 127; }
 
-any() { [ "$(list "$@" | head -c 1 | wc -c)" -gt 0 ]; }
+any() { [ "$(names "$@" | head -c 1 | wc -c)" -gt 0 ]; }
 
 # Whether a program is there, in the project's own tool folders first; `tool` is its path.
 has() {
@@ -126,13 +133,13 @@ own() {
   if [ -f "checks/$gate.sh" ]; then run sh "checks/$gate.sh"; finish; fi
   for target; do
     for file in Makefile makefile GNUmakefile; do
-      ! grep -qs "^$target[[:space:]]*:\([^=]\|\$\)" "$file" || {
+      ! grep -qsE "^${target}[[:space:]]*:([^=]|\$)" "$file" || {
         if has make; then run make "$target"; else lack "the target $target of $file" make "Install make."; fi
         finish
       }
     done
     for file in justfile Justfile .justfile; do
-      ! grep -qs "^@\{0,1\}$target\([[:space:]][^=]*\)\{0,1\}:\([^=]\|\$\)" "$file" || {
+      ! grep -qsE "^@?$target([[:space:]][^=]*)?:([^=]|\$)" "$file" || {
         if has just; then run just "$target"; else lack "the recipe $target of $file" just "Run \`cargo install just\`."; fi
         finish
       }
@@ -140,24 +147,27 @@ own() {
   done
 }
 
-# The kinds of source in the project, by their manifest at the root; Python needs none.
+# The kinds of source in the project, by their manifest at the root. Without any, files decide.
 find_kinds() {
   kinds='' astray=''
-  for pair in rust:Cargo.toml js:package.json go:go.mod java:pom.xml java:build.gradle java:build.gradle.kts; do
-    if [ -f "${pair#*:}" ]; then kinds="$kinds ${pair%%:*}"
-    elif any "*/${pair#*:}"; then astray="$astray ${pair#*:}"
+  for pair in rust:Cargo.toml js:package.json go:go.mod java:pom.xml java:build.gradle java:build.gradle.kts \
+    python:pyproject.toml python:setup.py python:setup.cfg python:requirements.txt python:Pipfile; do
+    kind=${pair%%:*} manifest=${pair#*:}
+    case " $kinds " in *" $kind "*) continue ;; esac
+    if [ -f "$manifest" ]; then kinds="$kinds $kind"
+    elif any "*/$manifest"; then astray="$astray $manifest"
     fi
   done
-  if any '*.py' pyproject.toml; then kinds="$kinds python"; fi
-  [ -n "$kinds" ] || {
-    [ -z "$astray" ] || kinds=astray
-    ! any '*.c' '*.cc' '*.cpp' '*.cs' '*.rb' '*.php' '*.swift' '*.kt' '*.java' '*.rs' '*.go' '*.ts' '*.js' '*.ex' '*.sh' ||
-      kinds="${kinds:-other}"
-  }
+  [ -z "$kinds" ] || return 0
+  if [ -n "$astray" ]; then kinds=astray
+  elif any '*.py'; then kinds=python
+  elif any '*.c' '*.cc' '*.cpp' '*.cs' '*.rb' '*.php' '*.swift' '*.kt' '*.java' '*.rs' '*.go' '*.ts' '*.js' '*.ex' '*.sh'; then
+    kinds=other
+  fi
 }
 
 for_astray() {
-  lack "this project" "$(echo $astray | sed 's/ /, /g') at its root, which is only below it" \
+  lack "this project" "a manifest at its root; there is only, below it:$astray" \
     "Write checks/$gate.sh, which goes into these folders."
 }
 for_other() {
@@ -168,6 +178,7 @@ for_other() {
 # Tells the verdict and ends. The words are for a project that has nothing to judge.
 finish() {
   [ -z "$absent" ] || echo "looked for and not found: $absent"
+  [ -z "${astray:-}" ] || echo "not looked at, because it is not at the root of the project:$astray"
   if [ -n "$lacking" ]; then
     [ -z "$ran" ] || echo "ran without complaint, but that is not all: $ran"
     printf '%s' "$lacking"
@@ -184,5 +195,5 @@ judge() {
   own "$@"
   find_kinds
   for kind in $kinds; do "for_$kind"; done
-  finish "no source files"
+  finish "${nothing:-no source files}"
 }

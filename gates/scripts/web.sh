@@ -6,8 +6,8 @@ web_packages='react vue svelte next nuxt @angular/core astro gatsby preact solid
 is_web() { any '*.html' '*.htm' '*.jsx' '*.tsx' '*.vue' '*.svelte' || has_package $web_packages; }
 
 is_service() {
-  is_web || has_package express fastify koa hapi @nestjs/core hono ||
-    grep -qsE '^(axum|actix-web|rocket|warp|hyper|poem|tide)\b' Cargo.toml ||
+  has_package express fastify koa hapi @nestjs/core hono ||
+    grep -qsE '^(axum|actix-web|rocket|warp|hyper|poem|tide)([^a-z-]|$)' Cargo.toml ||
     grep -qsiE '(flask|django|fastapi|starlette|aiohttp|tornado|sanic)' requirements.txt pyproject.toml ||
     grep -qsE '(gin-gonic|labstack/echo|gofiber|go-chi)' go.mod ||
     grep -qsE '(spring-boot|quarkus|micronaut|ktor)' pom.xml build.gradle build.gradle.kts

@@ -67,6 +67,35 @@ then try an edit, and run it again:
 }
 
 #[test]
+fn init_writes_the_sample_of_a_shipped_workflow() {
+    let project = Project::bare();
+    let done = project.run(&["init", "--sample", "refactor", "demo"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+    assert!(done.stdout.starts_with("     wrote  .gitignore\n     wrote  Cargo.lock\n     wrote  Cargo.toml\n"));
+    let next = "\nnext: cd demo && orch run /refactor src/lib.rs --on-approval approve\n";
+    assert!(done.stdout.ends_with(next), "{}", done.stdout);
+    let there = [".gitignore", "Cargo.lock", "Cargo.toml", "README.md", "docs", "orch.toml", "src", "tests"];
+    assert_eq!(names_in(&project.root().join("demo")), there);
+    assert_eq!(project.run(&["-C", "demo", "init", "--sample", "/refactor"]).code, Some(0), "unchanged");
+
+    project.write("demo/src/lib.rs", "// mine\n");
+    let done = project.run(&["init", "--sample", "refactor", "demo"]);
+    assert_eq!((done.code, project.read("demo/src/lib.rs").as_str()), (Some(2), "// mine\n"));
+    let message = "error[E0515]: these files are there and differ: src/lib.rs; nothing was written\n";
+    assert!(done.stderr.starts_with(message), "{}", done.stderr);
+
+    let done = project.run(&["init", "--sample", "fix-bugs"]);
+    assert_eq!(done.code, Some(11));
+    let message =
+        "error[E0516]: there is no sample `fix-bugs`\n  = help: did you mean `fix-bug`? there are: add-feature,";
+    assert!(done.stderr.starts_with(message), "{}", done.stderr);
+    assert_eq!(project.run(&["init", "--sample", "fix-bug", "--template", "hello"]).code, Some(2));
+    let list = project.run(&["init", "--list", "--json"]).json(0);
+    let kinds: Vec<_> = list.as_array().unwrap().iter().take(2).map(|one| (&one["kind"], &one["name"])).collect();
+    assert_eq!(kinds, [(&json!("template"), &json!("hello")), (&json!("sample"), &json!("add-feature"))]);
+}
+
+#[test]
 fn every_edit_that_init_names_is_valid() {
     let project = Project::bare();
     project.run(&["init"]);

@@ -1,12 +1,17 @@
 //! What the gates need of the language: scripts in files, gates in gates, fields that need not be there; and the project's own word.
 
-use crate::{support::Project, world::{World, skips_without}};
+use crate::{
+    support::Project,
+    world::{World, skips_without},
+};
 
 #[test]
 fn the_projects_own_word_goes_before_detection() {
     let world = World::new().file("setup.py", "").file("checks/lint.sh", "echo own linter\n");
     world.passes("lint", "lint: pass; ran: sh checks/lint.sh");
-    world.file("checks/lint.sh", "echo own linter; exit 3\n").fails("lint", "`sh checks/lint.sh` ended with exit code 3");
+    world
+        .file("checks/lint.sh", "echo own linter; exit 3\n")
+        .fails("lint", "`sh checks/lint.sh` ended with exit code 3");
     let just = World::new().file("setup.py", "").file("justfile", "lint files='.':\n  true\n");
     just.errs("lint", "no verdict on the recipe lint of justfile. Looked for: just");
     just.fake("just", "echo \"just $*\"").passes("lint", "ran: just lint");
@@ -28,7 +33,10 @@ fn a_gate_of_the_same_name_in_the_project_is_used_instead() {
 #[test]
 fn scripts_are_joined_in_order_and_kept_in_the_plan() {
     let gate = "checks:\n  - run_file: [parts/a.sh, parts/b.sh]\n    expect: stdout == \"one {{ two }}\"\n";
-    let world = World::new().file("gates/own.yaml", gate).file("gates/parts/a.sh", "word=one\n").file("gates/parts/b.sh", "echo \"$word {{ two }}\"\n");
+    let world = World::new()
+        .file("gates/own.yaml", gate)
+        .file("gates/parts/a.sh", "word=one\n")
+        .file("gates/parts/b.sh", "echo \"$word {{ two }}\"\n");
     world.passes("own", "one {{ two }}");
     let plan = world.orch(&["plan", "judged"]);
     assert!(plan.contains("gate run # parts/b.sh … , expect") || plan.contains("# parts/b.sh"), "{plan}");
@@ -36,7 +44,8 @@ fn scripts_are_joined_in_order_and_kept_in_the_plan() {
 }
 
 fn faults(gate: &str) -> String {
-    let project = Project::new().file("gates/own.yaml", &format!("checks:\n{gate}")).file("gates/long.sh", &"#".repeat(100_001));
+    let project =
+        Project::new().file("gates/own.yaml", &format!("checks:\n{gate}")).file("gates/long.sh", &"#".repeat(100_001));
     project.run(&["check"]).stdout
 }
 
@@ -47,7 +56,10 @@ fn faults_in_run_file_are_told() {
     assert!(faults("  - run_file: ../x.sh\n").contains("cannot read `../x.sh`"));
     assert!(faults("  - run_file: []\n").contains("`run_file` is empty"));
     assert!(faults("  - run_file: long.sh\n").contains("100000 are allowed"));
-    assert!(faults("  - { run_file: a.sh, run: ls }\n").contains("a gate checks one thing, this one has `run_file` and `run`"));
+    assert!(
+        faults("  - { run_file: a.sh, run: ls }\n")
+            .contains("a gate checks one thing, this one has `run_file` and `run`")
+    );
 }
 
 #[test]
@@ -68,8 +80,13 @@ fn gates_stand_in_gates_but_not_in_a_circle() {
         assert!(plan.contains(line), "{line}: {plan}");
     }
     let circle = project.file("gates/c.yaml", "checks: [a]\n").run(&["plan", "w"]);
-    assert!(circle.stderr.contains("gate `a` contains itself") && circle.stderr.contains("a -> b -> c -> a"), "{circle:?}");
-    let unknown = Project::new().file("gates/a.yaml", "checks: [lnt]\n").file("workflows/w.yaml", "steps:\n  - { id: s, run: ls, gate: [a] }\n");
+    assert!(
+        circle.stderr.contains("gate `a` contains itself") && circle.stderr.contains("a -> b -> c -> a"),
+        "{circle:?}"
+    );
+    let unknown = Project::new()
+        .file("gates/a.yaml", "checks: [lnt]\n")
+        .file("workflows/w.yaml", "steps:\n  - { id: s, run: ls, gate: [a] }\n");
     let unknown = unknown.run(&["plan", "w"]);
     assert!(unknown.stderr.contains("there is no gate `lnt`") && unknown.stderr.contains("lint"), "{unknown:?}");
 }
@@ -79,9 +96,16 @@ fn gates_stand_in_gates_but_not_in_a_circle() {
 fn only_a_named_gate_may_ask_whether_a_field_is_there() {
     let step = "steps:\n  - id: s\n    run: ls\n    output: { a: string }\n";
     let check = "this.b is not defined or this.b";
-    let named = |check: &str| Project::new().file("gates/g.yaml", &format!("checks:\n  - check: {check}\n")).file("workflows/w.yaml", &format!("{step}    gate: [g]\n")).run(&["plan", "w"]);
+    let named = |check: &str| {
+        Project::new()
+            .file("gates/g.yaml", &format!("checks:\n  - check: {check}\n"))
+            .file("workflows/w.yaml", &format!("{step}    gate: [g]\n"))
+            .run(&["plan", "w"])
+    };
     assert_eq!(named(check).code, Some(0));
     assert!(named("this.b").stderr.contains("`this` has no field `b`"));
-    let written = Project::new().file("workflows/w.yaml", &format!("{step}    gate: [{{ check: {check} }}]\n")).run(&["plan", "w"]);
+    let written = Project::new()
+        .file("workflows/w.yaml", &format!("{step}    gate: [{{ check: {check} }}]\n"))
+        .run(&["plan", "w"]);
     assert!(written.stderr.contains("`this` has no field `b`"), "{written:?}");
 }

@@ -27,7 +27,8 @@ fn server(status: &'static str) -> String {
             let Ok(mut stream) = stream else { return };
             let mut request = [0; 1024];
             let _ = stream.read(&mut request);
-            let _ = stream.write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok").as_bytes());
+            let _ = stream
+                .write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok").as_bytes());
         }
     });
     address
@@ -39,7 +40,8 @@ fn the_bundle_is_packed_and_weighed() {
     let unbuilt = "{\"scripts\": {\"build\": \"vite build\"}, \"devDependencies\": {\"vite\": \"6\"}}";
     let world = World::new().file("package.json", unbuilt);
     world.errs("bundle-size", "Build it in a step before: `npm run build`.");
-    let world = world.file("dist/a.js", &noise(20_000)).file("dist/deep/b.css", "a {}").file("dist/a.html", &noise(900_000));
+    let world =
+        world.file("dist/a.js", &noise(20_000)).file("dist/deep/b.css", "a {}").file("dist/a.html", &noise(900_000));
     world.passes("bundle-size", "at most 300 kB are allowed");
     let world = world.input("bundle_kb", "10");
     world.fails("bundle-size", "bytes packed, at most 10 kB are allowed");

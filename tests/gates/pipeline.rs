@@ -2,8 +2,10 @@
 
 use crate::world::World;
 
-const TESTED: &str = "#[must_use]\npub fn one() -> u32 {\n    1\n}\n\n#[test]\nfn holds() {\n    assert_eq!(one(), 1);\n}\n";
-const DESIGN: &str = "# Design\n\n## Feasibility\n\nIt can be built with what we have.\n\n## Risks\n\n- time: we cut scope\n";
+const TESTED: &str =
+    "#[must_use]\npub fn one() -> u32 {\n    1\n}\n\n#[test]\nfn holds() {\n    assert_eq!(one(), 1);\n}\n";
+const DESIGN: &str =
+    "# Design\n\n## Feasibility\n\nIt can be built with what we have.\n\n## Risks\n\n- time: we cut scope\n";
 
 #[test]
 fn a_design_says_that_it_can_be_built_and_what_may_go_wrong() {
@@ -13,7 +15,9 @@ fn a_design_says_that_it_can_be_built_and_what_may_go_wrong() {
     let without = |part: &str| World::new().file("docs/design.md", &DESIGN.replace(part, ""));
     without("It can be built with what we have.").fails("design-gate", "does not say whether it can be built");
     without("- time: we cut scope").fails("design-gate", "names no risks");
-    World::new().file("ARCHITECTURE.md", "Feasible: yes, in a week\n- **Risks**: none that we know\n").passes("design-gate", "ARCHITECTURE.md");
+    World::new()
+        .file("ARCHITECTURE.md", "Feasible: yes, in a week\n- **Risks**: none that we know\n")
+        .passes("design-gate", "ARCHITECTURE.md");
     let typed = "{ feasible: boolean, \"risks?\": [string] }";
     let world = World::new().file("docs/design.md", DESIGN);
     let world = world.hands_on(typed, r#"{"feasible": false, "risks": ["a"]}"#);
@@ -35,7 +39,10 @@ fn an_implementation_compiles_is_clean_and_tested() {
 #[test]
 fn a_review_must_have_said_something() {
     let world = World::new();
-    world.fails("review-gate", "`this.issues is defined or this.findings is defined or this.approved is defined` is false");
+    world.fails(
+        "review-gate",
+        "`this.issues is defined or this.findings is defined or this.approved is defined` is false",
+    );
     let review = |schema: &str, value: &str| World::new().hands_on(schema, value);
     review("{ issues: [string] }", r#"{"issues": []}"#).passes("review-gate", "");
     review("{ issues: [string] }", r#"{"issues": ["a"]}"#).fails("review-gate", "this.issues | length == 0` is false");
@@ -61,7 +68,9 @@ fn the_security_gate_is_its_four_gates_and_the_word_of_the_audit() {
     world.passes("security-gate", "licence-check: pass");
     let world = world.hands_on("{ vulnerabilities: [string] }", r#"{"vulnerabilities": ["a"]}"#);
     world.fails("security-gate", "this.vulnerabilities | length == 0` is false");
-    let world = world.hands_on("{ issues: [string] }", r#"{"issues": []}"#).file("a", &format!("-----BEGIN PRIVATE {}-----", "KEY"));
+    let world = world
+        .hands_on("{ issues: [string] }", r#"{"issues": []}"#)
+        .file("a", &format!("-----BEGIN PRIVATE {}-----", "KEY"));
     world.fails("security-gate", "./a:1: private key");
 }
 

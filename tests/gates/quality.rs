@@ -5,7 +5,10 @@ use crate::world::{World, skips_without};
 const CLEAN: &str = "/// One.\n#[must_use]\npub fn one() -> u32 {\n    1\n}\n";
 
 fn long_python(lines: usize) -> String {
-    format!("def head():\n    return 1\n\n\ndef long(x):\n{}    return x\n\n\nprint(long(1))\n", "    x += 1\n".repeat(lines - 2))
+    format!(
+        "def head():\n    return 1\n\n\ndef long(x):\n{}    return x\n\n\nprint(long(1))\n",
+        "    x += 1\n".repeat(lines - 2)
+    )
 }
 
 #[test]
@@ -22,19 +25,27 @@ fn the_linter_of_rust_judges_a_crate() {
     world.passes("lint", "lint: pass; ran: cargo clippy --workspace --all-targets --quiet -- -D warnings");
     let world = world.file("src/lib.rs", "pub fn one() -> u32 {\n    let unused = 2;\n    1\n}\n");
     world.fails("lint", "unused variable: `unused`");
-    World::rust(CLEAN).errs("lint", "no verdict on Rust. Looked for: cargo clippy; found none of them. Run `rustup component add clippy`.");
+    World::rust(CLEAN).errs(
+        "lint",
+        "no verdict on Rust. Looked for: cargo clippy; found none of them. Run `rustup component add clippy`.",
+    );
 }
 
 #[test]
 fn a_missing_linter_is_an_error_with_its_remedy() {
     let python = World::new().file("setup.py", "");
-    python.errs("lint", "lint: no verdict on Python. Looked for: ruff, flake8, pylint; found none of them. Run `pip install ruff`.");
+    python.errs(
+        "lint",
+        "lint: no verdict on Python. Looked for: ruff, flake8, pylint; found none of them. Run `pip install ruff`.",
+    );
     let judged = python.judge("lint");
     judged.is("error", "looked for and not found: ruff, flake8, pylint");
     World::new().file("go.mod", "module x\n").errs("lint", "no verdict on Go");
     World::new().file("pom.xml", "<project/>").errs("lint", "no verdict on Java");
     World::new().file("main.c", "int main(void) { return 0; }\n").errs("lint", "no verdict on these sources");
-    World::new().file("web/package.json", "{}").errs("lint", "a manifest at its root; there is only, below it: package.json");
+    World::new()
+        .file("web/package.json", "{}")
+        .errs("lint", "a manifest at its root; there is only, below it: package.json");
 }
 
 /// ruff and eslint are no part of this repository's tools, so scripts stand in for them.
@@ -53,7 +64,10 @@ fn a_linter_that_is_there_is_used_and_believed() {
 
 #[test]
 fn a_crashing_tool_gives_no_verdict() {
-    World::new().file("a.py", "x = 1\n").fake("ruff", "exit 127").errs("lint", "`ruff check .` ended with exit code 127");
+    World::new()
+        .file("a.py", "x = 1\n")
+        .fake("ruff", "exit 127")
+        .errs("lint", "`ruff check .` ended with exit code 127");
 }
 
 #[test]
@@ -85,7 +99,8 @@ fn the_formatter_only_looks() {
     assert_eq!(std::fs::read_to_string(world.root().join("src/lib.rs")).unwrap(), crooked);
     World::new().file("setup.py", "").errs("format", "Looked for: ruff, black, yapf");
     // A target called `format` usually writes.
-    let make = World::new().file("setup.py", "").file("Makefile", "format:\n\techo written\nformat-check:\n\techo looked\n");
+    let make =
+        World::new().file("setup.py", "").file("Makefile", "format:\n\techo written\nformat-check:\n\techo looked\n");
     if skips_without("make") {
         return;
     }

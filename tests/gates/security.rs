@@ -13,17 +13,24 @@ fn only_dependencies_of_others_are_audited() {
     World::new().file("package.json", "{\"name\": \"x\"}").passes("dependency-audit", none);
     World::new().file("go.mod", "module x\n").passes("dependency-audit", none);
     World::new().file("a.py", "").passes("dependency-audit", none);
-    World::rust("").file("Cargo.lock", LOCK).errs("dependency-audit", "Looked for: cargo-audit, cargo-deny, osv-scanner");
+    World::rust("")
+        .file("Cargo.lock", LOCK)
+        .errs("dependency-audit", "Looked for: cargo-audit, cargo-deny, osv-scanner");
     let manifest = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\n[dependencies]\nother = \"1\"\n";
     World::rust("").file("Cargo.toml", manifest).errs("dependency-audit", "no verdict on Cargo.toml");
-    World::new().file("requirements.txt", "x==1\n").errs("dependency-audit", "Looked for: pip-audit, osv-scanner, safety");
-    World::new().file("package.json", "{\"dependencies\": {\"x\": \"1\"}}").errs("dependency-audit", "Looked for: npm audit");
+    World::new()
+        .file("requirements.txt", "x==1\n")
+        .errs("dependency-audit", "Looked for: pip-audit, osv-scanner, safety");
+    World::new()
+        .file("package.json", "{\"dependencies\": {\"x\": \"1\"}}")
+        .errs("dependency-audit", "Looked for: npm audit");
 }
 
 /// The tools ask a data base over the network, so scripts stand in for them.
 #[test]
 fn an_audit_is_believed_only_if_it_reached_its_data_base() {
-    let npm = |script: &str| World::new().file("package.json", "{\"dependencies\": {\"x\": \"1\"}}").fake("npm", script);
+    let npm =
+        |script: &str| World::new().file("package.json", "{\"dependencies\": {\"x\": \"1\"}}").fake("npm", script);
     npm("echo found 0 vulnerabilities").passes("dependency-audit", "ran: npm audit --audit-level=high");
     npm("echo 1 critical severity vulnerability; exit 1").fails("dependency-audit", "1 critical severity");
     npm("echo request failed, reason: getaddrinfo ENOTFOUND registry >&2; exit 1")
@@ -33,30 +40,43 @@ fn an_audit_is_believed_only_if_it_reached_its_data_base() {
 #[test]
 fn analysers_look_for_what_is_likely_wrong() {
     let rust = |text: &str| World::rust(text).real("cargo-clippy").real("clippy-driver");
-    rust("pub fn f(x: u32) -> bool {\n    x > 1\n}\n").passes("static-analysis", "-D clippy::correctness -D clippy::suspicious");
+    rust("pub fn f(x: u32) -> bool {\n    x > 1\n}\n")
+        .passes("static-analysis", "-D clippy::correctness -D clippy::suspicious");
     rust("pub fn f(x: u32) -> bool {\n    x == x\n}\n").fails("static-analysis", "equal expressions as operands");
-    World::new().file("setup.py", "").errs("static-analysis", "Looked for: .semgrep.yml with semgrep, bandit, ruff, pylint");
+    World::new()
+        .file("setup.py", "")
+        .errs("static-analysis", "Looked for: .semgrep.yml with semgrep, bandit, ruff, pylint");
     let semgrep = World::new().file(".semgrep.yml", "rules: []\n").file("main.c", "");
     semgrep.errs("static-analysis", "looked for and not found: semgrep");
     // semgrep is no part of this repository's tools.
-    semgrep.fake("semgrep", "exit 1").fails("static-analysis", "`semgrep scan --error --metrics off --config .semgrep.yml` ended");
+    semgrep
+        .fake("semgrep", "exit 1")
+        .fails("static-analysis", "`semgrep scan --error --metrics off --config .semgrep.yml` ended");
 }
 
 #[test]
 fn a_project_names_its_licence() {
     World::new().passes("licence-check", "licence-check: not applicable: no source files");
     World::new().file("a.py", "").fails("licence-check", "the project does not say under which licence it is");
-    World::new().file("a.py", "").file("LICENSE", "MIT\n").passes("licence-check", "ran: the project has a licence file");
-    World::rust("").passes("licence-check", "the project's manifest names its licence; cargo metadata: 0 licences read");
+    World::new()
+        .file("a.py", "")
+        .file("LICENSE", "MIT\n")
+        .passes("licence-check", "ran: the project has a licence file");
+    World::rust("")
+        .passes("licence-check", "the project's manifest names its licence; cargo metadata: 0 licences read");
 }
 
 fn with_dependency(licence: &str) -> World {
-    let manifest = "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nlicense = \"MIT\"\n[dependencies]\nother = \"1\"\n";
+    let manifest =
+        "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nlicense = \"MIT\"\n[dependencies]\nother = \"1\"\n";
     let other = format!("[package]\nname = \"other\"\nversion = \"1.0.0\"\n{licence}\n");
     // A folder that stands for a registry: what comes from it has a source, as a real dependency has.
     World::rust("")
         .file("Cargo.toml", manifest)
-        .file(".cargo/config.toml", "[source.crates-io]\nreplace-with = \"kept\"\n[source.kept]\ndirectory = \"kept\"\n")
+        .file(
+            ".cargo/config.toml",
+            "[source.crates-io]\nreplace-with = \"kept\"\n[source.kept]\ndirectory = \"kept\"\n",
+        )
         .file("kept/other/Cargo.toml", &other)
         .file("kept/other/src/lib.rs", "")
         .file("kept/other/.cargo-checksum.json", "{\"files\":{}}")
@@ -90,7 +110,8 @@ fn every_obligation_is_ticked_and_its_evidence_is_there() {
     World::new().passes("compliance-list", "compliance-list: not applicable: no source files");
     let world = World::new().file("a.py", "");
     world.errs("compliance-list", "Looked for: checks/compliance-list.sh, docs/compliance.md, compliance.md");
-    let world = world.file("docs/compliance.md", "# List\n\n- [x] Data is listed: `docs/data.md`\n- [X] Named a person\n");
+    let world =
+        world.file("docs/compliance.md", "# List\n\n- [x] Data is listed: `docs/data.md`\n- [X] Named a person\n");
     world.fails("compliance-list", "docs/compliance.md:3: there is no docs/data.md");
     let world = world.file("docs/data.md", "none");
     world.passes("compliance-list", "all 2 obligations of docs/compliance.md are ticked");

@@ -15,7 +15,8 @@ fn gates() -> BTreeSet<String> {
 #[test]
 fn the_readme_has_a_row_for_each_gate() {
     let text = fs::read_to_string(folder().join("README.md")).unwrap();
-    let rows: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
+    let rows: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
     let named: BTreeSet<String> = rows.iter().map(|row| (*row).to_owned()).collect();
     assert_eq!(named.len(), rows.len(), "a gate stands there twice");
     assert_eq!(named, gates());
@@ -30,7 +31,8 @@ fn the_readme_names_every_tool_that_a_script_looks_for() {
         let looked = script.split("has ").skip(1).chain(script.split("has_cargo ").skip(1));
         for tool in looked.filter_map(|rest| rest.split([' ', ';', '\n', '&', ')']).next()) {
             // Language runtimes are not what a project chooses for a gate.
-            let plain = ["cargo", "go", "npm", "node", "python3", "pnpm", "yarn", "curl", "\"$manager\"", "make", "just"];
+            let plain =
+                ["cargo", "go", "npm", "node", "python3", "pnpm", "yarn", "curl", "\"$manager\"", "make", "just"];
             if tool.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') && !plain.contains(&tool) {
                 assert!(row.contains(tool), "{gate} looks for {tool}: {row}");
             }

@@ -13,8 +13,9 @@ use crate::support::Project;
 
 /// Programs that every Unix has and that the gates are written with.
 const PLAIN: &[&str] = &[
-    "awk", "basename", "cat", "chmod", "cp", "cut", "dirname", "env", "false", "find", "git", "grep", "gzip", "head", "ls", "mkdir",
-    "mktemp", "mv", "printf", "rm", "sed", "sh", "sleep", "sort", "tail", "tee", "touch", "tr", "true", "uname", "uniq", "wc", "xargs",
+    "awk", "basename", "cat", "chmod", "cp", "cut", "dirname", "env", "false", "find", "git", "grep", "gzip", "head",
+    "ls", "mkdir", "mktemp", "mv", "printf", "rm", "sed", "sh", "sleep", "sort", "tail", "tee", "touch", "tr", "true",
+    "uname", "uniq", "wc", "xargs",
 ];
 
 /// A project and its PATH.
@@ -48,7 +49,8 @@ impl World {
     pub fn without_git() -> Self {
         let bin = TempDir::new().unwrap();
         for name in PLAIN {
-            symlink(on_path(name).unwrap_or_else(|| panic!("this test needs `{name}`")), bin.path().join(name)).unwrap();
+            symlink(on_path(name).unwrap_or_else(|| panic!("this test needs `{name}`")), bin.path().join(name))
+                .unwrap();
         }
         let step = "run: \"true\"".to_owned();
         Self { project: Project::new(), bin, inputs: Vec::new(), step }
@@ -57,7 +59,10 @@ impl World {
     /// A Rust crate without dependencies, and the real cargo.
     pub fn rust(lib: &str) -> Self {
         Self::new()
-            .file("Cargo.toml", "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\nlicense = \"MIT\"\n")
+            .file(
+                "Cargo.toml",
+                "[package]\nname = \"tiny\"\nversion = \"0.1.0\"\nedition = \"2021\"\nlicense = \"MIT\"\n",
+            )
             .file("src/lib.rs", lib)
             .real("cargo")
             .real("rustc")
@@ -132,7 +137,8 @@ impl World {
         }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let ran = self.orch(&words);
-        let status: serde_json::Value = serde_json::from_str(&self.orch(&["status", "--json"])).unwrap_or_else(|_| panic!("{ran}"));
+        let status: serde_json::Value =
+            serde_json::from_str(&self.orch(&["status", "--json"])).unwrap_or_else(|_| panic!("{ran}"));
         let gates = status["steps"][0]["gates"].as_array().unwrap_or_else(|| panic!("{ran}"));
         // All before the last one that was judged have passed.
         let last = gates.iter().rev().find(|gate| gate["verdict"] != "none").unwrap_or_else(|| panic!("{ran}"));

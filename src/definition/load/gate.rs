@@ -76,7 +76,9 @@ impl Reader<'_, '_> {
         };
         let gate = self.gate_kind(&kind.key, &mut fields);
         let word = format!("a `{}` gate", kind.key);
-        fields.done(&word, self.faults, |_| "remove it (`expect` and `timeout` are for `run` and `run_file` gates)".to_owned());
+        fields.done(&word, self.faults, |_| {
+            "remove it (`expect` and `timeout` are for `run` and `run_file` gates)".to_owned()
+        });
         gate
     }
 

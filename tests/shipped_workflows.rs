@@ -5,7 +5,7 @@
 
 #[path = "shipped_workflows/harness.rs"]
 mod harness;
-#[path = "shipped_workflows/rows.rs"]
-mod rows;
 #[path = "shipped_workflows/operations.rs"]
 mod operations;
+#[path = "shipped_workflows/rows.rs"]
+mod rows;

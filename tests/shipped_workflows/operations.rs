@@ -8,16 +8,8 @@ use crate::harness::{Machine, Repair, Shipped, shipped, step, turn};
 
 const SECURITY_AUDIT: Shipped = Shipped {
     name: "security-audit",
-    repairs: &[Repair {
-        step: "remediation[a01-1]/fix",
-        gate: "test \"$(cksum",
-        turn: ("remediation[a01-1]/fix", 2),
-    }],
-    proof: &[
-        &["sh", "checks/security/a01-1.sh"],
-        &["sh", "checks/security/a05-1.sh"],
-        &["cargo", "test", "--offline"],
-    ],
+    repairs: &[Repair { step: "remediation[a01-1]/fix", gate: "test \"$(cksum", turn: ("remediation[a01-1]/fix", 2) }],
+    proof: &[&["sh", "checks/security/a01-1.sh"], &["sh", "checks/security/a05-1.sh"], &["cargo", "test", "--offline"]],
 };
 
 const OPTIMIZE_PERFORMANCE: Shipped = Shipped {
@@ -28,11 +20,7 @@ const OPTIMIZE_PERFORMANCE: Shipped = Shipped {
 
 const DEPLOY: Shipped = Shipped {
     name: "deploy",
-    repairs: &[Repair {
-        step: "prepare",
-        gate: "sh \"$ORCH_INPUT_SCRIPTS/preflight.sh\"",
-        turn: ("prepare", 2),
-    }],
+    repairs: &[Repair { step: "prepare", gate: "sh \"$ORCH_INPUT_SCRIPTS/preflight.sh\"", turn: ("prepare", 2) }],
     proof: &[&["sh", "scripts/smoke.sh", "production", "1.1.0"], &["sh", "site/production/live/start.sh", "Ada"]],
 };
 
@@ -158,7 +146,8 @@ fn nobody_who_improves_changes_what_measures() {
         let machine = Machine::new("optimize-performance");
         let mut text = machine.recording();
         let place = turn(&text, at, attempt);
-        let cheat = "    writes:\n      - { path: bench/figures.rs, text: \"fn main() { println!(\\\"{}\\\"); }\\n\" }\n";
+        let cheat =
+            "    writes:\n      - { path: bench/figures.rs, text: \"fn main() { println!(\\\"{}\\\"); }\\n\" }\n";
         match text[place.clone()].find("    writes:\n") {
             Some(inside) => {
                 let start = place.start + inside;
@@ -239,4 +228,74 @@ fn an_attack_that_does_not_work_is_no_attack() {
     let status = machine.status();
     assert_eq!(step(&status, "remediation[a01-1]/attack")["gates"][0]["verdict"], "fail");
     assert!(fs::read_to_string(machine.project().join("src/lib.rs")).unwrap().contains("folder.join(name)"));
+}
+
+/// Approves a question of the latest run and goes on.
+#[track_caller]
+fn approve(machine: &Machine, question: &str, code: i32) -> String {
+    let run = latest(machine);
+    machine.ends(&["approve", &run, question], 0);
+    machine.ends(&["resume", &run], code)
+}
+
+#[test]
+fn a_critical_finding_that_stays_open_needs_a_persons_word() {
+    let machine = Machine::new("security-audit");
+    let mut text = machine.recording();
+    // The same insufficient fix, as often as the gate sends it back.
+    let first = text[turn(&text, "remediation[a01-1]/fix", 1)].to_owned();
+    let second = turn(&text, "remediation[a01-1]/fix", 2);
+    let again = |attempt: u32| first.replacen("attempt: 1", &format!("attempt: {attempt}"), 1);
+    text.replace_range(second, &[again(2), again(3), again(4)].concat());
+    machine.record(&text);
+    machine.ends(&["run", "/security-audit"], 20);
+    approve(&machine, "mandate", 20);
+    let told = machine.ends(&["status"], 0);
+    assert!(told.contains("A gate of `remediation[a01-1]/fix` failed and its tries are used up"), "{told}");
+    machine.ends(&["reject", &latest(&machine), "remediation[a01-1]/fix", "--comment", "not like this"], 0);
+    let status = machine.status();
+    assert_eq!(status["status"], "failed");
+    assert_eq!(status_of(&status, "report"), "cancelled");
+}
+
+#[test]
+fn what_a_scan_finds_ends_no_audit_and_is_not_forgotten() {
+    let machine = Machine::new("security-audit");
+    let key = ["AKIA", "ABCDEFGHIJKLMNOP"].concat();
+    fs::write(machine.project().join("notes/keys"), format!("{key}\n")).unwrap();
+    machine.ends(&["run", "/security-audit"], 20);
+    let status = machine.status();
+    assert_eq!(status_of(&status, "scans/secrets"), "failed");
+    assert_eq!(step(&status, "scans/secrets")["gates"][0]["verdict"], "fail");
+    assert_eq!(status_of(&status, "triage"), "succeeded");
+    approve(&machine, "mandate", 20);
+    let status = machine.status();
+    assert_eq!(status["waiting_for"][0]["step"], "verification/secrets", "{}", status["waiting_for"]);
+}
+
+#[test]
+fn who_fixes_does_not_replace_a_judge() {
+    let machine = Machine::new("security-audit");
+    let mut text = machine.recording();
+    let place = turn(&text, "remediation[a05-1]/fix", 1);
+    let writes = place.start + text[place].find("    writes:\n").unwrap() + "    writes:\n".len();
+    text.insert_str(writes, "      - { path: checks/unit-tests.sh, text: \"exit 0\\n\" }\n");
+    machine.record(&text);
+    machine.first(22);
+    let status = machine.status();
+    let gates = step(&status, "remediation[a05-1]/fix")["gates"].as_array().unwrap();
+    let told = "changed what is denied: `checks/unit-tests.sh`";
+    assert!(gates.iter().any(|gate| gate["verdict"] == "fail" && gate["reason"] == told), "{gates:?}");
+}
+
+#[test]
+fn without_a_critical_finding_nobody_attacks_and_nobody_is_asked() {
+    let machine = Machine::new("security-audit");
+    let text = machine.recording().replace("severity: critical", "severity: high");
+    let text = text.replace("`checks/security/a01-1.sh`\n", "`src/lib.rs`\n");
+    machine.record(&text.replace("`checks/security/a05-1.sh`\n", "`src/lib.rs`\n"));
+    let told = machine.ends(&["run", "/security-audit"], 0);
+    assert!(told.contains("critical: 0"), "{told}");
+    assert_eq!(status_of(&machine.status(), "mandate"), "skipped");
+    assert!(!machine.project().join("checks/security").exists());
 }

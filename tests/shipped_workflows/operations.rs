@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::harness::{Machine, Repair, Shipped, shipped, step, turn};
+use crate::harness::{Machine, Repair, Shipped, gate, shipped, step, turn};
 
 const SECURITY_AUDIT: Shipped = Shipped {
     name: "security-audit",
@@ -226,7 +226,8 @@ fn an_attack_that_does_not_work_is_no_attack() {
     machine.record(&text.replacen("echo SECRET >", "echo HARMLESS >", 1));
     machine.first(22);
     let status = machine.status();
-    assert_eq!(step(&status, "remediation[a01-1]/attack")["gates"][0]["verdict"], "fail");
+    let attack = step(&status, "remediation[a01-1]/attack");
+    assert_eq!(gate(attack, "case \"$FINDING\"").1["verdict"], "fail", "{attack}");
     assert!(fs::read_to_string(machine.project().join("src/lib.rs")).unwrap().contains("folder.join(name)"));
 }
 

@@ -14,7 +14,8 @@ use std::{
 use orch::{
     base::{Diagnostic, Digest, Source, Span, Spanned, codes, render::render_all},
     definition::{
-        Agent, Command, CommandBody, Library, NamedGate, Origin, Scope, Skill, WorkflowEntry,
+        Agent, Arguments, Command, CommandBody, Dialect, Library, Meta, NamedGate, Origin, Scope, Skill, ToolPolicy,
+        WorkflowEntry,
         load::load_workflow_file,
         workflow::{Gate, Join, OnFailure, OnLimit, RetryOn, ThenFail, Workflow},
     },
@@ -30,7 +31,15 @@ fn fixtures(folder: &str) -> PathBuf {
 
 fn origin(path: &str, text: &str) -> Origin {
     let source = Source::new(path, text);
-    Origin { scope: Scope::Project, path: path.into(), digest: Digest::of(text.as_bytes()), source }
+    Origin {
+        scope: Scope::Project,
+        dialect: Dialect::Orch,
+        plugin: None,
+        path: path.into(),
+        digest: Digest::of(text.as_bytes()),
+        source,
+        frontmatter: Span::default(),
+    }
 }
 
 fn agent(name: &str, tools: Option<&[&str]>) -> Agent {
@@ -38,14 +47,14 @@ fn agent(name: &str, tools: Option<&[&str]>) -> Agent {
     Agent {
         name: name.to_owned(),
         description: format!("The {name}"),
-        tools: tools.map(|tools| tools.iter().map(|tool| (*tool).to_owned()).collect()),
+        tools: ToolPolicy::of(tools),
         model: None,
         runtime: None,
         skills: Vec::new(),
         constraints: Vec::new(),
         capabilities: Vec::new(),
         context_budget: None,
-        extra: serde_json::Map::new(),
+        meta: Meta::default(),
         body: format!("You are the {name}."),
         origin: origin(&path, "---\n---\n"),
     }
@@ -91,8 +100,9 @@ fn library() -> Library {
         name: "rust".to_owned(),
         description: "Rust".to_owned(),
         triggers: Vec::new(),
-        allowed_tools: None,
-        extra: serde_json::Map::new(),
+        allowed_tools: ToolPolicy::default(),
+        globs: Vec::new(),
+        meta: Meta::default(),
         body: "Write Rust.".to_owned(),
         origin: origin("skills/rust/SKILL.md", ""),
     };
@@ -465,7 +475,7 @@ fn command(path: &str, body: CommandBody) -> Command {
         description: "Fix it".to_owned(),
         argument_hint: Some("[issue]".to_owned()),
         body,
-        extra: serde_json::Map::new(),
+        meta: Meta::default(),
         origin: origin(path, "Fix $ARGUMENTS in {{ braces }}."),
     }
 }
@@ -474,7 +484,10 @@ fn command(path: &str, body: CommandBody) -> Command {
 fn commands_compile_too() {
     let prose = |path: &str, text: &str, agent: Option<&str>| {
         let text = Spanned::new(text.to_owned(), Span::new(0..4));
-        command(path, CommandBody::Prose { text, agent: agent.map(str::to_owned), model: None })
+        command(
+            path,
+            CommandBody::Prose { text, arguments: Arguments::default(), agent: agent.map(str::to_owned), model: None },
+        )
     };
     let compiled =
         compile_command(&library(), &prose("commands/fix-issue.md", "Fix $ARGUMENTS, {{ x }}", Some("architect")));

@@ -456,7 +456,7 @@ fn agents_skills_commands_and_gates() {
         (agent.name.as_str(), agent.description.as_str(), agent.body.as_str()),
         ("front-end", "Builds pages", "You build pages.")
     );
-    assert_eq!(agent.tools.as_deref().unwrap(), ["Read", "Bash(npm run, x)", "Edit"]);
+    assert_eq!(agent.tools.allowed().unwrap(), ["Read", "Bash(npm run, x)", "Edit"]);
     assert_eq!(
         (agent.model.as_deref(), agent.runtime.as_deref(), agent.context_budget),
         (Some("opus"), Some("claude"), Some(20_000))
@@ -465,13 +465,13 @@ fn agents_skills_commands_and_gates() {
         (agent.skills.join(" "), agent.constraints.join(" "), agent.capabilities.join(" ")),
         ("css html".into(), "No frameworks".into(), "pages forms".into())
     );
-    assert_eq!(json!(agent.extra), json!({ "color": "red", "number": 1.1 }));
+    assert_eq!((agent.meta.extra("color"), agent.meta.extra("number")), (Some(&json!("red")), Some(&json!(1.1))));
     let all = library.agents.get("all").unwrap();
-    assert_eq!((&all.tools, &all.model), (&None, &None));
-    assert_eq!(library.agents.get("none").unwrap().tools, Some(Vec::new()));
+    assert_eq!((all.tools.allowed(), &all.model), (None, &None));
+    assert_eq!(library.agents.get("none").unwrap().tools.allowed(), Some(Vec::new()));
     let skill = library.skills.get("css").unwrap();
     assert_eq!(
-        (skill.triggers.join(" "), skill.allowed_tools.as_ref().unwrap().join(" ")),
+        (skill.triggers.join(" "), skill.allowed_tools.allowed().unwrap().join(" ")),
         ("*.css style".into(), "Read Grep".into())
     );
     let ship = library.commands.get("ns:deep:ship").unwrap();
@@ -484,7 +484,7 @@ fn agents_skills_commands_and_gates() {
     );
     let flow = library.commands.get("flow").unwrap();
     assert!(matches!(&flow.body, CommandBody::Workflow(name) if name.value == "new-project"));
-    assert_eq!(json!(flow.extra), json!({ "allowed-tools": "Bash" }));
+    assert_eq!(flow.meta.extra("allowed-tools"), Some(&json!("Bash")));
     assert!(
         matches!(&library.commands.get("steps").unwrap().body, CommandBody::Inline(flow) if flow.steps.len() == 1 && flow.inputs.len() == 1 && flow.name.value == "steps")
     );

@@ -63,7 +63,8 @@ LC_ALL=C awk -F '\t' '
       name = substr(list[i], 1, RLENGTH - 1); gsub(/[ \t]/, "", name)
       value = substr(list[i], RLENGTH + 1); gsub(/^[ \t]+|[ \t]+$/, "", value)
       # A second value belongs to a theme; then nothing is known.
-      custom[name] = name in custom && custom[name] != value ? "unknown" : value
+      if (!(name in custom)) custom[name] = value
+      else if (custom[name] != value) custom[name] = "unknown"
     }
     next
   }

@@ -66,10 +66,11 @@ for_rust() {
 for_js() {
   grep -qE '"(dependencies|optionalDependencies)"' package.json || return 0
   [ -d node_modules ] || { lack package.json "node_modules" "Install the dependencies: \`npm ci\`."; return 0; }
-  find node_modules -name package.json \( -path '*/node_modules/*/package.json' \) ! -path '*/test/*' -print0 |
+  find ./node_modules -name package.json -print0 |
     LC_ALL=C xargs -0 awk '
       function tell() { if (name != "") print name "\t" licence }
-      FNR == 1 { tell(); name = licence = "" }
+      FNR == 1 { tell(); name = licence = ""; counts = FILENAME ~ /node_modules\/(@[^\/]+\/)?[^\/@]+\/package\.json$/ }
+      !counts { next }
       # The own keys of a package stand two spaces deep in what npm unpacks.
       match($0, /^  "name": *"/) { name = substr($0, RLENGTH + 1); sub(/".*/, "", name) }
       match($0, /^  "license": *"/) { licence = substr($0, RLENGTH + 1); sub(/".*/, "", licence) }

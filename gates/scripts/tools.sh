@@ -4,6 +4,8 @@ exec 2>&1
 ran='' absent='' lacking='' tool=''
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+# Python takes kept bytecode for fresh if a file changed within a second and kept its length; so none is taken.
+export PYTHONPYCACHEPREFIX="$scratch/python"
 
 # The project's files with such names (globs), each followed by a NUL. With git: tracked or not, but not ignored.
 # A folder that git ignores as a whole is read as if there were no git, or it would look empty.
@@ -139,7 +141,7 @@ own() {
       }
     done
     for file in justfile Justfile .justfile; do
-      ! grep -qsE "^@?$target([[:space:]][^=]*)?:([^=]|\$)" "$file" || {
+      ! grep -qsE "^@?$target([[:space:]].*)?:([^=]|\$)" "$file" || {
         if has just; then run just "$target"; else lack "the recipe $target of $file" just "Run \`cargo install just\`."; fi
         finish
       }

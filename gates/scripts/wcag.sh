@@ -36,7 +36,7 @@ if any '*.html' '*.htm'; then
     }
     name ~ /^(input|select|textarea)$/ && tolower(attribute($3, "type")) !~ /^(hidden|submit|reset|button|image)$/ && !is_named($3) && !in_label {
       id = attribute($3, "id")
-      if (id ~ /^(\001|)$/) fault("a form field without a label (3.3.2)")
+      if (id == "\001" || id == "") fault("a form field without a label (3.3.2)")
       else wants[id] = $1 ":" $2
     }
     # A link or button whose end follows at once has no words.

@@ -71,7 +71,8 @@ attributes='
     return value
   }
   function has(tag, wanted) { return attribute(tag, wanted) != "\001" }
-  function named(tag, name) { name = tolower(tag); sub(/[ \/].*/, "", name); return name }
+  # `br/` is a br, `/br` is the end of one.
+  function named(tag, name) { name = tolower(tag); sub(/ .*/, "", name); if (name !~ /^\//) sub(/\/.*/, "", name); return name }
   function fault(words) { print $1 ":" $2 ": " words }
 '
 

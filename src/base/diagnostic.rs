@@ -36,6 +36,33 @@ pub struct Label {
     pub text: String,
 }
 
+/// What another tool does with the same text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The tool's name as people write it, such as `Claude Code`.
+    pub tool: &'static str,
+    /// What it does, after "TOOL: "; lower case, no full stop.
+    pub effect: String,
+}
+
+/// One replacement in a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// What is replaced; empty to insert.
+    pub span: Span,
+    /// What stands there afterwards.
+    pub text: String,
+}
+
+/// A change of the file that removes the fault without changing what `orch` reads in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// What it does, an imperative: "quote the value".
+    pub title: String,
+    /// The replacements; they do not overlap.
+    pub edits: Vec<Edit>,
+}
+
 /// One fault, complete enough for the terminal, JSON and an editor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -55,6 +82,12 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// How to fix it.
     pub help: String,
+    /// What `orch` reads here all the same; empty where it reads nothing.
+    pub assumed: String,
+    /// What other tools do with the same text, where that differs.
+    pub elsewhere: Vec<Elsewhere>,
+    /// The change that `orch check --fix` makes.
+    pub fix: Option<Fix>,
 }
 
 impl Diagnostic {
@@ -70,6 +103,9 @@ impl Diagnostic {
             cause: String::new(),
             labels: Vec::new(),
             help: String::new(),
+            assumed: String::new(),
+            elsewhere: Vec::new(),
+            fix: None,
         }
     }
 
@@ -98,6 +134,35 @@ impl Diagnostic {
     #[must_use]
     pub fn warning(mut self) -> Self {
         self.severity = Severity::Warning;
+        self
+    }
+
+    /// Makes it a piece of information.
+    #[must_use]
+    pub fn info(mut self) -> Self {
+        self.severity = Severity::Info;
+        self
+    }
+
+    /// Says what `orch` reads here all the same.
+    #[must_use]
+    pub fn assumed(mut self, assumed: impl Into<String>) -> Self {
+        self.assumed = assumed.into();
+        self
+    }
+
+    /// Says what another tool does with the same text.
+    #[must_use]
+    pub fn elsewhere(mut self, tool: &'static str, effect: impl Into<String>) -> Self {
+        self.elsewhere.push(Elsewhere { tool, effect: effect.into() });
+        self
+    }
+
+    /// Adds a replacement to the change that mends it; the first call names the change.
+    #[must_use]
+    pub fn fix(mut self, title: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
+        let fix = self.fix.get_or_insert_with(|| Fix { title: title.into(), edits: Vec::new() });
+        fix.edits.push(Edit { span, text: text.into() });
         self
     }
 }

@@ -13,8 +13,9 @@ mod schema;
 mod source;
 mod suggest;
 mod time;
+mod visible;
 
-pub use diagnostic::{Code, Diagnostic, Label, Severity};
+pub use diagnostic::{Code, Diagnostic, Edit, Elsewhere, Fix, Label, Severity};
 pub use digest::{Digest, Hasher};
 pub use ids::{IdError, RunId, StepPath};
 pub use outcome::{Envelope, Evidence, Failure, FailureClass, Judgement, Outcome, Usage, Verdict};
@@ -23,3 +24,4 @@ pub use schema::{SchemaError, schema_faults};
 pub use source::{Position, Source, Span, Spanned};
 pub use suggest::did_you_mean;
 pub use time::Timestamp;
+pub use visible::visible;

@@ -1,42 +1,15 @@
 //! Agents, skills, commands and named gates as their files say them.
 
-use std::{path::PathBuf, sync::Arc};
-
-use serde_json::Value;
-
 use crate::{
-    base::{Digest, Source, Spanned},
-    definition::workflow::{Gate, Workflow},
+    base::Spanned,
+    definition::{
+        arguments::Arguments,
+        meta::Meta,
+        origin::Origin,
+        tools::ToolPolicy,
+        workflow::{Gate, Workflow},
+    },
 };
-
-/// Where a definition came from. The order is the precedence: an earlier scope shadows a later one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// The project's own folders.
-    Project,
-    /// The same folders under `.orch/`.
-    DotOrch,
-    /// The folders of other tools in the project.
-    Dialect,
-    /// The user's folders.
-    User,
-    /// The library built into the binary.
-    Builtin,
-}
-
-/// What every definition file has.
-#[derive(Debug, Clone)]
-pub struct Origin {
-    /// Where it was found.
-    pub scope: Scope,
-    /// The path as shown to people; `builtin:agents/x.md` for the library in the binary.
-    pub path: PathBuf,
-    /// The file's text.
-    pub source: Arc<Source>,
-    /// The digest of the file's bytes.
-    pub digest: Digest,
-}
 
 /// An agent: who works, with which tools, on what.
 #[derive(Debug, Clone)]
@@ -45,8 +18,8 @@ pub struct Agent {
     pub name: String,
     /// When to use it.
     pub description: String,
-    /// Tools it may use; `None` inherits all.
-    pub tools: Option<Vec<String>>,
+    /// Tools it may use.
+    pub tools: ToolPolicy,
     /// A model or a tier.
     pub model: Option<String>,
     /// The runtime it wants.
@@ -59,8 +32,8 @@ pub struct Agent {
     pub capabilities: Vec<String>,
     /// Tokens of context.
     pub context_budget: Option<u64>,
-    /// Keys that `orch` does not know, kept as they were.
-    pub extra: serde_json::Map<String, Value>,
+    /// What other tools say about it, and keys that nobody knows.
+    pub meta: Meta,
     /// The system prompt.
     pub body: String,
     /// Its file.
@@ -76,10 +49,12 @@ pub struct Skill {
     pub description: String,
     /// Keywords or globs.
     pub triggers: Vec<String>,
+    /// Globs of files that make it apply (`paths:`, `globs:`).
+    pub globs: Vec<String>,
     /// Tools the skill narrows to.
-    pub allowed_tools: Option<Vec<String>>,
-    /// Keys that `orch` does not know, kept as they were.
-    pub extra: serde_json::Map<String, Value>,
+    pub allowed_tools: ToolPolicy,
+    /// What other tools say about it, and keys that nobody knows.
+    pub meta: Meta,
     /// The text.
     pub body: String,
     /// Its file.
@@ -97,8 +72,8 @@ pub struct Command {
     pub argument_hint: Option<String>,
     /// What it runs.
     pub body: CommandBody,
-    /// Keys that `orch` does not know, kept as they were.
-    pub extra: serde_json::Map<String, Value>,
+    /// What other tools say about it, and keys that nobody knows.
+    pub meta: Meta,
     /// Its file.
     pub origin: Origin,
 }
@@ -114,6 +89,8 @@ pub enum CommandBody {
     Prose {
         /// The text, with `$ARGUMENTS` and the like.
         text: Spanned<String>,
+        /// How its placeholders are read.
+        arguments: Arguments,
         /// The agent that does it.
         agent: Option<String>,
         /// The model.

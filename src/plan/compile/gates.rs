@@ -148,7 +148,7 @@ impl<'a> Compiler<'a> {
                 // `model:` and `runtime:` of the step are for its own agent.
                 runtime: agent.runtime.clone(),
                 model: own_model(Some(agent)),
-                tools: agent.tools.clone(),
+                tools: agent.tools.allowed(),
                 context: PlanContext::Fresh,
                 context_budget: agent.context_budget.unwrap_or(defaults::CONTEXT_BUDGET),
                 skills,

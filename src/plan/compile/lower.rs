@@ -195,7 +195,7 @@ impl<'a> Compiler<'a> {
             model: step.model.as_ref().map(|one| one.value.clone()).or_else(|| own_model(agent)),
             tools: match &step.tools {
                 Some(tools) => Some(tools.iter().map(|tool| tool.value.clone()).collect()),
-                None => agent.and_then(|agent| agent.tools.clone()),
+                None => agent.and_then(|agent| agent.tools.allowed()),
             },
             context: self.context(ix, step, source),
             context_budget: context_budget(step, agent),

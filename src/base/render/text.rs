@@ -1,13 +1,11 @@
-//! Draws diagnostics: text as compilers do it, and JSON for programs.
+//! Draws diagnostics as compilers do it.
 //!
 //! The only module that names `annotate-snippets`. Knows nothing of terminals: callers say whether they want colour.
 
 use std::{fmt::Write as _, ops::Range};
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use serde_json::{Value, json};
-
 use crate::base::{Diagnostic, Severity, Source, Span};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 /// A line longer than this is quoted in part; drawing it whole would fill the screen.
 const LINE_BYTES_MAX: usize = 400;
@@ -27,8 +25,17 @@ pub fn render(diagnostic: &Diagnostic, coloured: bool) -> String {
     let path = diagnostic.source.path.display().to_string();
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.0);
     let mut group = place(diagnostic, &path, Group::with_title(title));
+    if !diagnostic.assumed.is_empty() {
+        group = group.element(Level::NOTE.message(format!("read as: {}", diagnostic.assumed)));
+    }
+    for elsewhere in &diagnostic.elsewhere {
+        group = group.element(Level::NOTE.message(format!("{}: {}", elsewhere.tool, elsewhere.effect)));
+    }
     if !diagnostic.help.is_empty() {
         group = group.element(Level::HELP.message(diagnostic.help.as_str()));
+    }
+    if let Some(fix) = &diagnostic.fix {
+        group = group.element(Level::HELP.message(format!("`orch check --fix` can {}", fix.title)));
     }
     let renderer = if coloured { Renderer::styled().hyperlink(false) } else { Renderer::plain() };
     let mut text = renderer.render(&[group]).lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
@@ -40,36 +47,6 @@ pub fn render(diagnostic: &Diagnostic, coloured: bool) -> String {
 #[must_use]
 pub fn render_all(diagnostics: &[Diagnostic], coloured: bool) -> String {
     diagnostics.iter().map(|diagnostic| render(diagnostic, coloured)).collect::<Vec<_>>().join("\n")
-}
-
-/// The JSON form: lines and columns from 1 (columns in characters), `start` and `end` in bytes.
-#[must_use]
-pub fn to_json(diagnostic: &Diagnostic) -> Value {
-    let source = &diagnostic.source;
-    let place = |span: Span| {
-        let (start, end) = (source.position(span.start), source.position(span.end));
-        json!({
-            "line": start.line, "column": start.column, "end_line": end.line, "end_column": end.column,
-            "start": span.start, "end": span.end,
-        })
-    };
-    let severity = match diagnostic.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    };
-    let labels: Vec<Value> =
-        diagnostic.labels.iter().map(|label| json!({ "place": place(label.span), "text": label.text })).collect();
-    json!({
-        "code": diagnostic.code.0,
-        "severity": severity,
-        "message": diagnostic.message,
-        "path": source.path.display().to_string(),
-        "place": place(diagnostic.span),
-        "cause": diagnostic.cause,
-        "labels": labels,
-        "help": diagnostic.help,
-    })
 }
 
 /// Adds the picture of the place, or only its line and column where the lines are too long to draw.
@@ -194,13 +171,5 @@ mod tests {
     fn control_characters_never_reach_the_terminal() {
         let one = sample("run: \u{1b}[31mred\u{7}", 5..9);
         assert!(!render(&one, false).contains(['\u{1b}', '\u{7}']));
-    }
-
-    #[test]
-    fn json_counts_from_one_in_characters() {
-        let value = to_json(&sample("é: x\nrun: é{{ v }}\n", 13..20));
-        assert_eq!(value["place"]["line"], 2);
-        assert_eq!(value["place"]["column"], 7);
-        assert_eq!(value["code"], "E0107");
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     base::{parse_count, parse_duration},
     cli::{
         check::CheckArgs, completions::CompletionsArgs, doctor::DoctorArgs, explain::ExplainArgs, help::HelpArgs,
-        init::InitArgs, list::ListArgs, plan::PlanArgs, schema::SchemaArgs, show::ShowArgs,
+        init::InitArgs, list::ListArgs, lsp::LspArgs, plan::PlanArgs, schema::SchemaArgs, show::ShowArgs,
     },
 };
 
@@ -108,6 +108,8 @@ pub enum Verb {
     Retry(RetryArgs),
     /// End a run and everything it has started
     Cancel(CancelArgs),
+    /// Serve editors: faults, completion, meanings, definitions and fixes as you type
+    Lsp(LspArgs),
     /// Look at everything a run needs and say how to mend what is wrong
     Doctor(DoctorArgs),
     /// Print the JSON Schema of a file or of an output

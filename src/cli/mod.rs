@@ -21,6 +21,7 @@ mod list;
 mod live;
 mod log;
 mod logs;
+mod lsp;
 mod out;
 mod plan;
 mod report;

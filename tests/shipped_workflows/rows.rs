@@ -1,6 +1,6 @@
 //! The shipped workflows with a sample, one row each, and what only one of them promises.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use serde_json::Value;
 
@@ -54,6 +54,16 @@ fn the_test_that_showed_the_bug_is_sealed() {
     machine.first(22);
     assert_eq!(gate(step(&machine.status(), "fix"), "sealed-tests").1["verdict"], "fail");
     assert!(fs::read_to_string(machine.project().join("tests/two_digits.rs")).unwrap().contains("nothing"));
+}
+
+/// A project may lie in a folder of a larger repository.
+#[test]
+fn a_project_need_not_be_the_root_of_its_repository() {
+    let machine = Machine::new("refactor");
+    machine.record(&machine.recording());
+    let made = Command::new("git").args(["init", "-q"]).current_dir(machine.project().parent().unwrap()).status();
+    assert!(made.unwrap().success());
+    machine.first(0);
 }
 
 /// A project may put its own script in the place of a gate; an agent of the run may not.

@@ -72,6 +72,8 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("include_dir", &["src/definition/load/builtin.rs"]),
     ("indicatif", &["src/cli/live.rs"]),
     ("jsonschema", &["src/base/schema.rs", "src/driver/evaluate.rs", "src/plan/compile/", "src/service/"]),
+    ("lsp_server", &["src/cli/lsp/"]),
+    ("lsp_types", &["src/cli/lsp/"]),
     ("minijinja", &["src/template/"]),
     ("nix", &["src/execute/", "src/service/"]),
     ("petgraph", &["src/plan/"]),

@@ -297,7 +297,7 @@ fn every_rule_notices_its_own_breach() {
         ("ink-pot", "Test", "`Test` fires on everything"),
         ("\"**/*.ink\"", "\"**/*\"", "`**/*` fires on everything"),
         ("\"**/*.ink\"", "\"*.{ink\"", "error parsing glob"),
-        ("triggers:", "paths: x\ntriggers:", "`paths` is no key of a skill"),
+        ("triggers:", "colour: x\ntriggers:", "`colour` is no key of a skill"),
         (
             "How ink is mixed. Use when a step mixes ink.",
             "Reads code. Use before work is accepted.",

@@ -105,6 +105,21 @@ fn installed_packages_of_node_are_read() {
     world.fails("licence-check", "x: SSPL-1.0");
 }
 
+/// pip-licenses is no part of this repository's tools, so a script stands in for it.
+#[test]
+fn licences_of_python_are_read_and_none_read_is_no_verdict() {
+    let world = World::new().file("LICENSE", "").file("requirements.txt", "x==1\n");
+    world.errs("licence-check", "Looked for: pip-licenses");
+    let csv = |row: &str| format!("echo '\"Name\",\"Version\",\"License\"'; {row}");
+    let world = world.fake("pip-licenses", &csv("echo '\"x\",\"1\",\"MIT License\"'"));
+    world.passes("licence-check", "pip-licenses: 1 licences read");
+    let world = world.fake("pip-licenses", &csv("echo '\"x\",\"1\",\"GNU General Public License\"'"));
+    world.fails("licence-check", "x: GNU General Public License");
+    let world = world.fake("pip-licenses", &csv(":"));
+    world.errs("licence-check", "Looked for: licences in pip-licenses; found none of them");
+    world.fake("pip-licenses", "exit 2").fails("licence-check", "exit code 2");
+}
+
 #[test]
 fn every_obligation_is_ticked_and_its_evidence_is_there() {
     World::new().passes("compliance-list", "compliance-list: not applicable: no source files");

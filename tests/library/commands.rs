@@ -117,7 +117,8 @@ fn the_shipped_commands_keep_the_standard_and_tell_the_truth() {
 #[test]
 fn every_shipped_workflow_has_its_command_and_every_command_its_row() {
     let library = load::load(root(), None);
-    let named: BTreeSet<_> = library.commands.names().collect();
+    // A page about the commands is one in Claude Code, too, and loads as it does there.
+    let named: BTreeSet<_> = library.commands.names().filter(|name| *name != "readme").collect();
     assert_eq!(named, BTreeSet::from(COMMANDS));
     let workflows: BTreeSet<_> = library.workflows.names().filter(|name| !NO_COMMAND.contains(name)).collect();
     assert_eq!(workflows, named);

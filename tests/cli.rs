@@ -251,9 +251,9 @@ fn warnings_fail_only_when_strict() {
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_a_suggestion() {
-    let done = greeting().run(&["lst"]);
+    let done = greeting().run(&["inbx"]);
     assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""));
-    assert!(done.stderr.contains("a similar subcommand exists: 'list'"), "{}", done.stderr);
+    assert!(done.stderr.contains("a similar subcommand exists: 'inbox'"), "{}", done.stderr);
     let error = greeting().run(&["--json", "run"]).json_error(2);
     assert_eq!(
         (&error["error"]["code"], &error["error"]["id"], &error["error"]["retryable"]),

@@ -58,7 +58,8 @@ measure() {
         name = substr($0, 1, 80); sub(/^[ \t]+/, "", name); indent = depth; first = last = FNR
       }
     }
-    END { close_function() }' >"$scratch/long" 2>"$scratch/trouble" || true
+    END { close_function() }' >"$scratch/long" || broken awk
+  settle
   ran="${ran:+$ran; }our own measure (functions of at most $lines_max lines; no branches are counted) on $*"
   [ ! -s "$scratch/long" ] || { echo "functions over $lines_max lines:"; head -n 50 "$scratch/long"; exit 1; }
 }

@@ -14,8 +14,9 @@ if [ -z "$list_file" ]; then
   finish
 fi
 
-grep -nE '^[[:space:]]*[-*+] \[[ xX]\] ' "$list_file" >"$scratch/items" || true
-grep -nE '^[[:space:]]*[-*+] \[ \] ' "$list_file" >"$scratch/open" || true
+grep -nE '^[[:space:]]*[-*+] \[[ xX]\] ' "$list_file" >"$scratch/items" || [ "$?" -eq 1 ] || broken grep
+grep -nE '^[[:space:]]*[-*+] \[ \] ' "$list_file" >"$scratch/open" || [ "$?" -eq 1 ] || broken grep
+settle
 sed -n 's/^\([0-9]*\):[[:space:]]*[-*+] \[[xX]\] .*`\([^`]*\)`.*$/\1 \2/p' "$scratch/items" |
   while read -r line path; do
     case $path in *[\ \*]* | -*) continue ;; *[./]*) [ -e "${path%%#*}" ] || echo "$list_file:$line: there is no $path" ;; esac

@@ -83,7 +83,7 @@ LC_ALL=C awk -F '\t' '
     least = points >= 24 || points >= 18.66 && (weight == "bold" || weight + 0 >= 700) ? 3 : 4.5
     if (ratio < least) printf "%s:%d: %s: %s on %s has %.2f, at least %s is asked for (1.4.3)\n", $1, $2, $3, front, back, ratio, least
   }
-  END { printf "%d %d %d\n", judged, unknown, coloured >counts }' counts="$scratch/counts" "$scratch/rules" "$scratch/rules" >"$scratch/faults"
+  END { printf "%d %d %d\n", judged, unknown, coloured >counts }' counts="$scratch/counts" "$scratch/rules" "$scratch/rules" >"$scratch/faults" || broken awk
 complain "$scratch/faults" "contrast of text"
 read -r judged unknown coloured <"$scratch/counts"
 if [ "$judged" -gt 0 ]; then

@@ -36,8 +36,11 @@ judge_licences() {
       return 0
     }
     { total++; if (!is_allowed($2)) print $1 ": " ($2 == "" ? "no licence is named" : $2) >bad }
-    END { print total + 0 >count }' bad="$scratch/bad" count="$scratch/count" "$1"
+    END { print total + 0 >count }' bad="$scratch/bad" count="$scratch/count" "$1" || broken awk
+  settle
   ran="$ran; $2: $(cat "$scratch/count") licences read"
+  # A project with dependencies of which none could be read has not been judged.
+  [ "$(cat "$scratch/count")" -gt 0 ] || [ "$3" = none ] || lack "the dependencies" "licences in $2" "Install the dependencies."
 }
 : >"$scratch/bad"
 
@@ -60,7 +63,9 @@ for_rust() {
       else if (match(rest, /"license_file":"/)) licence = "a file of its own"
       if (rest ~ /"source":"/) print name "\t" licence
     }' "$scratch/metadata" >"$scratch/rust"
-  judge_licences "$scratch/rust" "cargo metadata"
+  expected=none
+  ! grep -qs '^source = ' Cargo.lock || expected=some
+  judge_licences "$scratch/rust" "cargo metadata" "$expected"
 }
 
 for_js() {
@@ -76,15 +81,16 @@ for_js() {
       match($0, /^  "license": *"/) { licence = substr($0, RLENGTH + 1); sub(/".*/, "", licence) }
       match($0, /^    "type": *"/) && licence == "" { licence = substr($0, RLENGTH + 1); sub(/".*/, "", licence) }
       END { tell() }' >"$scratch/js"
-  judge_licences "$scratch/js" "node_modules"
+  judge_licences "$scratch/js" "node_modules" some
 }
 
 for_python() {
   any 'requirements*.txt' poetry.lock uv.lock Pipfile.lock || grep -qsE '^dependencies|^\[tool\.poetry\.dependencies' pyproject.toml ||
     return 0
   if has pip-licenses; then
-    "$tool" --format=csv --with-system=no 2>/dev/null | tr -d '"' | awk -F, 'NR > 1 { print $1 "\t" $3 }' >"$scratch/python"
-    judge_licences "$scratch/python" pip-licenses
+    "$tool" --format=csv --with-system=no >"$scratch/csv"
+    tr -d '"' <"$scratch/csv" | awk -F, 'NR > 1 { print $1 "\t" $3 }' >"$scratch/python"
+    judge_licences "$scratch/python" pip-licenses some
   else lack "Python's dependencies" "pip-licenses" "Run \`pip install pip-licenses\` where the dependencies are installed."
   fi
 }

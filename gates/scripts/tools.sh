@@ -7,6 +7,12 @@ trap 'rm -rf "$scratch"' EXIT
 # Python takes kept bytecode for fresh if a file changed within a second and kept its length; so none is taken.
 export PYTHONPYCACHEPREFIX="$scratch/python"
 
+# A program that the gates themselves are written with does not work: then what they did not find means nothing.
+broken() { echo "$1" >>"$scratch/broken"; }
+settle() {
+  [ ! -s "$scratch/broken" ] || { echo "$gate: no verdict: $(sort -u "$scratch/broken" | tr '\n' ' ')did not work here"; exit 127; }
+}
+
 # The project's files with such names (globs), each followed by a NUL. With git: tracked or not, but not ignored.
 # A folder that git ignores as a whole is read as if there were no git, or it would look empty.
 # What others have written and the project only keeps is left out, but for `everything`.
@@ -27,6 +33,8 @@ else
   list() { names "$@"; }
 fi
 names '*' >/dev/null || { echo "no verdict: the files of the project cannot be listed"; exit 127; }
+
+[ "$(echo 1 | awk '{ print $1 + 1 }')" = 2 ] || { echo "no verdict: awk does not work here"; exit 127; }
 
 any() { [ "$(names "$@" | head -c 1 | wc -c)" -gt 0 ]; }
 
@@ -179,6 +187,7 @@ for_other() {
 
 # Tells the verdict and ends. The words are for a project that has nothing to judge.
 finish() {
+  settle
   [ -z "$absent" ] || echo "looked for and not found: $absent"
   [ -z "${astray:-}" ] || echo "not looked at, because it is not at the root of the project:$astray"
   if [ -n "$lacking" ]; then

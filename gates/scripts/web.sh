@@ -31,7 +31,7 @@ html_tags() {
   list '*.html' '*.htm' | LC_ALL=C xargs -0 awk '
     # The text is cut at each `<`. What stands between a hiding tag and its end gives no tags.
     function tags(parts, count, i, part, end, hidden, line, tag, after) {
-      count = split(text, parts, "<")
+      count = split(text, parts, /[<]/)
       line = 1 + gsub(/\n/, "\n", parts[1])
       hidden = ""
       for (i = 2; i <= count; i++) {
@@ -55,7 +55,7 @@ html_tags() {
     }
     FNR == 1 { if (file != "") tags(); file = FILENAME }
     { text = text $0 "\n" }
-    END { if (file != "") tags() }'
+    END { if (file != "") tags() }' || broken awk
 }
 
 # For awk: the value of an attribute (`\001` where it is absent) and the name of a tag.
@@ -78,6 +78,7 @@ attributes='
 
 # Reports the lines of a file as faults and ends, if there are any: FILE, WHAT.
 complain() {
+  settle
   [ -s "$1" ] || return 0
   sort -u "$1" | head -n 50
   echo "$gate: $(sort -u "$1" | wc -l | tr -d ' ') faults: $2"
@@ -101,7 +102,7 @@ css_rules() {
   any '*.css' '*.scss' '*.less' '*.html' '*.htm' '*.vue' '*.svelte' || return 0
   list '*.css' '*.scss' '*.less' '*.html' '*.htm' '*.vue' '*.svelte' | LC_ALL=C xargs -0 awk '
     function rules(parts, count, i, cut, selector, declarations, line, start) {
-      count = split(text, parts, "}")
+      count = split(text, parts, /[}]/)
       line = 1
       for (i = 1; i <= count; i++) {
         # Behind the last `{` are declarations, before it the selector, and before that what is around both.
@@ -141,5 +142,5 @@ css_rules() {
       }
       text = text line "\n"
     }
-    END { if (file != "") rules() }'
+    END { if (file != "") rules() }' || broken awk
 }

@@ -70,6 +70,21 @@ fn a_crashing_tool_gives_no_verdict() {
         .errs("lint", "`ruff check .` ended with exit code 127");
 }
 
+/// What a gate did not find means nothing if the programs that it looks with are broken.
+#[test]
+fn a_gate_whose_own_programs_are_broken_gives_no_verdict() {
+    let project = || World::new().file("a.py", "x = 1\n").file("index.html", "<html lang=en><title>x</title>\n");
+    for gate in ["lint", "complexity", "secret-scan", "licence-check", "bundle-size", "wcag", "keyboard", "contrast"] {
+        project().fake("awk", "exit 1").errs(gate, "no verdict: awk does not work here");
+    }
+    let later = "case \"$*\" in *'$1 + 1'*) echo 2 ;; *) exit 1 ;; esac";
+    for gate in ["complexity", "secret-scan", "wcag", "keyboard", "contrast"] {
+        project().fake("awk", later).errs(gate, &format!("{gate}: no verdict: awk did not work here"));
+    }
+    project().fake("grep", "exit 2").errs("secret-scan", "no verdict: grep did not work here");
+    project().fake("git", "[ \"$1\" = rev-parse ]").errs("lint", "the files of the project cannot be listed");
+}
+
 #[test]
 fn all_kinds_of_source_must_be_judged() {
     let both = World::rust(CLEAN).real("cargo-clippy").real("clippy-driver").file("pyproject.toml", "");

@@ -6,6 +6,7 @@ use clap::{Parser as _, error::ErrorKind};
 
 use crate::{
     cli::{
+        add,
         args::{Cli, Verb},
         check, completions, decide, doctor,
         exit::Exit,
@@ -13,7 +14,7 @@ use crate::{
         failure::Failure,
         help, init, list, logs, lsp, plan, resume, run, runs, schema,
         session::Session,
-        show, watch,
+        show, update, watch,
     },
     config::Environment,
     service::Refusal,
@@ -47,6 +48,9 @@ fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Show(args) => show::run(session, &args),
         Verb::Check(args) => check::run(session, &args),
         Verb::Plan(args) => plan::run(session, &args),
+        Verb::Add(args) => add::run(session, &args),
+        Verb::Remove(args) => add::run_remove(session, &args),
+        Verb::Update(args) => update::run(session, &args),
         Verb::Lsp(args) => lsp::run(session, &args),
         Verb::Doctor(args) => doctor::run(session, &args),
         Verb::Schema(args) => schema::run(session, &args),

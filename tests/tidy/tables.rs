@@ -89,7 +89,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("tempfile", &["src/guard/"]),
     ("thiserror", &["*"]),
     ("tokio", &["src/journal/", "src/execute/", "src/driver/", "src/service/", "src/cli/"]),
-    ("toml_edit", &["src/config/", "src/definition/load/toml.rs"]),
+    ("toml_edit", &["src/config/", "src/definition/load/lock.rs", "src/definition/load/toml.rs"]),
     ("tracing", &["src/driver/", "src/service/"]),
     ("tracing_subscriber", &["src/cli/log.rs"]),
     ("unicode_width", &["src/cli/clean.rs"]),

@@ -10,7 +10,7 @@ audit() {
   cat "$scratch/audit"
   ran="${ran:+$ran; }$*"
   [ "$code" -ne 0 ] || return 0
-  if grep -qiE 'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT|could not resolve|failed to (fetch|resolve)|couldn.t fetch|connection (refused|error)|network is unreachable|ENOLOCK|requires an existing lockfile' "$scratch/audit"; then
+  if grep -qiE 'ENOTFOUND|audit endpoint returned an error|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT|could not resolve|failed to (fetch|resolve)|couldn.t fetch|connection (refused|error)|network is unreachable|ENOLOCK|requires an existing lockfile' "$scratch/audit"; then
     echo "$gate: no verdict: \`$*\` did not reach its data base, or has no lock file"
     exit 127
   fi

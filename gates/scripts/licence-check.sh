@@ -10,7 +10,7 @@ find_kinds
 
 # The project's own word.
 if any 'LICENSE*' 'LICENCE*' 'COPYING*' 'UNLICENSE*' 'LICENSES/*'; then ran="the project has a licence file"
-elif grep -qsE '^[[:space:]]*"?licen[cs]e"?[[:space:]]*[:=.]' Cargo.toml package.json pyproject.toml; then
+elif grep -qsE '(^|[,{[:space:]])"?licen[cs]e"?[[:space:]]*[:=.]' Cargo.toml package.json pyproject.toml; then
   ran="the project's manifest names its licence"
 else
   echo "$gate: the project does not say under which licence it is: no LICENSE or COPYING file, no licence in its manifest"
@@ -47,7 +47,11 @@ judge_licences() {
 for_rust() {
   if [ -f deny.toml ] && has_cargo deny; then run cargo deny check licenses; return 0; fi
   has cargo || { lack Cargo.toml "cargo-deny with deny.toml, cargo metadata" "Install Rust."; return 0; }
-  if ! cargo metadata --offline --format-version 1 >"$scratch/metadata" 2>"$scratch/trouble"; then
+  # What only other systems need is often not fetched.
+  source="cargo metadata"
+  if ! cargo metadata --offline --format-version 1 >"$scratch/metadata" 2>"$scratch/trouble" &&
+    source="cargo metadata for this system" && host=$(rustc -vV | sed -n 's/^host: //p') &&
+    ! cargo metadata --offline --format-version 1 --filter-platform "$host" >"$scratch/metadata" 2>"$scratch/trouble"; then
     tail -n 5 "$scratch/trouble"
     lack Cargo.toml "cargo-deny with deny.toml, cargo metadata --offline" "Run \`cargo fetch\`."
     return 0
@@ -65,7 +69,7 @@ for_rust() {
     }' "$scratch/metadata" >"$scratch/rust"
   expected=none
   ! grep -qs '^source = ' Cargo.lock || expected=some
-  judge_licences "$scratch/rust" "cargo metadata" "$expected"
+  judge_licences "$scratch/rust" "$source" "$expected"
 }
 
 for_js() {
@@ -73,13 +77,27 @@ for_js() {
   [ -d node_modules ] || { lack package.json "node_modules" "Install the dependencies: \`npm ci\`."; return 0; }
   find ./node_modules -name package.json -print0 |
     LC_ALL=C xargs -0 awk '
-      function tell() { if (name != "") print name "\t" licence }
-      FNR == 1 { tell(); name = licence = ""; counts = FILENAME ~ /node_modules\/(@[^\/]+\/)?[^\/@]+\/package\.json$/ }
-      !counts { next }
-      # The own keys of a package stand two spaces deep in what npm unpacks.
-      match($0, /^  "name": *"/) { name = substr($0, RLENGTH + 1); sub(/".*/, "", name) }
-      match($0, /^  "license": *"/) { licence = substr($0, RLENGTH + 1); sub(/".*/, "", licence) }
-      match($0, /^    "type": *"/) && licence == "" { licence = substr($0, RLENGTH + 1); sub(/".*/, "", licence) }
+      # Only what stands directly in the package counts: `name`, `license`, and the older `license: { type }`.
+      function tell(depth, key, last, token, is_value, name, licence, above) {
+        if (!counts) return
+        while (match(text, /"([^"\\]|\\.)*"|[{}:]/)) {
+          token = substr(text, RSTART, RLENGTH)
+          text = substr(text, RSTART + RLENGTH)
+          if (token == "{") above[++depth] = key
+          else if (token == "}") depth--
+          else if (token == ":") { key = last; is_value = text ~ /^[ \t\r\n]*"/; continue }
+          else {
+            last = substr(token, 2, length(token) - 2)
+            if (is_value && depth == 1 && key == "name") name = last
+            if (is_value && depth == 1 && key == "license") licence = last
+            if (is_value && depth == 2 && above[2] ~ /^licenses?$/ && key == "type" && licence == "") licence = last
+          }
+          is_value = 0
+        }
+        print (name == "" ? file : name) "\t" licence
+      }
+      FNR == 1 { tell(); text = ""; file = FILENAME; counts = file ~ /node_modules\/(@[^\/]+\/)?[^\/@]+\/package\.json$/ }
+      counts { text = text $0 " " }
       END { tell() }' >"$scratch/js"
   judge_licences "$scratch/js" "node_modules" some
 }
@@ -88,7 +106,7 @@ for_python() {
   any 'requirements*.txt' poetry.lock uv.lock Pipfile.lock || grep -qsE '^dependencies|^\[tool\.poetry\.dependencies' pyproject.toml ||
     return 0
   if has pip-licenses; then
-    "$tool" --format=csv --with-system=no >"$scratch/csv"
+    "$tool" --format=csv >"$scratch/csv"
     tr -d '"' <"$scratch/csv" | awk -F, 'NR > 1 { print $1 "\t" $3 }' >"$scratch/python"
     judge_licences "$scratch/python" pip-licenses some
   else lack "Python's dependencies" "pip-licenses" "Run \`pip install pip-licenses\` where the dependencies are installed."

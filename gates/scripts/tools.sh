@@ -5,7 +5,7 @@ ran='' absent='' lacking='' tool=''
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 # Python takes kept bytecode for fresh if a file changed within a second and kept its length; so none is taken.
-export PYTHONPYCACHEPREFIX="$scratch/python"
+export PYTHONPYCACHEPREFIX="$scratch/bytecode"
 
 # A program that the gates themselves are written with does not work: then what they did not find means nothing.
 broken() { echo "$1" >>"$scratch/broken"; }

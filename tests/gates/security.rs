@@ -33,6 +33,8 @@ fn an_audit_is_believed_only_if_it_reached_its_data_base() {
         |script: &str| World::new().file("package.json", "{\"dependencies\": {\"x\": \"1\"}}").fake("npm", script);
     npm("echo found 0 vulnerabilities").passes("dependency-audit", "ran: npm audit --audit-level=high");
     npm("echo 1 critical severity vulnerability; exit 1").fails("dependency-audit", "1 critical severity");
+    npm("echo npm error audit endpoint returned an error; exit 1")
+        .errs("dependency-audit", "did not reach its data base");
     npm("echo request failed, reason: getaddrinfo ENOTFOUND registry >&2; exit 1")
         .errs("dependency-audit", "`npm audit --audit-level=high` did not reach its data base");
 }
@@ -101,8 +103,34 @@ fn installed_packages_of_node_are_read() {
     world.errs("licence-check", "Install the dependencies: `npm ci`.");
     let world = world.file("node_modules/x/package.json", "{\n  \"name\": \"x\",\n  \"license\": \"ISC\"\n}\n");
     world.passes("licence-check", "node_modules: 1 licences read");
-    let world = world.file("node_modules/x/package.json", "{\n  \"name\": \"x\",\n  \"license\": \"SSPL-1.0\"\n}\n");
-    world.fails("licence-check", "x: SSPL-1.0");
+    for bad in [
+        "{\n\t\"name\": \"x\",\n\t\"private\": false,\n\t\"license\": \"SSPL-1.0\"\n}\n",
+        r#"{"name":"x","files":["license","MIT"],"a":{"license":"MIT"},"license":"SSPL-1.0"}"#,
+        r#"{"license":{"type":"SSPL-1.0","url":"MIT"},"name":"x"}"#,
+    ] {
+        World::new()
+            .file("package.json", r#"{"license":"MIT","dependencies":{"x":"1"}}"#)
+            .file("node_modules/x/package.json", bad)
+            .file("node_modules/x/test/package.json", r#"{"license":"MIT"}"#)
+            .fails("licence-check", "x: SSPL-1.0");
+    }
+    let world = world.file("node_modules/@a/b/package.json", r#"{"version":"1"}"#);
+    world.fails("licence-check", "./node_modules/@a/b/package.json: no licence is named");
+}
+
+/// pip-licenses is no part of this repository's tools, so a script stands in for it.
+#[test]
+fn licences_of_python_are_read_and_none_read_is_no_verdict() {
+    let world = World::new().file("LICENSE", "").file("requirements.txt", "x==1\n");
+    world.errs("licence-check", "Looked for: pip-licenses");
+    let csv = |row: &str| format!("echo '\"Name\",\"Version\",\"License\"'; {row}");
+    let world = world.fake("pip-licenses", &csv("echo '\"x\",\"1\",\"MIT License\"'"));
+    world.passes("licence-check", "pip-licenses: 1 licences read");
+    let world = world.fake("pip-licenses", &csv("echo '\"x\",\"1\",\"GNU General Public License\"'"));
+    world.fails("licence-check", "x: GNU General Public License");
+    let world = world.fake("pip-licenses", &csv(":"));
+    world.errs("licence-check", "Looked for: licences in pip-licenses; found none of them");
+    world.fake("pip-licenses", "exit 2").fails("licence-check", "exit code 2");
 }
 
 #[test]

@@ -38,7 +38,6 @@ const KNOWN: &[&str] = &[
     "enabled",
     "excludeAgent",
     "expertise_level",
-    "extra",
     "force-for-plugin",
     "globs",
     "handoffs",
@@ -65,7 +64,6 @@ const KNOWN: &[&str] = &[
     "mode",
     "model",
     "name",
-    "notes",
     "outputs",
     "paths",
     "permission",
@@ -100,6 +98,10 @@ const KNOWN: &[&str] = &[
     "when_to_use",
     "workflow",
 ];
+
+/// The keys that most files have, which a misspelled one was probably meant to be.
+pub(super) const FIRST: [&str; 8] =
+    ["name", "description", "tools", "model", "skills", "arguments", "argument-hint", "allowed-tools"];
 
 /// Keys whose value is prose, in which lines may look like anything.
 const FREE_TEXT: [&str; 6] = ["description", "when_to_use", "whenToUse", "useWhen", "prompt", "agent_description"];

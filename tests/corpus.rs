@@ -167,7 +167,7 @@ fn strict_line(row: &Row) -> Option<usize> {
     let text = String::from_utf8_lossy(&row.bytes).replace("\r\n", "\n");
     let (inside, _) = text.strip_prefix("---\n")?.split_once("\n---\n")?;
     let fault = orch::definition::load::value_of(Path::new("x"), inside).err()?;
-    Some(fault.split(':').nth(1)?.parse::<usize>().ok()? + 1)
+    Some(fault.split(':').next()?.parse::<usize>().ok()? + 1)
 }
 
 #[test]

@@ -137,6 +137,7 @@ fn head(text: &str) -> String {
 }
 
 /// The keys that nobody used.
+#[allow(dead_code, reason = "not every test that shares this looks at unknown keys")]
 pub fn extra(definition: &Definition) -> &[orch::definition::Extra] {
     match definition {
         Definition::Agent(agent) => &agent.meta.extra,

@@ -189,4 +189,16 @@ codes! {
     MANIFEST "E0173" "a manifest cannot be read"
         "`plugin.json`, `marketplace.json` and the like are JSON objects; comments and trailing commas are fine. Without it the folder is read by its usual names.\n\
          Fix: correct the marked place.";
+    LIBRARY_CHANGED "E0174" "an added folder is not what was added"
+        "`library.lock` pins what `orch add` took in by the digest of all its files. A file of it was changed, added or removed since.\n\
+         Fix: `orch update NAME` shows what differs and takes it anew; own versions belong into the project's own folders, which come first.";
+    LIBRARY_UNPINNED "E0175" "an added folder has no entry in the lock file"
+        "Folders in `.orch/library/` are made by `orch add`, which writes down where they came from.\n\
+         Fix: add it with `orch add SOURCE --name NAME`, or move it out of `library/`.";
+    LIBRARY_MISSING "E0176" "an added folder is not there"
+        "`library.lock` has an entry, and `library/` has no folder for it: it was deleted, or not put under version control.\n\
+         Fix: `orch update NAME` takes it anew, `orch remove NAME` forgets it.";
+    LIBRARY_LOCK "E0177" "the lock file of the library cannot be read"
+        "`library.lock` says where added folders came from. Without it they are used, and nothing can be said about them.\n\
+         Fix: take the file from your version control, or add the repositories again.";
 }

@@ -229,7 +229,7 @@ fn odd(origin: &Origin, why: &str) -> Diagnostic {
         codes::ODD_PLACE,
         &origin.source,
         span,
-        format!("{} would not see this file", origin.dialect.tool()),
+        format!("this file stands where {} does not look", origin.dialect.tool()),
     )
     .cause(why)
     .help("move or rename it where that tool is to use it too")

@@ -111,6 +111,11 @@ pub(super) fn is_known(key: &str) -> bool {
     KNOWN.iter().any(|known| alike(known, key))
 }
 
+/// Whether some tool documents the key exactly as it is written. In prose `Context:` is more likely a word.
+pub(super) fn is_exact(key: &str) -> bool {
+    KNOWN.contains(&key)
+}
+
 /// Whether the value of the key is prose.
 pub(super) fn is_free_text(key: &str) -> bool {
     FREE_TEXT.iter().any(|free| alike(free, key))

@@ -58,7 +58,7 @@ fn segments<'a>(rows: &[Line<'a>]) -> Vec<Segment<'a>> {
     for (place, row) in rows.iter().enumerate() {
         let key = known::key_of(row.text).filter(|key| {
             let prose = segments.last().and_then(|segment| segment.key).is_some_and(known::is_free_text);
-            if prose { known::is_known(key) && !seen.contains(key) } else { true }
+            !prose || known::is_exact(key) && !seen.contains(key)
         });
         match (key, segments.last_mut()) {
             (Some(key), _) => {

@@ -8,7 +8,7 @@ use std::{env, fs, path::Path, process::Command, time::Duration};
 
 use orch::{
     base::{Severity, render},
-    definition::load,
+    definition::{Dialect, load},
 };
 
 /// Processor time, as the machine may be busy. The bar is for release builds; debug builds are slower.
@@ -149,6 +149,106 @@ fn cases() -> Vec<Case> {
         ("too_many_steps", text(format!("steps: [{}]", ["{run: x}"; 30_000].join(","))), Some("E0132")),
         ("same_kind_steps", text(format!("steps: [{}]", ["{run: x}"; 20_000].join(","))), None),
     ]
+}
+
+/// Agents, skills and commands, which load whatever they are; each is read as all three.
+#[rustfmt::skip]
+fn foreign_cases() -> Vec<(&'static str, Vec<u8>)> {
+    let block = |inside: String| format!("---\n{inside}---\n\nBody.\n").into_bytes();
+    let open = |inside: String| format!("---\nname: x\n{inside}").into_bytes();
+    let utf16 = |text: &str| -> Vec<u8> { std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect() };
+    vec![
+        ("broken_lines", block((0..50_000).map(|n| format!("key{n}: a: b\n")).collect())),
+        ("broken_known_lines", block("description: a: b\n".repeat(50_000))),
+        ("broken_at_the_end", block(format!("name: x\n{}last: \"a\" b\n", "note: fine\n".repeat(80_000)))),
+        ("broken_items", block(format!("tools:\n{}", "  - a: b: c\n".repeat(50_000)))),
+        ("broken_one_line", block(format!("description: {}\n", "a: \"b\" ".repeat(120_000)))),
+        ("open_quotes", block("x: \"a\n".repeat(100_000))),
+        ("no_spaces", block("description:x\n".repeat(60_000))),
+        ("no_break_spaces", block("description:\u{a0}x\n".repeat(50_000))),
+        ("tabs", block(format!("tools:\n{}", "\t- a\n".repeat(100_000)))),
+        ("tab_depth", block(format!("{}a: b\n", "\t".repeat(900_000)))),
+        ("prose", block("Prose that is no key.\n".repeat(40_000))),
+        ("prose_in_a_key", block(format!("description: x\n{}", "Prose: that is \"no\" key.\n\n".repeat(30_000)))),
+        ("unclosed_headings", open("\n# Heading\n".repeat(80_000))),
+        ("unclosed_dots", open("...\n".repeat(200_000))),
+        ("unclosed_dashes", open(" ---\n".repeat(180_000))),
+        ("long_dashes", open("-----\nname: x\n".repeat(60_000))),
+        ("comments_above", format!("{}---\nname: x\n---\n", "<!-- c -->\n".repeat(90_000)).into_bytes()),
+        ("comments_open", "<!-- ".repeat(200_000).into_bytes()),
+        ("blank_above", format!("{}---\nname: x\n---\n", "\n".repeat(1_000_000)).into_bytes()),
+        ("indented", format!(" {}\n", "    ---\n    a: b: c\n".repeat(50_000)).into_bytes()),
+        ("fences", "```\n---\n".repeat(100_000).into_bytes()),
+        ("toml", format!("+++\n{}+++\n", (0..50_000).map(|n| format!("k{n} = 'x'\n")).collect::<String>()).into_bytes()),
+        ("toml_escapes", format!("+++\n{}+++\n", (0..40_000).map(|n| format!("k{n} = \"\\d\"\n")).collect::<String>()).into_bytes()),
+        ("same_key", block("name: x\n".repeat(100_000))),
+        ("near_keys", block((0..60_000).map(|n| format!("nam{n}: x\n")).collect())),
+        ("braces", block(format!("name: {}\n", "{{".repeat(400_000)))),
+        ("tags", block(format!("name: x\ntools: [{}]\n", ["!t x"; 100_000].join(",")))),
+        ("laughs", block(laughs(10, false).replace(STEP, ""))),
+        ("laughs_repaired", block(format!("{}name: a: b\n", laughs(9, false).replace(STEP, "")))),
+        ("shared_repaired", block(format!("{}name: a: b\n", laughs(4, true).replace(STEP, "")))),
+        ("many_tools", block(format!("name: x\ntools: {}\n", "Foo, ".repeat(180_000)))),
+        ("long_name", block(format!("name: {}\n", "A:".repeat(450_000)))),
+        ("long_key", block(format!("n{}ame: x\n", "_".repeat(1000)))),
+        ("newlines_written_out", block(format!("name: x\ndescription: {}\n", "\\n".repeat(450_000)))),
+        ("nul_only", vec![0; 1_000_000]),
+        ("returns", "\r".repeat(1_000_000).into_bytes()),
+        ("latin1", vec![0xe9; 300_000]),
+        ("utf16", utf16(&format!("---\nname: x\n---\n{}", "x".repeat(500_000)))),
+        ("binary", (0..=255u8).cycle().take(300_000).collect()),
+    ]
+}
+
+/// In the child: reads the one file that the variable names as everything that it may be.
+#[test]
+fn child_reads_one_file() {
+    let Some(path) = env::var_os("ORCH_TEST_FOREIGN") else { return };
+    let bytes = fs::read(Path::new(&path)).unwrap();
+    for (kind, shown) in [
+        (load::FileKind::Agent, "agents/x.md"),
+        (load::FileKind::Skill, "skills/x/SKILL.md"),
+        (load::FileKind::Command, "commands/x.md"),
+    ] {
+        let before = peak_kb();
+        let start = processor_time();
+        let (found, faults) = load::read_definition(kind, Dialect::ClaudeCode, Path::new(shown), bytes.clone());
+        let text = render::render_all(&faults, false);
+        let took = processor_time() - start;
+        let (peak, length) = (peak_kb() - before, text.len());
+        println!("\nresult\t{}\t{peak}\t{}\t{length}\t{}", took.as_micros(), found.is_some(), faults.len());
+    }
+}
+
+#[test]
+fn hostile_agents_load_within_time_and_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wrong = Vec::new();
+    for (name, bytes) in foreign_cases() {
+        let path = folder.path().join(format!("{name}.md"));
+        fs::write(&path, bytes).unwrap();
+        let child = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "child_reads_one_file", "--nocapture", "--test-threads=1"])
+            .env("ORCH_TEST_FOREIGN", &path)
+            .output()
+            .unwrap();
+        let out = String::from_utf8_lossy(&child.stdout).into_owned();
+        let results: Vec<&str> = out.lines().filter_map(|line| line.strip_prefix("result\t")).collect();
+        if results.len() != 3 {
+            wrong.push(format!("{name}: the child died: {out}{}", String::from_utf8_lossy(&child.stderr)));
+        }
+        for line in results {
+            println!("{name:24} {line}");
+            let part: Vec<&str> = line.split('\t').collect();
+            let (took, peak): (u64, u64) = (part[0].parse().unwrap(), part[1].parse().unwrap());
+            let length: usize = part[3].parse().unwrap();
+            let bad = Duration::from_micros(took) > TIME_MAX || peak > MEMORY_KB_MAX || length > 200_000;
+            if bad || part[2] != "true" {
+                wrong.push(format!("{name}: {line}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// What this thread has used so far.

@@ -20,4 +20,4 @@ pub use library::{Library, Shelf, WorkflowEntry, normal_name};
 pub use meta::{Extra, Meta};
 pub use origin::{Dialect, Origin, Scope};
 pub use rule::{Manifest, ManifestKind, Rule, RuleKind};
-pub use tools::{ToolMode, ToolPolicy, ToolRule, ToolStatus};
+pub use tools::{TOOLS, ToolMode, ToolPolicy, ToolRule, ToolStatus};

@@ -1,5 +1,47 @@
 //! Which tools an agent, a skill or a command may use, in one vocabulary for all dialects.
 
+/// The vocabulary: the tools of Claude Code, sorted.
+pub const TOOLS: &[&str] = &[
+    "Agent",
+    "AskUserQuestion",
+    "Bash",
+    "BashOutput",
+    "CronCreate",
+    "CronDelete",
+    "CronList",
+    "Edit",
+    "EnterPlanMode",
+    "EnterWorktree",
+    "ExitPlanMode",
+    "ExitWorktree",
+    "Glob",
+    "Grep",
+    "KillShell",
+    "LSP",
+    "ListMcpResourcesTool",
+    "Monitor",
+    "NotebookEdit",
+    "PowerShell",
+    "Read",
+    "ReadMcpResourceTool",
+    "SendMessage",
+    "Skill",
+    "TaskCreate",
+    "TaskGet",
+    "TaskList",
+    "TaskOutput",
+    "TaskStop",
+    "TaskUpdate",
+    "TeamCreate",
+    "TeamDelete",
+    "TodoWrite",
+    "ToolSearch",
+    "WebFetch",
+    "WebSearch",
+    "Workflow",
+    "Write",
+];
+
 /// How a name of a tool was recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToolStatus {
@@ -70,18 +112,22 @@ impl ToolPolicy {
     #[must_use]
     pub fn allowed(&self) -> Option<Vec<String>> {
         match self.mode {
+            // Where some are taken away, what remains is named: nobody downstream may forget to take them away.
+            ToolMode::Inherit | ToolMode::All if self.deny.iter().any(|rule| rule.specifier.is_none()) => {
+                Some(TOOLS.iter().filter(|tool| !self.takes_away(tool)).map(|tool| (*tool).to_owned()).collect())
+            }
             ToolMode::Inherit | ToolMode::All => None,
             ToolMode::None => Some(Vec::new()),
-            ToolMode::List => Some(
-                self.allow
-                    .iter()
-                    .filter(|rule| {
-                        !self.deny.iter().any(|denied| denied.specifier.is_none() && denied.name == rule.name)
-                    })
-                    .map(ToolRule::shown)
-                    .collect(),
-            ),
+            ToolMode::List => {
+                Some(self.allow.iter().filter(|rule| !self.takes_away(&rule.name)).map(ToolRule::shown).collect())
+            }
         }
+    }
+}
+
+impl ToolPolicy {
+    fn takes_away(&self, tool: &str) -> bool {
+        self.deny.iter().any(|denied| denied.specifier.is_none() && denied.name == tool)
     }
 }
 

@@ -19,6 +19,9 @@ use crate::{
     },
 };
 
+/// Changes that are shown one by one; more of them are one change of all that is between them.
+const EDITS_MAX: usize = 1000;
+
 /// A frontmatter whose ends are found.
 pub(super) struct Block {
     pub what: What,
@@ -253,8 +256,8 @@ impl Block {
         }
         if !self.is_odd() {
             let edits = match &repaired.patches {
-                [first, second] if first.is_empty() => second.edits(base),
-                [first, second] if second.is_empty() => first.edits(base),
+                [first, second] if first.is_empty() && second.len() <= EDITS_MAX => second.edits(base),
+                [first, second] if second.is_empty() && first.len() <= EDITS_MAX => first.edits(base),
                 _ => vec![difference(written, &repaired.text, base)],
             };
             fault.fix = Some(Fix { title: "write it as YAML".to_owned(), edits });

@@ -92,6 +92,18 @@ fn end_longer(line: Line<'_>) -> Close {
     Close { how: How::Longer, line: line.range(), body }
 }
 
+/// Whether prose stands below a heading that could be a comment of YAML, so that the keys are probably not closed.
+pub(super) fn has_prose(block: &str) -> bool {
+    if !(block.contains("\n\n#") || block.contains("\r\n\r\n#")) {
+        return false;
+    }
+    let mut below = lines(block, 0).skip_while(|line| !line.is_blank()).skip_while(|line| !line.text.starts_with('#'));
+    below.any(|line| {
+        let first = line.text.chars().next().unwrap_or(' ');
+        !" \t#-]}\"'".contains(first) && known::key_of(line.text).is_none()
+    })
+}
+
 /// Ends further up, for a block that is not YAML down to `end`: an indented `---`, `...`, a heading below a blank line, or a
 /// line below a blank line that is no key. `good` says whether the text down to a byte gives keys.
 ///

@@ -91,11 +91,8 @@ impl Values<'_, '_, '_> {
         if by_file || (self.what == What::Skill && self.parts.has_frontmatter && from == "the path" && span.end == 0) {
             return;
         }
-        let shown: String = name.chars().take(60).collect();
-        let message = format!(
-            "this file does not say the name of {}",
-            &self.what.shown()[self.what.shown().len().min(2)..].trim()
-        );
+        let shown = quote::shown(name);
+        let message = format!("this {} does not say its name", self.what.noun());
         let mut fault = Diagnostic::error(codes::NAME_ASSUMED, self.faults.source(), span, message)
             .cause("no key `name`")
             .assumed(format!("`{shown}`, from {from}"))
@@ -141,7 +138,7 @@ impl Values<'_, '_, '_> {
                 .cause("not every tool takes such a name")
                 .assumed("the name as it stands")
                 .elsewhere("Claude Code", "does not load the agent, and does not say so")
-                .help(format!("write `{}`", identifier(name, from_path)))
+                .help(format!("write `{}`", quote::shown(&identifier(name, from_path))))
                 .warning();
             return self.faults.add(fault);
         }
@@ -227,7 +224,7 @@ impl Values<'_, '_, '_> {
             codes::DESCRIPTION_ASSUMED,
             self.faults.source(),
             span,
-            format!("this file does not say what {} is for", self.what.shown()),
+            format!("this {} does not say what it is for", self.what.noun()),
         )
         .cause("no key `description`")
         .assumed(format!("{from} as the description"))

@@ -38,7 +38,6 @@ const KNOWN: &[&str] = &[
     "enabled",
     "excludeAgent",
     "expertise_level",
-    "extra",
     "force-for-plugin",
     "globs",
     "handoffs",
@@ -65,7 +64,6 @@ const KNOWN: &[&str] = &[
     "mode",
     "model",
     "name",
-    "notes",
     "outputs",
     "paths",
     "permission",
@@ -101,12 +99,21 @@ const KNOWN: &[&str] = &[
     "workflow",
 ];
 
+/// The keys that most files have, which a misspelled one was probably meant to be.
+pub(super) const FIRST: [&str; 8] =
+    ["name", "description", "tools", "model", "skills", "arguments", "argument-hint", "allowed-tools"];
+
 /// Keys whose value is prose, in which lines may look like anything.
 const FREE_TEXT: [&str; 6] = ["description", "when_to_use", "whenToUse", "useWhen", "prompt", "agent_description"];
 
 /// Whether some tool documents the key, written in any of the usual ways.
 pub(super) fn is_known(key: &str) -> bool {
     KNOWN.iter().any(|known| alike(known, key))
+}
+
+/// Whether some tool documents the key exactly as it is written. In prose `Context:` is more likely a word.
+pub(super) fn is_exact(key: &str) -> bool {
+    KNOWN.contains(&key)
 }
 
 /// Whether the value of the key is prose.

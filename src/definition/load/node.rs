@@ -9,6 +9,9 @@ use serde_json::{Map, Number, Value};
 
 use crate::base::Span;
 
+/// Shared values by their address, which is theirs as long as they are kept here, and what they became.
+type Moved<'a> = HashMap<*const Node<'a>, (Rc<Node<'a>>, Rc<Node<'static>>)>;
+
 /// One value and its place.
 #[derive(Debug, Clone)]
 pub(super) struct Node<'a> {
@@ -67,36 +70,32 @@ impl<'a> Node<'a> {
     }
 
     /// The same value without ties to the text that it was read from, and with its places moved. Values that aliases share
-    /// stay shared.
-    pub fn moved(&self, back: &dyn Fn(usize) -> usize) -> Node<'static> {
+    /// stay shared. Takes the value apart, so that a large one is not in memory twice.
+    pub fn moved(self, back: &dyn Fn(usize) -> usize) -> Node<'static> {
         self.moved_once(back, &mut HashMap::new())
     }
 
-    fn moved_once(
-        &self,
-        back: &dyn Fn(usize) -> usize,
-        seen: &mut HashMap<*const Self, Rc<Node<'static>>>,
-    ) -> Node<'static> {
+    fn moved_once(self, back: &dyn Fn(usize) -> usize, seen: &mut Moved<'a>) -> Node<'static> {
         let move_span = |span: Span| {
             let start = back(span.start);
             Span::new(start..back(span.end).max(start))
         };
-        let kind = match &self.kind {
-            Kind::Scalar { text, plain } => Kind::Scalar { text: Cow::Owned(text.to_string()), plain: *plain },
-            Kind::List(items) => Kind::List(items.iter().map(|item| item.moved_once(back, seen)).collect()),
+        let kind = match self.kind {
+            Kind::Scalar { text, plain } => Kind::Scalar { text: Cow::Owned(text.into_owned()), plain },
+            Kind::List(items) => Kind::List(items.into_iter().map(|item| item.moved_once(back, seen)).collect()),
             Kind::Map(entries) => {
-                let entry = |entry: &Entry<'a>| Entry {
-                    key: Cow::Owned(entry.key.to_string()),
+                let entry = |entry: Entry<'a>| Entry {
+                    key: Cow::Owned(entry.key.into_owned()),
                     key_span: move_span(entry.key_span),
                     value: entry.value.moved_once(back, seen),
                 };
-                Kind::Map(entries.iter().map(entry).collect())
+                Kind::Map(entries.into_iter().map(entry).collect())
             }
-            Kind::Shared(shared) => Kind::Shared(match seen.get(&Rc::as_ptr(shared)) {
-                Some(known) => Rc::clone(known),
+            Kind::Shared(shared) => Kind::Shared(match seen.get(&Rc::as_ptr(&shared)) {
+                Some((_, known)) => Rc::clone(known),
                 None => {
-                    let moved = Rc::new(shared.moved_once(back, seen));
-                    seen.insert(Rc::as_ptr(shared), Rc::clone(&moved));
+                    let moved = Rc::new((*shared).clone().moved_once(back, seen));
+                    seen.insert(Rc::as_ptr(&shared), (shared, Rc::clone(&moved)));
                     moved
                 }
             }),

@@ -17,11 +17,15 @@ use crate::{
             node::{Entry, Kind, Node},
             opener::{self, Oddity, Open, lines},
             patch::Patch,
+            quote,
             repair::repair,
             toml, yaml,
         },
     },
 };
+
+/// Unknown keys that are compared with the known ones.
+const HINTS_MAX: usize = 32;
 
 /// What a file defines. It decides what other tools do with a file that is not as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +46,11 @@ impl What {
             Self::Command => "a command",
             Self::Rule => "a rule",
         }
+    }
+
+    /// Without its article.
+    pub fn noun(self) -> &'static str {
+        self.shown().split(' ').next_back().unwrap_or_default()
     }
 
     /// What Claude Code does when it finds no frontmatter or cannot read it.
@@ -129,7 +138,7 @@ impl<'a> Parts<'a> {
             codes::KEY_SPELLING,
             faults.source(),
             entry.key_span,
-            format!("the key `{}` is written `{name}`", entry.key),
+            format!("the key `{}` is written `{name}`", quote::shown(&entry.key)),
         )
         .cause("keys are read with capitals and with `_` or `-` too, elsewhere they are not")
         .assumed(format!("`{name}`"))
@@ -172,6 +181,9 @@ impl<'a> Parts<'a> {
                 key_span: entry.key_span,
                 span: entry.value.span,
             });
+            if extra.len() > HINTS_MAX {
+                continue;
+            }
             if let Some(near) = near(&entry.key).filter(|near| self.get(near).is_none()) {
                 let message = format!("nothing reads the key `{}`", entry.key);
                 let fault = Diagnostic::error(codes::NEAR_KEY, faults.source(), entry.key_span, message)
@@ -191,7 +203,8 @@ fn near(key: &str) -> Option<&'static str> {
     if key.len() < 4 || key.len() > 32 || known::is_known(key) {
         return None;
     }
-    did_you_mean(key, known::all().filter(|known| known.len().abs_diff(key.len()) <= 2))
+    let alike = |known: &&'static str| known.len().abs_diff(key.len()) <= 2;
+    did_you_mean(key, known::FIRST.into_iter().filter(alike)).or_else(|| did_you_mean(key, known::all().filter(alike)))
 }
 
 /// The keys of a block of YAML, or where and why it gives none.
@@ -223,6 +236,7 @@ pub(super) fn parts<'a>(source: &'a Source, what: What, faults: &mut Faults) -> 
         return toml_parts(source, what, open, close, faults);
     }
     if let (Some(close), 0) = (&close, open.indent)
+        && !closer::has_prose(&text[open.keys..close.line.start])
         && let Ok((keys, found)) = keys_of(&text[open.keys..close.line.start], open.keys, &shared)
     {
         let block = Block { what, source: shared, open, close: close.clone() };
@@ -261,10 +275,10 @@ fn odd<'a>(source: &'a Source, what: What, open: Open, close: Option<Close>, fau
         read.is_ok_and(|(keys, _)| keys.iter().any(|entry| matches!(&*entry.key, "name" | "description")))
     };
     let whole = dedented(&text[open.keys..end], open.indent).0;
-    let whole_is_good = close.is_some() && keys_of(&whole, 0, &shared).is_ok();
+    let whole_is_good = close.is_some() && !closer::has_prose(&whole) && keys_of(&whole, 0, &shared).is_ok();
     let earlier = if whole_is_good { None } else { closer::earlier(text, &open, end, close.is_some(), good) };
     let starts_with_key = lines(text, open.keys)
-        .find(|line| !line.is_blank())
+        .find(|line| !line.is_blank() && !line.text.trim_start().starts_with('#'))
         .is_some_and(|line| known::key_of(line.text.trim()).is_some_and(known::is_known));
     let last = Close { how: How::Missing, line: text.len()..text.len(), body: text.len() };
     let Some(close) = earlier.or(close).or(starts_with_key.then_some(last)) else {

@@ -40,6 +40,11 @@ impl Patch {
         Self { pieces }
     }
 
+    /// How many replacements there are.
+    pub fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
     /// Whether nothing is replaced.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()

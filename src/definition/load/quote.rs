@@ -33,3 +33,13 @@ pub(super) fn folded(text: &str) -> String {
     }
     format!("'{}'", text.replace('\'', "''"))
 }
+
+/// The start of a text, for messages.
+pub(super) fn shown(text: &str) -> String {
+    let mut letters = text.chars();
+    let mut start: String = letters.by_ref().take(60).collect();
+    if letters.next().is_some() {
+        start.push('…');
+    }
+    start
+}

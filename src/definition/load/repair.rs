@@ -19,6 +19,9 @@ const ROUNDS_MAX: usize = 60;
 /// Bytes that may be parsed while looking for a repair.
 const BYTES_READ_MAX: usize = 4 * 1024 * 1024;
 
+/// Repaired values that are told apart; more of them nobody reads.
+const PLACES_MAX: usize = 100;
+
 /// A repaired text.
 #[derive(Debug)]
 pub(super) struct Repaired {
@@ -40,33 +43,55 @@ pub(super) type Check<'c> = dyn FnMut(&str) -> Result<(), usize> + 'c;
 /// Repairs a text. `check` says whether a text is a mapping in YAML. `None` if nothing helps.
 pub(super) fn repair(text: &str, check: &mut Check<'_>) -> Option<Repaired> {
     let small = small(text);
-    let mut keys: Vec<String> = small.iter().filter_map(|(_, _, key)| key.clone()).collect();
-    let mut places: Vec<Range<usize>> = small.iter().map(|(range, ..)| range.clone()).collect();
+    let mut keys: Vec<String> = small.iter().filter_map(|(_, _, key)| key.as_deref().map(quote::shown)).collect();
+    let mut places: Vec<Range<usize>> = small.iter().take(PLACES_MAX).map(|(range, ..)| range.clone()).collect();
     let tabs_only = small.iter().all(|(_, _, key)| key.is_none());
     let first = Patch::of(small.into_iter().map(|(range, text, _)| (range, text)).collect());
     let base = first.apply(text);
     let rows: Vec<Line<'_>> = lines(&base, 0).collect();
-    let (quoted, done) = requote(&base, &rows, check);
-    let edits: Vec<Value> = if done { quoted.into_values().collect() } else { salvage::salvage(&base, &rows, check)? };
-    let second = Patch::of(edits.iter().map(|edit| (edit.place.clone(), edit.text.clone())).collect());
-    let repaired = second.apply(&base);
-    if !done && check(&repaired).is_err() {
-        return None;
+    // Lines that are no keys belong to a text; quoting line by line would tear it apart.
+    let prose = rows.iter().any(is_prose);
+    let mut edits = if prose { salvaged(&base, &rows, check) } else { None };
+    if edits.is_none() {
+        let (quoted, done) = requote(&base, &rows, check);
+        edits = done.then(|| quoted.into_values().collect());
     }
+    if edits.is_none() && !prose {
+        edits = salvaged(&base, &rows, check);
+    }
+    let edits: Vec<Value> = edits?;
+    let second = patch(&edits);
+    let repaired = second.apply(&base);
     let crlf = text.contains('\r');
     let claude = tabs_only && (edits.is_empty() || !crlf) && edits.iter().all(|edit| edit.claude);
-    for edit in edits {
+    keys.truncate(PLACES_MAX);
+    for edit in edits.into_iter().take(PLACES_MAX) {
         places.push(first.back(edit.place.start)..first.back(edit.place.end));
         keys.push(edit.key);
     }
     places.sort_by_key(|place| place.start);
     let mut once = Vec::new();
     for key in keys {
-        if !once.contains(&key) && once.len() < 100 {
+        if !once.contains(&key) {
             once.push(key);
         }
     }
     Some(Repaired { text: repaired, patches: [first, second], keys: once, places, claude })
+}
+
+fn patch(edits: &[Value]) -> Patch {
+    Patch::of(edits.iter().map(|edit| (edit.place.clone(), edit.text.clone())).collect())
+}
+
+fn salvaged(base: &str, rows: &[Line<'_>], check: &mut Check<'_>) -> Option<Vec<Value>> {
+    let edits = salvage::salvage(base, rows, check)?;
+    check(&patch(&edits).apply(base)).is_ok().then_some(edits)
+}
+
+/// Whether a row at the margin is no key, no item, no comment and no part of a bracket.
+fn is_prose(row: &Line<'_>) -> bool {
+    let first = row.text.chars().next().unwrap_or(' ');
+    !" \t#-]}{[\"'?&!*|>".contains(first) && !row.text.contains(':') && known::key_of(row.text).is_none()
 }
 
 /// Changes that need no guess: place, text, and the key where it is one that other tools do not mend.
@@ -77,6 +102,10 @@ fn small(text: &str) -> Vec<(Range<usize>, String, Option<String>)> {
         if line.text[..indent].contains('\t') && !line.is_blank() {
             let spaces = line.text[..indent].replace('\t', "  ");
             found.push((line.start..line.start + indent, spaces, None));
+        }
+        let word = line.text.trim_end();
+        if word.len() > 3 && word.bytes().all(|byte| byte == b'-') {
+            found.push((line.start..line.start, "# ".to_owned(), Some(word.to_owned())));
         }
         let Some((key, rest)) = line.text.split_once(':').filter(|_| indent == 0) else { continue };
         if !known::is_known(key) || rest.is_empty() {
@@ -222,7 +251,11 @@ fn value(text: &str, rows: &[Line<'_>], row: usize, entry: &Entry) -> Value {
     let place = entry.value.start..end;
     let whole = &text[place.clone()];
     let claude = more.is_empty() && entry.indent == 0 && entry.key.is_some() && claude_quotes(whole);
-    let shown = entry.key.clone().unwrap_or_else(|| format!("- {}", whole.chars().take(20).collect::<String>()));
+    let shown = entry
+        .key
+        .as_deref()
+        .map(quote::shown)
+        .unwrap_or_else(|| format!("- {}", whole.chars().take(20).collect::<String>()));
     let inner = without_quotes(whole);
     let written = if more.iter().any(|line| line.is_blank()) {
         let indent = more.iter().filter(|line| !line.is_blank()).map(|line| line.indent()).min().unwrap_or(2);

@@ -33,7 +33,8 @@ pub(super) fn salvage(text: &str, rows: &[Line<'_>], check: &mut Check<'_>) -> O
             edits.extend(loose.map(|row| edit(row.start..row.start, "# ".to_owned(), row.text)));
             continue;
         };
-        if check(piece).is_ok() && !(known::is_free_text(key) && has_other_keys(rows, segment)) {
+        let fine = segment.rows.len() == 1 && is_plain(first.text, key) || check(piece).is_ok();
+        if fine && !(known::is_free_text(key) && has_other_keys(rows, segment)) {
             continue;
         }
         let colon = first.start + first.text.find(':').map_or(0, |colon| colon + 1);
@@ -57,7 +58,7 @@ fn segments<'a>(rows: &[Line<'a>]) -> Vec<Segment<'a>> {
     for (place, row) in rows.iter().enumerate() {
         let key = known::key_of(row.text).filter(|key| {
             let prose = segments.last().and_then(|segment| segment.key).is_some_and(known::is_free_text);
-            if prose { known::is_known(key) && !seen.contains(key) } else { true }
+            !prose || known::is_exact(key) && !seen.contains(key)
         });
         match (key, segments.last_mut()) {
             (Some(key), _) => {
@@ -71,6 +72,13 @@ fn segments<'a>(rows: &[Line<'a>]) -> Vec<Segment<'a>> {
         }
     }
     segments
+}
+
+/// Whether a row is `key: word word`, which needs no parser.
+fn is_plain(row: &str, key: &str) -> bool {
+    let value = row.strip_prefix(key).and_then(|rest| rest.strip_prefix(": ")).unwrap_or_default().trim();
+    value.starts_with(|first: char| first.is_ascii_alphabetic())
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" -_./,()".contains(&byte))
 }
 
 /// Whether a row below the first one looks like a key of its own.

@@ -3,56 +3,15 @@
 use crate::{
     base::{Diagnostic, codes::definition as codes},
     definition::{
-        Dialect, ToolMode, ToolPolicy, ToolRule, ToolStatus,
+        Dialect, TOOLS, ToolMode, ToolPolicy, ToolRule, ToolStatus,
         load::{
             node::{Entry, Kind},
             parts::What,
+            quote,
             values::{Values, split_spaces},
         },
     },
 };
-
-/// Tools of Claude Code.
-const EXACT: &[&str] = &[
-    "Agent",
-    "AskUserQuestion",
-    "Bash",
-    "BashOutput",
-    "CronCreate",
-    "CronDelete",
-    "CronList",
-    "Edit",
-    "EnterPlanMode",
-    "EnterWorktree",
-    "ExitPlanMode",
-    "ExitWorktree",
-    "Glob",
-    "Grep",
-    "KillShell",
-    "LSP",
-    "ListMcpResourcesTool",
-    "Monitor",
-    "NotebookEdit",
-    "PowerShell",
-    "Read",
-    "ReadMcpResourceTool",
-    "SendMessage",
-    "Skill",
-    "TaskCreate",
-    "TaskGet",
-    "TaskList",
-    "TaskOutput",
-    "TaskStop",
-    "TaskUpdate",
-    "TeamCreate",
-    "TeamDelete",
-    "TodoWrite",
-    "ToolSearch",
-    "WebFetch",
-    "WebSearch",
-    "Workflow",
-    "Write",
-];
 
 /// Words of other tools and of older versions, in lower case, sorted.
 const ALIASES: &[(&str, &str)] = &[
@@ -135,10 +94,10 @@ pub(super) fn rule(raw: &str) -> ToolRule {
 
 fn named(word: &str) -> (&str, ToolStatus) {
     // Tools of servers are named `mcp__server__tool`, in Copilot `server/tool`; nobody but the server knows them.
-    if EXACT.contains(&word) || word.starts_with("mcp__") || word == "*" {
+    if TOOLS.contains(&word) || word.starts_with("mcp__") || word == "*" {
         return (word, ToolStatus::Exact);
     }
-    if let Some(exact) = EXACT.iter().find(|exact| exact.eq_ignore_ascii_case(word)) {
+    if let Some(exact) = TOOLS.iter().find(|exact| exact.eq_ignore_ascii_case(word)) {
         return (exact, ToolStatus::CaseFixed);
     }
     let lower = word.to_ascii_lowercase();
@@ -204,17 +163,22 @@ impl Values<'_, '_, '_> {
 
     fn no_tools(&mut self, entry: &Entry<'_>) {
         let span = if entry.value.span.start < entry.value.span.end { entry.value.span } else { entry.key_span };
-        let fault = Diagnostic::error(codes::NO_TOOLS, self.faults.source(), span, format!("`{}` is empty", entry.key))
-            .cause("no tool is named")
-            .assumed("no tools at all")
-            .elsewhere("Claude Code", "lists all tools, but runs it with none")
-            .help("name the tools, or remove the key to allow all")
-            .info();
+        let fault = Diagnostic::error(
+            codes::NO_TOOLS,
+            self.faults.source(),
+            span,
+            format!("`{}` is empty", quote::shown(&entry.key)),
+        )
+        .cause("no tool is named")
+        .assumed("no tools at all")
+        .elsewhere("Claude Code", "lists all tools, but runs it with none")
+        .help("name the tools, or remove the key to allow all")
+        .info();
         self.faults.add(fault);
     }
 
     fn other_key(&mut self, entry: &Entry<'_>) {
-        let message = format!("an agent lists its tools under `tools`, not `{}`", entry.key);
+        let message = format!("an agent lists its tools under `tools`, not `{}`", quote::shown(&entry.key));
         let mut fault = Diagnostic::error(codes::TOOLS_KEY, self.faults.source(), entry.key_span, message)
             .cause("this key belongs to skills and commands")
             .assumed("`tools`")
@@ -232,7 +196,7 @@ impl Values<'_, '_, '_> {
         let unknown: Vec<&str> =
             rules.filter(|rule| rule.status == ToolStatus::Unknown).map(|rule| rule.raw.as_str()).collect();
         let (Some(entry), false) = (entry, unknown.is_empty()) else { return };
-        let shown: Vec<String> = unknown.iter().take(8).map(|raw| format!("`{raw}`")).collect();
+        let shown: Vec<String> = unknown.iter().take(8).map(|raw| format!("`{}`", quote::shown(raw))).collect();
         let more = if unknown.len() > 8 { format!(" and {} more", unknown.len() - 8) } else { String::new() };
         let mut fault = Diagnostic::error(
             codes::TOOL_UNKNOWN,
@@ -290,8 +254,8 @@ mod tests {
     #[test]
     fn tables_are_sorted_and_name_what_exists() {
         assert!(ALIASES.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        assert!(EXACT.windows(2).all(|pair| pair[0] < pair[1]));
-        assert!(ALIASES.iter().all(|(alias, name)| EXACT.contains(name) && *alias == alias.to_ascii_lowercase()));
+        assert!(TOOLS.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(ALIASES.iter().all(|(alias, name)| TOOLS.contains(name) && *alias == alias.to_ascii_lowercase()));
     }
 
     #[test]

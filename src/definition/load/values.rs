@@ -54,8 +54,8 @@ impl<'p, 'a> Values<'_, 'p, 'a> {
     }
 
     fn coerced(&mut self, entry: &Entry<'_>, text: &str, was: &str, wanted: &str) {
-        let shown: String = text.chars().take(60).collect();
-        let message = format!("`{}` is {was}, {wanted} is wanted", entry.key);
+        let shown = quote::shown(text);
+        let message = format!("`{}` is {was}, {wanted} is wanted", quote::shown(&entry.key));
         let mut fault = Diagnostic::error(codes::COERCED, self.faults.source(), entry.value.span, message)
             .cause(format!("{was} here"))
             .assumed(format!("the text `{shown}`"))
@@ -156,7 +156,7 @@ impl<'p, 'a> Values<'_, 'p, 'a> {
     /// Reports a value that says nothing; it is kept among the unknown keys.
     pub fn ignored(&mut self, entry: &Entry<'_>, wanted: &str) {
         self.parts.give_back(&entry.key);
-        let message = format!("`{}` cannot be read and counts as absent", entry.key);
+        let message = format!("`{}` cannot be read and counts as absent", quote::shown(&entry.key));
         let fault = Diagnostic::error(codes::VALUE_IGNORED, self.faults.source(), entry.value.span, message)
             .cause(format!("{} stands here", entry.value.describe()))
             .assumed("nothing")

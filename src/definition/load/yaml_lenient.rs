@@ -81,7 +81,11 @@ impl<'a> Builder<'a, '_> {
         let start = self.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let end = self.text[end..].find('\n').map(|newline| end + newline + 1)?;
         let lines = self.text.get(start..end)?;
+        let indent = entry.key_span.start - self.base - start;
+        // An empty block of text ends where the next key is; only lines below the key belong to it.
+        let inside = |line: &str| line.trim().is_empty() || line.len() - line.trim_start().len() > indent;
         let alone = self.base + end <= next
+            && lines.lines().skip(1).all(inside)
             && !lines.contains('&')
             && self.text[start..entry.key_span.start - self.base].trim().is_empty()
             && self.stack.iter().all(|frame| !frame.flow);

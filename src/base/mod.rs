@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of workflows, runs or files.
 
+mod code;
 pub mod codes;
 mod diagnostic;
 mod digest;
@@ -14,6 +15,7 @@ mod source;
 mod suggest;
 mod time;
 
+pub use code::{CodeKind, CodePart, code_parts};
 pub use diagnostic::{Code, Diagnostic, Edit, Elsewhere, Fix, Label, Severity};
 pub use digest::{Digest, Hasher};
 pub use ids::{IdError, RunId, StepPath};

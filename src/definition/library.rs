@@ -8,6 +8,7 @@ use crate::{
     base::Diagnostic,
     definition::{
         agent::{Agent, Command, NamedGate, Skill},
+        memory::{Choices, Memory},
         origin::Origin,
         workflow::Workflow,
     },
@@ -91,6 +92,10 @@ pub struct Library {
     pub workflows: Shelf<WorkflowEntry>,
     /// Named gates.
     pub gates: Shelf<NamedGate>,
+    /// Memory files, in the order in which they are told.
+    pub memory: Vec<Memory>,
+    /// What the settings say about what agents are told.
+    pub choices: Choices,
     /// Faults found while loading, in the order of files and places. A file with an error is not in a shelf.
     pub diagnostics: Vec<Diagnostic>,
 }

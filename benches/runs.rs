@@ -189,6 +189,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
             env: vec![("PATH".into(), env::var_os("PATH").unwrap())],
             stream_bytes_max: 64_000_000,
             baseline: None,
+            reads_memory: std::collections::BTreeSet::new(),
             nonce: "0123456789abcdef01234567".to_owned(),
         };
         let journal = store.journal();

@@ -31,6 +31,7 @@ mod schema;
 mod session;
 mod show;
 mod style;
+mod trust;
 mod watch;
 
 pub use args::{

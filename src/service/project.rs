@@ -12,10 +12,10 @@ use crate::{
     config::{self, Environment, Flags, Settings},
     definition::{
         Library,
-        load::{self, project_root},
+        load::{self, load_memory, project_root},
     },
     runtime::CustomSettings,
-    service::{fault::Fault, filling, refusal::Refusal, runs::RunSettings},
+    service::{fault::Fault, filling, refusal::Refusal, runs::RunSettings, trust::TrustGate},
 };
 
 /// How the root is found.
@@ -87,6 +87,8 @@ impl Project {
         self.library.get_or_init(|| {
             let mut library = load::load(&self.root, self.environment.user_folder().as_deref());
             filling::fill_library(&self.settings, &mut library);
+            library.choices = self.settings.choices.clone();
+            library.memory = load_memory(&self.root, self.environment.home().as_deref());
             library
         })
     }
@@ -126,6 +128,7 @@ impl Project {
             inbox: self.settings.intervals.inbox,
             heartbeat: self.settings.intervals.heartbeat,
             program,
+            trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
         }
     }
 }

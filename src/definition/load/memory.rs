@@ -112,7 +112,8 @@ impl<'a> Reader<'a> {
         if source.text.trim().is_empty() || !self.seen.insert(real) {
             return false;
         }
-        let stripped = if self.family == MemoryFamily::Claude { without_comments(&source.text) } else { source.text.clone() };
+        let stripped =
+            if self.family == MemoryFamily::Claude { without_comments(&source.text) } else { source.text.clone() };
         let mut text = stripped.trim().to_owned();
         text.truncate(text.floor_char_boundary(self.left));
         self.left -= text.len();
@@ -250,7 +251,10 @@ mod tests {
     #[test]
     fn imports_are_followed_inside_only() {
         let tree = Tree::new(&[
-            ("r/CLAUDE.md", "See @docs/a.md, @./docs/a.md and `@docs/code.md`, mail a@docs/code.md, @../secret.md @/etc/passwd @~/x\n```\n@docs/code.md\n```\n@gone.md @docs/link.md"),
+            (
+                "r/CLAUDE.md",
+                "See @docs/a.md, @./docs/a.md and `@docs/code.md`, mail a@docs/code.md, @../secret.md @/etc/passwd @~/x\n```\n@docs/code.md\n```\n@gone.md @docs/link.md",
+            ),
             ("r/docs/a.md", "A @b.md"),
             ("r/docs/b.md", "B @a.md @../CLAUDE.md"),
             ("r/docs/code.md", "no"),
@@ -285,10 +289,7 @@ mod tests {
             ("r/CLAUDE.md", "a <!-- stays -->\n<!-- goes\nall of it -->\nb\n```\n<!-- code -->\n```"),
             ("r/AGENTS.md", &long),
         ]);
-        assert_eq!(
-            tree.read("r", MemoryFamily::Claude)[0].1,
-            "a <!-- stays -->\n\nb\n```\n<!-- code -->\n```"
-        );
+        assert_eq!(tree.read("r", MemoryFamily::Claude)[0].1, "a <!-- stays -->\n\nb\n```\n<!-- code -->\n```");
         assert_eq!(tree.read("r", MemoryFamily::Agents)[0].1.len(), 32 * 1024);
     }
 }

@@ -13,9 +13,9 @@ use crate::{
         compile::{
             draft::Draft,
             faults::{Faults, Place, place_in},
-            skills::Activator,
             schema::{self, ENVELOPE, Known, NoField},
             scope::{Found, Reader, Sight, look_up},
+            skills::Activator,
         },
         types::{EdgeKind, Meaning, PlanAgent, PlanSkill, StepIx},
     },

@@ -9,9 +9,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::{
-    definition::{Dialect, Library, Skill, ToolMode, workflow::{Step, StepKind}},
+    definition::{
+        Dialect, Library, Skill, ToolMode,
+        workflow::{Step, StepKind},
+    },
     plan::{
-        compile::{compiler::Compiler, stems::{stem, words}},
+        compile::{
+            compiler::Compiler,
+            stems::{stem, words},
+        },
         told::Activated,
         types::PlanSkill,
     },
@@ -209,13 +215,14 @@ fn files_in(text: &str) -> Vec<String> {
     const FILES_MAX: usize = 200;
     let trims = |letter: char| !(letter.is_alphanumeric() || "_-./*".contains(letter));
     let words = text.split(|letter: char| letter.is_whitespace() || "`'\"()[]<>,;".contains(letter));
-    let paths = words.map(|word| word.trim_matches(trims).trim_end_matches('.').trim_start_matches("./")).filter(|word| {
-        let ending = word.rsplit('/').next().and_then(|name| name.rsplit_once('.'));
-        let has_ending = ending.is_some_and(|(_, ending)| {
-            (1..=8).contains(&ending.len()) && ending.starts_with(|first: char| first.is_ascii_alphabetic())
+    let paths =
+        words.map(|word| word.trim_matches(trims).trim_end_matches('.').trim_start_matches("./")).filter(|word| {
+            let ending = word.rsplit('/').next().and_then(|name| name.rsplit_once('.'));
+            let has_ending = ending.is_some_and(|(_, ending)| {
+                (1..=8).contains(&ending.len()) && ending.starts_with(|first: char| first.is_ascii_alphabetic())
+            });
+            has_ending && !word.contains('\u{0}') && !word.contains("://")
         });
-        has_ending && !word.contains('\u{0}') && !word.contains("://")
-    });
     paths.take(FILES_MAX).map(str::to_owned).collect()
 }
 
@@ -244,7 +251,10 @@ mod tests {
             active += names.len();
             wrong += names.iter().filter(|name| !expected.contains(name)).count();
             if names.iter().any(|name| !expected.contains(name)) || expected.iter().any(|name| !names.contains(name)) {
-                told.push_str(&format!("{text}\n  {found:?}\n", found = found.iter().map(|(s, why)| (&s.name, why)).collect::<Vec<_>>()));
+                told.push_str(&format!(
+                    "{text}\n  {found:?}\n",
+                    found = found.iter().map(|(s, why)| (&s.name, why)).collect::<Vec<_>>()
+                ));
             }
         }
         let words = format!("{hit} of {wanted} found, {wrong} of {active} wrong\n{told}");
@@ -256,7 +266,10 @@ mod tests {
     #[test]
     fn only_own_words_and_paths_count() {
         assert_eq!(plain_text("a {{ rust }} b {% if bug %}c{# d #}"), "a \u{0} b \u{0}c\u{0}");
-        assert_eq!(files_in("see `src/a.rs`, b.md. http://x.rs v1.2 ./c/d.toml, e.g. x{\u{0}.rs"), ["src/a.rs", "b.md", "c/d.toml", "e.g"]);
+        assert_eq!(
+            files_in("see `src/a.rs`, b.md. http://x.rs v1.2 ./c/d.toml, e.g. x{\u{0}.rs"),
+            ["src/a.rs", "b.md", "c/d.toml", "e.g"]
+        );
     }
 
     #[test]

@@ -89,8 +89,11 @@ pub(super) fn gate(gate: &PlanGate) -> String {
             let expect =
                 expect.as_ref().map_or(String::new(), |expect| format!(", expect {}", first_line(&expect.text)));
             let limit = if *timeout_ms
-                == default_ms(&Work::Run { command: Command::Argv(Vec::new()), workspace: Workspace::Shared, keeps_text: false })
-            {
+                == default_ms(&Work::Run {
+                    command: Command::Argv(Vec::new()),
+                    workspace: Workspace::Shared,
+                    keeps_text: false,
+                }) {
                 String::new()
             } else {
                 format!(", within {}", time(*timeout_ms))

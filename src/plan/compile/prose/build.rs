@@ -10,9 +10,7 @@ use crate::{
     base::{Diagnostic, Source, Span, Spanned},
     definition::{
         Arguments, Library, Origin, Scope, Style,
-        workflow::{
-            Budget, Input, Limits, Prompt, Recovery, Retry, RetryOn, RunCommand, Step, StepKind, Workflow,
-        },
+        workflow::{Budget, Input, Limits, Prompt, Recovery, Retry, RetryOn, RunCommand, Step, StepKind, Workflow},
     },
     plan::{
         PlanTrust, ProseWork, Work,

@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn values_are_variables() {
-        let made = made(Style::Claude, "!`gh pr view $0 --json \"$1\" -q '.x | $ARGUMENTS' $issue ${CLAUDE_PROJECT_DIR}`");
+        let made =
+            made(Style::Claude, "!`gh pr view $0 --json \"$1\" -q '.x | $ARGUMENTS' $issue ${CLAUDE_PROJECT_DIR}`");
         assert_eq!(
             made.text,
             "gh pr view ${ORCH_WORD_0} --json \"${ORCH_WORD_1}\" -q '.x | '\"${ORCH_INPUT_ARGUMENTS}\"'' ${ORCH_WORD_0} ${PWD}"
@@ -135,7 +136,10 @@ mod tests {
     fn a_field_of_awk_stays_where_no_word_is_given() {
         let made = made(Style::Claude, "!`ps | awk '{print $2}'`");
         assert_eq!(made.text, "ps | awk '{print '\"${ORCH_FIELD_2}\"'}'");
-        assert_eq!(made.env, [("ORCH_FIELD_2".to_owned(), "{{ (inputs.arguments | words)[2] | default(\"$2\") }}".to_owned())]);
+        assert_eq!(
+            made.env,
+            [("ORCH_FIELD_2".to_owned(), "{{ (inputs.arguments | words)[2] | default(\"$2\") }}".to_owned())]
+        );
     }
 
     #[test]

@@ -176,7 +176,12 @@ impl Cutter<'_> {
         if let Some(inner) = rest.strip_prefix("ARGUMENTS[") {
             let (number, digits) = number(inner)?;
             // `$ARGUMENTS[0]` is the first word, whatever the file says of `$1`.
-            return inner[digits..].starts_with(']').then(|| (self.word(number, &text[..text.len() - inner.len() + digits + 1]), text.len() - inner.len() + digits + 1));
+            return inner[digits..].starts_with(']').then(|| {
+                (
+                    self.word(number, &text[..text.len() - inner.len() + digits + 1]),
+                    text.len() - inner.len() + digits + 1,
+                )
+            });
         }
         self.dollar(text, 2)
     }
@@ -381,7 +386,10 @@ mod tests {
             &style(Style::Copilot, Base::Zero, &[]),
             &[
                 ("${input:userName:who?} ${input:x}", "<input user_name who?> <input x >"),
-                ("${selection} ${file} ${workspaceFolder} $1", "<input selection the selected text> <input file the path of a file> ${workspaceFolder} $1"),
+                (
+                    "${selection} ${file} ${workspaceFolder} $1",
+                    "<input selection the selected text> <input file the path of a file> ${workspaceFolder} $1",
+                ),
             ],
         );
     }
@@ -390,7 +398,8 @@ mod tests {
     fn any_text_is_cut_without_loss_of_place() {
         for kind in [Style::Claude, Style::Codex, Style::OpenCode, Style::Gemini, Style::Copilot] {
             let arguments = style(kind, Base::Zero, &["é"]);
-            for text in ["é$é$", "!`é", "${é}", "!{é}@{", "\\", "\\$", "$ARGUMENTS[", "{{args", "```!\né", "`!`"] {
+            for text in ["é$é$", "!`é", "${é}", "!{é}@{", "\\", "\\$", "$ARGUMENTS[", "{{args", "```!\né", "`!`"]
+            {
                 let cut = Cutter { arguments: &arguments, variables: &[] }.cut(text);
                 let joined: String = cut.iter().map(|placed| &text[placed.at.clone()]).collect();
                 assert_eq!(joined, text);

@@ -4,8 +4,9 @@
 //! person has seen, kept outside of the project, or given on the command line in full.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::Read as _,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -125,17 +126,7 @@ fn closure(root: &Path, trust: &PlanTrust) -> (Digest, Vec<String>) {
     {
         below(root, folder, &mut files);
     }
-    for command in &trust.commands {
-        let words = command.split(|letter: char| letter.is_whitespace() || "\"'`;|&()<>=$".contains(letter));
-        for word in words {
-            let word = word.trim_start_matches("{PWD}/").trim_start_matches("./");
-            let is_file = contained_path(root, Path::new(word))
-                .is_ok_and(|place| place.symlink_metadata().is_ok_and(|found| found.is_file()));
-            if is_file && files.len() < FILES_MAX {
-                files.push(PathBuf::from(word));
-            }
-        }
-    }
+    files.extend(trust.commands.iter().flat_map(|command| scripts(root, command)).take(FILES_MAX));
     files.retain(|file| file != definition);
     files.sort();
     files.dedup();
@@ -148,6 +139,30 @@ fn closure(root: &Path, trust: &PlanTrust) -> (Digest, Vec<String>) {
         hasher.update(content(&root.join(file)).as_str().as_bytes());
     }
     (hasher.finish(), files.iter().map(|file| file.display().to_string()).collect())
+}
+
+/// The files of the project that a command runs, as far as its text shows them: what stands where a program stands or
+/// behind an interpreter, and what may be executed. What a command only reads may change without a question.
+fn scripts(root: &Path, command: &str) -> Vec<PathBuf> {
+    const INTERPRETERS: &[&str] =
+        &[".", "bash", "bun", "deno", "node", "perl", "php", "python", "python3", "ruby", "sh", "source", "zsh"];
+    let mut found = Vec::new();
+    for part in command.split(['\n', ';', '|', '&', '(', ')', '`']) {
+        let mut runs_next = true;
+        for word in part.split(|letter: char| letter.is_whitespace() || "\"'$<>=".contains(letter)) {
+            if word.is_empty() || word.starts_with('-') {
+                continue;
+            }
+            let path = word.trim_start_matches("{PWD}/").trim_start_matches("./");
+            let there = contained_path(root, Path::new(path)).ok().and_then(|place| place.symlink_metadata().ok());
+            let is_program = |file: &Metadata| file.is_file() && (runs_next || file.permissions().mode() & 0o111 != 0);
+            if there.is_some_and(|file| is_program(&file)) {
+                found.push(PathBuf::from(path));
+            }
+            runs_next = INTERPRETERS.contains(&word) || (runs_next && word == "env");
+        }
+    }
+    found
 }
 
 /// The plain files below a folder; links are not followed.

@@ -2,6 +2,11 @@
 //!
 //! Knows English, roughly: two forms of one word should meet, which form that is does not matter.
 
+use std::{collections::HashSet, sync::OnceLock};
+
+/// A stem has at least so many letters.
+const STEM_MIN: usize = 3;
+
 /// Words that say nothing about what a step is for: those of grammar, and those that every task has.
 const IDLE: &str = " a about after all also an and any anything apply are as at be because been before being both but by can \
     change code could create do does done each either else every few file for from get give go had has have help here how i \
@@ -19,14 +24,17 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = String> {
 
 /// The stem of a word; `None` where it says nothing.
 pub(super) fn stem(word: &str) -> Option<String> {
+    static IDLE_STEMS: OnceLock<HashSet<String>> = OnceLock::new();
+    let idle = IDLE_STEMS.get_or_init(|| IDLE.split_whitespace().map(without_ending).collect());
+    let stem = without_ending(word);
+    (word.len() >= STEM_MIN && !idle.contains(&stem)).then_some(stem)
+}
+
+fn without_ending(word: &str) -> String {
     const ENDINGS: [&str; 9] = ["ments", "ment", "ings", "ing", "ies", "ed", "es", "s", "ly"];
-    const STEM_MIN: usize = 3;
-    if word.len() < STEM_MIN || is_idle(word) {
-        return None;
-    }
     let bare = ENDINGS.iter().find_map(|ending| word.strip_suffix(ending).filter(|rest| rest.len() >= STEM_MIN));
     let mut stem = bare.unwrap_or(word).to_owned();
-    // `running` and `run`, `making` and `make`, `try` and `tries`.
+    // `running` and `run`, `making` and `make`, `query` and `queries`.
     let mut last = stem.chars().rev();
     if let (Some(one), Some(other)) = (last.next(), last.next())
         && one == other
@@ -38,11 +46,7 @@ pub(super) fn stem(word: &str) -> Option<String> {
     if stem.len() > STEM_MIN && stem.ends_with(['e', 'y']) {
         stem.pop();
     }
-    (!is_idle(&stem)).then_some(stem)
-}
-
-fn is_idle(word: &str) -> bool {
-    IDLE.contains(&format!(" {word} "))
+    stem
 }
 
 #[cfg(test)]

@@ -258,7 +258,6 @@ mod tests {
             }
         }
         let words = format!("{hit} of {wanted} found, {wrong} of {active} wrong\n{told}");
-        println!("{words}");
         assert!(hit * 100 >= wanted * 90, "{words}");
         assert!(wrong * 100 <= active * 10, "{words}");
     }

@@ -14,6 +14,7 @@ mod schema;
 mod source;
 mod suggest;
 mod time;
+mod visible;
 
 pub use code::{CodeKind, CodePart, code_parts};
 pub use diagnostic::{Code, Diagnostic, Edit, Elsewhere, Fix, Label, Severity};
@@ -25,3 +26,4 @@ pub use schema::{SchemaError, schema_faults};
 pub use source::{Position, Source, Span, Spanned};
 pub use suggest::did_you_mean;
 pub use time::Timestamp;
+pub use visible::visible;

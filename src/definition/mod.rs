@@ -9,6 +9,7 @@ pub mod load;
 mod memory;
 mod meta;
 mod origin;
+mod rule;
 mod tools;
 pub mod workflow;
 
@@ -18,4 +19,5 @@ pub use library::{Library, Shelf, WorkflowEntry, normal_name};
 pub use memory::{Choices, Memory, MemoryFamily};
 pub use meta::{Extra, Meta};
 pub use origin::{Dialect, Origin, Scope};
+pub use rule::{Manifest, ManifestKind, Rule, RuleKind};
 pub use tools::{ToolMode, ToolPolicy, ToolRule, ToolStatus};

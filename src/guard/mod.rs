@@ -2,6 +2,8 @@
 
 mod contained;
 mod trust;
+mod whole;
 
 pub use contained::{PathFault, contained_path, plain_path};
 pub use trust::{Grant, TrustStore};
+pub use whole::write_whole;

@@ -121,4 +121,16 @@ codes! {
     TOO_MANY_FILES "E0135" "a folder has too many definition files"
         "At most 20,000 files are read from one definition folder.\n\
          Fix: move what is no definition out of it.";
+    ODD_PLACE "E0170" "a file stands where its home tool does not look"
+        "Examples: `skills/group/x/SKILL.md`, `skill.md`, `skills/x.md`, `agents/x.markdown`. `orch` reads the file as if it stood in its proper place.\n\
+         Fix: move or rename it where that tool is to use it too.";
+    TOML_SYNTAX "E0171" "the TOML cannot be read"
+        "Commands of Gemini CLI and agents of Codex are TOML. The file breaks a rule of it, so it is not used.\n\
+         Fix: correct the marked place. Long texts stand between lines of `'''`, where nothing needs an escape.";
+    TOML_ESCAPE "E0172" "a backslash begins no escape"
+        "In TOML a text in `\"` knows a few escapes only, and one that it does not know makes the whole file unreadable. `orch` takes such texts as they stand.\n\
+         Wrong: prompt = \"find \\d+\"\nRight: prompt = 'find \\d+'";
+    MANIFEST "E0173" "a manifest cannot be read"
+        "`plugin.json`, `marketplace.json` and the like are JSON objects; comments and trailing commas are fine. Without it the folder is read by its usual names.\n\
+         Fix: correct the marked place.";
 }

@@ -81,7 +81,7 @@ impl<'a> Parts<'a> {
     }
 
     /// What stands beside the known keys.
-    fn meta(&self, display_name: &str, known: &[&str]) -> Meta {
+    pub fn meta(&self, display_name: &str, known: &[&str]) -> Meta {
         let unknown = self.keys.iter().filter(|entry| !known.contains(&entry.key.as_ref()));
         let extra = unknown.map(|entry| Extra {
             key: entry.key.to_string(),

@@ -3,6 +3,8 @@
 //!
 //! Knows no arguments: they are values of inputs, put in when a run renders the prompt.
 
+use serde_json::Value;
+
 use crate::{
     base::{Diagnostic, Span, Spanned},
     definition::{Arguments, Base, Command, CommandBody, Dialect, Library, Meta, Origin, Skill, Style},
@@ -30,7 +32,7 @@ pub fn compile_command(library: &Library, command: &Command) -> Result<Compiled,
             }
         },
         CommandBody::Prose { text, arguments, agent, model } => {
-            let arguments = of_dialect(arguments, &command.origin);
+            let arguments = of_dialect(arguments, &command.origin, &command.meta);
             let subject = Subject {
                 name: &command.name,
                 description: &command.description,
@@ -56,14 +58,7 @@ pub fn skill_command(library: &Library, skill: &Skill) -> Result<Compiled, Vec<D
     let source = &skill.origin.source;
     let start = source.text.rfind(&skill.body).unwrap_or_default();
     let text = Spanned::new(skill.body.clone(), Span::new(start..start + skill.body.len()));
-    let named = match skill.meta.extra("arguments") {
-        Some(serde_json::Value::String(names)) => names.split_whitespace().map(str::to_owned).collect(),
-        Some(serde_json::Value::Array(names)) => {
-            names.iter().filter_map(|name| name.as_str()).map(str::to_owned).collect()
-        }
-        _ => Vec::new(),
-    };
-    let arguments = Arguments { named, ..Arguments::default() };
+    let arguments = of_dialect(&Arguments::default(), &skill.origin, &skill.meta);
     let subject = Subject {
         name: &skill.name,
         description: &skill.description,
@@ -79,8 +74,12 @@ pub fn skill_command(library: &Library, skill: &Skill) -> Result<Compiled, Vec<D
     compile_prose(library, subject)
 }
 
-/// How the placeholders are read: as the reader of the file says, else as the tool does that the file was written for.
-fn of_dialect(arguments: &Arguments, origin: &Origin) -> Arguments {
+/// How the placeholders are read: as the reader of the file says, else as its keys say, else as the tool does that the
+/// file was written for.
+fn of_dialect(arguments: &Arguments, origin: &Origin, meta: &Meta) -> Arguments {
+    if arguments.style != Style::Claude {
+        return arguments.clone();
+    }
     let (style, base) = match origin.dialect {
         Dialect::Codex => (Style::Codex, Base::One),
         Dialect::OpenCode => (Style::OpenCode, Base::One),
@@ -93,13 +92,23 @@ fn of_dialect(arguments: &Arguments, origin: &Origin) -> Arguments {
         | Dialect::SpecKit
         | Dialect::Kiro => (Style::Claude, arguments.base),
     };
-    if arguments.style == Style::Claude {
-        Arguments { style, base, named: arguments.named.clone() }
-    } else {
-        arguments.clone()
-    }
+    let base = match meta.extra("argument-base") {
+        Some(Value::Number(number)) if number.as_u64() == Some(1) => Base::One,
+        Some(Value::Number(number)) if number.as_u64() == Some(0) => Base::Zero,
+        _ => base,
+    };
+    let named = match meta.extra("arguments") {
+        Some(Value::String(names)) if arguments.named.is_empty() => {
+            names.split([' ', ',']).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+        }
+        Some(Value::Array(names)) if arguments.named.is_empty() => {
+            names.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        }
+        _ => arguments.named.clone(),
+    };
+    Arguments { style, base, named }
 }
 
 fn word<'m>(meta: &'m Meta, key: &str) -> Option<&'m str> {
-    meta.extra(key).and_then(serde_json::Value::as_str)
+    meta.extra(key).and_then(Value::as_str)
 }

@@ -191,7 +191,7 @@ fn covers(rule: &str, tool: &str) -> bool {
 }
 
 /// A template's own words, without what stands between braces.
-fn plain_text(text: &str) -> String {
+pub(super) fn plain_text(text: &str) -> String {
     let text = &text[..text.floor_char_boundary(TEXT_BYTES_MAX)];
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -211,7 +211,7 @@ fn plain_text(text: &str) -> String {
 }
 
 /// The words of a text that look like paths of files.
-fn files_in(text: &str) -> Vec<String> {
+pub(super) fn files_in(text: &str) -> Vec<String> {
     const FILES_MAX: usize = 200;
     let trims = |letter: char| !(letter.is_alphanumeric() || "_-./*".contains(letter));
     let words = text.split(|letter: char| letter.is_whitespace() || "`'\"()[]<>,;".contains(letter));

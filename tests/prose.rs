@@ -333,3 +333,64 @@ fn memory_that_is_too_large_becomes_a_reference() {
     let told = order(&project, &["run", "w"], "context");
     assert!(told.len() < 1_000 && told.contains("more tokens in AGENTS.md"), "{told}");
 }
+
+/// Every line of the table in `docs/commands.md` is what happens.
+#[test]
+fn the_documentation_of_placeholders_is_true() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/commands.md")).unwrap();
+    let mut seen = 0;
+    for line in page.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`')).collect();
+        let [tool, text, typed, expected] = cells[..] else { panic!("{line}") };
+        let (path, text) = match tool {
+            "Claude Code" => (".claude/commands/x.md", text.to_owned()),
+            "Codex" => (".codex/prompts/x.md", text.to_owned()),
+            "opencode" => (".opencode/command/x.md", text.to_owned()),
+            "Gemini CLI" => (".gemini/commands/x.toml", format!("prompt = '{text}'\n")),
+            "Copilot" => (".github/prompts/x.prompt.md", text.to_owned()),
+            other => panic!("{other}"),
+        };
+        let project = project().file(path, &text);
+        assert_eq!(task(&project, &["run", "/x", typed]), expected.replace('⏎', "\n"), "{line}");
+        seen += 1;
+    }
+    assert_eq!(seen, 11);
+}
+
+/// The warning about the first word, its fix, and what must not be warned of.
+#[test]
+fn numbers_of_words_that_an_author_may_not_mean() {
+    let project = project()
+        .file(".claude/commands/one.md", "---\ndescription: d\n---\nFix issue $1 on $2.\n")
+        .file(".claude/commands/money.md", "It costs $1.00 and `awk '{print $1}'` says so.\n")
+        .file(".claude/commands/clean.md", "Fix $0 and $1, $ARGUMENTS, $HOME, ${X}.\n\n```sh\necho $1\n```\n")
+        .file(".codex/prompts/codex.md", "Fix $1.\n");
+    let check = project.run(&["check", "--json"]);
+    let found: Vec<(String, String, String)> = check
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .flat_map(|value| {
+            value.as_array().cloned().or_else(|| value["diagnostics"].as_array().cloned()).unwrap_or(vec![value])
+        })
+        .filter(|one| one["code"].is_string())
+        .map(|one| {
+            let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            (text("code"), text("severity"), text("file"))
+        })
+        .collect();
+    let count = |code: &str, file: &str| found.iter().filter(|one| one.0 == code && one.2.ends_with(file)).count();
+    assert_eq!((count("E0226", "one.md"), count("E0227", "money.md")), (1, 2), "{}", check.stdout);
+    assert_eq!(found.len(), 3, "{}", check.stdout);
+    assert!(found.iter().all(|one| one.1 == if one.0 == "E0226" { "warning" } else { "info" }), "{found:?}");
+    let text = project.run(&["check"]);
+    let text = format!("{}{}", text.stdout, text.stderr);
+    assert!(text.contains("for `/one one two` this is `two`; counted from 1 it would be `one`"), "{text}");
+
+    assert_eq!(project.run(&["check", "--fix", "--yes"]).code, Some(0));
+    assert_eq!(
+        project.read(".claude/commands/one.md"),
+        "---\ndescription: d\nargument-base: 1\n---\nFix issue $1 on $2.\n"
+    );
+    assert_eq!(task(&project, &["run", "/one", "a b"]), "Fix issue a on b.");
+}

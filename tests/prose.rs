@@ -366,17 +366,13 @@ fn numbers_of_words_that_an_author_may_not_mean() {
         .file(".claude/commands/clean.md", "Fix $0 and $1, $ARGUMENTS, $HOME, ${X}.\n\n```sh\necho $1\n```\n")
         .file(".codex/prompts/codex.md", "Fix $1.\n");
     let check = project.run(&["check", "--json"]);
-    let found: Vec<(String, String, String)> = check
-        .stdout
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .flat_map(|value| {
-            value.as_array().cloned().or_else(|| value["diagnostics"].as_array().cloned()).unwrap_or(vec![value])
-        })
-        .filter(|one| one["code"].is_string())
+    let found: Vec<(String, String, String)> = check.json(0)["diagnostics"]
+        .as_array()
+        .unwrap()
+        .iter()
         .map(|one| {
             let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
-            (text("code"), text("severity"), text("file"))
+            (text("code"), text("severity"), text("path"))
         })
         .collect();
     let count = |code: &str, file: &str| found.iter().filter(|one| one.0 == code && one.2.ends_with(file)).count();

@@ -1,5 +1,6 @@
 //! What a user can ask for; the CLI and later the server call nothing else.
 
+mod added;
 mod check;
 mod decisions;
 mod definitions;
@@ -20,6 +21,7 @@ mod runs;
 mod status;
 mod trust;
 
+pub use added::{AddRequest, AddedFolder, Change, ChangeKind, Update, add, remove, update};
 pub use check::{Checked, check};
 pub use decisions::{Delivered, Verdict};
 pub use definitions::{LIST_VERSION, Listed, Shown, list, show};

@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
             return false;
         }
         let shown = path.strip_prefix(self.root).unwrap_or(path).to_path_buf();
-        let Ok(Text { source, digest }) = bytes::read(&real, &shown) else { return false };
+        let Ok(Text { source, digest, .. }) = bytes::read(&real, &shown) else { return false };
         if source.text.trim().is_empty() || !self.seen.insert(real) {
             return false;
         }

@@ -18,6 +18,20 @@ pub(super) enum Kind {
     OutputStyles,
 }
 
+impl Kind {
+    /// The word for many of them.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Agents => "agents",
+            Self::Skills => "skills",
+            Self::Commands => "commands",
+            Self::Workflows => "workflows",
+            Self::Gates => "gates",
+            Self::Rules | Self::OutputStyles => "rules",
+        }
+    }
+}
+
 /// Which files of a folder are definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Files {

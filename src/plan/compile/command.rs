@@ -12,6 +12,7 @@ use crate::{
         entry::{Compiled, compile},
         faults::{self, Place, suggest},
         prose::{Subject, compile_prose},
+        reference::agent_of_prose,
     },
 };
 
@@ -33,19 +34,22 @@ pub fn compile_command(library: &Library, command: &Command) -> Result<Compiled,
         },
         CommandBody::Prose { text, arguments, agent, model } => {
             let arguments = of_dialect(arguments, &command.origin, &command.meta);
+            let (agent, unknown) = agent_of_prose(library, &command.origin, agent.as_deref());
             let subject = Subject {
                 name: &command.name,
                 description: &command.description,
                 hint: command.argument_hint.as_deref(),
                 text,
                 arguments: &arguments,
-                agent: agent.as_deref(),
+                agent,
                 model: model.as_deref(),
                 effort: word(&command.meta, "effort"),
                 origin: &command.origin,
                 is_skill: false,
             };
-            compile_prose(library, subject)
+            let mut compiled = compile_prose(library, subject)?;
+            compiled.warnings.extend(unknown);
+            Ok(compiled)
         }
     }
 }

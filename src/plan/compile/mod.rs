@@ -18,6 +18,7 @@ mod memory;
 mod order;
 mod overlap;
 mod prose;
+mod reference;
 mod schema;
 mod scope;
 mod skills;

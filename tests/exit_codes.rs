@@ -329,7 +329,7 @@ fn code_40_commands_that_nobody_trusts() {
         40,
         "",
         "error[E0560]: `/x` holds a command and is not trusted: .claude/commands/x.md\n  \
-         help: `orch trust /x` shows what would run, and asks\n",
+         = help: `orch trust /x` shows what would run, and asks\n  = more: orch explain E0560\n",
     );
     assert!(!project.root().join("ran").exists());
     error_object(&project.run(&["run", "/x", "--json"]), 40, "E0560", false);

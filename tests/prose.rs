@@ -370,6 +370,8 @@ fn numbers_of_words_that_an_author_may_not_mean() {
         .as_array()
         .unwrap()
         .iter()
+        // A file without frontmatter is said to be one, which is not what this test is about.
+        .filter(|one| one["code"] != "E0129")
         .map(|one| {
             let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
             (text("code"), text("severity"), text("path"))

@@ -176,7 +176,7 @@ fn a_project_cannot_trust_itself() {
     for folder in [".local/state/orch/trust", ".orch/trust", ".orch/state/trust", "trust", ".config/orch/trust"] {
         project.write(&format!("{folder}/{name}"), &kept);
     }
-    project.write("orch.toml", &format!("{ECHO}"));
+    project.write("orch.toml", ECHO);
     refused(&project.run(&["run", "/x"]), 40, "E0560");
     for setting in ["trust = true", "trusted = [\"x\"]", "[trust]\nfolder = \".orch/trust\""] {
         project.write("orch.toml", &format!("{setting}\n{ECHO}"));

@@ -45,8 +45,9 @@ pub(super) fn prompt(
     let template = Template::parse(&work.prompt.text).map_err(|error| error.message)?;
     let mut scope = scheduler.scope(Some(instance), &work.prompt.reads);
     let mut files = Vec::new();
-    if !step.with.is_empty() {
-        let mut with = object(scheduler, &assigner.renderer, Some(instance), &step.with)?;
+    if work.prompt.reads.iter().any(|read| read.means == Meaning::With) {
+        let mut with = object(scheduler, &assigner.renderer, Some(instance), &step.with)
+            .map_err(|reason| format!("`with`: {reason}"))?;
         for (name, value) in work.prose.iter().flat_map(|prose| &prose.values) {
             with.insert(name.clone(), Value::String(known(assigner, scheduler, value, &mut files)?));
         }

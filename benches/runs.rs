@@ -84,7 +84,7 @@ fn step(id: usize, work: Work, needs: Vec<usize>) -> PlanStep {
 }
 
 fn command() -> Work {
-    Work::Run { command: Command::Shell("true".to_owned()), workspace: Workspace::Shared }
+    Work::Run { command: Command::Shell("true".to_owned()), workspace: Workspace::Shared, keeps_text: false }
 }
 
 fn agent() -> Work {
@@ -98,6 +98,9 @@ fn agent() -> Work {
         context_budget: 1000,
         skills: Vec::new(),
         workspace: Workspace::Shared,
+        activated: Vec::new(),
+        memory: Vec::new(),
+        prose: None,
     })
 }
 
@@ -118,6 +121,8 @@ fn plan(steps: Vec<PlanStep>) -> Plan {
         agents: Vec::new(),
         skills: Vec::new(),
         folder: ".".to_owned(),
+        memory: Vec::new(),
+        trust: None,
     }
 }
 
@@ -184,6 +189,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
             env: vec![("PATH".into(), env::var_os("PATH").unwrap())],
             stream_bytes_max: 64_000_000,
             baseline: None,
+            reads_memory: std::collections::BTreeSet::new(),
             nonce: "0123456789abcdef01234567".to_owned(),
         };
         let journal = store.journal();

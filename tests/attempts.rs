@@ -64,7 +64,8 @@ impl Bench {
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         let env = BTreeMap::from([("COLOUR".to_owned(), "blue".to_owned())]);
-        let settings = CustomSettings { command: vec!["./agent.sh".into()], output, env, sessions: false };
+        let settings =
+            CustomSettings { command: vec!["./agent.sh".into()], output, env, sessions: false, reads_memory: false };
         Self::with(vec![Arc::new(Custom::new("mine", settings, &folder.keep()))])
     }
 
@@ -78,7 +79,15 @@ impl Bench {
     }
 
     async fn run(&self, command: CommandText, expected_output: Option<Value>) -> Outcome {
-        self.perform(Assignment::Run { command, args: vec![], env: vec![], expected_output, limits: limits() }).await
+        self.perform(Assignment::Run {
+            command,
+            args: vec![],
+            env: vec![],
+            expected_output,
+            keeps_text: false,
+            limits: limits(),
+        })
+        .await
     }
 
     async fn gate(&self, text: &str, expect: Option<&str>) -> Judgement {
@@ -127,6 +136,7 @@ fn order(expected_output: Option<Value>) -> Order {
         model: None,
         tools: None,
         files: vec![],
+        attached: vec![],
         inputs: Map::from_iter([("idea".to_owned(), json!("a counter"))]),
     }
 }
@@ -205,7 +215,14 @@ async fn values_arrive_by_environment_and_arguments() {
         (shell("env printf %s,"), "a b,$c,"),
     ] {
         let args = vec!["a b".to_owned(), "$c".to_owned()];
-        let run = Assignment::Run { command, args, env: env.clone(), expected_output: None, limits: limits() };
+        let run = Assignment::Run {
+            command,
+            args,
+            env: env.clone(),
+            expected_output: None,
+            keeps_text: false,
+            limits: limits(),
+        };
         let outcome = bench.perform(run).await;
         assert_eq!(succeeded(outcome).summary, expected);
     }
@@ -213,7 +230,14 @@ async fn values_arrive_by_environment_and_arguments() {
     // Arguments are neither lost nor run.
     for text in ["printf %s,", "true;", "echo $HOME"] {
         let args = vec!["touch".to_owned(), "pwned".to_owned()];
-        let run = Assignment::Run { command: shell(text), args, env: vec![], expected_output: None, limits: limits() };
+        let run = Assignment::Run {
+            command: shell(text),
+            args,
+            env: vec![],
+            expected_output: None,
+            keeps_text: false,
+            limits: limits(),
+        };
         has(&failure(bench.perform(run).await).reason, "the shell text does not use them");
     }
     assert!(!bench.file("pwned").exists());
@@ -271,7 +295,8 @@ async fn long_output_is_digested_from_the_log_and_its_end_is_shown() {
     assert!(failed.evidence.last_lines.len() <= 4096);
     let tiny = Limits { stream_bytes_max: 100_000, ..limits() };
     let command = shell("seq 1 200000; exit 1");
-    let run = Assignment::Run { command, args: vec![], env: vec![], expected_output: None, limits: tiny };
+    let run =
+        Assignment::Run { command, args: vec![], env: vec![], expected_output: None, keeps_text: false, limits: tiny };
     let failed = failure(bench.perform(run).await);
     assert!(failed.evidence.dropped_bytes > 1_000_000, "{}", failed.evidence.dropped_bytes);
 }
@@ -281,7 +306,14 @@ async fn every_other_end_has_its_class() {
     let bench = Bench::new();
     let run = |text: &str, limits| {
         let command = shell(text);
-        bench.perform(Assignment::Run { command, args: vec![], env: vec![], expected_output: None, limits })
+        bench.perform(Assignment::Run {
+            command,
+            args: vec![],
+            env: vec![],
+            expected_output: None,
+            keeps_text: false,
+            limits,
+        })
     };
     let failed = failure(run("no-such-program-here --x", limits()).await);
     assert_eq!(failed.class, FailureClass::Missing);
@@ -303,7 +335,14 @@ async fn a_stop_stops() {
     let bench = Bench::new();
     let source = StopSource::new();
     let command = shell("echo > started; sleep 60");
-    let run = Assignment::Run { command, args: vec![], env: vec![], expected_output: None, limits: limits() };
+    let run = Assignment::Run {
+        command,
+        args: vec![],
+        env: vec![],
+        expected_output: None,
+        keeps_text: false,
+        limits: limits(),
+    };
     let (executor, place, token) = (bench.executor.clone(), bench.place.clone(), source.token());
     let running = tokio::spawn(async move { executor.perform(run, &place, token).await });
     let started = bench.file("started");
@@ -316,6 +355,7 @@ async fn a_stop_stops() {
         args: vec![],
         env: vec![],
         expected_output: None,
+        keeps_text: false,
         limits: limits(),
     };
     assert_eq!(bench.executor.perform(run, &bench.place, source.token()).await, Outcome::Stopped);
@@ -625,6 +665,7 @@ async fn an_agent_program_can_be_missing_or_late_or_stopped() {
         output: OutputForm::Text,
         env: BTreeMap::new(),
         sessions: false,
+        reads_memory: false,
     };
     let bench = Bench::with(vec![Arc::new(Custom::new("mine", settings, Path::new("/")))]);
     let failed = failure(bench.agent_outcome(order(None)).await);

@@ -12,10 +12,10 @@ use std::{
 };
 
 use orch::{
-    base::{Diagnostic, Digest, Source, Span, Spanned, codes, render::render_all},
+    base::{Diagnostic, Digest, Severity, Source, Span, Spanned, codes, render::render_all},
     definition::{
-        Agent, Arguments, Command, CommandBody, Dialect, Library, Meta, NamedGate, Origin, Scope, Skill, ToolPolicy,
-        WorkflowEntry,
+        Agent, Arguments, Base, Command, CommandBody, Dialect, Library, Meta, NamedGate, Origin, Scope, Skill, Style,
+        ToolPolicy, WorkflowEntry,
         load::load_workflow_file,
         workflow::{Gate, Join, OnFailure, OnLimit, RetryOn, ThenFail, Workflow},
     },
@@ -249,7 +249,7 @@ fn every_invalid_workflow_has_its_exact_diagnostics() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // Every code is reached here, but those that only warn, and those that need very large files: these have tests below.
-    let elsewhere = ["E0206", "E0224", "E0225", "E0226"];
+    let elsewhere = ["E0206", "E0224", "E0225", "E0226", "E0227", "E0228"];
     let missing: Vec<&str> = codes::all().map(|info| info.code.0).filter(|code| code.starts_with("E02")).collect();
     let missing: Vec<&str> =
         missing.into_iter().filter(|code| !reached.contains_key(code) && !elsewhere.contains(code)).collect();
@@ -484,10 +484,11 @@ fn command(path: &str, body: CommandBody) -> Command {
 fn commands_compile_too() {
     let prose = |path: &str, text: &str, agent: Option<&str>| {
         let text = Spanned::new(text.to_owned(), Span::new(0..4));
-        command(
-            path,
-            CommandBody::Prose { text, arguments: Arguments::default(), agent: agent.map(str::to_owned), model: None },
-        )
+        let arguments = match path.starts_with(".codex") {
+            true => Arguments { style: Style::Codex, base: Base::One, named: Vec::new() },
+            false => Arguments::default(),
+        };
+        command(path, CommandBody::Prose { text, arguments, agent: agent.map(str::to_owned), model: None })
     };
     let compiled =
         compile_command(&library(), &prose("commands/fix-issue.md", "Fix $ARGUMENTS, {{ x }}", Some("architect")));
@@ -504,6 +505,11 @@ fn commands_compile_too() {
     assert_eq!(warned.warnings[0].code.0, "E0226");
     let counted = compile_command(&library(), &prose(".codex/prompts/x.md", "Go $1", None)).unwrap();
     assert_eq!(counted.warnings, []);
+    let mut of_plugin = prose(".claude/commands/x.md", "Go $0 for $1.00 to ${user_config.place}", None);
+    of_plugin.origin.plugin = Some("p".to_owned());
+    let remarks = compile_command(&library(), &of_plugin).unwrap().warnings;
+    let remarks: Vec<_> = remarks.iter().map(|fault| (fault.code.0, fault.severity)).collect();
+    assert_eq!(remarks, [("E0227", Severity::Info), ("E0228", Severity::Warning)]);
 
     let name = Spanned::new("release".to_owned(), Span::new(0..3));
     let by_name = compile_command(&library(), &command("commands/r.md", CommandBody::Workflow(name))).unwrap();

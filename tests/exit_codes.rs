@@ -322,6 +322,20 @@ fn code_33_the_disk_is_full() {
 }
 
 #[test]
+fn code_40_commands_that_nobody_trusts() {
+    let project = Project::new().file(".claude/commands/x.md", "Look: !`touch ran`\n");
+    let done = project.run(&["run", "/x"]);
+    done.is(
+        40,
+        "",
+        "error[E0560]: `/x` holds a command and is not trusted: .claude/commands/x.md\n  \
+         = help: `orch trust /x` shows what would run, and asks\n  = more: orch explain E0560\n",
+    );
+    assert!(!project.root().join("ran").exists());
+    error_object(&project.run(&["run", "/x", "--json"]), 40, "E0560", false);
+}
+
+#[test]
 fn code_43_an_agents_program_is_missing() {
     let project = project("", "  - { id: one, prompt: Hello }\n");
     let done = project.run(&["run", "w"]);
@@ -403,7 +417,7 @@ fn the_table_has_the_reserved_codes_and_no_other() {
     let codes: Vec<i32> = done.stdout.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()).collect();
     let public = [0, 1, 2, 10, 11, 12, 20, 21, 22, 23, 24, 30, 31, 32, 33, 40, 41, 42, 43, 70, 75, 130, 143];
     assert_eq!(codes, public);
-    for reserved in ["40  reserved", "41  reserved", "42  reserved", "75  reserved"] {
+    for reserved in ["41  reserved", "42  reserved", "75  reserved"] {
         assert!(done.stdout.contains(reserved), "{reserved}: {}", done.stdout);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of workflows, runs or files.
 
+mod code;
 pub mod codes;
 mod diagnostic;
 mod digest;
@@ -15,10 +16,11 @@ mod suggest;
 mod time;
 mod visible;
 
+pub use code::{CodeKind, CodePart, code_parts};
 pub use diagnostic::{Code, Diagnostic, Edit, Elsewhere, Fix, Label, Severity};
 pub use digest::{Digest, Hasher};
 pub use ids::{IdError, RunId, StepPath};
-pub use outcome::{Envelope, Evidence, Failure, FailureClass, Judgement, Outcome, Usage, Verdict};
+pub use outcome::{Attached, Envelope, Evidence, Failure, FailureClass, Judgement, Outcome, Usage, Verdict};
 pub use quantity::{QuantityError, parse_count, parse_duration, render_duration};
 pub use schema::{SchemaError, schema_faults};
 pub use source::{Position, Source, Span, Spanned};

@@ -57,6 +57,21 @@ pub struct Envelope {
     /// Bytes of output that were over the limit and not kept.
     #[serde(default, skip_serializing_if = "is_zero_u64")]
     pub dropped_bytes: u64,
+    /// Files of the project that were told together with the prompt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attached: Vec<Attached>,
+}
+
+/// A file that a prompt names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// The path as the prompt writes it.
+    pub path: String,
+    /// The digest of what was told.
+    pub digest: Digest,
+    /// Why its text was not told with the prompt; empty where it was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

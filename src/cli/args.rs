@@ -19,6 +19,7 @@ use crate::{
         plan::PlanArgs,
         schema::SchemaArgs,
         show::ShowArgs,
+        trust::TrustArgs,
         update::UpdateArgs,
     },
 };
@@ -99,6 +100,8 @@ pub enum Verb {
     Plan(PlanArgs),
     /// Run a workflow or a slash command
     Run(RunArgs),
+    /// Show the commands that slash commands and skills hold, and say that they may run
+    Trust(TrustArgs),
     /// Follow a run, from its beginning
     Watch(WatchArgs),
     /// List runs, the latest first
@@ -268,6 +271,9 @@ pub struct RunArgs {
     /// The runtime of agents that name none
     #[arg(long, value_name = "NAME")]
     pub runtime: Option<String>,
+    /// Trust the commands it holds for this run, if they have exactly this digest; `orch trust NAME` shows it
+    #[arg(long, value_name = "DIGEST")]
+    pub trust: Option<String>,
 }
 
 /// Arguments of `orch watch`.

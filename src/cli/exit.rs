@@ -34,7 +34,7 @@ pub enum Exit {
     Locked = 32,
     /// The disk is full.
     DiskFull = 33,
-    /// Reserved: the file is not trusted.
+    /// The commands of a definition are not trusted.
     NotTrusted = 40,
     /// Reserved: the sandbox is not available.
     SandboxUnavailable = 41,
@@ -111,7 +111,7 @@ impl Exit {
             Self::Store => "the store cannot be used",
             Self::Locked => "another orch holds the run",
             Self::DiskFull => "the disk is full",
-            Self::NotTrusted => "reserved: not trusted",
+            Self::NotTrusted => "commands of a definition are not trusted; `orch trust` shows them",
             Self::SandboxUnavailable => "reserved: the sandbox is not available",
             Self::Blocked => "reserved: blocked by a policy or a judge",
             Self::AgentMissing => "an agent's program is missing or not logged in",

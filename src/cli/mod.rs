@@ -33,6 +33,7 @@ mod schema;
 mod session;
 mod show;
 mod style;
+mod trust;
 mod update;
 mod watch;
 

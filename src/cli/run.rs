@@ -35,7 +35,9 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
     let pairs: Vec<_> = pairs.into_iter().collect();
     let inputs = gather_inputs(&runnable.plan.inputs, &args.words, &pairs, file)?;
     set_budget(&mut runnable.plan, args);
-    let runs = Runs::open(project.root(), project.run_settings(session.program.clone()))?;
+    let mut settings = project.run_settings(session.program.clone());
+    settings.trust.allowed.extend(args.trust.clone());
+    let runs = Runs::open(project.root(), settings)?;
     let replay = recordings(project.root(), &runnable.plan);
     let owned = runs.start(&runnable.plan, inputs, replay)?;
     drive(session, &runs, owned, project.settings().on_approval, project.root())

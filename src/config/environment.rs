@@ -72,6 +72,13 @@ impl Environment {
         base.map(|base| base.join("orch"))
     }
 
+    /// Where the user's own trust in definitions is kept: never in a project, which could then trust itself.
+    #[must_use]
+    pub fn trust_folder(&self) -> Option<PathBuf> {
+        let base = self.folder_of("XDG_STATE_HOME").or_else(|| self.home().map(|home| home.join(".local/state")));
+        base.map(|base| base.join("orch/trust"))
+    }
+
     /// The folders of the user that may hold definitions.
     #[must_use]
     pub fn user_folders(&self) -> UserFolders {

@@ -21,7 +21,7 @@ use crate::{
 
 /// A settings file may have this many bytes.
 const BYTES_MAX: u64 = 1_000_000;
-const RUNTIME_KEYS: &[&str] = &["command", "output", "env", "sessions"];
+const RUNTIME_KEYS: &[&str] = &["command", "output", "env", "sessions", "reads_memory"];
 /// Runtimes of `orch` itself, which nobody may declare anew.
 pub(super) const BUILT_IN: &[&str] = &["replay"];
 
@@ -144,6 +144,7 @@ impl Reader<'_> {
             output: OutputForm::default(),
             env: std::collections::BTreeMap::new(),
             sessions: false,
+            reads_memory: false,
         };
         let mut has_command = false;
         for (key, item) in table.iter() {
@@ -160,10 +161,8 @@ impl Reader<'_> {
                     Some(_) | None => self.refuse(place, &path, "this form is not known", "write \"text\" or \"json\""),
                 },
                 "env" => settings.env = self.variables(&path, place, item),
-                "sessions" => match item.as_bool() {
-                    Some(sessions) => settings.sessions = sessions,
-                    None => self.refuse(place, &path, "this is neither true nor false", "write true or false"),
-                },
+                "sessions" => settings.sessions = self.truth(&path, place, item),
+                "reads_memory" => settings.reads_memory = self.truth(&path, place, item),
                 _ => self.unknown(key_span(table, key), &format!("runtimes.{name}"), key),
             }
         }
@@ -176,6 +175,13 @@ impl Reader<'_> {
             let runtime = Runtime { settings, folder: self.place.folder.clone(), origin };
             self.layer.runtimes.push((name.to_owned(), runtime));
         }
+    }
+
+    fn truth(&mut self, path: &str, at: Range<usize>, item: &Item) -> bool {
+        item.as_bool().unwrap_or_else(|| {
+            self.refuse(at, path, "this is neither true nor false", "write true or false");
+            false
+        })
     }
 
     fn command(&mut self, path: &str, at: Range<usize>, item: &Item) -> Vec<String> {

@@ -34,6 +34,8 @@ pub enum Form {
     Money,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// Some of these words, in an order that matters.
+    Words(&'static [&'static str]),
     /// Any name: letters, digits, `_`, `-` and `.`.
     Name,
 }
@@ -67,6 +69,10 @@ impl Form {
     pub(super) fn read_toml(self, value: &Toml) -> Result<Setting, Refusal> {
         match (self, value) {
             (_, Toml::String(text)) => self.read_text(text.value()),
+            (Self::Words(_), Toml::Array(words)) if words.iter().all(|word| word.as_str().is_some()) => {
+                let words: Vec<_> = words.iter().filter_map(|word| word.as_str()).collect();
+                self.read_text(&words.join(","))
+            }
             (Self::Count { .. } | Self::Bytes { .. }, Toml::Integer(number)) => {
                 self.read_text(&number.value().to_string())
             }
@@ -119,6 +125,17 @@ impl Form {
                 }
                 None => refuse("this word is not known here".to_owned()),
             }),
+            Self::Words(known) => {
+                let mut read: Vec<&str> = Vec::new();
+                for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+                    match known.iter().find(|known| known.eq_ignore_ascii_case(word)) {
+                        Some(word) if !read.contains(word) => read.push(word),
+                        Some(_) => return Err(refuse(format!("`{word}` stands here twice"))),
+                        None => return Err(refuse(format!("`{word}` is not known here"))),
+                    }
+                }
+                Ok(Setting::Word(read.join(",")))
+            }
             Self::Name if is_name(text) => Ok(Setting::Word(text.to_owned())),
             Self::Name => Err(unreadable()),
         }
@@ -137,6 +154,10 @@ impl Form {
             }
             Self::Money => "US dollars from 0 to 1000000, such as 5 or 2.50".to_owned(),
             Self::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+            Self::Words(words) => {
+                let words: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                format!("a list of some of {}", words.join(", "))
+            }
             Self::Name => "a name of letters, digits, `_`, `-` and `.`".to_owned(),
         }
     }
@@ -148,6 +169,7 @@ impl Form {
             Self::Duration { .. } => "a duration",
             Self::Money => "an amount of money",
             Self::Word(_) => "a known word",
+            Self::Words(_) => "a list of words",
             Self::Name => "a name",
         }
     }

@@ -45,6 +45,18 @@ pub const KEYS: &[Key] = &[
         help: "extra attempts of a step after a failure that may go away by itself",
     },
     Key {
+        path: "skills",
+        form: Form::Word(&["auto", "named"]),
+        default: Some("auto"),
+        help: "whether steps get the skills that apply to them, or only those that somebody names",
+    },
+    Key {
+        path: "memory",
+        form: Form::Words(&["AGENTS.md", "CLAUDE.md", "GEMINI.md"]),
+        default: Some("AGENTS.md"),
+        help: "memory files that agents are told where their runtime does not read them itself; [] for none",
+    },
+    Key {
         path: "log_level",
         form: Form::Word(&["off", "error", "warn", "info", "debug", "trace"]),
         default: Some("warn"),

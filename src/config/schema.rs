@@ -49,12 +49,17 @@ fn of(key: &Key) -> Value {
         Form::Duration { .. } => json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|min|h|d) *)+$" }),
         Form::Money => json!({ "type": ["number", "string"], "minimum": 0, "maximum": 1_000_000 }),
         Form::Word(words) => json!({ "enum": words }),
+        Form::Words(words) => json!({ "oneOf": [
+            { "type": "array", "items": { "enum": words }, "uniqueItems": true },
+            { "type": "string" },
+        ] }),
         Form::Name => json!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]{1,63}$" }),
     };
     schema["description"] = json!(key.help);
     if let Some(default) = key.default {
         schema["default"] = match (key.form, default.parse::<u64>()) {
             (Form::Count { .. } | Form::Bytes { .. }, Ok(number)) => json!(number),
+            (Form::Words(_), _) => json!(default.split(',').map(str::trim).collect::<Vec<_>>()),
             _ => json!(default),
         };
     }
@@ -83,6 +88,10 @@ fn runtimes() -> Value {
                 "sessions": {
                     "type": "boolean", "default": false,
                     "description": "Whether it can go on with the session that the order names.",
+                },
+                "reads_memory": {
+                    "type": "boolean", "default": false,
+                    "description": "Whether it reads the project's memory files by itself, so that they are not told twice.",
                 },
             },
         },

@@ -22,7 +22,7 @@ use crate::{
         layer::{FilePlace, Flags, Layer},
         origin::Origin,
     },
-    definition::workflow::OnLimit,
+    definition::{Choices, MemoryFamily, workflow::OnLimit},
     driver::OnApproval,
     runtime::CustomSettings,
 };
@@ -40,6 +40,8 @@ pub struct Settings {
     pub on_approval: OnApproval,
     /// Extra attempts after a transient failure.
     pub retries: u32,
+    /// What agents are told that nobody named.
+    pub choices: Choices,
     /// How much `orch` says about itself.
     pub log_level: LogLevel,
     /// When the output has colours.
@@ -209,6 +211,10 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
             Some(_) | None => OnApproval::Wait,
         },
         retries: values.count("retries").map_or(2, narrow),
+        choices: Choices {
+            activates_skills: values.word("skills") != Some("named"),
+            memory: families(values.word("memory").unwrap_or_default()),
+        },
         log_level: log_level(values.word("log_level")),
         color: match values.word("color") {
             Some("always") => ColorChoice::Always,
@@ -275,6 +281,12 @@ impl Values<'_> {
     fn duration(&self, path: &str) -> Duration {
         self.maybe_duration(path).expect("the table gives this duration a default")
     }
+}
+
+/// The families that a list of file names means.
+fn families(names: &str) -> Vec<MemoryFamily> {
+    let family = |name: &str| MemoryFamily::ALL.into_iter().find(|family| family.file() == name);
+    names.split(',').filter_map(family).collect()
 }
 
 fn narrow(count: u64) -> u32 {

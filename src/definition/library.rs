@@ -14,6 +14,7 @@ use crate::{
     definition::{
         added::Added,
         agent::{Agent, Command, NamedGate, Skill},
+        memory::{Choices, Memory},
         origin::Origin,
         rule::{Manifest, Rule},
         workflow::Workflow,
@@ -184,6 +185,10 @@ pub struct Library {
     pub workflows: Shelf<WorkflowEntry>,
     /// Named gates.
     pub gates: Shelf<NamedGate>,
+    /// Memory files, in the order in which they are told.
+    pub memory: Vec<Memory>,
+    /// What the settings say about what agents are told.
+    pub choices: Choices,
     /// Rules and output styles of other tools.
     pub rules: Shelf<Rule>,
     /// Files of other tools that are recorded and not run, in the order of scopes and paths.

@@ -137,8 +137,8 @@ pub struct Step {
     pub context: Option<Spanned<Context>>,
     /// Tokens of context.
     pub context_budget: Option<u64>,
-    /// Skills to load.
-    pub skills: Vec<Spanned<String>>,
+    /// Skills to load, these and no others; where absent, those that apply to the step.
+    pub skills: Option<Vec<Spanned<String>>>,
     /// Where it works.
     pub workspace: Option<Spanned<Workspace>>,
     /// JSON Schema of its output (short form already expanded).

@@ -1,7 +1,7 @@
 //! Turns an attempt into an assignment: renders prompts, environments and arguments with exactly the values that
 //! the plan resolved for them. Performs nothing.
 
-use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 
@@ -35,6 +35,8 @@ pub struct Assigner {
     pub stream_bytes_max: u64,
     /// The tree at the start of the run, for `changed` gates; absent where no gate asks for it.
     pub baseline: Option<Arc<Baseline>>,
+    /// The runtimes that read the project's memory files by themselves.
+    pub reads_memory: BTreeSet<String>,
     /// Marks the borders of untrusted text in prompts.
     pub nonce: String,
 }
@@ -119,7 +121,7 @@ impl Assigner {
         let limits = self.limits(timeout, step.idle_timeout_ms);
         match &step.work {
             Work::Agent(agent) => self.agent(scheduler, attempt, Purpose::Work, step, agent, limits),
-            Work::Run { command, .. } => {
+            Work::Run { command, keeps_text, .. } => {
                 let args = step
                     .args
                     .iter()
@@ -131,6 +133,7 @@ impl Assigner {
                     args,
                     env: self.environment(scheduler, instance, step)?,
                     expected_output: step.output.clone(),
+                    keeps_text: *keeps_text,
                     limits,
                 })
             }

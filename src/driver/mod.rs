@@ -10,6 +10,7 @@ mod local;
 mod narrate;
 mod order;
 mod outcome;
+mod prose;
 mod record;
 
 pub use assign::Assigner;

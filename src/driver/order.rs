@@ -7,10 +7,11 @@ use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::PathBuf};
 use serde_json::Value;
 
 use crate::{
-    base::Digest,
+    base::{Attached, Digest},
     driver::{
         assign::{Assigner, plain},
-        evaluate::{render, render_prompt},
+        evaluate::render,
+        prose::{PUT_IN_PLACE, Prompt, prompt},
     },
     plan::{AgentWork, PlanContext, PlanStep, StepIx},
     runtime::{Order, OrderAgent},
@@ -40,7 +41,7 @@ pub(super) fn orders(
 ) -> Result<Order, String> {
     let plan = scheduler.plan();
     let thread = scheduler.thread(instance, purpose);
-    let task = render_prompt(scheduler, &assigner.renderer, instance, &work.prompt)
+    let Prompt { task, files: named } = prompt(assigner, scheduler, instance, step, work)
         .map_err(|reason| format!("the prompt cannot be rendered: {reason}"))?;
     let files = if purpose == Purpose::Work {
         let rendered = step.files.iter().map(|file| render(scheduler, &assigner.renderer, Some(instance), file));
@@ -49,7 +50,8 @@ pub(super) fn orders(
         Vec::new()
     };
     let inputs = scheduler.inputs().cloned().unwrap_or_default();
-    let (context, context_files) = context(assigner, scheduler, instance, step, work);
+    let told = told(assigner, scheduler, work, runtime, &named);
+    let (context, context_files) = context(assigner, scheduler, instance, step, work, told);
     let shares = matches!(work.context, PlanContext::Share(_));
     let session = match work.context {
         PlanContext::Share(source) if thread.session.is_none() => scheduler
@@ -75,6 +77,7 @@ pub(super) fn orders(
         model: work.model.as_deref().map(|model| resolve_model(scheduler, model, runtime)),
         tools: work.tools.clone(),
         files,
+        attached: named.into_iter().map(|(attached, _)| attached).collect(),
         inputs,
     })
 }
@@ -105,6 +108,51 @@ fn resolve_model(scheduler: &Scheduler, model: &str, runtime: &str) -> String {
         .map_or_else(|| model.to_owned(), Clone::clone)
 }
 
+/// A section of the context.
+struct Told {
+    title: String,
+    text: String,
+    priority: u32,
+    /// Where the whole can be read.
+    file: Option<String>,
+    /// Whether that file was written for this order, so that it is listed.
+    is_kept: bool,
+}
+
+/// What people tell the agent in files: memory that its runtime does not read by itself, and files that the prompt names.
+fn told(
+    assigner: &Assigner,
+    scheduler: &Scheduler,
+    work: &AgentWork,
+    runtime: &str,
+    named: &[(Attached, String)],
+) -> Vec<Told> {
+    let reads_itself = assigner.reads_memory.contains(runtime);
+    let memory = work.memory.iter().filter(|_| !reads_itself);
+    let memory = memory.filter_map(|place| scheduler.plan().memory.get(*place as usize)).map(|memory| Told {
+        title: format!("Memory file `{}`", memory.path),
+        text: memory.text.clone(),
+        priority: 1,
+        file: Some(memory.path.clone()),
+        is_kept: false,
+    });
+    let nonce = Nonce::new(&assigner.nonce);
+    let files = named.iter().filter(|(attached, text)| !text.is_empty() || !attached.note.is_empty());
+    let files = files.filter(|(attached, _)| attached.note != PUT_IN_PLACE).map(|(attached, text)| Told {
+        title: format!("File `{}`", attached.path),
+        text: match &nonce {
+            _ if !attached.note.is_empty() => format!("({})", attached.note),
+            // A file of the project may come from anywhere.
+            Some(nonce) => fence(text, nonce),
+            None => text.to_owned(),
+        },
+        priority: 3,
+        file: Some(attached.path.clone()),
+        is_kept: false,
+    });
+    memory.chain(files).collect()
+}
+
 /// What the agent should know: the forked step in full, the other needs as summaries, all within the budget.
 fn context(
     assigner: &Assigner,
@@ -112,6 +160,7 @@ fn context(
     instance: InstanceId,
     step: &PlanStep,
     work: &AgentWork,
+    mut texts: Vec<Told>,
 ) -> (String, Vec<String>) {
     let forked = match work.context {
         PlanContext::Fork(source) => Some(source),
@@ -120,7 +169,6 @@ fn context(
     let mut sources: Vec<StepIx> = forked.into_iter().collect();
     sources.extend(step.needs.iter().map(|need| need.step).filter(|need| Some(*need) != forked));
     let nonce = Nonce::new(&assigner.nonce);
-    let mut texts = Vec::new();
     for source in sources {
         let Some(other) = scheduler.nearest(instance, source) else { continue };
         let Some(value) = scheduler.value(other) else { continue };
@@ -131,12 +179,18 @@ fn context(
         let file = (text.len() > FILE_FROM).then(|| keep(assigner, &text)).flatten();
         let fenced = nonce.as_ref().map_or_else(|| text.clone(), |nonce| fence(&text, nonce));
         let title = format!("Result of the step `{}`", scheduler.path(other));
-        texts.push((title, fenced, u32::from(Some(source) == forked), file));
+        let priority = if Some(source) == forked { 2 } else { 0 };
+        texts.push(Told { title, text: fenced, priority, file, is_kept: true });
     }
-    let files = texts.iter().filter_map(|(_, _, _, file)| file.clone()).collect();
+    let files = texts.iter().filter(|told| told.is_kept).filter_map(|told| told.file.clone()).collect();
     let parts: Vec<_> = texts
         .iter()
-        .map(|(title, text, priority, file)| Part { title, text, priority: *priority, file: file.as_deref() })
+        .map(|Told { title, text, priority, file, .. }| Part {
+            title,
+            text,
+            priority: *priority,
+            file: file.as_deref(),
+        })
         .collect();
     (fork(&parts, usize::try_from(work.context_budget).unwrap_or(usize::MAX)), files)
 }

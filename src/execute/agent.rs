@@ -46,14 +46,19 @@ impl Executor {
             let reason = format!("there is no runtime `{runtime}`");
             return Outcome::Failed(failed(FailureClass::Missing, reason, Evidence::default()));
         };
-        match adapter.call(&order) {
+        let attached = order.attached.clone();
+        let mut outcome = match adapter.call(&order) {
             Err(failure) => Outcome::Failed(failure),
             Ok(Call::Recorded(turn)) => play(*turn, &order, place, stop).await,
             Ok(Call::Program(invocation)) => {
                 let adapter = Arc::clone(adapter);
                 self.invoke(adapter, invocation, order, limits, place, stop).await
             }
+        };
+        if let Outcome::Succeeded(envelope) = &mut outcome {
+            envelope.attached = attached;
         }
+        outcome
     }
 
     async fn invoke(

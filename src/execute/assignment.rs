@@ -118,6 +118,8 @@ pub enum Assignment {
         env: Vec<(String, String)>,
         /// JSON Schema of what it must write to `$ORCH_OUTPUT`; without one there is no such variable.
         expected_output: Option<Value>,
+        /// Whether what it prints is the text of its result.
+        keeps_text: bool,
         /// How long it may take.
         limits: Limits,
     },

@@ -16,6 +16,7 @@ use std::{
 use crate::{
     base::{Digest, Envelope, Evidence, Failure, FailureClass, Outcome, Usage},
     execute::{
+        answer::whole,
         assignment::{Assignment, Place},
         evidence,
         process::{Command, End, Keeper, Limits, Report, StopToken},
@@ -80,8 +81,10 @@ impl Executor {
             return Outcome::Stopped;
         }
         match assignment {
-            Assignment::Run { command, args, env, expected_output, limits } => match command.argv(&args) {
-                Ok(argv) => self.run(Program::of(argv, env, limits), expected_output.as_ref(), place, stop).await,
+            Assignment::Run { command, args, env, expected_output, keeps_text, limits } => match command.argv(&args) {
+                Ok(argv) => {
+                    self.run(Program::of(argv, env, limits), expected_output.as_ref(), keeps_text, place, stop).await
+                }
                 Err(reason) => Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default())),
             },
             // The rest is boxed: most steps of a large run are commands, and each future is kept until its end.
@@ -138,6 +141,7 @@ impl Executor {
         &self,
         mut program: Program,
         expected: Option<&serde_json::Value>,
+        keeps_text: bool,
         place: &Place,
         stop: StopToken,
     ) -> Outcome {
@@ -156,6 +160,7 @@ impl Executor {
                 Ok(output) => {
                     return Outcome::Succeeded(Box::new(Envelope {
                         summary: evidence::last_line(&report.stdout),
+                        text: if keeps_text { printed(&report, place) } else { String::new() },
                         output,
                         leaked: report.leaked,
                         dropped_bytes: report.stdout.dropped + report.stderr.dropped,
@@ -218,6 +223,20 @@ pub(super) fn ended(end: &End, limits: &Limits) -> Ended {
         End::SpawnFailed { message } => Ended::Not(FailureClass::Permanent, format!("cannot start: {message}")),
         End::KeeperLost => Ended::Lost,
     }
+}
+
+/// What a command has printed, as a text for a prompt: without the line break at its end, its head where it is long.
+fn printed(report: &Report, place: &Place) -> String {
+    const BYTES_MAX: usize = 32 * 1024;
+    let bytes = whole(&report.stdout, &place.logs());
+    let rest = if bytes.is_some() { 0 } else { report.stdout.total - report.stdout.head.len() as u64 };
+    let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or(&report.stdout.head)).into_owned();
+    let text = text.trim_end_matches(['\n', '\r']);
+    if text.len() <= BYTES_MAX && rest == 0 {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(BYTES_MAX);
+    format!("{}\n… {} more bytes are left out", &text[..end], (text.len() - end) as u64 + rest)
 }
 
 /// A failure without session and cost.

@@ -1,7 +1,9 @@
 //! What keeps secrets in and hostile text harmless.
 
 mod contained;
+mod trust;
 mod whole;
 
 pub use contained::{PathFault, contained_path, plain_path};
+pub use trust::{Grant, TrustStore};
 pub use whole::write_whole;

@@ -5,9 +5,11 @@ pub mod defaults;
 pub mod draw;
 pub mod graph;
 mod policy;
+mod told;
 pub mod truth;
 mod types;
 
-pub use compile::{Compiled, compile, compile_command};
+pub use compile::{Compiled, compile, compile_command, skill_command};
 pub use policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy};
+pub use told::{Activated, PlanMemory, PlanTrust, ProseValue, ProseWork};
 pub use types::*;

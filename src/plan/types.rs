@@ -14,7 +14,10 @@ use serde_json::Value;
 use crate::{
     base::Digest,
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, Workspace},
-    plan::policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy},
+    plan::{
+        policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy},
+        told::{Activated, PlanMemory, PlanTrust, ProseWork},
+    },
 };
 
 /// The version of the stored form of a plan.
@@ -66,6 +69,12 @@ pub struct Plan {
     pub skills: Vec<PlanSkill>,
     /// The folder of the workflow's file, relative to the project root or absolute; recordings are looked up beside it.
     pub folder: String,
+    /// The memory files of the project that agents are told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<PlanMemory>,
+    /// The commands of a definition that run only where a person trusts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<PlanTrust>,
 }
 
 /// One declared input of a plan or of a called workflow.
@@ -229,6 +238,9 @@ pub enum Work {
         command: Command,
         /// Where.
         workspace: Workspace,
+        /// Whether what it prints is kept as the text of its result, for a prompt that reads it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        keeps_text: bool,
     },
     /// A person approves.
     Approve {
@@ -316,6 +328,15 @@ pub struct AgentWork {
     pub skills: Vec<u32>,
     /// Where it works.
     pub workspace: Workspace,
+    /// Those of `skills` that nobody named, and why they are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub activated: Vec<Activated>,
+    /// Indices in [`Plan::memory`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<u32>,
+    /// What a command that is prose asks for when its order is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prose: Option<ProseWork>,
 }
 
 /// A fan-out.

@@ -39,6 +39,8 @@ pub struct Capabilities {
     pub replays: bool,
     /// It reports tokens.
     pub reports_usage: bool,
+    /// It reads the memory files of the project by itself.
+    pub reads_memory: bool,
 }
 
 /// What must be called.

@@ -34,6 +34,9 @@ pub struct CustomSettings {
     /// Whether it can go on with the session that the order names.
     #[serde(default)]
     pub sessions: bool,
+    /// Whether it reads the memory files of the project by itself, so that they are not told twice.
+    #[serde(default)]
+    pub reads_memory: bool,
 }
 
 /// What a custom agent says on standard output.
@@ -116,7 +119,12 @@ impl Adapter for Custom {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sessions: self.settings.sessions, replays: false, reports_usage: false }
+        Capabilities {
+            sessions: self.settings.sessions,
+            replays: false,
+            reports_usage: false,
+            reads_memory: self.settings.reads_memory,
+        }
     }
 
     fn call(&self, order: &Order) -> Result<Call, Box<Failure>> {

@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::base::Attached;
+
 /// What an agent is told for one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
@@ -47,6 +49,9 @@ pub struct Order {
     /// Paths or globs it may write, where the step declares them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// Files that the prompt names and that are told with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attached: Vec<Attached>,
     /// The run's inputs; a recording answers only for the inputs it was made with.
     pub inputs: serde_json::Map<String, Value>,
 }

@@ -83,7 +83,7 @@ impl Adapter for Replay {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sessions: true, replays: true, reports_usage: true }
+        Capabilities { sessions: true, replays: true, reports_usage: true, reads_memory: true }
     }
 
     fn call(&self, order: &Order) -> Result<Call, Box<Failure>> {

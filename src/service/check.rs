@@ -74,6 +74,13 @@ pub fn check(project: &Project, paths: &[PathBuf]) -> Result<Checked, Fault> {
     for command in library.commands.iter().filter(|command| own(command.origin.scope, &command.origin.path)) {
         compile(&Found::Command(command));
     }
+    // A skill is started like a command; only where it has a placeholder can that have faults of its own.
+    let placeholders = |body: &str| body.contains('$') || body.contains("!`");
+    for skill in library.skills.iter().filter(|skill| own(skill.origin.scope, &skill.origin.path)) {
+        if placeholders(&skill.body) {
+            compile(&Found::Skill(skill));
+        }
+    }
     // Files that lie outside the definition folders are read as workflows.
     let strangers: Vec<_> = wanted
         .iter()

@@ -277,6 +277,7 @@ pub fn show(project: &Project, name: &str, kind: Option<&str>) -> Result<Shown, 
                 Found::Workflow(entry) => ("workflow", entry.workflow.name.value.clone(), entry.origin.path.clone()),
                 Found::File(entry) => ("workflow", entry.workflow.name.value.clone(), entry.origin.path.clone()),
                 Found::Command(command) => ("command", format!("/{}", command.name), command.origin.path.clone()),
+                Found::Skill(skill) => ("skill", format!("/{}", skill.name), skill.origin.path.clone()),
             };
             let drawing = draw::tree(&compiled.plan);
             let runnable = Runnable { name, path, plan: compiled.plan, warnings: compiled.warnings };

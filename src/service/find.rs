@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     base::{Diagnostic, Severity, did_you_mean},
-    definition::{Command, CommandBody, WorkflowEntry, load::load_workflow_file, normal_name, workflow::Workflow},
-    plan::{Compiled, Plan, compile, compile_command},
+    definition::{
+        Command, CommandBody, Skill, WorkflowEntry, load::load_workflow_file, normal_name, workflow::Workflow,
+    },
+    plan::{Compiled, Plan, compile, compile_command, skill_command},
     service::{fault::Fault, filling, project::Project, refusal::Refusal},
 };
 
@@ -26,6 +28,8 @@ pub struct Runnable {
 pub(super) enum Found<'a> {
     Workflow(&'a WorkflowEntry),
     Command(&'a Command),
+    /// Started like a command.
+    Skill(&'a Skill),
     File(Box<WorkflowEntry>),
 }
 
@@ -39,6 +43,7 @@ pub fn find_runnable(project: &Project, name: &str) -> Result<Runnable, Fault> {
     let (name, path) = match &found {
         Found::Workflow(entry) => (entry.workflow.name.value.clone(), entry.origin.path.clone()),
         Found::Command(command) => (format!("/{}", command.name), command.origin.path.clone()),
+        Found::Skill(skill) => (format!("/{}", skill.name), skill.origin.path.clone()),
         Found::File(entry) => (entry.workflow.name.value.clone(), entry.origin.path.clone()),
     };
     Ok(Runnable { name, path, plan: compiled.plan, warnings: compiled.warnings })
@@ -55,12 +60,23 @@ pub(super) fn find<'a>(project: &'a Project, name: &str) -> Result<Found<'a>, Fa
     let word = name.strip_prefix('/').unwrap_or(name);
     let workflow = library.workflows.get(word).map(Found::Workflow);
     let command = library.commands.get(word).map(Found::Command);
-    let found = if name.starts_with('/') { command.or(workflow) } else { workflow.or(command) };
+    let found = if name.starts_with('/') {
+        skill_before(library.skills.get(word), library.commands.get(word)).or(command).or(workflow)
+    } else {
+        workflow.or(command)
+    };
     if let Some(found) = found {
         return Ok(found);
     }
     let faults = faults_of(project, word);
     if faults.is_empty() { Err(not_found(project, name, word)) } else { Err(Fault::Diagnosed(faults)) }
+}
+
+/// The skill that `/name` starts: commands and skills are one kind, in which the nearer wins and beside each other the skill.
+fn skill_before<'a>(skill: Option<&'a Skill>, command: Option<&Command>) -> Option<Found<'a>> {
+    let skill = skill.filter(|skill| !skill.meta.hidden)?;
+    let wins = command.is_none_or(|command| skill.origin.scope <= command.origin.scope);
+    wins.then_some(Found::Skill(skill))
 }
 
 /// Compiles it; the settings fill in the budget.
@@ -86,6 +102,11 @@ pub(super) fn compile_found(project: &Project, found: &Found<'_>) -> Result<Comp
                 Ok(compiled)
             }
         },
+        Found::Skill(skill) => {
+            let mut compiled = skill_command(library, skill)?;
+            filling::fill_prose(settings, &mut compiled.plan);
+            Ok(compiled)
+        }
     }
 }
 
@@ -147,6 +168,10 @@ fn not_found(project: &Project, name: &str, word: &str) -> Fault {
     ];
     if let Some((kind, _)) = others.iter().find(|(_, there)| *there) {
         let message = format!("`{word}` is {kind}, which does not run by itself");
+        if *kind == "a skill" {
+            let help = format!("start it like a command: `orch run /{word}`; or use it in a step");
+            return Refusal::new(2, "E0512", message, help).into();
+        }
         return Refusal::new(
             2,
             "E0512",

@@ -19,6 +19,7 @@ mod recordings;
 mod refusal;
 mod runs;
 mod status;
+mod trust;
 
 pub use added::{AddRequest, AddedFolder, Change, ChangeKind, Update, add, remove, update};
 pub use check::{Checked, check};
@@ -36,3 +37,4 @@ pub use recordings::{is_replayed, recordings};
 pub use refusal::Refusal;
 pub use runs::{DriveOptions, Owned, RunSettings, Runs};
 pub use status::{AttemptStatus, GateStatus, STATUS_VERSION, Status, StepStatus, Waiting, status};
+pub use trust::{TRUST_VERSION, TrustGate, TrustItem, TrustState, revoke_trust, trust, trust_items};

@@ -13,10 +13,10 @@ use crate::{
     config::{self, Environment, Flags, Settings},
     definition::{
         Library,
-        load::{Loader, project_root},
+        load::{Loader, load_memory, project_root},
     },
     runtime::CustomSettings,
-    service::{fault::Fault, filling, refusal::Refusal, runs::RunSettings},
+    service::{fault::Fault, filling, refusal::Refusal, runs::RunSettings, trust::TrustGate},
 };
 
 /// How the root is found.
@@ -91,6 +91,8 @@ impl Project {
         self.library.get_or_init(|| {
             let mut library = self.loader.borrow_mut().load();
             filling::fill_library(&self.settings, &mut library);
+            library.choices = self.settings.choices.clone();
+            library.memory = load_memory(&self.root, self.environment.home().as_deref());
             library
         })
     }
@@ -148,6 +150,7 @@ impl Project {
             inbox: self.settings.intervals.inbox,
             heartbeat: self.settings.intervals.heartbeat,
             program,
+            trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
         }
     }
 }

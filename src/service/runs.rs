@@ -28,7 +28,7 @@ use crate::{
     plan::{Plan, PlanGate},
     runtime::{Adapter, Custom, CustomSettings, Replay},
     scheduler::{Action, Event, Notice, Scheduler},
-    service::{decisions::summary_of, preflight, recordings::is_replayed, refusal::Refusal},
+    service::{decisions::summary_of, preflight, recordings::is_replayed, refusal::Refusal, trust::TrustGate},
 };
 
 /// What runs need to know of the settings.
@@ -54,6 +54,8 @@ pub struct RunSettings {
     pub heartbeat: Duration,
     /// The program that keeper and renderer children are started from.
     pub program: PathBuf,
+    /// Which definitions may run their commands.
+    pub trust: TrustGate,
 }
 
 /// How a run is driven.
@@ -197,6 +199,7 @@ impl Runs {
     /// # Errors
     /// Everything that would make the run fail before its first step, all at once.
     pub fn start(&self, plan: &Plan, inputs: Map<String, Value>, replay: Replay) -> Result<Owned, Refusal> {
+        self.settings.trust.check(&self.root, plan)?;
         let inputs = complete_inputs(&plan.inputs, inputs).map_err(|faults| {
             Refusal::new(2, "E0501", faults, format!("`orch show {}` lists the inputs", plan.name))
         })?;
@@ -343,8 +346,10 @@ impl Runs {
             )
         })?;
         let renderer = Arc::new(Renderer::new(self.settings.program.clone()));
-        let executor =
-            Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), self.adapters(replay));
+        let adapters = self.adapters(replay);
+        let reads_memory = adapters.iter().filter(|adapter| adapter.capabilities().reads_memory);
+        let reads_memory = reads_memory.map(|adapter| adapter.name().to_owned()).collect();
+        let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters);
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
             renderer,
@@ -353,6 +358,7 @@ impl Runs {
             env: self.settings.env.clone(),
             stream_bytes_max: self.settings.stream_bytes_max,
             baseline,
+            reads_memory,
             nonce: nonce(&run),
         };
         let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);

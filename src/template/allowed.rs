@@ -43,6 +43,7 @@ pub(super) const FILTERS: &[&str] = &[
     "unique",
     "upper",
     "values",
+    "words",
 ];
 
 /// Tests, the words after `is` and the names that `select` takes.

@@ -321,8 +321,8 @@ impl<'a> Meter<'a> {
             "string" => grown(JSON),
             // An indent is any number of blanks.
             "tojson" if filter.args.is_empty() => grown(JSON),
-            "list" | "sort" | "unique" | "reverse" | "split" | "lines" | "select" | "reject" | "selectattr"
-            | "rejectattr" => self.elements(value),
+            "list" | "sort" | "unique" | "reverse" | "split" | "lines" | "words" | "select" | "reject"
+            | "selectattr" | "rejectattr" => self.elements(value),
             "items" | "keys" | "values" => list(value.bytes.times(3)),
             // A filter named in a string would need its own bound.
             "map" if filter.args.iter().all(|arg| matches!(arg, CallArg::Kwarg("attribute" | "default", _))) => {

@@ -88,6 +88,7 @@ fn add_filters(environment: &mut Environment<'_>) {
     environment.add_filter("unique", filters::unique);
     environment.add_filter("upper", filters::upper);
     environment.add_filter("values", ours::values);
+    environment.add_filter("words", ours::words);
 }
 
 fn add_tests(environment: &mut Environment<'_>) {

@@ -60,3 +60,8 @@ pub(super) fn keys(value: &Value) -> Result<Vec<Value>, Error> {
 pub(super) fn values(value: &Value) -> Result<Vec<Value>, Error> {
     keys(value)?.iter().map(|key| value.get_item(key)).collect()
 }
+
+/// The words of a text as a shell cuts it; a text with a quote that is not closed is cut at its blanks.
+pub(super) fn words(text: &str) -> Vec<String> {
+    shell_words::split(text).unwrap_or_else(|_| text.split_whitespace().map(str::to_owned).collect())
+}

@@ -30,6 +30,7 @@ fn runs(folder: &Path) -> Runs {
         inbox: Duration::from_millis(40),
         heartbeat: Duration::from_secs(30),
         program: env!("CARGO_BIN_EXE_orch").into(),
+        trust: orch::service::TrustGate::default(),
     };
     Runs::open(folder, settings).unwrap()
 }

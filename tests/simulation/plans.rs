@@ -27,11 +27,14 @@ pub fn agent(runtime: Option<&str>) -> AgentWork {
         context_budget: 1_000,
         skills: Vec::new(),
         workspace: Workspace::Shared,
+        activated: Vec::new(),
+        memory: Vec::new(),
+        prose: None,
     }
 }
 
 pub fn run() -> Work {
-    Work::Run { command: Command::Shell("true".to_owned()), workspace: Workspace::Shared }
+    Work::Run { command: Command::Shell("true".to_owned()), workspace: Workspace::Shared, keeps_text: false }
 }
 
 pub fn step(id: &str, work: Work) -> PlanStep {
@@ -82,6 +85,8 @@ pub fn plan(steps: Vec<PlanStep>, roots: Vec<StepIx>) -> Plan {
         agents: Vec::new(),
         skills: Vec::new(),
         folder: String::new(),
+        memory: Vec::new(),
+        trust: None,
     }
 }
 

@@ -83,7 +83,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("serde", &["*"]),
     ("serde_json", &["*"]),
     ("serde_yaml", &["src/definition/load/", "src/runtime/recording.rs"]),
-    ("shell_words", &["src/execute/process/", "src/service/", "src/cli/"]),
+    ("shell_words", &["src/execute/process/", "src/service/", "src/cli/", "src/template/filters.rs"]),
     ("similar", &["src/service/"]),
     ("strsim", &["src/base/suggest.rs"]),
     ("tempfile", &["src/guard/"]),

@@ -89,5 +89,14 @@ codes! {
          tier nor far enough from one to be no slip.";
     ARGUMENT_BASE "E0226" "the arguments of a command are ambiguous"
         "In commands for Claude Code `$0` is the first word and `$1` the second; other tools count from 1. This text \
-         uses `$1` but never `$0`.";
+         uses `$1` but never `$0`.\n\
+         Fix: write `$0`, or say `argument-base: 1` in the frontmatter of the file.";
+    ACCIDENTAL "E0227" "a dollar and a number may not be meant as a word"
+        "In a prompt `$1` stands for a word after the command. Here it looks like money (`$1.00`) or like a field of awk in \
+         shell code, and would be replaced all the same when so many words are given.\n\
+         Fix: keep it with a backslash (`\\$1`), in Codex prompts with a second dollar (`$$1`).";
+    LEFT "E0228" "a placeholder has no value"
+        "The tool that the file was written for puts in a value here that nothing gives: the settings of a plugin. The \
+         placeholder stays as it is.\n\
+         Fix: write the value itself.";
 }

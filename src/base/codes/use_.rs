@@ -91,6 +91,23 @@ codes! {
     NOT_ADDED "E0548" 11 false "nothing of that name was added"
         "`orch update` and `orch remove` work on what `orch add` took in.\n\
          Fix: `orch list --source` shows where definitions come from.";
+    NOT_TRUSTED "E0560" 40 false "commands of a definition are not trusted"
+        "A slash command or a skill from a file may hold commands whose output becomes a part of the prompt. They run with your \
+         rights, so they run only where you have said so, for this project and for exactly this text. Nothing was started. A \
+         change of the file, or of a script that it runs, asks again.\n\
+         Fix: `orch trust NAME` shows the commands and asks. Where nobody is there: `orch run NAME --trust DIGEST`, with the \
+         digest that `orch trust NAME` shows.";
+    TRUST_NOT_GIVEN "E0561" 40 false "nobody has said yes"
+        "`orch trust` asks a person on a terminal; `--yes` does not answer this question, because a script must not trust what \
+         it has not seen.\n\
+         Fix: run it on a terminal, or give the digest of what you have read: `orch trust NAME --digest DIGEST`.";
+    TRUST_STORE "E0562" 1 true "trust cannot be kept"
+        "What you trust is kept outside of every project, in `$XDG_STATE_HOME/orch/trust`, else `~/.local/state/orch/trust`, for \
+         your eyes only. That folder cannot be found or written.\n\
+         Fix: set HOME, or correct the folder's permissions.";
+    NOTHING_TO_TRUST "E0563" 2 false "there is nothing to trust"
+        "Only slash commands and skills that hold commands need trust; this one runs without it, or was not trusted.\n\
+         Fix: `orch trust --list` names all that hold commands.";
     INTERNAL "E0599" 70 false "a bug in orch"
         "Something happened that cannot happen. Nothing that was acknowledged is lost: the journal holds it.\n\
          Fix: please report it with the message and `orch doctor --json`.";

@@ -228,7 +228,7 @@ fn plain_step(id: Spanned<String>, kind: StepKind) -> Step {
         tools: None,
         context: None,
         context_budget: None,
-        skills: Vec::new(),
+        skills: None,
         workspace: None,
         output: None,
         with: Vec::new(),

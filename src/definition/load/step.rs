@@ -126,7 +126,7 @@ impl Reader<'_, '_> {
         let tools = self.words(known.take("tools"));
         let context = known.take("context").and_then(|entry| self.context(entry));
         let context_budget = self.count(known.take("context_budget"));
-        let skills = self.words(known.take("skills")).unwrap_or_default();
+        let skills = self.words(known.take("skills"));
         let workspace = known.take("workspace").and_then(|entry| self.workspace(entry, known));
         let output = self.output(known.take("output"));
         let with = self.values(known.take("with"), "a value of `with`");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     base::{Diagnostic, Digest},
     definition::{
-        Library,
+        Dialect, Library,
         workflow::{OnFailure, OnLimit, Workflow},
     },
     plan::{
@@ -14,6 +14,7 @@ use crate::{
             draft::outline,
             faults::Faults,
             lower::{inputs, millis},
+            memory,
             scope::{Reader, Sight},
         },
         defaults,
@@ -55,6 +56,13 @@ pub fn compile(library: &Library, workflow: &Workflow) -> Result<Compiled, Vec<D
     Ok(compiler.plan(workflow, steps, outputs))
 }
 
+/// Gives a plan its digest. It holds everything it was made from, so its own text is what the digest is of.
+pub(super) fn seal(plan: &mut Plan) {
+    plan.digest = Digest::of(&[]);
+    let text = serde_json::to_vec(plan).expect("a plan has text keys only, so it always has a JSON form");
+    plan.digest = Digest::of(&text);
+}
+
 impl Compiler<'_> {
     fn plan(
         self,
@@ -78,10 +86,11 @@ impl Compiler<'_> {
             agents: self.pins.agents,
             skills: self.pins.skills,
             folder: workflow.folder.strip_prefix(&self.library.root).unwrap_or(&workflow.folder).display().to_string(),
+            memory: Vec::new(),
+            trust: None,
         };
-        // The plan holds everything it was made from, so its own text is what the digest is of.
-        let text = serde_json::to_vec(&plan).expect("a plan has text keys only, so it always has a JSON form");
-        plan.digest = Digest::of(&text);
+        memory::pin(self.library, &mut plan, Dialect::Orch);
+        seal(&mut plan);
         Compiled { plan, warnings: self.faults.finish(&workflow.source) }
     }
 

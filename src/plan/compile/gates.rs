@@ -153,6 +153,9 @@ impl<'a> Compiler<'a> {
                 context_budget: agent.context_budget.unwrap_or(defaults::CONTEXT_BUDGET),
                 skills,
                 workspace: self.workspace(ix),
+                activated: Vec::new(),
+                memory: Vec::new(),
+                prose: None,
             })
         });
         GateFail { feedback: fail.value.feedback, fixer, tries: fail.value.tries, then: fail.value.then }

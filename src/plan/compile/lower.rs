@@ -116,7 +116,7 @@ impl<'a> Compiler<'a> {
         let children = self.draft.sketch(ix).children.clone();
         match &step.kind {
             StepKind::Agent { .. } => Work::Agent(self.agent_work(ix, step, source)),
-            StepKind::Run(run) => Work::Run { command: command(run), workspace: self.workspace(ix) },
+            StepKind::Run(run) => Work::Run { command: command(run), workspace: self.workspace(ix), keeps_text: false },
             StepKind::Approve { text } => Work::Approve { text: self.template(plain, source, text) },
             StepKind::Ask { text } => Work::Ask { text: self.template(plain, source, text) },
             StepKind::Wait(Wait::For(delay)) => Work::Sleep { delay_ms: millis(*delay) },
@@ -183,7 +183,14 @@ impl<'a> Compiler<'a> {
         if let Some(model) = &step.model {
             self.check_model(source, model);
         }
-        let skills = self.skills(&step.skills, agent, source, name.as_ref());
+        let named = step.skills.as_deref().unwrap_or_default();
+        let mut skills = self.skills(named, agent, source, name.as_ref());
+        let context_budget = context_budget(step, agent);
+        let activated = self.activate(step, context_budget, &mut skills);
+        let tools = match &step.tools {
+            Some(tools) => Some(tools.iter().map(|tool| tool.value.clone()).collect()),
+            None => agent.and_then(|agent| agent.tools.allowed()),
+        };
         AgentWork {
             agent: pinned.map(|(index, _)| index),
             prompt,
@@ -193,14 +200,14 @@ impl<'a> Compiler<'a> {
                 .map(|one| one.value.clone())
                 .or_else(|| agent.and_then(|one| one.runtime.clone())),
             model: step.model.as_ref().map(|one| one.value.clone()).or_else(|| own_model(agent)),
-            tools: match &step.tools {
-                Some(tools) => Some(tools.iter().map(|tool| tool.value.clone()).collect()),
-                None => agent.and_then(|agent| agent.tools.allowed()),
-            },
+            tools: self.narrowed(tools, &skills),
             context: self.context(ix, step, source),
-            context_budget: context_budget(step, agent),
+            context_budget,
             skills,
             workspace: self.workspace(ix),
+            activated,
+            memory: Vec::new(),
+            prose: None,
         }
     }
 
@@ -302,6 +309,9 @@ impl AgentWork {
             context_budget: defaults::CONTEXT_BUDGET,
             skills: Vec::new(),
             workspace,
+            activated: Vec::new(),
+            memory: Vec::new(),
+            prose: None,
         }
     }
 }

@@ -14,13 +14,17 @@ mod entry;
 mod faults;
 mod gates;
 mod lower;
+mod memory;
 mod order;
 mod overlap;
+mod prose;
 mod reference;
 mod schema;
 mod scope;
+mod skills;
+mod stems;
 mod texts;
 mod wire;
 
-pub use command::compile_command;
+pub use command::{compile_command, skill_command};
 pub use entry::{Compiled, compile};

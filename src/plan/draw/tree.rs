@@ -67,6 +67,9 @@ impl Drawing<'_> {
             self.line("", &format!("  input {}", input(one)));
         }
         self.line("", &format!("  budget {}", words::budget(&plan.budget)));
+        if let Some(trust) = words::trust(plan) {
+            self.line("", &format!("  {trust}"));
+        }
         let mut limits: Vec<String> =
             plan.limits.parallel.map(|parallel| format!("{parallel} at once")).into_iter().collect();
         limits.extend(
@@ -116,6 +119,9 @@ impl Drawing<'_> {
         }
         if let Some(fail) = words::gate_fail(plan, step) {
             self.line(prefix, &format!("     {fail}"));
+        }
+        for skill in words::activated(plan, step) {
+            self.line(prefix, &skill);
         }
         let limits = words::limits(plan, step);
         if !limits.is_empty() {

@@ -89,8 +89,11 @@ pub(super) fn gate(gate: &PlanGate) -> String {
             let expect =
                 expect.as_ref().map_or(String::new(), |expect| format!(", expect {}", first_line(&expect.text)));
             let limit = if *timeout_ms
-                == default_ms(&Work::Run { command: Command::Argv(Vec::new()), workspace: Workspace::Shared })
-            {
+                == default_ms(&Work::Run {
+                    command: Command::Argv(Vec::new()),
+                    workspace: Workspace::Shared,
+                    keeps_text: false,
+                }) {
                 String::new()
             } else {
                 format!(", within {}", time(*timeout_ms))
@@ -185,16 +188,45 @@ fn agent_limits(plan: &Plan, agent: &AgentWork, parts: &mut Vec<String>) {
         PlanContext::Fork(from) => parts.push(format!("context of {}", plan.step(from).path)),
         PlanContext::Share(from) => parts.push(format!("session of {}", plan.step(from).path)),
     }
+    let is_named = |index: &&u32| agent.activated.iter().all(|one| one.skill != **index);
     let skills: Vec<String> = agent
         .skills
         .iter()
+        .filter(is_named)
         .filter_map(|index| plan.skills.get(*index as usize))
         .map(|skill| visible(&skill.name))
         .collect();
     if !skills.is_empty() {
         parts.push(format!("skills {}", skills.join(" ")));
     }
+    let memory: Vec<String> = agent
+        .memory
+        .iter()
+        .filter_map(|index| plan.memory.get(*index as usize))
+        .map(|memory| visible(&memory.path))
+        .collect();
+    if !memory.is_empty() {
+        parts.push(format!("memory {}", memory.join(" ")));
+    }
     parts.extend(place(agent.workspace));
+}
+
+/// The skills that nobody named, and why they are there: one line each.
+pub(super) fn activated(plan: &Plan, step: &PlanStep) -> Vec<String> {
+    let Work::Agent(agent) = &step.work else { return Vec::new() };
+    let line = |one: &crate::plan::Activated| {
+        let skill = plan.skills.get(one.skill as usize)?;
+        Some(format!("skill {}: {}", visible(&skill.name), visible(&one.why)))
+    };
+    agent.activated.iter().filter_map(line).collect()
+}
+
+/// What the plan runs only under trust.
+pub(super) fn trust(plan: &Plan) -> Option<String> {
+    let trust = plan.trust.as_ref()?;
+    let count = trust.commands.len();
+    let commands = if count == 1 { "command" } else { "commands" };
+    Some(format!("needs trust: {count} {commands} of {}", visible(&trust.path)))
 }
 
 fn place(workspace: Workspace) -> Option<String> {

@@ -1,0 +1,61 @@
+//! What agents are told beside their prompt, and what may run only under trust, as a run pins it.
+//!
+//! Knows nothing of files. All of it is newer than the first stored plans, so a plan without it still reads.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Digest;
+
+/// Why a skill is loaded that nobody named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activated {
+    /// Its index in [`Plan::skills`].
+    pub skill: u32,
+    /// The reason, for people: ``keyword `rust` ``.
+    pub why: String,
+}
+
+/// What a command that is prose asks for when its order is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProseWork {
+    /// Values under `with` that only the run knows, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<(String, ProseValue)>,
+    /// Whether files that the prompt names as `@path` are attached.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attaches: bool,
+}
+
+/// A value that only the run knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProseValue {
+    /// The run's id.
+    Session,
+    /// A folder of the project, absolute; the project's own where it is empty.
+    Folder(String),
+    /// The text of a file of the project.
+    File(String),
+}
+
+/// A memory file as a run pins it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanMemory {
+    /// Where it stands, as shown to people.
+    pub path: String,
+    /// The text, imports in place.
+    pub text: String,
+}
+
+/// What a run executes only where a person trusts the definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanTrust {
+    /// What to type to run it.
+    pub name: String,
+    /// The definition's file.
+    pub path: String,
+    /// The digest of that file and of what it includes.
+    pub digest: Digest,
+    /// The commands, as they will run.
+    pub commands: Vec<String>,
+}

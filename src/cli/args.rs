@@ -8,7 +8,7 @@ use crate::{
     base::{parse_count, parse_duration},
     cli::{
         check::CheckArgs, completions::CompletionsArgs, doctor::DoctorArgs, explain::ExplainArgs, help::HelpArgs,
-        init::InitArgs, list::ListArgs, plan::PlanArgs, schema::SchemaArgs, show::ShowArgs,
+        import::ImportArgs, init::InitArgs, list::ListArgs, plan::PlanArgs, schema::SchemaArgs, show::ShowArgs,
     },
 };
 
@@ -84,6 +84,8 @@ pub enum Verb {
     Show(ShowArgs),
     /// Find every fault in definitions; runs nothing
     Check(CheckArgs),
+    /// Turn a prose command or another runner's file into a workflow
+    Import(ImportArgs),
     /// Show what a run would do: the graph, gates, prompts and commands
     Plan(PlanArgs),
     /// Run a workflow or a slash command

@@ -16,6 +16,7 @@ mod exit;
 mod explain;
 mod failure;
 mod help;
+mod import;
 mod init;
 mod list;
 mod live;

@@ -4,6 +4,7 @@
 
 mod agent;
 mod arguments;
+pub mod import;
 mod library;
 pub mod load;
 mod meta;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    base::{Diagnostic, Severity, Span, codes::definition as codes},
+    base::{Diagnostic, Digest, Severity, Span, codes::definition as codes},
     definition::{
         Dialect, Library, Origin, Scope, WorkflowEntry,
         load::{
@@ -60,6 +60,19 @@ pub fn load_workflow_file(root: &Path, path: &Path) -> (Vec<WorkflowEntry>, Vec<
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = Folder::Disk { root: root.to_path_buf(), folder: folder.to_path_buf() };
     let origin = origin(Scope::Project, text);
+    let mut faults = Faults::new(&origin.source);
+    let entries = workflow_entries(&origin, path, &folder, &mut faults);
+    (entries, faults.into_sorted())
+}
+
+/// Reads a text as the file of workflows that would lie at `path` below `root`. Diagnostics are sorted.
+#[must_use]
+pub fn load_workflow_text(root: &Path, path: &Path, text: &str) -> (Vec<WorkflowEntry>, Vec<Diagnostic>) {
+    let source = crate::base::Source::new(path, text);
+    let digest = Digest::of(text.as_bytes());
+    let folder = root.join(path).parent().map_or_else(|| root.to_path_buf(), Path::to_path_buf);
+    let folder = Folder::Disk { root: root.to_path_buf(), folder };
+    let origin = origin(Scope::Project, Text { source, digest });
     let mut faults = Faults::new(&origin.source);
     let entries = workflow_entries(&origin, path, &folder, &mut faults);
     (entries, faults.into_sorted())

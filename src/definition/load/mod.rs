@@ -18,6 +18,7 @@ mod frontmatter;
 mod gate;
 mod keys;
 mod later;
+mod lined;
 mod literate;
 mod markdown;
 mod names;
@@ -34,6 +35,8 @@ mod yaml;
 mod yaml_fault;
 
 pub use builtin::shipped_recordings;
-pub use collect::{load, load_workflow_file, value_of};
+pub use collect::{load, load_workflow_file, load_workflow_text, value_of};
 pub use discover::project_root;
+pub use lined::{Lined, LinedKind, lined, lined_frontmatter};
+pub(in crate::definition) use names::{RESERVED, legal_id};
 pub use schema::workflow_schema;

@@ -15,7 +15,7 @@ use std::{
 };
 
 use orch::{
-    base::{Severity, Source, render},
+    base::{Source, render},
     definition::{
         Library,
         import::{Form, Format, Imported, Known, Request, import},
@@ -146,4 +146,71 @@ fn every_command_of_the_corpus_becomes_a_workflow_that_compiles_and_keeps_its_wo
     );
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
     assert!(several > 150, "{several}");
+}
+
+/// The sources of the fixtures, with the form that each is imported in.
+fn fixtures() -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.is_file());
+    paths.sort();
+    paths
+}
+
+/// The output beside a source, with the list of marks as a person sees it.
+fn golden(imported: &Imported) -> String {
+    let mut text = imported.text.clone();
+    text.push_str("\n=== marks\n");
+    for mark in &imported.marks {
+        text.push_str(&format!("{}\n", mark.sentence()));
+    }
+    for phase in &imported.phases {
+        text.push_str(&format!(
+            "=== phase line {}: {} weight={:?} parallel={} agents={:?} gates={:?} steps={:?}\n",
+            phase.line, phase.title, phase.weight, phase.parallel, phase.agents, phase.gates, phase.steps
+        ));
+    }
+    for one in &imported.references {
+        text.push_str(&format!(
+            "=== reference line {}: {} {:?} is {:?} near {:?}\n",
+            one.line, one.target, one.form, one.resolved_to, one.suggestion
+        ));
+    }
+    text
+}
+
+#[test]
+fn each_sample_becomes_what_stands_beside_it() {
+    let update = std::env::var_os("UPDATE_FIXTURES").is_some();
+    let library = library();
+    let mut known = Known::of(&library);
+    known.commands.insert("investigate-issue".to_owned(), "Find the cause of $ARGUMENTS. Do not mend it.".to_owned());
+    let mut wrong = Vec::new();
+    for path in fixtures() {
+        let text = fs::read_to_string(&path).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let imported = imported(&path, &text, None, &known).unwrap_or_else(|why| panic!("{name}: {why}"));
+        if let Err(why) = compiled(&imported, &library) {
+            wrong.push(format!("{name}: {why}\n{}", imported.text));
+        }
+        // Every mark stands in the output as well as in the list.
+        for mark in &imported.marks {
+            let sentence = mark.sentence();
+            let there = imported.text.contains(&sentence) || imported.text.contains(&sentence.replace("--", "- -"));
+            assert!(there, "{name}: not in the output: {sentence}");
+        }
+        if imported.format == Format::Prose {
+            assert_eq!(lost(&text, &imported.text), Vec::<String>::new(), "{name}");
+        }
+        let expected = folder().join("expected").join(format!("{name}.{}", imported.form.ending()));
+        let found = golden(&imported);
+        if update {
+            fs::create_dir_all(expected.parent().unwrap()).unwrap();
+            fs::write(&expected, &found).unwrap();
+        }
+        let known = fs::read_to_string(&expected).unwrap_or_default();
+        if found != known {
+            wrong.push(format!("{name}\n--- expected\n{known}\n--- found\n{found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }

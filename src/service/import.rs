@@ -250,7 +250,8 @@ fn refused(path: &Path, error: ImportError) -> Fault {
         }
         ImportError::Faults(faults) => Fault::Diagnosed(faults),
         ImportError::Unwritable(faults) => {
-            let why = faults.first().map_or_else(|| "it would be read differently".to_owned(), |one| one.message.clone());
+            let why =
+                faults.first().map_or_else(|| "it would be read differently".to_owned(), |one| one.message.clone());
             let help = "nothing was written; please report this with the source";
             Refusal::new(70, "E0574", format!("{path}: {why}"), help).into()
         }
@@ -295,7 +296,8 @@ fn stem(path: &Path) -> String {
 /// The texts of the commands that belong to a workflow of another runner: `.archon/commands/` around it.
 fn commands_beside(full: &Path) -> BTreeMap<String, String> {
     let mut commands = BTreeMap::new();
-    let folders = full.ancestors().skip(1).take(8).flat_map(|folder| [folder.join("commands"), folder.join(".archon/commands")]);
+    let folders =
+        full.ancestors().skip(1).take(8).flat_map(|folder| [folder.join("commands"), folder.join(".archon/commands")]);
     let Some(folder) = folders.into_iter().find(|folder| folder.is_dir()) else { return commands };
     let mut paths = Vec::new();
     files_below(&folder, 0, &mut paths);

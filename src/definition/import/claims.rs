@@ -16,8 +16,21 @@ use crate::definition::{
 
 /// Words of titles and ids of work that only looks.
 const LOOKS: [&str; 15] = [
-    "review", "audit", "analy", "research", "investigat", "explor", "check", "validat", "assess", "inspect", "scan",
-    "verif", "evaluat", "search", "classif",
+    "review",
+    "audit",
+    "analy",
+    "research",
+    "investigat",
+    "explor",
+    "check",
+    "validat",
+    "assess",
+    "inspect",
+    "scan",
+    "verif",
+    "evaluat",
+    "search",
+    "classif",
 ];
 
 /// Gives every agent that may work beside another one its files, or tools that only read.
@@ -25,10 +38,8 @@ pub(super) fn claim(draft: &mut Draft, known: &Known) {
     let lines: Vec<usize> = draft.phases.iter().map(|phase| phase.line).collect();
     let default_line = lines.first().copied().unwrap_or(1);
     let mut pieces = std::mem::take(&mut draft.pieces);
-    let mut top: Vec<&mut Step> = pieces
-        .iter_mut()
-        .filter_map(|piece| if let Piece::Step(step) = piece { Some(step) } else { None })
-        .collect();
+    let mut top: Vec<&mut Step> =
+        pieces.iter_mut().filter_map(|piece| if let Piece::Step(step) = piece { Some(step) } else { None }).collect();
     let beside = beside_by_needs(&top, known);
     body(draft, &mut top, &beside, known, default_line);
     draft.pieces = pieces;
@@ -36,7 +47,8 @@ pub(super) fn claim(draft: &mut Draft, known: &Known) {
 
 /// The steps of a list that may run beside another writer of it, by their needs; without needs they are a row.
 fn beside_by_needs(steps: &[&mut Step], known: &Known) -> BTreeSet<usize> {
-    let places: BTreeMap<&str, usize> = steps.iter().enumerate().map(|(place, step)| (step.id.as_str(), place)).collect();
+    let places: BTreeMap<&str, usize> =
+        steps.iter().enumerate().map(|(place, step)| (step.id.as_str(), place)).collect();
     // What must end before each step, however far away.
     let mut before: Vec<BTreeSet<usize>> = Vec::new();
     for (place, step) in steps.iter().enumerate() {
@@ -55,11 +67,7 @@ fn beside_by_needs(steps: &[&mut Step], known: &Known) -> BTreeSet<usize> {
     }
     let writers: Vec<usize> = (0..steps.len()).filter(|place| holds_writer(steps[*place], known)).collect();
     let is_apart = |one: usize, other: usize| before[one].contains(&other) || before[other].contains(&one);
-    writers
-        .iter()
-        .copied()
-        .filter(|one| writers.iter().any(|other| one != other && !is_apart(*one, *other)))
-        .collect()
+    writers.iter().copied().filter(|one| writers.iter().any(|other| one != other && !is_apart(*one, *other))).collect()
 }
 
 fn body(draft: &mut Draft, steps: &mut [&mut Step], beside: &BTreeSet<usize>, known: &Known, line: usize) {
@@ -89,7 +97,9 @@ fn is_writer(step: &Step, known: &Known) -> bool {
     let Kind::Agent { agent, .. } = &step.kind else { return false };
     let has = |key: &str| step.keys.iter().find(|(name, _)| *name == key).map(|(_, value)| value);
     let reads_only = has("tools").and_then(Value::as_array).is_some_and(|tools| {
-        tools.iter().all(|tool| tool.as_str().is_some_and(|tool| READING.iter().any(|known| known.eq_ignore_ascii_case(tool))))
+        tools
+            .iter()
+            .all(|tool| tool.as_str().is_some_and(|tool| READING.iter().any(|known| known.eq_ignore_ascii_case(tool))))
     });
     let is_reader = agent.as_ref().is_some_and(|agent| known.readers.contains(&normal_name(agent)));
     !(reads_only || is_reader && has("tools").is_none() || has("files").is_some())

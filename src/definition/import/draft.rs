@@ -5,10 +5,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::definition::{
-    import::text::Ids,
-    load::legal_id,
-};
+use crate::definition::{import::text::Ids, load::legal_id};
 
 /// Something that the source leaves open, or says in a way that `orch` has no word for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -144,7 +141,6 @@ pub(super) enum Kind {
     Agent { agent: Option<String>, prompt: String },
     Run { program: Vec<String>, script: String },
     Approve(String),
-    Workflow(String),
     Stop(String),
     Parallel,
     Each(String),

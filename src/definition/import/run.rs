@@ -244,7 +244,6 @@ fn same(ours: &Step, theirs: &workflow::Step) -> bool {
         }
         (Kind::Approve(text), StepKind::Approve { text: theirs }) => same_text(text, &theirs.value),
         (Kind::Run { .. }, StepKind::Run(_))
-        | (Kind::Workflow(_), StepKind::Workflow { .. })
         | (Kind::Stop(_), StepKind::Stop { .. })
         | (Kind::Parallel, StepKind::Parallel { .. })
         | (Kind::Each(_), StepKind::Each { .. })
@@ -253,7 +252,6 @@ fn same(ours: &Step, theirs: &workflow::Step) -> bool {
             Kind::Agent { .. }
             | Kind::Approve(_)
             | Kind::Run { .. }
-            | Kind::Workflow(_)
             | Kind::Stop(_)
             | Kind::Parallel
             | Kind::Each(_)

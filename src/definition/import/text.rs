@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn ids_are_unique_short_and_not_reserved() {
         let mut ids = Ids::default();
-        let made: Vec<String> = ["Review!", "review", "item", &"long word ".repeat(20)].map(|text| ids.make(text)).into();
+        let made: Vec<String> =
+            ["Review!", "review", "item", &"long word ".repeat(20)].map(|text| ids.make(text)).into();
         assert_eq!(made[..3], ["review", "review_2", "item_step"]);
         assert!(made[3].len() <= 40 && !made[3].ends_with('_'), "{}", made[3]);
     }

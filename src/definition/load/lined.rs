@@ -125,9 +125,9 @@ fn convert(node: &Node<'_>, lines: &Lines) -> Lined {
     let kind = if let Some(items) = node.as_list() {
         LinedKind::List(items.iter().map(|item| convert(item, lines)).collect())
     } else if let Some(entries) = node.as_map() {
-        let entries = entries.iter().map(|entry| {
-            (entry.key.to_string(), lines.line(entry.key_span.start), convert(&entry.value, lines))
-        });
+        let entries = entries
+            .iter()
+            .map(|entry| (entry.key.to_string(), lines.line(entry.key_span.start), convert(&entry.value, lines)));
         LinedKind::Map(entries.collect())
     } else {
         LinedKind::Scalar(node.to_json())

@@ -17,12 +17,38 @@ const ORDERS: [&str; 9] =
     ["use ", "using ", "launch ", "invoke ", "delegate to ", "spawn ", "call ", "assign ", "deploy "];
 /// Endings of names that are roles.
 const ROLES: [&str; 16] = [
-    "developer", "engineer", "architect", "reviewer", "auditor", "analyzer", "analyst", "expert", "specialist", "writer",
-    "tester", "designer", "orchestrator", "coordinator", "documenter", "debugger",
+    "developer",
+    "engineer",
+    "architect",
+    "reviewer",
+    "auditor",
+    "analyzer",
+    "analyst",
+    "expert",
+    "specialist",
+    "writer",
+    "tester",
+    "designer",
+    "orchestrator",
+    "coordinator",
+    "documenter",
+    "debugger",
 ];
 /// Words that stand before `agent` without being a name.
 const NO_NAMES: [&str; 14] = [
-    "multi", "sub", "each", "this", "that", "single", "general", "coding", "specialized", "parallel", "per", "ai", "new",
+    "multi",
+    "sub",
+    "each",
+    "this",
+    "that",
+    "single",
+    "general",
+    "coding",
+    "specialized",
+    "parallel",
+    "per",
+    "ai",
+    "new",
     "multi-agent",
 ];
 
@@ -71,7 +97,8 @@ fn task_tool(line: &str, offset: usize, found: &mut Vec<Named>) {
         let rest = line[at + word.len()..].trim_start_matches(['"', '\'', '`', ' ', '*']);
         let Some(rest) = rest.strip_prefix(['=', ':']) else { continue };
         let rest = rest.trim_start_matches([' ', '"', '\'', '`', '*']);
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':'))).unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':'))).unwrap_or(rest.len());
         let name = rest[..end].trim_end_matches(':');
         if is_name(name) {
             found.push(Named { name: name.to_owned(), at: offset + at, form: ReferenceForm::TaskTool });
@@ -88,7 +115,8 @@ fn quoted(line: &str, offset: usize, known: &Known, found: &mut Vec<Named>) {
     let mut parts = line.match_indices('`');
     while let (Some((open, _)), Some((close, _))) = (parts.next(), parts.next()) {
         let name = line[open + 1..close].trim_start_matches('@').trim_start_matches("agent-");
-        let is_meant = known.is_agent(name) || is_role(name) && (says_agent || is_order) || says_agent_behind(&line[close + 1..]);
+        let is_meant =
+            known.is_agent(name) || is_role(name) && (says_agent || is_order) || says_agent_behind(&line[close + 1..]);
         if is_name(name) && is_meant && (says_agent || is_order || known.is_agent(name)) {
             found.push(Named { name: name.to_owned(), at: offset + open, form: ReferenceForm::Quoted });
         }
@@ -123,22 +151,27 @@ fn plain(line: &str, offset: usize, known: &Known, found: &mut Vec<Named>) {
         let before = line[..at].trim_end_matches("sub").trim_end_matches("sub-");
         let Some(before) = before.strip_suffix([' ', '*', '"']) else { continue };
         let before = before.trim_end_matches(['*', '_', '"', ' ']);
-        let start = before.rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':'))).map_or(0, |at| {
-            at + before[at..].chars().next().map_or(1, char::len_utf8)
-        });
+        let start = before
+            .rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':')))
+            .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
         let name = &before[start..];
         let is_meant = known.is_agent(name) || is_role(name);
         if is_name(name) && is_meant && !NO_NAMES.contains(&name.to_lowercase().as_str()) {
             found.push(Named { name: name.to_owned(), at: offset + start, form: ReferenceForm::Plain });
         }
     }
-    let lead = line.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '+' | '.') || c.is_ascii_digit());
+    let lead =
+        line.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '+' | '.') || c.is_ascii_digit());
     if let Some(inner) = lead.trim_start_matches(' ').strip_prefix("**").or_else(|| lead.strip_prefix("* **"))
         && let Some(close) = inner.find("**")
     {
         let name = inner[..close].trim_matches(|c: char| matches!(c, ':' | '`' | ' ' | '@'));
         if is_name(name) && known.is_agent(name) {
-            found.push(Named { name: name.to_owned(), at: offset + line.len() - inner.len(), form: ReferenceForm::Plain });
+            found.push(Named {
+                name: name.to_owned(),
+                at: offset + line.len() - inner.len(),
+                form: ReferenceForm::Plain,
+            });
         }
     }
 }
@@ -148,7 +181,8 @@ fn mentions(line: &str, offset: usize, known: &Known, found: &mut Vec<Named>) {
     for (at, _) in line.match_indices('@') {
         let is_start = line[..at].chars().next_back().is_none_or(|before| !before.is_ascii_alphanumeric());
         let rest = &line[at + 1..];
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':'))).unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':'))).unwrap_or(rest.len());
         let (name, is_agent) = match rest[..end].strip_prefix("agent-") {
             Some(name) => (name, true),
             None => (&rest[..end], known.is_agent(&rest[..end])),
@@ -178,7 +212,10 @@ mod tests {
     fn agents_are_found_in_every_form() {
         for (text, expected) in [
             ("Use the `architect` agent to design.", vec!["architect"]),
-            ("**Use `frontend-developer` and `backend-developer` to:**", vec!["frontend-developer", "backend-developer"]),
+            (
+                "**Use `frontend-developer` and `backend-developer` to:**",
+                vec!["frontend-developer", "backend-developer"],
+            ),
             ("- Use Task tool with subagent_type=\"test-automator\"", vec!["test-automator"]),
             ("```\nTask:\n  subagent_type: \"x-y\"\n```", vec!["x-y"]),
             ("Launch the debug-helper and `log-reader` agents", vec!["log-reader"]),

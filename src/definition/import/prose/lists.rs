@@ -26,7 +26,14 @@ pub(super) fn item(source: &str, range: Range<usize>) -> Item {
     let first = text.lines().next().unwrap_or_default();
     let name = match first.trim_start_matches("[ ] ").strip_prefix("**") {
         Some(bold) => bold.split("**").next().unwrap_or(bold).trim_end_matches([':', ' ']).to_owned(),
-        None => first.split([':', '.', '—', '–']).next().unwrap_or(first).split_whitespace().take(6).collect::<Vec<_>>().join(" "),
+        None => first
+            .split([':', '.', '—', '–'])
+            .next()
+            .unwrap_or(first)
+            .split_whitespace()
+            .take(6)
+            .collect::<Vec<_>>()
+            .join(" "),
     };
     // The number is a word of the source, and people refer to it.
     let title = if digits > 0 { format!("{} {name}", &inner[..mark]) } else { name };

@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn headings_in_code_are_text_and_items_have_places() {
-        let text = "# A\n\n```\n## no\n```\n\n1. one\n   - deep\n2. two\n\n## B ##\n| agent | use |\n| - | - |\n| `x` | y |\n";
+        let text =
+            "# A\n\n```\n## no\n```\n\n1. one\n   - deep\n2. two\n\n## B ##\n| agent | use |\n| - | - |\n| `x` | y |\n";
         let blocks = blocks(text, 0..text.len());
         let sections = sections(&blocks, text.len());
         let names: Vec<_> = sections.iter().map(|one| (one.level, one.title.as_str(), one.parent)).collect();

@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
-use serde_json::json;
-
 use crate::definition::import::{
     draft::{Draft, Kind, Phase, Piece, Reference, ReferenceForm, Step},
     known::{Found, Known},
     prose::{
         agents::{Named, agents},
-        lists::{Item, item},
-        outline::{Block, BlockKind, blocks, sections},
+        children::Children,
+        lists::item,
+        outline::{Block, BlockKind, blocks},
         phases::Part,
         words,
     },
@@ -18,8 +17,10 @@ use crate::definition::import::{
     text::{dedent, excerpt, with_arguments},
 };
 
-/// Words of a text that stands beside steps before it is worth a mark: fewer only lead over to them.
-const LEAD_WORDS_MAX: usize = 12;
+/// Words of a text beside the parts of a step that need no mark: so few only lead over to them.
+const LEAD_WORDS_MAX: usize = 11;
+/// Words of a text between steps that need no mark.
+pub(super) const BETWEEN_WORDS_MAX: usize = 4;
 
 /// What is said of a part whose work at once has no parts.
 pub(super) const NO_PARTS: &str = "speaks of work at once, but names no parts of it";
@@ -30,20 +31,6 @@ pub(super) struct Reading<'a> {
     pub lines: Lines,
     pub known: &'a Known,
     pub draft: Draft,
-}
-
-/// A piece of a part that a step of its own does.
-struct Child {
-    title: String,
-    range: Range<usize>,
-    text: String,
-}
-
-/// The children of a part and what stands around them.
-struct Children {
-    all: Vec<Child>,
-    before: Range<usize>,
-    after: Range<usize>,
 }
 
 impl Reading<'_> {
@@ -80,25 +67,6 @@ impl Reading<'_> {
         pieces.extend(decisions);
         self.remember(part, line, is_parallel, named, &pieces);
         pieces
-    }
-
-    /// The place where the part says that things happen at once.
-    fn says_parallel(&self, part: &Part, rest: &[Range<usize>]) -> Option<usize> {
-        if words::is_parallel(&part.title) {
-            return Some(part.whole.start);
-        }
-        let mut in_code = false;
-        for range in rest {
-            let mut at = range.start;
-            for line in self.text[range.clone()].split_inclusive('\n') {
-                in_code ^= line.trim_start().starts_with("```");
-                if !in_code && words::is_parallel(line) {
-                    return Some(at);
-                }
-                at += line.len();
-            }
-        }
-        None
     }
 
     /// The body without the checkpoints that a person decides, and the steps that they become.
@@ -159,112 +127,12 @@ impl Reading<'_> {
         Piece::Step(step)
     }
 
-    /// The parts of the part: sections below it, else the items of a list that name agents or that the text says
-    /// happen at once, else the agents that one sentence names together.
-    fn children(&self, part: &Part, rest: &[Range<usize>], named: &[Named]) -> Option<Children> {
-        let at_once = self.says_parallel(part, rest);
-        let [body] = rest else { return None };
-        let names = |range: &Range<usize>| !agents(&self.text[range.clone()], self.known).is_empty();
-        if !part.is_item {
-            let all = blocks(self.text, body.clone());
-            let inner = sections(&all, body.end);
-            let level = inner.iter().map(|section| section.level).min();
-            let inner: Vec<_> = inner.into_iter().filter(|section| Some(section.level) == level).collect();
-            let naming = inner.iter().filter(|section| names(&section.body) || at_once.is_some()).count();
-            if inner.len() >= 2 && naming >= 2 && (at_once.is_some() || naming == inner.len()) {
-                let before = body.start..inner[0].heading.start;
-                let after = body.end..body.end;
-                let all = inner.into_iter().map(|section| Child {
-                    title: section.title,
-                    text: self.text[section.body.clone()].trim().to_owned(),
-                    range: section.heading.start..section.body.end,
-                });
-                return Some(Children { all: all.collect(), before, after });
-            }
-            for block in &all {
-                let BlockKind::List { items, .. } = &block.kind else { continue };
-                if let Some(children) = self.items(items, body, block.range.clone(), at_once, &names) {
-                    return Some(children);
-                }
-            }
-        } else {
-            let inner = self.inner_list(body);
-            if let Some((items, range)) = inner
-                && let Some(children) = self.items(&items, body, range, at_once, &names)
-            {
-                return Some(children);
-            }
-        }
-        self.together(body, at_once, named)
-    }
-
-    /// The list inside an item of a list.
-    fn inner_list(&self, body: &Range<usize>) -> Option<(Vec<Range<usize>>, Range<usize>)> {
-        // Inside an item the places of inner lists are those of its own text.
-        let start = self.text[body.clone()].find('\n')? + body.start + 1;
-        let all = blocks(self.text, start..body.end);
-        all.into_iter().find_map(|block| match block.kind {
-            BlockKind::List { items, .. } => Some((items, block.range)),
-            _ => None,
-        })
-    }
-
-    /// The items of a list as children, where the text means them so.
-    fn items(
-        &self,
-        items: &[Range<usize>],
-        body: &Range<usize>,
-        list: Range<usize>,
-        at_once: Option<usize>,
-        names: &dyn Fn(&Range<usize>) -> bool,
-    ) -> Option<Children> {
-        let naming = items.iter().filter(|range| names(range)).count();
-        // Words about work at once that stand behind a list do not speak of it.
-        let is_meant = at_once.is_some_and(|at| at < list.end);
-        let all_items: Vec<Item> = items.iter().map(|range| item(self.text, range.clone())).collect();
-        let different = {
-            let mut seen = std::collections::BTreeSet::new();
-            all_items.iter().flat_map(|item| agents(&item.text, self.known)).filter(|named| seen.insert(named.name.clone())).count()
-        };
-        let counts = items.len() >= 2 && (naming == items.len() && different >= 2 || is_meant && (naming >= 2 || naming == 0 && short(&all_items)));
-        counts.then(|| Children {
-            all: all_items.into_iter().map(|item| Child { title: item.title, text: item.text, range: item.range }).collect(),
-            before: body.start..list.start,
-            after: list.end..body.end,
-        })
-    }
-
-    /// Several agents in one part: each does what the part says.
-    fn together(&self, body: &Range<usize>, at_once: Option<usize>, named: &[Named]) -> Option<Children> {
-        let inside: Vec<&Named> =
-            named.iter().filter(|named| body.contains(&named.at) && named.form != ReferenceForm::Table).collect();
-        let is_choice = {
-            let text = self.text[body.clone()].to_lowercase();
-            text.contains("` or `") || text.contains("select the appropriate") || text.contains("choose the")
-        };
-        if inside.len() < 2 || is_choice && at_once.is_none() || inside.iter().any(|named| self.in_table(named.at)) {
-            return None;
-        }
-        let text = self.text[body.clone()].trim().to_owned();
-        let all = inside.iter().map(|named| Child {
-            title: named.name.clone(),
-            text: text.clone(),
-            range: named.at..named.at + 1,
-        });
-        Some(Children { all: all.collect(), before: body.start..body.start, after: body.end..body.end })
-    }
-
-    fn in_table(&self, at: usize) -> bool {
-        let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-        self.text[start..at].trim_start().starts_with('|')
-    }
-
     /// Children that start at once.
     fn at_once(&mut self, part: &Part, children: Children) -> Vec<Piece> {
         let id = self.draft.id(&words::short_title(&part.title));
         let mut step = Step::new(id, &part.title, Kind::Parallel);
         step.level = part.level;
-        step.text = self.people(&children.before, &mut step.marks);
+        step.text = self.people(&children.before, LEAD_WORDS_MAX, &mut step.marks);
         for child in children.all {
             let made = step.ids.make(&words::short_title(&child.title));
             let mut inner = self.agent_step(made, &child.title, &child.text, child.range.start, Some(&child.range));
@@ -279,7 +147,7 @@ impl Reading<'_> {
     /// Children one after the other; the part's heading stays as text for people.
     fn in_turn(&mut self, part: &Part, children: Children) -> Vec<Piece> {
         let mut marks = Vec::new();
-        let before = self.people(&children.before, &mut marks);
+        let before = self.people(&children.before, LEAD_WORDS_MAX, &mut marks);
         let text = format!("{} {}\n\n{before}", "#".repeat(part.level.clamp(1, 5)), part.title);
         let mut pieces = vec![Piece::Text { text: text.trim().to_owned(), marks }];
         let mut last = None;
@@ -310,7 +178,7 @@ impl Reading<'_> {
         if text.is_empty() {
             return;
         }
-        let is_short = text.split_whitespace().count() < LEAD_WORDS_MAX;
+        let is_short = text.split_whitespace().count() <= LEAD_WORDS_MAX;
         if is_short && pieces.iter().rev().any(|piece| matches!(piece, Piece::Step(step) if step.kind.is_parallel())) {
             on_last(pieces, |step| step.text = format!("{}\n\n{text}", step.text).trim().to_owned());
             return;
@@ -331,7 +199,8 @@ impl Reading<'_> {
 
     /// One step for the whole part.
     fn alone(&mut self, part: &Part, rest: &[Range<usize>], named: &[Named]) -> Vec<Piece> {
-        let texts: Vec<&str> = rest.iter().map(|range| self.text[range.clone()].trim()).filter(|text| !text.is_empty()).collect();
+        let texts: Vec<&str> =
+            rest.iter().map(|range| self.text[range.clone()].trim()).filter(|text| !text.is_empty()).collect();
         let text = if part.is_item { item(self.text, part.body.clone()).text } else { dedent(&texts.join("\n\n")) };
         if rest.is_empty() {
             return Vec::new();
@@ -361,9 +230,11 @@ impl Reading<'_> {
         let line = self.line(at);
         let head = range.map_or(title, |range| &self.text[range.clone()]);
         let mut named: Vec<Named> = agents(title, self.known);
-        named.extend(agents(head, self.known).into_iter().filter(|named| {
-            range.is_none_or(|range| !self.in_table(range.start + named.at))
-        }));
+        named.extend(
+            agents(head, self.known)
+                .into_iter()
+                .filter(|named| range.is_none_or(|range| !self.in_table(range.start + named.at))),
+        );
         named.extend(agents(text, self.known).into_iter().filter(|_| range.is_none()));
         if named.is_empty() && (self.known.is_agent(title) || title.contains('-') && !title.contains(' ')) {
             named.push(Named { name: title.to_owned(), at, form: ReferenceForm::Quoted });
@@ -377,7 +248,9 @@ impl Reading<'_> {
         let mut seen = std::collections::BTreeSet::new();
         let others: Vec<String> = named
             .iter()
-            .filter(|other| crate::definition::normal_name(&other.name) != crate::definition::normal_name(&named[0].name))
+            .filter(|other| {
+                crate::definition::normal_name(&other.name) != crate::definition::normal_name(&named[0].name)
+            })
             .filter(|other| seen.insert(other.name.clone()))
             .map(|other| format!("`{}`", other.name))
             .collect();
@@ -416,10 +289,11 @@ impl Reading<'_> {
         }
     }
 
-    /// A text for people, marked if it is more than a few words that lead over.
-    pub fn people(&mut self, range: &Range<usize>, marks: &mut Vec<usize>) -> String {
+    /// A text for people, marked if it is more than a few words that lead over. Headings do not count.
+    pub fn people(&mut self, range: &Range<usize>, words_max: usize, marks: &mut Vec<usize>) -> String {
         let text = self.text[range.clone()].trim().to_owned();
-        if text.split_whitespace().count() >= LEAD_WORDS_MAX {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        if lines.map(|line| line.split_whitespace().count()).sum::<usize>() > words_max {
             marks.push(self.draft.mark(
                 self.line(range.start),
                 format!("text outside of the steps: `{}`", excerpt(&text)),
@@ -440,7 +314,10 @@ impl Reading<'_> {
         let mark = self.draft.mark(
             line,
             format!("`{}` has a condition in words: {condition}", excerpt(&part.title)),
-            &format!("the input `{name}` decides; without it {}", if on { "the step runs" } else { "the step is skipped" }),
+            &format!(
+                "the input `{name}` decides; without it {}",
+                if on { "the step runs" } else { "the step is skipped" }
+            ),
             "replace `when:` by an expression over what earlier steps found",
         );
         let mut is_first = true;
@@ -449,51 +326,6 @@ impl Reading<'_> {
             step.set("when", format!("inputs.{name}"));
             if std::mem::take(&mut is_first) {
                 step.marks.push(mark);
-            }
-        }
-    }
-
-    /// What must hold after the part: gates of the library where it has them, marks where not.
-    fn gates(&mut self, part: &Part, pieces: &mut [Piece]) {
-        let mut at = part.whole.start;
-        let mut found = Vec::new();
-        for line in self.text[part.whole.clone()].split_inclusive('\n') {
-            let is_checkpoint = words::checkpoint(line).is_some();
-            if (is_checkpoint && !words::asks_a_person(line)) || words::is_assertion(line) && !words::asks_a_person(line) {
-                found.push((at, line.trim().to_owned(), is_checkpoint));
-            }
-            at += line.len();
-        }
-        let all_must = |line: &str| {
-            let lower = line.to_lowercase();
-            lower.contains("all gates") || lower.contains("all quality gates")
-        };
-        for (at, line, is_checkpoint) in found {
-            let meant = words::gates(&line);
-            let known = |names: &[&str]| names.iter().find(|name| self.known.gates.contains(**name)).map(|name| json!(name));
-            let named: Vec<_> = meant.iter().filter_map(|(_, names)| known(names)).collect();
-            let missing: Vec<&str> = meant.iter().filter(|(_, names)| known(names).is_none()).map(|(_, names)| names[0]).collect();
-            let nothing = meant.is_empty();
-            on_last(pieces, |step| {
-                let new: Vec<_> = named.into_iter().filter(|gate| !step.gates.contains(gate)).collect();
-                step.gates.extend(new);
-            });
-            // Steps at once are one point where all gates meet already.
-            if nothing && all_must(&line) && !is_checkpoint {
-                continue;
-            }
-            if nothing || !missing.is_empty() {
-                let edit = match missing.first() {
-                    Some(name) => format!("add a gate such as `gate: [{name}]` or `gate: [{{ run: COMMAND }}]` to this step"),
-                    None => "add a gate with a command that proves it: `gate: [{ run: COMMAND }]`".to_owned(),
-                };
-                let mark = self.draft.mark(
-                    self.line(at),
-                    format!("`{}` must hold, and no gate here can prove it", excerpt(&line)),
-                    "nothing checks it; the agent only reads it",
-                    edit,
-                );
-                on_last(pieces, |step| step.marks.push(mark));
             }
         }
     }
@@ -525,11 +357,6 @@ impl Reading<'_> {
     }
 }
 
-/// Whether items are short enough to be a row of works, not paragraphs of advice.
-fn short(items: &[Item]) -> bool {
-    items.len() <= 12 && items.iter().all(|item| item.text.len() <= 2000)
-}
-
 fn on_first(pieces: &mut [Piece], change: impl FnOnce(&mut Step)) {
     let step = pieces.iter_mut().find_map(|piece| if let Piece::Step(step) = piece { Some(step) } else { None });
     if let Some(step) = step {
@@ -537,7 +364,7 @@ fn on_first(pieces: &mut [Piece], change: impl FnOnce(&mut Step)) {
     }
 }
 
-fn on_last(pieces: &mut [Piece], change: impl FnOnce(&mut Step)) {
+pub(super) fn on_last(pieces: &mut [Piece], change: impl FnOnce(&mut Step)) {
     let step = pieces.iter_mut().rev().find_map(|piece| if let Piece::Step(step) = piece { Some(step) } else { None });
     if let Some(step) = step {
         change(step);

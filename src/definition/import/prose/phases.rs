@@ -88,9 +88,8 @@ impl Search<'_> {
     /// Headings with a word and a number, and checkpoints between them. A phase made of steps that work for
     /// themselves gives its steps; any other phase is one part, whatever is below it.
     fn marked(&self) -> Vec<Part> {
-        let is_marked = |section: &Section| {
-            matches!(words::marker(&section.title), Some((Word::Phase | Word::Step, ..)))
-        };
+        let is_marked =
+            |section: &Section| matches!(words::marker(&section.title), Some((Word::Phase | Word::Step, ..)));
         let mut parts = Vec::new();
         let mut end = 0;
         for (place, section) in self.sections.iter().enumerate() {

@@ -10,7 +10,7 @@ use crate::{
             known::Known,
             prose::{
                 outline::{Section, blocks, sections},
-                phase::{NO_PARTS, Reading},
+                phase::{BETWEEN_WORDS_MAX, NO_PARTS, Reading},
                 phases::{How, Part, Search},
                 words,
             },
@@ -90,7 +90,12 @@ fn frontmatter(
         if !USED.contains(&key.as_str()) {
             let value = excerpt(&value.value().to_string());
             let what = format!("the key `{key}: {value}` of the command");
-            draft.head(*line, what, "it is not carried over", "set `model:`, `tools:` or `runtime:` on the steps that need it");
+            draft.head(
+                *line,
+                what,
+                "it is not carried over",
+                "set `model:`, `tools:` or `runtime:` on the steps that need it",
+            );
         }
     }
     ["argument-hint", "argumentHint", "argument_hint"].into_iter().find_map(text_of)
@@ -103,7 +108,10 @@ fn excerpt_long(text: &str) -> String {
 
 fn legal_name(name: &str) -> String {
     let id = legal_id(name);
-    id.strip_prefix("s_").filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic())).unwrap_or(&id).replace('_', "-")
+    id.strip_prefix("s_")
+        .filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+        .unwrap_or(&id)
+        .replace('_', "-")
 }
 
 fn how_found(draft: &mut Draft, how: How, line: usize) {
@@ -165,7 +173,7 @@ fn between(reading: &mut Reading<'_>, range: Range<usize>) {
         return;
     }
     let mut marks = Vec::new();
-    let text = reading.people(&range, &mut marks);
+    let text = reading.people(&range, BETWEEN_WORDS_MAX, &mut marks);
     reading.draft.pieces.push(Piece::Text { text, marks });
 }
 
@@ -176,7 +184,9 @@ fn neighbours(draft: &mut Draft) {
     let all = std::mem::take(&mut draft.pieces);
     for piece in all {
         match piece {
-            Piece::Step(step) if matches!(step.kind, Kind::Agent { .. }) && words::is_parallel(&step.title) => row.push(step),
+            Piece::Step(step) if matches!(step.kind, Kind::Agent { .. }) && words::is_parallel(&step.title) => {
+                row.push(step)
+            }
             other => {
                 close(draft, &mut row, &mut pieces);
                 pieces.push(other);
@@ -200,7 +210,11 @@ fn close(draft: &mut Draft, row: &mut Vec<Step>, pieces: &mut Vec<Piece>) {
         let is_moved = |path: &String| paths.contains(path);
         if phase.steps.iter().any(is_moved) {
             phase.parallel = true;
-            phase.steps = phase.steps.iter().map(|path| if is_moved(path) { format!("{id}/{path}") } else { path.clone() }).collect();
+            phase.steps = phase
+                .steps
+                .iter()
+                .map(|path| if is_moved(path) { format!("{id}/{path}") } else { path.clone() })
+                .collect();
         }
     }
     let mut container = Step::new(id, &title, Kind::Parallel);
@@ -240,7 +254,12 @@ fn arguments(draft: &mut Draft, text: &str, hint: Option<&str>, line: usize) {
     });
     if added {
         let what = "not every step speaks of the arguments of the command";
-        draft.head(line, what, "they stand at the end of those prompts", "remove the line where an agent need not know them");
+        draft.head(
+            line,
+            what,
+            "they stand at the end of those prompts",
+            "remove the line where an agent need not know them",
+        );
     }
 }
 
@@ -250,5 +269,10 @@ fn shares(draft: &mut Draft) {
     let Some(line) = draft.phases.iter().find(|phase| phase.weight.is_some()).map(|phase| phase.line) else { return };
     let sum: u32 = shares.iter().sum();
     let what = format!("the titles give shares of the effort, {sum} % together");
-    draft.head(line, what, "they stay in the titles and limit nothing", "set `budget:` or a `timeout:` on steps if they should");
+    draft.head(
+        line,
+        what,
+        "they stay in the titles and limit nothing",
+        "set `budget:` or a `timeout:` on steps if they should",
+    );
 }

@@ -115,17 +115,24 @@ pub(super) fn is_undo(title: &str) -> bool {
 pub(super) fn is_parallel(line: &str) -> bool {
     let lower = line.to_lowercase();
     let says = [
-        "(parallel", "in parallel", "parallel)", "simultaneously", "concurrently", "at the same time", "∥",
-        "parallel execution", "execute parallel", "run parallel",
+        "(parallel",
+        "in parallel",
+        "parallel)",
+        "simultaneously",
+        "concurrently",
+        "at the same time",
+        "∥",
+        "parallel execution",
+        "execute parallel",
+        "run parallel",
     ];
     let denies = ["not ", "n't ", "never", "avoid", "instead of", "without "];
     says.iter().any(|word| lower.contains(word)) && !denies.iter().any(|word| lower.contains(word))
 }
 
 /// Words that stand before `checkpoint` in its label.
-const CHECKPOINTS: [&str; 11] = [
-    "phase", "step", "stage", "quality", "user", "human", "approval", "final", "mandatory", "security", "milestone",
-];
+const CHECKPOINTS: [&str; 11] =
+    ["phase", "step", "stage", "quality", "user", "human", "approval", "final", "mandatory", "security", "milestone"];
 
 /// Whether a text begins as a checkpoint; gives what stands behind the word.
 pub(super) fn checkpoint(text: &str) -> Option<&str> {
@@ -154,7 +161,8 @@ pub(super) fn asks_a_person(text: &str) -> bool {
 /// Whether a text states what must hold, so that a gate may be meant.
 pub(super) fn is_assertion(line: &str) -> bool {
     let lower = line.to_lowercase();
-    let says = ["must pass", "must all pass", "tests pass", "all gates", "all quality gates", "no critical", "must be fixed"];
+    let says =
+        ["must pass", "must all pass", "tests pass", "all gates", "all quality gates", "no critical", "must be fixed"];
     let bound = ["coverage", "tests"].iter().any(|word| lower.contains(word))
         && ["> ", ">=", "≥", "at least"].iter().any(|word| lower.contains(word))
         && lower.contains(|c: char| c.is_ascii_digit());

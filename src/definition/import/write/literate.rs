@@ -4,7 +4,7 @@
 
 use crate::definition::import::{
     draft::{Draft, Kind, Piece, Step},
-    write::{Care, head, is_word, keys},
+    write::keys::{Care, comment, head, is_word, keys},
 };
 
 /// The deepest heading of a step, so that its children have a level left.
@@ -71,13 +71,12 @@ fn step(draft: &Draft, one: &Step, level: usize, above: &str, care: &Care, out: 
         Kind::Agent { .. }
         | Kind::Run { .. }
         | Kind::Approve(_)
-        | Kind::Workflow(_)
         | Kind::Stop(_)
         | Kind::Each(_)
         | Kind::Loop { .. } => {}
     }
     for mark in &one.marks {
-        crate::definition::import::write::comment(&format!("import: {}", draft.marks[*mark].sentence()), 0, &mut block);
+        comment(&format!("import: {}", draft.marks[*mark].sentence()), 0, &mut block);
     }
     block.push_str(&keys(one, care_here, 0, true));
     out.push_str(&format!("{} {} {{{attributes}}}\n", "#".repeat(level.min(6)), title(one)));
@@ -91,14 +90,17 @@ fn step(draft: &Draft, one: &Step, level: usize, above: &str, care: &Care, out: 
         Kind::Agent { .. }
         | Kind::Approve(_)
         | Kind::Run { .. }
-        | Kind::Workflow(_)
         | Kind::Stop(_)
         | Kind::Parallel
         | Kind::Each(_)
         | Kind::Loop { .. } => one.text.as_str(),
     };
     if !text.is_empty() {
-        let text = if matches!(one.kind, Kind::Agent { .. } | Kind::Approve(_)) { text.to_owned() } else { plain(text, level + 1) };
+        let text = if matches!(one.kind, Kind::Agent { .. } | Kind::Approve(_)) {
+            text.to_owned()
+        } else {
+            plain(text, level + 1)
+        };
         out.push_str(&format!("\n{}\n", text.trim()));
     }
     for child in &one.children {

@@ -2,7 +2,7 @@
 
 use crate::definition::import::{
     draft::{Draft, Kind, Piece, Step},
-    write::{Care, comment, head, keys},
+    write::keys::{Care, comment, head, keys},
 };
 
 /// The whole file.

@@ -7,7 +7,8 @@ const LINE_CHARS_MAX: usize = 100;
 
 /// Whether YAML takes the character as it is.
 pub(super) fn is_printable(c: char) -> bool {
-    let in_range = matches!(c, '\t' | '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    let in_range =
+        matches!(c, '\t' | '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     // Line separators of Unicode end a line for some readers.
     in_range && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
@@ -67,17 +68,16 @@ fn after_mark(value: &Value, indent: usize, care: u8) -> String {
         Value::Array(items) => match flow(value) {
             Some(line) => format!(" {line}\n"),
             None => {
-                let lines = items.iter().map(|item| {
-                    format!("{:width$}-{}", "", after_mark(item, indent + 2, care), width = indent + 2)
-                });
+                let lines = items
+                    .iter()
+                    .map(|item| format!("{:width$}-{}", "", after_mark(item, indent + 2, care), width = indent + 2));
                 format!("\n{}", lines.collect::<String>())
             }
         },
         Value::Object(entries) => match flow(value) {
             Some(line) => format!(" {line}\n"),
             None => {
-                let lines =
-                    entries.iter().map(|(key, value)| entry(&scalar(key), value, indent + 2, care));
+                let lines = entries.iter().map(|(key, value)| entry(&scalar(key), value, indent + 2, care));
                 format!("\n{}", lines.collect::<String>())
             }
         },

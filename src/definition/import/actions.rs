@@ -16,7 +16,7 @@ use crate::{
         import::{
             draft::{Draft, Kind, Piece, Step},
             run::ImportError,
-            text::{excerpt, literal},
+            text::{excerpt, is_risky, literal},
         },
         load::{Lined, LinedKind, legal_id, lined},
     },
@@ -100,6 +100,12 @@ impl Reading {
         self.left_over(id, job, &mut marks);
         let mut env = self.env.clone();
         env.extend(environment(job));
+        let strategy = job.get("strategy").map(Lined::entries).unwrap_or_default();
+        for (key, line, value) in strategy.iter().filter(|(key, ..)| key != "matrix") {
+            let what = format!("`{key}: {}` of the matrix of `{id}`", excerpt(&value.value().to_string()));
+            let edit = "set `on_failure:` or `max_parallel:` on the `each`";
+            marks.push(self.draft.mark(*line, what, "it is not carried over", edit));
+        }
         let matrix = job.get("strategy").and_then(|strategy| strategy.get("matrix"));
         let items = matrix.map(|matrix| self.items(id, matrix, &mut marks)).filter(|items| !items.is_empty());
         let mut steps = self.steps(id, job, &env, items.is_some());
@@ -182,8 +188,10 @@ impl Reading {
         let mut ids = crate::definition::import::text::Ids::default();
         let all = job.get("steps").map(Lined::items).unwrap_or_default();
         for (place, one) in all.iter().enumerate() {
-            let name =
-                one.get("name").or(one.get("id")).and_then(Lined::text).unwrap_or_else(|| format!("{}", place + 1));
+            let given = one.get("name").or(one.get("id")).and_then(Lined::text);
+            // A step without a name is called by what it runs.
+            let first = || one.get("run").and_then(Lined::text).map(|script| first_words(&script));
+            let name = given.or_else(first).unwrap_or_else(|| format!("step {}", place + 1));
             let Some(script) = one.get("run").and_then(Lined::text) else {
                 let uses = one.get("uses").and_then(Lined::text).unwrap_or_else(|| name.clone());
                 let what = format!("`uses: {uses}` in the job `{id}`");
@@ -261,10 +269,12 @@ impl Reading {
         for holder in [job, one] {
             let Some(condition) = holder.get("if").and_then(Lined::text) else { continue };
             let title = if step.title.is_empty() { step.id.clone() } else { step.title.clone() };
-            let name = self.draft.switch(&step.id.clone(), true, format!("Whether to do: {title}"));
+            let on = !is_risky(&step.id) && !is_risky(&title);
+            let name = self.draft.switch(&step.id, on, format!("Whether to do: {title}"));
             step.set("when", format!("inputs.{name}"));
             let what = format!("the condition `if: {}`", excerpt(&condition));
-            let assumed = format!("the input `{name}` decides; without it the step runs");
+            let assumed =
+                format!("the input `{name}` decides; without it the step {}", if on { "runs" } else { "is skipped" });
             let edit = "write it as an expression over inputs or outputs";
             step.marks.push(self.draft.mark(holder.line, what, &assumed, edit));
         }
@@ -278,6 +288,12 @@ impl Reading {
             step.set("optional", true);
         }
     }
+}
+
+fn first_words(script: &str) -> String {
+    let line =
+        script.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+    line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
 /// The variable for an expression, and the template that fills it; none where only GitHub knows it.

@@ -35,13 +35,11 @@ const LOOKS: [&str; 15] = [
 
 /// Gives every agent that may work beside another one its files, or tools that only read.
 pub(super) fn claim(draft: &mut Draft, known: &Known) {
-    let lines: Vec<usize> = draft.phases.iter().map(|phase| phase.line).collect();
-    let default_line = lines.first().copied().unwrap_or(1);
     let mut pieces = std::mem::take(&mut draft.pieces);
     let mut top: Vec<&mut Step> =
         pieces.iter_mut().filter_map(|piece| if let Piece::Step(step) = piece { Some(step) } else { None }).collect();
     let beside = beside_by_needs(&top, known);
-    body(draft, &mut top, &beside, known, default_line);
+    body(draft, &mut top, &beside, known);
     draft.pieces = pieces;
 }
 
@@ -70,22 +68,21 @@ fn beside_by_needs(steps: &[&mut Step], known: &Known) -> BTreeSet<usize> {
     writers.iter().copied().filter(|one| writers.iter().any(|other| one != other && !is_apart(*one, *other))).collect()
 }
 
-fn body(draft: &mut Draft, steps: &mut [&mut Step], beside: &BTreeSet<usize>, known: &Known, line: usize) {
+fn body(draft: &mut Draft, steps: &mut [&mut Step], beside: &BTreeSet<usize>, known: &Known) {
     for (place, step) in steps.iter_mut().enumerate() {
-        inside(draft, step, beside.contains(&place), known, line);
+        inside(draft, step, beside.contains(&place), known);
     }
 }
 
 /// Claims for a step and what is in it; `shared` says that something runs beside it.
-fn inside(draft: &mut Draft, step: &mut Step, shared: bool, known: &Known, line: usize) {
-    let line = step.marks.first().and_then(|mark| draft.marks.get(*mark)).map_or(line, |mark| mark.line);
+fn inside(draft: &mut Draft, step: &mut Step, shared: bool, known: &Known) {
     if shared && is_writer(step, known) {
-        own_files(draft, step, known, line);
+        own_files(draft, step, known);
     }
     let at_once = step.kind.is_parallel();
     let writers = step.children.iter().filter(|child| holds_writer(child, known)).count();
     for child in &mut step.children {
-        inside(draft, child, shared || at_once && writers > 1, known, line);
+        inside(draft, child, shared || at_once && writers > 1, known);
     }
 }
 
@@ -105,7 +102,7 @@ fn is_writer(step: &Step, known: &Known) -> bool {
     !(reads_only || is_reader && has("tools").is_none() || has("files").is_some())
 }
 
-fn own_files(draft: &mut Draft, step: &mut Step, known: &Known, line: usize) {
+fn own_files(draft: &mut Draft, step: &mut Step, known: &Known) {
     let title = excerpt(if step.title.is_empty() { &step.id } else { &step.title });
     let words = format!("{} {}", step.id, step.title).to_lowercase();
     let named = matches!(&step.kind, Kind::Agent { agent: Some(agent), .. } if known.is_agent(agent));
@@ -113,12 +110,12 @@ fn own_files(draft: &mut Draft, step: &mut Step, known: &Known, line: usize) {
     let has_tools = step.keys.iter().any(|(key, _)| *key == "tools");
     let mark = if !named && !has_tools && LOOKS.iter().any(|word| words.contains(word)) {
         step.set("tools", json!(["Read", "Grep", "Glob"]));
-        draft.mark(line, what, "it only reads", "remove `tools:` and name its `files:` if it writes")
+        draft.mark(step.line, what, "it only reads", "remove `tools:` and name its `files:` if it writes")
     } else {
         let files = format!("{}/**", step.id);
         let assumed = format!("it writes below `{}/` only", step.id);
         step.set("files", json!([files]));
-        draft.mark(line, what, &assumed, "name the files that it really writes, or let it run alone")
+        draft.mark(step.line, what, &assumed, "name the files that it really writes, or let it run alone")
     };
     step.marks.push(mark);
 }

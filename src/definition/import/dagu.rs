@@ -128,37 +128,12 @@ fn one(
     shared: &BTreeMap<String, String>,
 ) -> Step {
     let text = |key: &str| step.get(key).and_then(Lined::text);
-    let mut script = step.text().or_else(|| text("command")).or_else(|| text("script")).unwrap_or_default();
     let mut marks = Vec::new();
-    if script.is_empty()
-        && let Some(workflow) = text("run").or_else(|| text("call"))
-    {
-        let what = format!("`{name}` runs another workflow: `{workflow}`");
-        marks.push(draft.mark(
-            step.line,
-            what,
-            "a command fails in its place",
-            "import it too, and write `workflow: NAME`",
-        ));
-        script = format!("echo 'import the workflow {} first' >&2; exit 1", workflow.replace('\'', ""));
-    }
-    if script.is_empty() {
-        marks.push(draft.mark(
-            step.line,
-            format!("`{name}` has no command"),
-            "a command fails in its place",
-            "write `run:`",
-        ));
-        script = "echo 'this step has no command yet' >&2; exit 1".to_owned();
-    }
-    let folder = ["dir", "workingDir", "working_dir"].into_iter().find_map(text);
-    if let Some(folder) = folder {
-        script = format!("cd '{}'\n{script}", folder.replace('\'', "'\\''"));
-    }
+    let script = script_of(draft, name, step, &mut marks);
     let mut made = Step::new(
         ids.get(name).cloned().unwrap_or_default(),
         &text("description").unwrap_or_default(),
-        Kind::Run { program: vec!["sh".into(), "-e".into(), "-c".into()], script },
+        Kind::Run { program: Vec::new(), script },
     );
     if is_graph {
         let mut needs = Vec::new();
@@ -192,6 +167,38 @@ fn one(
     }
     made.marks = marks;
     made
+}
+
+/// What a step runs, in its folder.
+fn script_of(draft: &mut Draft, name: &str, step: &Lined, marks: &mut Vec<usize>) -> String {
+    let text = |key: &str| step.get(key).and_then(Lined::text);
+    let mut script = step.text().or_else(|| text("command")).or_else(|| text("script")).unwrap_or_default();
+    if script.is_empty()
+        && let Some(workflow) = text("run").or_else(|| text("call"))
+    {
+        let what = format!("`{name}` runs another workflow: `{workflow}`");
+        marks.push(draft.mark(
+            step.line,
+            what,
+            "a command fails in its place",
+            "import it too, and write `workflow: NAME`",
+        ));
+        script = format!("echo 'import the workflow {} first' >&2; exit 1", workflow.replace('\'', ""));
+    }
+    if script.is_empty() {
+        marks.push(draft.mark(
+            step.line,
+            format!("`{name}` has no command"),
+            "a command fails in its place",
+            "write `run:`",
+        ));
+        script = "echo 'this step has no command yet' >&2; exit 1".to_owned();
+    }
+    let folder = ["dir", "workingDir", "working_dir"].into_iter().find_map(text);
+    if let Some(folder) = folder {
+        script = format!("cd '{}'\n{script}", folder.replace('\'', "'\\''"));
+    }
+    script
 }
 
 /// The variables of the workflow, of its parameters and of the step.

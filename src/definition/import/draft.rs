@@ -108,6 +108,7 @@ pub(super) struct Input {
 
 /// A part of the file, in its order.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most pieces are steps")]
 pub(super) enum Piece {
     /// A text for people; no agent is told it.
     Text { text: String, marks: Vec<usize> },
@@ -121,6 +122,8 @@ pub(super) struct Step {
     pub id: String,
     /// The heading in the literate form; a comment in YAML.
     pub title: String,
+    /// Its line in the source.
+    pub line: usize,
     /// How deep its heading was; 2 where it had none.
     pub level: usize,
     pub kind: Kind,
@@ -138,19 +141,29 @@ pub(super) struct Step {
 /// What a step does.
 #[derive(Debug)]
 pub(super) enum Kind {
-    Agent { agent: Option<String>, prompt: String },
-    Run { program: Vec<String>, script: String },
+    Agent {
+        agent: Option<String>,
+        prompt: String,
+    },
+    /// A script for a program; for the shell of `orch` where none is named.
+    Run {
+        program: Vec<String>,
+        script: String,
+    },
     Approve(String),
     Stop(String),
     Parallel,
     Each(String),
-    Loop { max: u64, until: String },
+    Loop {
+        max: u64,
+        until: String,
+    },
 }
 
 impl Step {
     pub fn new(id: String, title: &str, kind: Kind) -> Self {
         let (keys, gates, marks, text, children, ids) = Default::default();
-        Self { id, title: title.to_owned(), level: 2, kind, keys, gates, marks, text, children, ids }
+        Self { id, title: title.to_owned(), line: 1, level: 2, kind, keys, gates, marks, text, children, ids }
     }
 
     /// Sets a key; a second value takes the place of the first.

@@ -162,7 +162,7 @@ fn head(line: &str, number: usize, is_make: bool) -> Option<Recipe> {
         .filter(|need| *need != "|" && *need != "&&")
         .map(|need| need.trim_matches(['(', ')']).to_owned())
         .collect();
-    let is_meant = is_make || is_name(&name);
+    let is_meant = is_make || is_name(&name) && !["set", "alias", "import", "mod", "export"].contains(&name.as_str());
     let lines = if same_line.trim().is_empty() { Vec::new() } else { vec![same_line.trim().to_owned()] };
     is_meant.then_some(Recipe { name, line: number, needs, lines })
 }
@@ -213,7 +213,7 @@ fn step(
             "add `gate: [{ files: […] }]` to the step that makes them",
         ));
     }
-    let kind = Kind::Run { program: vec!["sh".into(), "-e".into(), "-c".into()], script };
+    let kind = Kind::Run { program: Vec::new(), script };
     let mut step = Step::new(ours[recipe.name.as_str()].clone(), &recipe.name, kind);
     let mut needs: Vec<Value> = Vec::new();
     for need in recipe.needs.iter().filter_map(|need| ours.get(need.as_str())).filter(|need| **need != step.id) {

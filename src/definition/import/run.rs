@@ -20,6 +20,8 @@ use crate::{
 
 /// The largest source, in bytes; the output is longer, and a definition may have 1 MB.
 const SOURCE_BYTES_MAX: usize = 512 * 1024;
+/// The longest prompt, in bytes; beyond it the template engine refuses.
+const TEXT_BYTES_MAX: usize = 256 * 1024;
 /// Steps of one import at most: more is no workflow that a person reads.
 pub(super) const STEPS_MAX: usize = 1000;
 /// Readings of the output at most; each one raises the care of what was read wrongly.
@@ -146,8 +148,18 @@ pub fn import(request: &Request<'_>) -> Result<Imported, ImportError> {
         Format::Makefile | Format::Justfile => recipes::read(request.source, request.name, format),
     }?;
     claims::claim(&mut draft, request.known);
-    let mut steps = 0;
-    draft.each_step(&mut |_| steps += 1);
+    let (mut steps, mut longest) = (0, 0);
+    draft.each_step(&mut |step| {
+        steps += 1;
+        if let Kind::Agent { prompt: text, .. } | Kind::Approve(text) | Kind::Stop(text) = &step.kind {
+            longest = longest.max(text.len());
+        }
+    });
+    if longest > TEXT_BYTES_MAX {
+        return Err(ImportError::TooLarge(format!(
+            "one step has a text of {longest} bytes, more than {TEXT_BYTES_MAX}"
+        )));
+    }
     if steps > STEPS_MAX {
         return Err(ImportError::TooLarge(format!("the source has {steps} steps, more than {STEPS_MAX}")));
     }

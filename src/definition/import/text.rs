@@ -55,6 +55,14 @@ pub(super) fn with_arguments(text: &str) -> (String, bool) {
     (out, found)
 }
 
+/// Whether work is such that a run should not do it unasked, where nobody knows its condition.
+pub(super) fn is_risky(title: &str) -> bool {
+    let lower = title.to_lowercase();
+    let words =
+        ["rollback", "roll back", "revert", "emergency", "hotfix", "deploy", "publish", "release", "production"];
+    words.iter().any(|word| lower.contains(word))
+}
+
 /// The beginning of a text on one line, for people.
 pub(super) fn excerpt(text: &str) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");

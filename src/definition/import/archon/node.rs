@@ -23,6 +23,7 @@ impl Reading<'_> {
         let mut marks = Vec::new();
         let description = node.get("description").and_then(Lined::text).unwrap_or_default();
         let mut step = Step::new(ours, &description, Kind::Parallel);
+        step.line = node.line;
         let text = |key: &str| node.get(key).and_then(Lined::text);
         if let Some(prompt) = text("prompt") {
             step.kind = Kind::Agent { agent: None, prompt: self.names.template(id, &prompt, &mut reads) };
@@ -128,6 +129,7 @@ impl Reading<'_> {
         };
         let work = step.ids.make("work");
         let mut work = Step::new(work, "", kind);
+        work.line = body.line;
         self.agent_keys(&mut work, node, marks);
         let mut until = String::from("false");
         if let Some(signal) = text("until") {

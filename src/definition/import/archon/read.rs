@@ -12,10 +12,10 @@ use crate::{
     definition::{
         import::{
             archon::names::{Names, outputs},
-            draft::{Draft, Piece, Step},
+            draft::{Draft, Kind, Piece, Step},
             known::Known,
             run::ImportError,
-            text::{Ids, excerpt},
+            text::{Ids, excerpt, is_risky},
         },
         load::{Lined, legal_id, lined},
     },
@@ -168,7 +168,7 @@ impl Reading<'_> {
             self.when(step, node, id, &when, marks);
         }
         let in_loop = node.get("loop").is_some();
-        if !in_loop && matches!(step.kind, crate::definition::import::draft::Kind::Agent { .. }) {
+        if !in_loop && matches!(step.kind, Kind::Agent { .. }) {
             self.agent_keys(step, node, marks);
         }
         if let Some(retry) = node.get("retry").filter(|_| !in_loop) {
@@ -268,9 +268,12 @@ impl Reading<'_> {
             step.set("when", expression);
             return;
         }
-        let name = self.draft.switch(id, true, format!("Whether to do: {id}"));
+        // What ends a run, or cannot be undone, waits for a word.
+        let on = !matches!(step.kind, Kind::Stop(_)) && !is_risky(id);
+        let name = self.draft.switch(id, on, format!("Whether to do: {id}"));
         step.set("when", format!("inputs.{name}"));
-        let assumed = format!("the input `{name}` decides; without it the step runs");
+        let assumed =
+            format!("the input `{name}` decides; without it the step {}", if on { "runs" } else { "is skipped" });
         let what = format!("the condition `{}`", excerpt(when));
         marks.push(self.draft.mark(
             node.line,
@@ -316,5 +319,5 @@ fn full_schema(schema: Value) -> Value {
 fn milliseconds(limit: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by the line above")]
     let limit = limit.clamp(1.0, 604_800_000.0) as u64;
-    if limit % 1000 == 0 { format!("{}s", limit / 1000) } else { format!("{limit}ms") }
+    if limit.is_multiple_of(1000) { format!("{}s", limit / 1000) } else { format!("{limit}ms") }
 }

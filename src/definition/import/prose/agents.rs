@@ -73,6 +73,7 @@ pub(super) fn agents(text: &str, known: &Known) -> Vec<Named> {
         }
         at += line.len();
     }
+    tables(text, &mut found);
     found.sort_by_key(|named| named.at);
     let mut seen = std::collections::HashSet::new();
     found.retain(|named| seen.insert(crate::definition::normal_name(&named.name)));
@@ -128,15 +129,16 @@ fn says_agent_behind(rest: &str) -> bool {
     let mut rest = rest;
     for _ in 0..8 {
         rest = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '*' | '_' | ',' | '/' | '&'));
-        let lower = rest.to_ascii_lowercase();
+        // Only the next word counts; a long line must not be read again for each of its quotes.
+        let lower: String = rest.chars().take(10).map(|c| c.to_ascii_lowercase()).collect();
         if ["agent", "subagent", "sub-agent"].iter().any(|word| lower.starts_with(word)) {
             return true;
         }
         if let Some(inner) = rest.strip_prefix('`') {
             let Some(close) = inner.find('`') else { return false };
             rest = &inner[close + 1..];
-        } else if let Some(behind) = lower.strip_prefix("and ").or_else(|| lower.strip_prefix("or ")) {
-            rest = &rest[rest.len() - behind.len()..];
+        } else if let Some(word) = ["and ", "or "].into_iter().find(|word| lower.starts_with(word)) {
+            rest = &rest[word.len()..];
         } else {
             return false;
         }
@@ -174,6 +176,37 @@ fn plain(line: &str, offset: usize, known: &Known, found: &mut Vec<Named>) {
             });
         }
     }
+}
+
+/// Names in the column of a table whose head says agent.
+fn tables(text: &str, found: &mut Vec<Named>) {
+    let mut column = None;
+    let mut at = 0;
+    let mut above: Option<&str> = None;
+    for line in text.split_inclusive('\n') {
+        let row = line.trim();
+        let is_row = row.starts_with('|');
+        let is_rule = is_row && row.contains('-') && row.chars().all(|c| matches!(c, '|' | '-' | ':' | ' '));
+        if is_rule {
+            let head = above.map(cells).unwrap_or_default();
+            column = head.iter().position(|cell| cell.to_lowercase().contains("agent"));
+        } else if !is_row {
+            column = None;
+        } else if let Some(name) = column.and_then(|column| cells(row).get(column).copied()) {
+            for name in name.split([',', '+', '/']).map(|name| name.trim_matches([' ', '`', '*', '@'])) {
+                if is_name(name) && (name.contains('-') || !name.contains(' ')) {
+                    let inside = line.find(name).unwrap_or(1);
+                    found.push(Named { name: name.to_owned(), at: at + inside, form: ReferenceForm::Table });
+                }
+            }
+        }
+        above = is_row.then_some(row);
+        at += line.len();
+    }
+}
+
+fn cells(row: &str) -> Vec<&str> {
+    row.trim_matches('|').split('|').map(str::trim).collect()
 }
 
 /// `@agent-x`, and `@x` where there is such an agent.
@@ -223,6 +256,10 @@ mod tests {
             ("- **code-reviewer**: looks at it", vec!["code-reviewer"]),
             ("1. **Test-Engineer**: tests", vec!["Test-Engineer"]),
             ("@agent-debugger and @architect, not me@architect", vec!["debugger", "architect"]),
+            (
+                "| Task | Agent |\n| --- | --- |\n| x-ray | `rust-pro` |\n| y | z-pro, `w-pro` |",
+                vec!["rust-pro", "z-pro", "w-pro"],
+            ),
             ("`code-reviewer` checks, then `code-reviewer` again", vec!["code-reviewer"]),
         ] {
             assert_eq!(names(text), expected, "{text}");

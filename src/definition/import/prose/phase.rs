@@ -14,7 +14,7 @@ use crate::definition::import::{
         words,
     },
     reader::Lines,
-    text::{dedent, excerpt, with_arguments},
+    text::{dedent, excerpt, is_risky, with_arguments},
 };
 
 /// Words of a text beside the parts of a step that need no mark: so few only lead over to them.
@@ -135,7 +135,7 @@ impl Reading<'_> {
         step.text = self.people(&children.before, LEAD_WORDS_MAX, &mut step.marks);
         for child in children.all {
             let made = step.ids.make(&words::short_title(&child.title));
-            let mut inner = self.agent_step(made, &child.title, &child.text, child.range.start, Some(&child.range));
+            let mut inner = self.agent_step(made, &child.title, &child.text, &child.range);
             inner.level = part.level + 1;
             step.children.push(inner);
         }
@@ -164,7 +164,7 @@ impl Reading<'_> {
             last = Some(child.text.clone());
             let name = format!("{} {}", words::short_title(&part.title), words::short_title(&child.title));
             let id = self.draft.id(&name);
-            let mut step = self.agent_step(id, &child.title, &child.text, child.range.start, Some(&child.range));
+            let mut step = self.agent_step(id, &child.title, &child.text, &child.range);
             step.level = part.level + 1;
             pieces.push(Piece::Step(step));
         }
@@ -185,7 +185,7 @@ impl Reading<'_> {
         }
         let title = format!("{}, then", words::short_title(&part.title));
         let id = self.draft.id(&title);
-        let mut step = self.agent_step(id, &title, &text, after.start, Some(after));
+        let mut step = self.agent_step(id, &title, &text, after);
         step.level = part.level;
         let mark = self.draft.mark(
             self.line(after.start),
@@ -209,7 +209,7 @@ impl Reading<'_> {
         let text = if text.is_empty() { part.title.clone() } else { text };
         let id = self.draft.id(&words::short_title(&part.title));
         let whole = part.whole.clone();
-        let mut step = self.agent_step(id, &part.title, &text, part.whole.start, Some(&whole));
+        let mut step = self.agent_step(id, &part.title, &text, &whole);
         step.level = part.level;
         let in_tables: Vec<&str> =
             named.iter().filter(|named| self.in_table(named.at)).map(|named| named.name.as_str()).collect();
@@ -226,25 +226,23 @@ impl Reading<'_> {
     }
 
     /// A step whose agent is the one that its text names.
-    pub fn agent_step(&mut self, id: String, title: &str, text: &str, at: usize, range: Option<&Range<usize>>) -> Step {
-        let line = self.line(at);
-        let head = range.map_or(title, |range| &self.text[range.clone()]);
-        let mut named: Vec<Named> = agents(title, self.known);
+    pub fn agent_step(&mut self, id: String, title: &str, text: &str, range: &Range<usize>) -> Step {
+        let line = self.line(range.start);
+        let mut named: Vec<Named> =
+            agents(title, self.known).into_iter().map(|named| Named { at: range.start, ..named }).collect();
+        let inside = agents(&self.text[range.clone()], self.known).into_iter();
         named.extend(
-            agents(head, self.known)
-                .into_iter()
-                .filter(|named| range.is_none_or(|range| !self.in_table(range.start + named.at))),
+            inside.map(|named| Named { at: range.start + named.at, ..named }).filter(|named| !self.in_table(named.at)),
         );
-        named.extend(agents(text, self.known).into_iter().filter(|_| range.is_none()));
         if named.is_empty() && (self.known.is_agent(title) || title.contains('-') && !title.contains(' ')) {
-            named.push(Named { name: title.to_owned(), at, form: ReferenceForm::Quoted });
+            named.push(Named { name: title.to_owned(), at: range.start, form: ReferenceForm::Plain });
         }
         let (prompt, uses) = with_arguments(if text.is_empty() { title } else { text });
         if uses {
             self.draft.needs_arguments("");
         }
         let mut marks = Vec::new();
-        let agent = named.first().and_then(|named| self.bind(&named.name, line, &mut marks));
+        let agent = named.first().and_then(|named| self.bind(&named.name, self.lines.line(named.at), &mut marks));
         let mut seen = std::collections::BTreeSet::new();
         let others: Vec<String> = named
             .iter()
@@ -264,6 +262,7 @@ impl Reading<'_> {
         }
         let mut step = Step::new(id, title, Kind::Agent { agent, prompt });
         step.marks = marks;
+        step.line = line;
         step
     }
 
@@ -309,7 +308,7 @@ impl Reading<'_> {
         let own = words::condition(&part.title).map(str::to_owned);
         let Some(condition) = own.or_else(|| part.condition.clone()) else { return };
         let title = words::short_title(&part.title);
-        let on = !words::is_undo(&part.title);
+        let on = !is_risky(&part.title);
         let name = self.draft.switch(&title, on, format!("Whether to do: {title} ({condition})"));
         let mark = self.draft.mark(
             line,

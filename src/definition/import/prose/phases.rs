@@ -52,6 +52,9 @@ pub(super) struct Search<'a> {
     pub known: &'a Known,
 }
 
+/// Sections of one level below one heading, and the last number among them.
+type Row<'a> = ((usize, Option<usize>), Vec<&'a Section>, u32);
+
 impl Search<'_> {
     /// The parts, in their order; they do not overlap.
     pub fn parts(&self) -> (Vec<Part>, How) {
@@ -134,7 +137,7 @@ impl Search<'_> {
 
     /// The longest row of numbered headings below one heading.
     fn numbered(&self) -> Vec<Part> {
-        let mut rows: Vec<((usize, Option<usize>), Vec<&Section>, u32)> = Vec::new();
+        let mut rows: Vec<Row<'_>> = Vec::new();
         for section in self.sections {
             let Some((Word::Number, number, _)) = words::marker(&section.title) else { continue };
             let key = (section.level, section.parent);

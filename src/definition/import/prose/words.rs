@@ -105,12 +105,6 @@ pub(super) fn condition(title: &str) -> Option<&str> {
     None
 }
 
-/// Whether a phase is one that a run should not do unasked.
-pub(super) fn is_undo(title: &str) -> bool {
-    let lower = title.to_lowercase();
-    ["rollback", "roll back", "revert", "emergency", "hotfix"].iter().any(|word| lower.contains(word))
-}
-
 /// Whether a line says that things happen at once.
 pub(super) fn is_parallel(line: &str) -> bool {
     let lower = line.to_lowercase();

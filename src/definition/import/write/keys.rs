@@ -52,11 +52,15 @@ pub(super) fn keys(step: &Step, care: u8, indent: usize, in_heading: bool) -> St
                 out.push_str(&entry("prompt", prompt));
             }
         }
-        Kind::Run { program, script } if program.is_empty() => out.push_str(&entry("run", script)),
+        Kind::Run { program, script } if program.is_empty() && !has_braces(script) => {
+            out.push_str(&entry("run", script))
+        }
         Kind::Run { program, script } => {
+            let shell = ["sh", "-e", "-u", "-c"].map(str::to_owned);
+            let program = if program.is_empty() { &shell[..] } else { program };
             let mut words: Vec<serde_json::Value> = program.iter().map(|word| word.as_str().into()).collect();
             // Braces are refused in `run:`, so that no value becomes a command; in `args:` they can be made literal.
-            if script.contains("{{") || script.contains("{%") || script.contains("{#") {
+            if has_braces(script) {
                 out.push_str(&yaml_value::entry("run", &words.into(), indent, care));
                 let args = vec![serde_json::Value::from(literal(script))];
                 out.push_str(&yaml_value::entry("args", &args.into(), indent, care));
@@ -88,6 +92,10 @@ pub(super) fn keys(step: &Step, care: u8, indent: usize, in_heading: bool) -> St
         out.push_str(&yaml_value::entry("gate", &step.gates.clone().into(), indent, care));
     }
     out
+}
+
+fn has_braces(script: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|open| script.contains(open))
 }
 
 /// Whether a value can stand in a heading's attributes.

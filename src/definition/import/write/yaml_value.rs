@@ -29,6 +29,10 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// A text on one line: plain where nobody could read it as anything else.
 pub(super) fn scalar(text: &str) -> String {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    if digits > 0 && ["ms", "s", "m", "h", "d"].contains(&&text[digits..]) {
+        return text.to_owned();
+    }
     let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_ ./-".contains(&byte))
         && !text.ends_with(' ')

@@ -265,7 +265,7 @@ fn project() -> support::Project {
         .file("agent.sh", AGENT)
         .file(".claude/commands/tidy.md", &fs::read_to_string(folder().join("tidy-up.md")).unwrap())
         .file("gates/coverage.yaml", "name: coverage\nchecks: [{ run: \"true\" }]\n")
-        .file("gates/project-tests.yaml", "name: project-tests\nchecks: [{ run: test -f told.txt }]\n")
+        .file("gates/unit-tests.yaml", "name: unit-tests\nchecks: [{ run: test -f told.txt }]\n")
 }
 
 #[test]

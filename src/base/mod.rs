@@ -13,6 +13,7 @@ mod schema;
 mod source;
 mod suggest;
 mod time;
+mod visible;
 
 pub use diagnostic::{Code, Diagnostic, Edit, Elsewhere, Fix, Label, Severity};
 pub use digest::{Digest, Hasher};
@@ -23,3 +24,4 @@ pub use schema::{SchemaError, schema_faults};
 pub use source::{Position, Source, Span, Spanned};
 pub use suggest::did_you_mean;
 pub use time::Timestamp;
+pub use visible::visible;

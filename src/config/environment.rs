@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use crate::execute::process::allow_list_env;
+use crate::{definition::load::UserFolders, execute::process::allow_list_env};
 
 /// The name of the settings file, in the project's root and in the user's folder.
 pub(super) const FILE_NAME: &str = "orch.toml";
@@ -70,6 +70,15 @@ impl Environment {
     pub fn user_folder(&self) -> Option<PathBuf> {
         let base = self.folder_of("XDG_CONFIG_HOME").or_else(|| self.home().map(|home| home.join(".config")));
         base.map(|base| base.join("orch"))
+    }
+
+    /// The folders of the user that may hold definitions.
+    #[must_use]
+    pub fn user_folders(&self) -> UserFolders {
+        // Where a tool's folder may be moved by a variable, it is looked for where that tool looks.
+        let moved = [(".claude", "CLAUDE_CONFIG_DIR"), (".codex", "CODEX_HOME"), (".config", "XDG_CONFIG_HOME")];
+        let moved = moved.into_iter().filter_map(|(name, variable)| Some((name, self.folder_of(variable)?)));
+        UserFolders { orch: self.user_folder(), home: self.home(), moved: moved.collect() }
     }
 
     /// The user's settings file, whether it is there or not.

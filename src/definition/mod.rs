@@ -2,6 +2,7 @@
 //!
 //! `load/` is the only reader of definition files. Nothing here knows plans or runs.
 
+mod added;
 mod agent;
 mod arguments;
 pub mod import;
@@ -9,12 +10,15 @@ mod library;
 pub mod load;
 mod meta;
 mod origin;
+mod rule;
 mod tools;
 pub mod workflow;
 
+pub use added::{Added, LOCK_VERSION, Pin};
 pub use agent::{Agent, Command, CommandBody, NamedGate, Skill};
 pub use arguments::{Arguments, Base, Style};
 pub use library::{Library, Shelf, WorkflowEntry, normal_name};
 pub use meta::{Extra, Meta};
 pub use origin::{Dialect, Origin, Scope};
+pub use rule::{Manifest, ManifestKind, Rule, RuleKind};
 pub use tools::{ToolMode, ToolPolicy, ToolRule, ToolStatus};

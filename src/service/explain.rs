@@ -10,13 +10,17 @@ use crate::{
 
 /// The schemas built into the binary: name and text.
 pub const SCHEMAS: &[(&str, &str)] = &[
+    ("agent", include_str!("../../schemas/agent.schema.json")),
+    ("command", include_str!("../../schemas/command.schema.json")),
     ("config", include_str!("../../schemas/config.schema.json")),
     ("event", include_str!("../../schemas/event.schema.json")),
+    ("gate", include_str!("../../schemas/gate.schema.json")),
     ("list", include_str!("../../schemas/list.schema.json")),
     ("order", include_str!("../../schemas/order.schema.json")),
     ("recording", include_str!("../../schemas/recording.schema.json")),
     ("result", include_str!("../../schemas/result.schema.json")),
     ("runs", include_str!("../../schemas/runs.schema.json")),
+    ("skill", include_str!("../../schemas/skill.schema.json")),
     ("status", include_str!("../../schemas/status.schema.json")),
     ("workflow", include_str!("../../schemas/workflow.schema.json")),
 ];

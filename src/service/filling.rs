@@ -6,26 +6,36 @@
 use crate::{
     config::Settings,
     definition::{
-        CommandBody, Library,
+        Command, CommandBody, Library,
         workflow::{Budget, Gate, Retry, RetryOn, Step, StepKind, Workflow},
     },
     plan::{Plan, Work},
 };
 
+/// The settings that a step or a gate takes.
+const PATHS: [&str; 5] = ["timeouts.agent", "timeouts.command", "timeouts.idle", "timeouts.gate", "retries"];
+
 /// Fills in every workflow and gate.
 pub(super) fn fill_library(settings: &Settings, library: &mut Library) {
-    for entry in library.workflows.iter_mut() {
+    if !PATHS.iter().any(|path| settings.is_set(path)) {
+        return;
+    }
+    library.workflows.replace(|entry| {
+        let mut entry = entry.clone();
         fill_workflow(settings, &mut entry.workflow);
-    }
-    for command in library.commands.iter_mut() {
-        match &mut command.body {
-            CommandBody::Inline(workflow) => fill_workflow(settings, workflow),
-            CommandBody::Workflow(_) | CommandBody::Prose { .. } => {}
-        }
-    }
-    for gate in library.gates.iter_mut() {
+        Some(entry)
+    });
+    library.commands.replace(|command| {
+        let CommandBody::Inline(workflow) = &command.body else { return None };
+        let mut workflow = workflow.clone();
+        fill_workflow(settings, &mut workflow);
+        Some(Command { body: CommandBody::Inline(workflow), ..command.clone() })
+    });
+    library.gates.replace(|gate| {
+        let mut gate = gate.clone();
         gate.checks.iter_mut().for_each(|check| fill_gate(settings, &mut check.value));
-    }
+        Some(gate)
+    });
 }
 
 /// Fills in the steps of one workflow.

@@ -5,8 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,7 +16,7 @@ use crate::{
         import::{ImportError, Imported, Known, Request},
         load::{lined_frontmatter, load_workflow_text},
     },
-    guard::contained_path,
+    guard::{contained_path, write_whole},
     plan::compile,
     service::{fault::Fault, filling, project::Project, refusal::Refusal},
 };
@@ -211,26 +210,7 @@ fn write(root: &Path, path: &Path, text: &str, force: bool) -> Result<(), Refusa
     };
     let folder = full.parent().unwrap_or(root);
     fs::create_dir_all(folder).map_err(cannot)?;
-    // A file beside it under a name that no definition has; then the name changes hands at once.
-    let name = full.file_name().unwrap_or_default().to_string_lossy();
-    let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let put = || -> io::Result<bool> {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        if force {
-            return fs::rename(&beside, &full).map(|()| true);
-        }
-        // A link fails where a file has come in between.
-        match fs::hard_link(&beside, &full) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
-        }
-    };
-    let done = put();
-    fs::remove_file(&beside).ok();
-    if done.map_err(cannot)? { Ok(()) } else { Err(exists(path)) }
+    write_whole(&full, text.as_bytes()).map_err(cannot)
 }
 
 fn exists(path: &Path) -> Refusal {

@@ -1,9 +1,11 @@
 //! What a user can ask for; the CLI and later the server call nothing else.
 
+mod added;
 mod check;
 mod decisions;
 mod definitions;
 mod doctor;
+pub mod editor;
 mod explain;
 mod fault;
 mod filling;
@@ -11,6 +13,7 @@ mod find;
 mod import;
 mod init;
 mod inputs;
+mod mend;
 mod preflight;
 mod project;
 mod recordings;
@@ -18,6 +21,7 @@ mod refusal;
 mod runs;
 mod status;
 
+pub use added::{AddRequest, AddedFolder, Change, ChangeKind, Update, add, remove, update};
 pub use check::{Checked, check};
 pub use decisions::{Delivered, Verdict};
 pub use definitions::{LIST_VERSION, Listed, Shown, list, show};
@@ -28,6 +32,7 @@ pub use find::{Runnable, find_runnable};
 pub use import::{ImportFailure, ImportFile, ImportForm, ImportFrom, ImportRequest, import};
 pub use init::{Initialised, TEMPLATES, Template, init};
 pub use inputs::gather_inputs;
+pub use mend::{Mended, mend, mend_all};
 pub use project::{Opening, Project};
 pub use recordings::{is_replayed, recordings};
 pub use refusal::Refusal;

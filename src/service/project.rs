@@ -4,15 +4,16 @@
 //! stay quick.
 
 use std::{
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::{
     config::{self, Environment, Flags, Settings},
     definition::{
         Library,
-        load::{self, project_root},
+        load::{Loader, project_root},
     },
     runtime::CustomSettings,
     service::{fault::Fault, filling, refusal::Refusal, runs::RunSettings},
@@ -33,6 +34,7 @@ pub struct Project {
     root: PathBuf,
     settings: Settings,
     environment: Environment,
+    loader: RefCell<Loader>,
     library: OnceCell<Library>,
 }
 
@@ -60,7 +62,9 @@ impl Project {
             }
         };
         let settings = config::load(environment, &root, flags).map_err(Fault::Diagnosed)?;
-        Ok(Self { root, settings, environment: environment.clone(), library: OnceCell::new() })
+        let loader = Loader::new(&root).user(environment.user_folders()).threads(environment.cores());
+        let loader = RefCell::new(loader);
+        Ok(Self { root, settings, environment: environment.clone(), loader, library: OnceCell::new() })
     }
 
     /// The root folder, absolute.
@@ -85,10 +89,28 @@ impl Project {
     #[must_use]
     pub fn library(&self) -> &Library {
         self.library.get_or_init(|| {
-            let mut library = load::load(&self.root, self.environment.user_folder().as_deref());
+            let mut library = self.loader.borrow_mut().load();
             filling::fill_library(&self.settings, &mut library);
             library
         })
+    }
+
+    /// Forgets the definitions, so that the next look reads them again: only files that have changed are opened.
+    pub fn reload(&mut self) {
+        self.library = OnceCell::new();
+    }
+
+    /// Puts a text in the place of what a file of the project holds, or takes it away again, and reloads.
+    pub fn overlay(&mut self, path: PathBuf, text: Option<Arc<str>>) {
+        self.loader.get_mut().overlay(path, text);
+        self.reload();
+    }
+
+    /// The folders that definitions were found in, to be watched.
+    #[must_use]
+    pub fn definition_folders(&self) -> Vec<PathBuf> {
+        let _ = self.library();
+        self.loader.borrow().folders().to_vec()
     }
 
     /// The declared runtimes by name, ready to be started from anywhere.

@@ -59,7 +59,7 @@ pub const NOTICES_AND_SNAPSHOTS: &[&str] = &[
 
 /// The home of each outside library: the rooms or files that may name it. `*` is everywhere.
 pub const LIBRARIES: &[(&str, &[&str])] = &[
-    ("annotate_snippets", &["src/base/render.rs"]),
+    ("annotate_snippets", &["src/base/render/text.rs"]),
     ("anstream", &["src/cli/"]),
     ("anstyle", &["src/cli/"]),
     ("blake3", &["src/base/digest.rs", "src/journal/sqlite/rows.rs"]),
@@ -72,6 +72,8 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("include_dir", &["src/definition/load/builtin.rs"]),
     ("indicatif", &["src/cli/live.rs"]),
     ("jsonschema", &["src/base/schema.rs", "src/driver/evaluate.rs", "src/plan/compile/", "src/service/"]),
+    ("lsp_server", &["src/cli/lsp/"]),
+    ("lsp_types", &["src/cli/lsp/"]),
     ("minijinja", &["src/template/"]),
     ("nix", &["src/execute/", "src/service/"]),
     ("petgraph", &["src/plan/"]),
@@ -82,10 +84,12 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("serde_json", &["*"]),
     ("serde_yaml", &["src/definition/load/", "src/runtime/recording.rs"]),
     ("shell_words", &["src/execute/process/", "src/service/", "src/cli/"]),
+    ("similar", &["src/service/"]),
     ("strsim", &["src/base/suggest.rs"]),
+    ("tempfile", &["src/guard/"]),
     ("thiserror", &["*"]),
     ("tokio", &["src/journal/", "src/execute/", "src/driver/", "src/service/", "src/cli/"]),
-    ("toml_edit", &["src/config/"]),
+    ("toml_edit", &["src/config/", "src/definition/load/lock.rs", "src/definition/load/toml.rs"]),
     ("tracing", &["src/driver/", "src/service/"]),
     ("tracing_subscriber", &["src/cli/log.rs"]),
     ("unicode_width", &["src/cli/clean.rs"]),

@@ -1,15 +1,22 @@
-//! Which files are definitions: the project's root, the folders, and a walk that follows each link once.
+//! Which files are definitions: the project's root, and a walk through one place that follows each link once.
 
 use std::{
     collections::HashSet,
-    ffi::OsStr,
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::{
-    base::{Diagnostic, Source, Span, codes::definition as codes},
-    definition::load::bytes::plain_io,
+    base::{Code, Diagnostic, Source, Span, codes::definition as codes},
+    definition::{
+        Dialect, Scope,
+        load::{
+            bytes::plain_io,
+            places::{Fit, Place},
+        },
+    },
 };
 
 /// Files of one folder at most.
@@ -18,54 +25,6 @@ const FILES_MAX: usize = 20_000;
 const DEPTH_MAX: usize = 32;
 /// Folders that hold no definitions, whatever stands in them.
 const IGNORED: [&str; 2] = [".git", "node_modules"];
-
-/// The kinds of definitions, in the order in which they are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Agents,
-    Skills,
-    Commands,
-    Workflows,
-    Gates,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 5] = [Self::Agents, Self::Skills, Self::Commands, Self::Workflows, Self::Gates];
-
-    /// The folder's name.
-    pub fn folder(self) -> &'static str {
-        match self {
-            Self::Agents => "agents",
-            Self::Skills => "skills",
-            Self::Commands => "commands",
-            Self::Workflows => "workflows",
-            Self::Gates => "gates",
-        }
-    }
-
-    /// Whether a file (by its path inside the folder) is a definition of this kind.
-    pub fn holds(self, inside: &Path) -> bool {
-        let extension = inside.extension().and_then(OsStr::to_str).unwrap_or_default();
-        match self {
-            Self::Agents | Self::Commands => extension == "md",
-            Self::Skills => inside.file_name() == Some(OsStr::new("SKILL.md")),
-            Self::Workflows => {
-                let aside = inside.parent().is_some_and(|parent| {
-                    parent
-                        .components()
-                        .any(|part| ["prompts", "rubrics", "recordings"].iter().any(|name| part.as_os_str() == *name))
-                });
-                !aside && matches!(extension, "yaml" | "yml" | "md")
-            }
-            Self::Gates => matches!(extension, "yaml" | "yml"),
-        }
-    }
-}
-
-/// Folders of other tools in a project, with the kinds that this version reads from each. The rest of the dialects
-/// of other tools joins this table.
-pub(super) const DIALECTS: &[(&str, &[Kind])] = &[(".claude", &[Kind::Agents, Kind::Skills, Kind::Commands])];
 
 /// The nearest folder upwards with `orch.toml`, `workflows/`, `.orch/` or a git root; else the start itself.
 #[must_use]
@@ -81,36 +40,74 @@ pub fn project_root(start: &Path) -> PathBuf {
     full.ancestors().find(is_root).map_or_else(|| full.clone(), Path::to_path_buf)
 }
 
-/// The definition files below a folder, sorted by path. A folder that is not there has none.
-pub(super) fn walk(
-    folder: &Path,
-    kind: Kind,
-    shown: &dyn Fn(&Path) -> PathBuf,
-    faults: &mut Vec<Diagnostic>,
-) -> Vec<PathBuf> {
-    let mut walk = Walk { top: folder, kind, shown, faults, found: Vec::new(), seen: HashSet::new() };
-    if folder.is_dir() {
-        if folder.is_symlink() {
-            walk.seen.extend(folder.canonicalize());
-        }
-        walk.enter(folder, 0);
+/// Where the files of one place belong.
+#[derive(Debug)]
+pub(super) struct Home {
+    /// The row of the table.
+    pub place: &'static Place,
+    /// How near it is.
+    pub scope: Scope,
+    /// The plugin or added repository, if any.
+    pub plugin: Option<String>,
+    /// Nothing outside of it is read.
+    pub root: PathBuf,
+    /// The folder itself.
+    pub top: PathBuf,
+    /// What is cut from a path before it is shown; empty for nothing.
+    pub cut: PathBuf,
+}
+
+impl Home {
+    /// A path as shown to people.
+    pub fn shown<'p>(&self, path: &'p Path) -> &'p Path {
+        if self.cut.as_os_str().is_empty() { path } else { path.strip_prefix(&self.cut).unwrap_or(path) }
     }
-    let mut found = walk.found;
-    found.sort();
-    found
+}
+
+/// A file that may hold a definition.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// The place that it was found in.
+    pub home: Arc<Home>,
+    /// The file.
+    pub path: PathBuf,
+    /// The plugin that its manifest gives it to, else that of the place.
+    pub plugin: Option<String>,
+    /// Why its home tool would not see it.
+    pub odd: Option<&'static str>,
+}
+
+impl Found {
+    /// The path inside the place's folder.
+    pub fn inside(&self) -> &Path {
+        self.path.strip_prefix(&self.home.top).unwrap_or(&self.path)
+    }
+}
+
+/// The files of a place, sorted by path. A folder that is not there has none.
+pub(super) fn walk(home: &Arc<Home>, faults: &mut Vec<Diagnostic>) -> Vec<Found> {
+    let mut walk = Walk { home, faults, found: Vec::new(), seen: HashSet::new(), cut: false };
+    if home.top.is_dir() {
+        if home.top.is_symlink() {
+            walk.seen.extend(home.top.canonicalize());
+        }
+        walk.enter(&home.top, 0);
+    }
+    walk.found
 }
 
 struct Walk<'w> {
-    top: &'w Path,
-    kind: Kind,
-    shown: &'w dyn Fn(&Path) -> PathBuf,
+    home: &'w Arc<Home>,
     faults: &'w mut Vec<Diagnostic>,
-    found: Vec<PathBuf>,
+    found: Vec<Found>,
     /// Real paths of folders that links led to.
     seen: HashSet<PathBuf>,
+    /// Whether there were too many files.
+    cut: bool,
 }
 
 impl Walk<'_> {
+    /// Names in order and each folder where its name stands, so that what is found is sorted by path.
     fn enter(&mut self, folder: &Path, depth: usize) {
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
@@ -119,23 +116,20 @@ impl Walk<'_> {
                 return self.warn(folder, codes::UNREADABLE, "cannot read this folder", &plain_io(&error), help);
             }
         };
-        let mut entries: Vec<fs::DirEntry> = entries.flatten().collect();
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            let path = entry.path();
+        let mut entries: Vec<(OsString, fs::DirEntry)> =
+            entries.flatten().map(|entry| (entry.file_name(), entry)).collect();
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for (name, entry) in entries {
             let Ok(kind) = entry.file_type() else { continue };
+            let path = folder.join(&name);
             let is_folder = if kind.is_symlink() {
                 match path.metadata() {
                     Ok(target) => target.is_dir(),
                     Err(error) => {
-                        if self.is_wanted(&path) {
-                            self.warn(
-                                &path,
-                                codes::UNREADABLE,
-                                "this link leads nowhere",
-                                &plain_io(&error),
-                                "remove it, or create the file",
-                            );
+                        if self.fit(&path) != Fit::Not {
+                            let help = "remove it, or create the file";
+                            let cause = plain_io(&error);
+                            self.warn(&path, codes::UNREADABLE, "this link leads nowhere", &cause, help);
                         }
                         continue;
                     }
@@ -145,28 +139,27 @@ impl Walk<'_> {
             };
             if !is_folder {
                 self.file(path);
-            } else if !IGNORED.iter().any(|ignored| entry.file_name() == *ignored) {
+            } else if !IGNORED.iter().any(|ignored| name == *ignored) {
                 self.folder(&path, kind.is_symlink(), depth);
             }
         }
     }
 
     fn file(&mut self, path: PathBuf) {
-        if !self.is_wanted(&path) {
-            return;
-        }
-        if self.found.len() == FILES_MAX {
+        let odd = match self.fit(&path) {
+            Fit::Proper => None,
+            // `orch` itself reads skills in folders of folders.
+            Fit::Odd(_) if self.home.place.dialect == Dialect::Orch && path.ends_with("SKILL.md") => None,
+            Fit::Odd(why) => Some(why),
+            Fit::Not => return,
+        };
+        if self.found.len() < FILES_MAX {
+            self.found.push(Found { home: Arc::clone(self.home), path, plugin: self.home.plugin.clone(), odd });
+        } else if !self.cut {
+            self.cut = true;
             let help = "move what is no definition out of it";
-            self.warn(
-                self.top,
-                codes::TOO_MANY_FILES,
-                "more than 20000 definition files in this folder",
-                "the rest is not read",
-                help,
-            );
-        }
-        if self.found.len() <= FILES_MAX {
-            self.found.push(path);
+            let message = "more than 20000 definition files in this folder";
+            self.warn(&self.home.top, codes::TOO_MANY_FILES, message, "the rest is not read", help);
         }
     }
 
@@ -192,12 +185,12 @@ impl Walk<'_> {
         }
     }
 
-    fn is_wanted(&self, path: &Path) -> bool {
-        path.strip_prefix(self.top).is_ok_and(|inside| self.kind.holds(inside))
+    fn fit(&self, path: &Path) -> Fit {
+        path.strip_prefix(&self.home.top).map_or(Fit::Not, |inside| self.home.place.files.fit(inside))
     }
 
-    fn warn(&mut self, path: &Path, code: crate::base::Code, message: &str, cause: &str, help: &str) {
-        let source = Source::new((self.shown)(path), "");
+    fn warn(&mut self, path: &Path, code: Code, message: &str, cause: &str, help: &str) {
+        let source = Source::new(self.home.shown(path), "");
         self.faults.push(Diagnostic::error(code, &source, Span::default(), message).cause(cause).help(help).warning());
     }
 }

@@ -2,6 +2,7 @@
 //! outside its root.
 
 use std::{
+    cell::RefCell,
     path::{Component, Path, PathBuf},
     sync::Arc,
 };
@@ -20,6 +21,8 @@ pub(super) enum Folder {
         root: PathBuf,
         /// The definition's folder.
         folder: PathBuf,
+        /// What was asked for so far, whether it is there or not.
+        asked: RefCell<Vec<PathBuf>>,
     },
     /// In the library built into the binary; the path inside it.
     Builtin(PathBuf),
@@ -34,6 +37,19 @@ pub(super) struct FileFault {
 }
 
 impl Folder {
+    /// A folder on disk; nothing outside of `root` is read.
+    pub fn disk(root: &Path, folder: &Path) -> Self {
+        Self::Disk { root: root.to_path_buf(), folder: folder.to_path_buf(), asked: RefCell::default() }
+    }
+
+    /// The files that were asked for, whether they are there or not.
+    pub fn asked(self) -> Vec<PathBuf> {
+        match self {
+            Self::Disk { asked, .. } => asked.into_inner(),
+            Self::Builtin(_) => Vec::new(),
+        }
+    }
+
     /// The folder as a workflow keeps it.
     pub fn path(&self) -> PathBuf {
         match self {
@@ -57,7 +73,11 @@ impl Folder {
             return Err(outside("`..` leads out of the folder"));
         }
         match self {
-            Self::Disk { root, folder } => read_disk(root, &folder.join(path), name, outside),
+            Self::Disk { root, folder, asked } => {
+                let path = folder.join(path);
+                asked.borrow_mut().push(path.clone());
+                read_disk(root, &path, name, outside)
+            }
             Self::Builtin(folder) => {
                 let inside: PathBuf =
                     folder.join(path).components().filter(|part| *part != Component::CurDir).collect();

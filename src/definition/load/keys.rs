@@ -39,13 +39,15 @@ macro_rules! table {
     };
 }
 
+pub(super) use table;
+
 table! {
     /// The document.
     WORKFLOW "workflow" "a workflow" ["steps"] {
         "$schema" r#"{"type":"string"}"# "Where an editor finds this schema";
         "name" r##"{"$ref":"#/definitions/name"}"## "The name; the file's name where absent";
         "description" r#"{"type":"string"}"# "One line for lists";
-        "inputs" r##"{"type":"object","propertyNames":{"$ref":"#/definitions/id"},"additionalProperties":{"anyOf":[{"type":"string"},{"$ref":"#/definitions/input"}]}}"## "What a run is given";
+        "inputs" r##"{"type":"object","propertyNames":{"$ref":"#/definitions/id"},"additionalProperties":{"anyOf":[{"$ref":"#/definitions/type_text"},{"$ref":"#/definitions/input"}]}}"## "What a run is given";
         "models" r#"{"type":"object","additionalProperties":{"type":"object","additionalProperties":{"type":"string"}}}"# "Tiers: runtime (or any) to model";
         "budget" r##"{"$ref":"#/definitions/budget"}"## "What a run may spend";
         "limits" r##"{"$ref":"#/definitions/limits"}"## "How much may run at once";
@@ -114,7 +116,7 @@ table! {
         "files" r##"{"$ref":"#/definitions/texts"}"## "Paths or globs that the step writes";
         "needs" r##"{"$ref":"#/definitions/ids"}"## "Replaces the edge from the step above";
         "join" r##"{"anyOf":[{"enum":["all","any"]},{"$ref":"#/definitions/join"}]}"## "How many of the needs must be there";
-        "when" r#"{"type":["string","boolean"]}"# "An expression; the step runs only if it is true";
+        "when" r#"{"type":["string","boolean","number"]}"# "An expression; the step runs only if it is true";
         "gate" r##"{"$ref":"#/definitions/gates"}"## "Checks that must pass before anything downstream";
         "on_gate_fail" r##"{"$ref":"#/definitions/on_gate_fail"}"## "What a failed gate leads to";
         "retry" r##"{"anyOf":[{"type":"integer","minimum":0,"maximum":100},{"$ref":"#/definitions/retry"}]}"## "How often a failed attempt is tried again";
@@ -214,11 +216,12 @@ table! {
     /// One item of `gate:`.
     GATE "gate" "a gate" [] {
         "run" r##"{"$ref":"#/definitions/command"}"## "A command that must exit with 0";
-        "expect" r#"{"type":["string","boolean"]}"# "An expression over output, stdout and exit";
+        "run_file" r##"{"$ref":"#/definitions/some_texts"}"## "Shell scripts from the folder of this file, which become one such command";
+        "expect" r#"{"type":["string","boolean","number"]}"# "An expression over output, stdout and exit";
         "timeout" r##"{"$ref":"#/definitions/duration"}"## "The longest the command may take";
-        "check" r#"{"type":["string","boolean"]}"# "An expression that must be true";
+        "check" r#"{"type":["string","boolean","number"]}"# "An expression that must be true";
         "schema" r##"{"$ref":"#/definitions/output"}"## "A schema that the output must meet";
-        "files" r##"{"$ref":"#/definitions/texts"}"## "Paths or globs that must be there";
+        "files" r##"{"$ref":"#/definitions/some_texts"}"## "Paths or globs that must be there";
         "changed" r##"{"$ref":"#/definitions/changed"}"## "Bounds of the change";
         "approve" r#"{"type":"string"}"# "A question that a person must agree to";
         "judge" r##"{"$ref":"#/definitions/judge","x-unsupported":true}"## "An agent or model scores against a rubric";
@@ -284,7 +287,7 @@ table! {
     /// A document of the second dialect.
     DIALECT "dialect" "a file of workflows" ["workflows"] {
         "$schema" r#"{"type":"string"}"# "Where an editor finds this schema";
-        "workflows" r##"{"type":"object","additionalProperties":{"anyOf":[{"$ref":"#/definitions/tasks"},{"$ref":"#/definitions/iterations"}]}}"## "Name to workflow";
+        "workflows" r##"{"type":"object","minProperties":1,"additionalProperties":{"anyOf":[{"$ref":"#/definitions/tasks"},{"$ref":"#/definitions/iterations"}]}}"## "Name to workflow";
     }
 }
 

@@ -1,14 +1,22 @@
 //! The only reader of definition files.
 //!
+//! Which files there are is in `places` (the table), `sources`, `discover` and `plugins`; `loader` reads them with some
+//! threads and keeps what has not changed; `read` is one file, `collect` puts it on its shelf.
+//!
 //! One pipeline for every file: bytes (`bytes`), opener and closer of the frontmatter (`frontmatter`, `literate`),
 //! YAML (`yaml`), shape (`shape`, `keys`), types (`reader` and the modules of each part), name (`names`). All faults of
 //! a file are collected (`faults`); a file with an error gives no definition. No key is ever accepted and ignored.
 //!
 //! Knows nothing of plans and runs: whether a name that is used exists is the compiler's business.
 
+mod agent;
+mod block;
 mod builtin;
 mod bytes;
+mod closer;
 mod collect;
+mod command;
+mod describe;
 mod dialect;
 mod discover;
 mod document;
@@ -16,27 +24,58 @@ mod faults;
 mod files;
 mod frontmatter;
 mod gate;
+mod json;
 mod keys;
+mod known;
 mod later;
 mod lined;
 mod literate;
+mod loader;
+mod lock;
 mod markdown;
+mod markdown_keys;
 mod names;
 mod node;
+mod opener;
+mod parts;
+mod patch;
+mod places;
+mod plugins;
+mod quote;
+mod read;
 mod reader;
+mod repair;
+mod rules;
+mod salvage;
 mod schema;
 mod shape;
 mod short_schema;
+mod single;
+mod skill;
+mod sources;
+mod stamp;
 mod step;
 mod step_kind;
+mod toml;
+mod tools;
+mod trees;
 mod unsupported;
+mod values;
 mod workflow;
 mod yaml;
 mod yaml_fault;
+mod yaml_lenient;
 
 pub use builtin::shipped_recordings;
-pub use collect::{load, load_workflow_file, load_workflow_text, value_of};
+pub use collect::value_of;
 pub use discover::project_root;
 pub use lined::{Lined, LinedKind, lined, lined_frontmatter};
+pub use loader::{Loader, load};
+pub(crate) use lock::{FILES_MAX, LOCK};
+pub use lock::{is_name, lock_text, read_lock, tree_digest, tree_files};
 pub(in crate::definition) use names::{RESERVED, legal_id};
-pub use schema::workflow_schema;
+pub use read::{load_workflow_file, load_workflow_text};
+pub use schema::definition_schemas;
+pub use single::{Definition, FileKind, read_definition};
+pub(crate) use sources::LIBRARY;
+pub use sources::{Survey, Surveyed, UserFolders, survey};

@@ -8,8 +8,8 @@ use crate::{
 };
 
 /// Words that mean something of their own in expressions.
-pub(in crate::definition) const RESERVED: [&str; 9] =
-    ["inputs", "env", "models", "this", "item", "index", "iteration", "result", "loop"];
+pub(in crate::definition) const RESERVED: [&str; 11] =
+    ["inputs", "env", "models", "this", "item", "index", "iteration", "result", "loop", "true", "false"];
 
 /// The longest name, in bytes.
 const NAME_BYTES_MAX: usize = 63;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{
     base::{
-        QuantityError, Source, Span, Spanned, codes::definition as codes, did_you_mean, parse_count, parse_duration,
+        Diagnostic, QuantityError, Source, Span, Spanned, codes::definition as codes, did_you_mean, parse_count,
+        parse_duration,
     },
     definition::load::{
         faults::Faults,
@@ -62,13 +63,22 @@ impl Reader<'_, '_> {
         let text = self.text(&entry.key, &entry.value)?;
         let Some((span, _)) = self.braces(&text) else { return Some(text) };
         let fixed = without_braces(&text.value);
-        self.faults.error(
+        let mut fault = Diagnostic::error(
             codes::BRACES_IN_EXPRESSION,
+            self.faults.source(),
             span,
             format!("`{}` may not contain `{{{{ }}}}`", entry.key),
-            "it is an expression already; braces belong into texts",
-            format!("write `{}: {fixed}`", entry.key),
-        );
+        )
+        .cause("it is an expression already; braces belong into texts")
+        .help(format!("write `{}: {fixed}`", entry.key));
+        // Several pairs may be several values in one text, and then removing the braces is a guess.
+        if text.value.matches("{{").count() == 1 {
+            // A JSON text is a YAML text whatever stands in it.
+            let bare = text.value.replacen("{{", "", 1).replacen("}}", "", 1).trim().to_owned();
+            let quoted = serde_json::Value::String(bare).to_string();
+            fault = fault.fix("remove the braces", entry.value.span, quoted);
+        }
+        self.faults.add(fault);
         None
     }
 

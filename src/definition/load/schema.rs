@@ -1,27 +1,119 @@
-//! The JSON Schema of workflow files, made from the key tables: for editors (`yaml-language-server`) and `orch schema`.
+//! The JSON Schemas of definition files, made from the key tables: for editors (`yaml-language-server`) and `orch schema`.
 
 use serde_json::{Map, Value, json};
 
-use crate::definition::load::keys::{DIALECT, TABLES, Table, WORKFLOW};
+use crate::definition::load::{
+    keys::{DIALECT, NAMED_GATE, TABLES, Table, WORKFLOW},
+    markdown_keys::{AGENT, COMMAND, FORMS, SKILL},
+};
+
+const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
+
+/// The schemas of all kinds of definition files: name and schema.
+#[must_use]
+pub fn definition_schemas() -> Vec<(&'static str, Value)> {
+    let about = "The frontmatter of";
+    vec![
+        (
+            "agent",
+            frontmatter(&AGENT, &format!("{about} an agent: agents/NAME.md. The text below it is the system prompt.")),
+        ),
+        (
+            "command",
+            frontmatter(
+                &COMMAND,
+                &format!("{about} a slash command: commands/NAME.md. The text below it is the prompt."),
+            ),
+        ),
+        ("gate", gate_schema()),
+        (
+            "skill",
+            frontmatter(
+                &SKILL,
+                &format!("{about} a skill: skills/NAME/SKILL.md. The text below it is what is loaded."),
+            ),
+        ),
+        ("workflow", workflow_schema()),
+    ]
+}
 
 /// The draft-07 schema of a workflow file in YAML, in either dialect.
-#[must_use]
-pub fn workflow_schema() -> Value {
+fn workflow_schema() -> Value {
+    let mut definitions = language();
+    definitions.insert("workflow".to_owned(), object(&WORKFLOW));
+    definitions.insert("dialect".to_owned(), object(&DIALECT));
+    json!({
+        "$schema": DRAFT,
+        "title": "orch workflow",
+        "description": "A workflow of orch, or a file of workflows in the second dialect.",
+        "if": { "required": ["workflows"] },
+        "then": { "$ref": "#/definitions/dialect" },
+        "else": { "$ref": "#/definitions/workflow" },
+        "definitions": definitions,
+    })
+}
+
+/// The draft-07 schema of a named gate's file.
+fn gate_schema() -> Value {
+    let mut schema = object(&NAMED_GATE);
+    schema["$schema"] = json!(DRAFT);
+    schema["title"] = json!("orch gate");
+    schema["description"] = json!("A gate of the library: gates/NAME.yaml. Steps use it by its name.");
+    schema["definitions"] = Value::Object(reachable(&schema, language()));
+    schema
+}
+
+/// Those of the definitions that a schema leads to.
+fn reachable(schema: &Value, mut definitions: Map<String, Value>) -> Map<String, Value> {
+    let mut found = Map::new();
+    let mut texts = vec![schema.to_string()];
+    while let Some(text) = texts.pop() {
+        for name in text.split("\"#/definitions/").skip(1).filter_map(|rest| rest.split('"').next()) {
+            if let Some(definition) = definitions.remove(name) {
+                texts.push(definition.to_string());
+                found.insert(name.to_owned(), definition);
+            }
+        }
+    }
+    found.sort_keys();
+    found
+}
+
+/// The draft-07 schema of a frontmatter. Keys of other tools may stand beside ours.
+fn frontmatter(table: &Table, description: &str) -> Value {
+    let mut schema = object(table);
+    schema["$schema"] = json!(DRAFT);
+    schema["title"] = json!(format!("orch {}", table.name));
+    schema["description"] = json!(description);
+    schema["additionalProperties"] = json!(true);
+    let forms = FORMS.iter().map(|(name, text)| {
+        let mut form: Value = serde_json::from_str(text).expect("a test parses every form of the tables");
+        texts_as_written(&mut form);
+        ((*name).to_owned(), form)
+    });
+    schema["definitions"] = Value::Object(forms.collect());
+    schema
+}
+
+/// The definitions that all parts of the workflow language share.
+fn language() -> Map<String, Value> {
     let mut definitions = Map::new();
     for table in TABLES {
         definitions.insert(table.name.to_owned(), object(table));
     }
-    definitions.insert("workflow".to_owned(), object(&WORKFLOW));
-    definitions.insert("dialect".to_owned(), object(&DIALECT));
     for (name, schema) in [
         ("id", json!({ "type": "string", "pattern": "^[a-z][a-z0-9_]{0,62}$" })),
-        ("name", json!({ "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,62}$" })),
+        ("name", json!({ "type": ["string", "boolean"], "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,62}$" })),
         ("duration", json!({ "type": "string", "pattern": "^ *([0-9]+(ms|s|m|min|h|d) *)+$" })),
         (
             "count",
             json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?[kM]?$" }] }),
         ),
-        ("texts", json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] })),
+        (
+            "texts",
+            json!({ "anyOf": [{ "$ref": "#/definitions/text" }, { "type": "array", "items": { "$ref": "#/definitions/text" } }] }),
+        ),
+        ("text", json!({ "type": ["string", "number", "boolean"], "minLength": 1 })),
         (
             "ids",
             json!({ "anyOf": [{ "$ref": "#/definitions/id" }, { "type": "array", "items": { "$ref": "#/definitions/id" } }] }),
@@ -35,28 +127,75 @@ pub fn workflow_schema() -> Value {
         ("tasks", json!({ "type": "array", "minItems": 1, "items": { "$ref": "#/definitions/task" } })),
         (
             "gates",
-            json!({ "type": "array", "minItems": 1, "items": { "anyOf": [{ "type": "string" }, { "$ref": "#/definitions/gate" }] } }),
+            json!({ "type": "array", "minItems": 1, "items": { "anyOf": [{ "$ref": "#/definitions/name" }, { "$ref": "#/definitions/gate" }] } }),
         ),
-        ("short_type", json!({ "type": ["string", "array", "object"] })),
-        ("output", json!({ "type": ["string", "object"] })),
+        (
+            "some_texts",
+            json!({ "anyOf": [{ "$ref": "#/definitions/text" }, { "type": "array", "minItems": 1, "items": { "$ref": "#/definitions/text" } }] }),
+        ),
+        ("type_text", type_text()),
+        ("short_type", short_type()),
+        ("fields", fields(json!({ "pattern": FIELD }))),
+        (
+            "output",
+            json!({ "anyOf": [
+                { "type": "string", "pattern": "[./]" },
+                { "type": "object", "required": ["$schema"] },
+                { "allOf": [fields(json!({ "pattern": FIELD, "not": { "pattern": "^result\\??$" } }))] },
+            ] }),
+        ),
     ] {
         definitions.insert(name.to_owned(), schema);
     }
+    definitions
+}
+
+/// A field of the short schema; `?` behind it makes it optional.
+const FIELD: &str = "^[a-z][a-z0-9_]{0,62}\\??$";
+
+fn fields(names: Value) -> Value {
     json!({
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "orch workflow",
-        "description": "A workflow of orch, or a file of workflows in the second dialect.",
-        "if": { "required": ["workflows"] },
-        "then": { "$ref": "#/definitions/dialect" },
-        "else": { "$ref": "#/definitions/workflow" },
-        "definitions": definitions,
+        "type": "object",
+        "propertyNames": names,
+        "additionalProperties": { "$ref": "#/definitions/short_type" },
     })
+}
+
+/// A type of the short schema in one text.
+fn type_text() -> Value {
+    let word = r"\[*(string|integer|number|boolean|any)\]*";
+    json!({ "type": "string", "pattern": format!(r"^ *{word} *(\| *{word} *)*$") })
+}
+
+/// A type of the short schema.
+fn short_type() -> Value {
+    json!({ "anyOf": [
+        { "$ref": "#/definitions/type_text" },
+        { "type": "array", "minItems": 1, "maxItems": 1, "items": { "$ref": "#/definitions/short_type" } },
+        { "$ref": "#/definitions/fields" },
+    ] })
+}
+
+/// Where a text is wanted, numbers and booleans count as what is written, but an empty text is none.
+fn texts_as_written(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if map.get("type").is_some_and(|kind| kind == "string") && !map.contains_key("pattern") {
+                map.insert("type".to_owned(), json!(["string", "number", "boolean"]));
+                map.insert("minLength".to_owned(), json!(1));
+            }
+            map.values_mut().for_each(texts_as_written);
+        }
+        Value::Array(items) => items.iter_mut().for_each(texts_as_written),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn object(table: &Table) -> Value {
     let mut properties = Map::new();
     for key in table.keys {
         let mut schema: Value = serde_json::from_str(key.schema).expect("a test parses every schema of the tables");
+        texts_as_written(&mut schema);
         // Beside a `$ref`, draft-07 reads nothing else.
         let reference = schema.as_object_mut().and_then(|object| object.remove("$ref"));
         if let Some(reference) = reference {
@@ -81,15 +220,26 @@ mod tests {
     use crate::definition::load::unsupported::ALL;
 
     #[test]
-    fn the_file_is_what_the_tables_say() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/workflow.schema.json");
-        let made = format!("{}\n", serde_json::to_string_pretty(&workflow_schema()).unwrap());
-        if std::env::var_os("UPDATE_FIXTURES").is_some() {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, &made).unwrap();
+    fn the_files_are_what_the_tables_say() {
+        for (name, schema) in definition_schemas() {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/{name}.schema.json"));
+            let made = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+            if std::env::var_os("UPDATE_FIXTURES").is_some() {
+                std::fs::write(&path, &made).unwrap();
+            }
+            let written = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(written == made, "schemas/{name}.schema.json is old: run with UPDATE_FIXTURES=1");
         }
-        let written = std::fs::read_to_string(&path).unwrap();
-        assert!(written == made, "schemas/workflow.schema.json is old: run with UPDATE_FIXTURES=1");
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        for (name, schema) in definition_schemas() {
+            let text = schema.to_string();
+            for target in text.split("\"#/definitions/").skip(1).filter_map(|rest| rest.split('"').next()) {
+                assert!(schema["definitions"].get(target).is_some(), "{name}: {target}");
+            }
+        }
     }
 
     #[test]

@@ -254,7 +254,7 @@ fn field_result(node: &Node<'_>) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::Path;
 
     use super::*;
     use crate::{
@@ -266,7 +266,7 @@ mod tests {
         let source = Source::new("x.yaml", text);
         let mut faults = Faults::new(&source);
         let node = yaml::parse(&source, 0..text.len(), &mut faults).ok_or("no yaml")?;
-        let folder = Folder::Disk { root: PathBuf::from("/"), folder: PathBuf::from("/") };
+        let folder = Folder::disk(Path::new("/"), Path::new("/"));
         let mut reader = Reader { source: &source, faults: &mut faults, folder: &folder, steps: 0 };
         let value = reader.short(&node);
         value.ok_or_else(|| faults.into_sorted().into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; "))

@@ -133,6 +133,16 @@ impl<'a> Compiler<'a> {
 
     /// What a path behind a step leads to.
     pub(super) fn step_shape(&self, step: StepIx, path: &[String]) -> Result<Shape<'a>, NoField> {
+        self.own_shape(step, path).map_err(|mut fault| {
+            // The envelope stands beside the fields of the output.
+            if fault.good == 0 && !fault.fields.is_empty() && !fault.fields.contains(&"result".to_owned()) {
+                fault.fields.push("result".to_owned());
+            }
+            fault
+        })
+    }
+
+    fn own_shape(&self, step: StepIx, path: &[String]) -> Result<Shape<'a>, NoField> {
         let sketch = self.draft.sketch(step);
         let envelope = path.first().is_some_and(|name| name == "result");
         let no_field = |is: &str, fields: Vec<String>| NoField { good: 0, is: is.to_owned(), fields };

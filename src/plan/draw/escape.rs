@@ -1,27 +1,13 @@
 //! Text from definitions, made harmless for each format.
 
+pub(super) use crate::base::visible;
+
 /// How many columns a character takes on a terminal: 2 for East Asian wide characters and emoji, else 1.
 fn columns(c: char) -> usize {
     let wide = matches!(u32::from(c),
         0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60
         | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd);
     if wide { 2 } else { 1 }
-}
-
-/// The text with control characters as pictures, and characters that reorder or hide text as their numbers.
-pub(super) fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match u32::from(c) {
-            code @ 0..=0x1f => shown.push(char::from_u32(0x2400 + code).unwrap_or('?')),
-            0x7f => shown.push('\u{2421}'),
-            code @ (0x80..=0x9f | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xe0000..=0xe007f) => {
-                shown.push_str(&format!("<U+{code:04X}>"));
-            }
-            _ => shown.push(c),
-        }
-    }
-    shown
 }
 
 /// The first line that says something, made visible.

@@ -1,13 +1,11 @@
-//! Draws diagnostics: text as compilers do it, and JSON for programs.
+//! Draws diagnostics as compilers do it.
 //!
 //! The only module that names `annotate-snippets`. Knows nothing of terminals: callers say whether they want colour.
 
 use std::{fmt::Write as _, ops::Range};
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use serde_json::{Value, json};
-
 use crate::base::{Diagnostic, Severity, Source, Span};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 /// A line longer than this is quoted in part; drawing it whole would fill the screen.
 const LINE_BYTES_MAX: usize = 400;
@@ -49,46 +47,6 @@ pub fn render(diagnostic: &Diagnostic, coloured: bool) -> String {
 #[must_use]
 pub fn render_all(diagnostics: &[Diagnostic], coloured: bool) -> String {
     diagnostics.iter().map(|diagnostic| render(diagnostic, coloured)).collect::<Vec<_>>().join("\n")
-}
-
-/// The JSON form: lines and columns from 1 (columns in characters), `start` and `end` in bytes.
-#[must_use]
-pub fn to_json(diagnostic: &Diagnostic) -> Value {
-    let source = &diagnostic.source;
-    let place = |span: Span| {
-        let (start, end) = (source.position(span.start), source.position(span.end));
-        json!({
-            "line": start.line, "column": start.column, "end_line": end.line, "end_column": end.column,
-            "start": span.start, "end": span.end,
-        })
-    };
-    let severity = match diagnostic.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    };
-    let labels: Vec<Value> =
-        diagnostic.labels.iter().map(|label| json!({ "place": place(label.span), "text": label.text })).collect();
-    let elsewhere: Vec<Value> =
-        diagnostic.elsewhere.iter().map(|one| json!({ "tool": one.tool, "effect": one.effect })).collect();
-    let fix = diagnostic.fix.as_ref().map(|fix| {
-        let edits: Vec<Value> =
-            fix.edits.iter().map(|edit| json!({ "place": place(edit.span), "text": edit.text })).collect();
-        json!({ "title": fix.title, "edits": edits })
-    });
-    json!({
-        "code": diagnostic.code.0,
-        "severity": severity,
-        "message": diagnostic.message,
-        "path": source.path.display().to_string(),
-        "place": place(diagnostic.span),
-        "cause": diagnostic.cause,
-        "labels": labels,
-        "help": diagnostic.help,
-        "assumed": diagnostic.assumed,
-        "elsewhere": elsewhere,
-        "fix": fix,
-    })
 }
 
 /// Adds the picture of the place, or only its line and column where the lines are too long to draw.
@@ -213,13 +171,5 @@ mod tests {
     fn control_characters_never_reach_the_terminal() {
         let one = sample("run: \u{1b}[31mred\u{7}", 5..9);
         assert!(!render(&one, false).contains(['\u{1b}', '\u{7}']));
-    }
-
-    #[test]
-    fn json_counts_from_one_in_characters() {
-        let value = to_json(&sample("é: x\nrun: é{{ v }}\n", 13..20));
-        assert_eq!(value["place"]["line"], 2);
-        assert_eq!(value["place"]["column"], 7);
-        assert_eq!(value["code"], "E0107");
     }
 }

@@ -57,7 +57,8 @@ fn number_of(text: &str, word: Word) -> Option<u32> {
 }
 
 fn clean_title(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, ':' | '*' | '_' | '-' | '–' | '—' | '.' | ')'))
+    let is_between = |c: char| c.is_whitespace() || matches!(c, ':' | '*' | '_' | '-' | '–' | '—' | '.');
+    text.trim_start_matches(|c| is_between(c) || c == ')').trim_end_matches(is_between)
 }
 
 /// A title for an id: without numbers of phases, emphasis and what stands in parentheses.

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
 
+#[path = "library/commands.rs"]
+mod commands;
 #[path = "library/standard.rs"]
 mod standard;
 

@@ -136,7 +136,6 @@ fn invalid_frontmatter() -> usize {
         ("skill", json!({ "name": "x", "description": "x", "allowed-tools": [[]] })),
         ("skill", json!({ "name": "x", "description": "x", "disable-model-invocation": 2 })),
         ("command", json!({ "description": ["a"] })),
-        ("command", json!({ "argument-hint": { "a": 1 } })),
         ("command", json!({ "argument-base": 2 })),
         ("command", json!({ "workflow": "a b" })),
         ("command", json!({ "workflow": [] })),

@@ -9,7 +9,6 @@ use crate::{
         session::Session,
         style::{BOLD, DIM, paint},
     },
-    definition::{Dialect, Scope},
     service::{Listed, list},
 };
 
@@ -91,10 +90,10 @@ fn text(lines: &[Listed], source: bool) -> String {
         let pad = " ".repeat(column.saturating_sub(width(name)));
         let mut note = match &line.shadowed_by {
             Some(winner) => format!("shadowed by {}", winner.display()),
-            None if source => origin(line),
+            None if source => line.place(),
             None => line.description.clone(),
         };
-        if let Some(tag) = tag(line) {
+        if let Some(tag) = line.tag() {
             note = format!("[{tag}] {note}");
         }
         let note = one_line(note.trim_end());
@@ -123,32 +122,4 @@ fn heading(line: &Listed) -> &'static str {
         "rule" => "Rules and output styles",
         _ => "Not run by orch",
     }
-}
-
-/// Where it is from and whose it is, in a few words; nothing for the project's own files.
-fn tag(line: &Listed) -> Option<String> {
-    let place = match line.scope {
-        Scope::Project | Scope::Dialect => None,
-        Scope::DotOrch => Some(".orch"),
-        Scope::Added => Some("added"),
-        Scope::User | Scope::UserDialect => Some("user"),
-        Scope::UserAdded => Some("user, added"),
-        Scope::Builtin => Some("built in"),
-    };
-    let tool = Some(line.dialect.tool()).filter(|_| line.dialect != Dialect::Orch);
-    let kind = Some(line.kind).filter(|_| !line.used);
-    let words: Vec<&str> = [place, tool, kind].into_iter().flatten().collect();
-    (!words.is_empty()).then(|| words.join(", "))
-}
-
-/// The file, and what it belongs to.
-fn origin(line: &Listed) -> String {
-    let mut text = line.path.display().to_string();
-    if let Some(plugin) = &line.plugin {
-        text.push_str(&format!(" of {plugin}"));
-    }
-    if let Some(source) = &line.source {
-        text.push_str(&format!(" from {source}"));
-    }
-    text
 }

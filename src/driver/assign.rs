@@ -287,7 +287,8 @@ impl Assigner {
             Some(text) => render(scheduler, &self.renderer, Some(instance), text)?,
             None => {
                 let cause = scheduler.view(instance).cause.map(|cause| cause.reason.clone()).unwrap_or_default();
-                format!("A gate of `{}` failed and its tries are used up: {cause}\nTake the step as it is?", step.path)
+                let path = scheduler.path(instance);
+                format!("A gate of `{path}` failed and its tries are used up: {cause}\nTake the step as it is?")
             }
         };
         if let Some(envelope) = scheduler.envelope(instance) {

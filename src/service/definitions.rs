@@ -56,6 +56,38 @@ pub struct Listed {
     pub arguments: String,
 }
 
+impl Listed {
+    /// Where it is from and whose it is, in a few words; nothing for the project's own files.
+    #[must_use]
+    pub fn tag(&self) -> Option<String> {
+        let place = match self.scope {
+            Scope::Project | Scope::Dialect => None,
+            Scope::DotOrch => Some(".orch"),
+            Scope::Added => Some("added"),
+            Scope::User | Scope::UserDialect => Some("user"),
+            Scope::UserAdded => Some("user, added"),
+            Scope::Builtin => Some("built in"),
+        };
+        let tool = Some(self.dialect.tool()).filter(|_| self.dialect != Dialect::Orch);
+        let kind = Some(self.kind).filter(|_| !self.used);
+        let words: Vec<&str> = [place, tool, kind].into_iter().flatten().collect();
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+
+    /// Its file, and what that belongs to.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let mut text = self.path.display().to_string();
+        if let Some(plugin) = &self.plugin {
+            text.push_str(&format!(" of {plugin}"));
+        }
+        if let Some(source) = &self.source {
+            text.push_str(&format!(" from {source}"));
+        }
+        text
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_own(dialect: &Dialect) -> bool {
     *dialect == Dialect::Orch

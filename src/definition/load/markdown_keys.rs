@@ -39,7 +39,7 @@ table! {
     /// The frontmatter of a command.
     COMMAND "command" "a command" [] {
         "description" r#"{"type":"string","minLength":1}"# "One line for lists";
-        "argument-hint" r#"{"type":"string"}"# "What to type after it";
+        "argument-hint" r#"{"type":["string","number","boolean","array","object"]}"# "What to type after it";
         "arguments" r##"{"$ref":"#/definitions/words"}"## "Names for the words after it";
         "argument-base" r#"{"enum":[0,1]}"# "The number of the first word: $0 or $1";
         "workflow" r#"{"type":["string","boolean"],"pattern":"^[A-Za-z][A-Za-z0-9_-]{0,62}$"}"# "The workflow that it runs";

@@ -66,7 +66,7 @@ mod yaml;
 mod yaml_fault;
 mod yaml_lenient;
 
-pub use builtin::shipped_recordings;
+pub use builtin::{ShippedSample, shipped_recordings, shipped_samples};
 pub use collect::value_of;
 pub use discover::project_root;
 pub use lined::{Lined, LinedKind, lined, lined_frontmatter};

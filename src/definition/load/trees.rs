@@ -17,10 +17,13 @@ use crate::{
     },
 };
 
+/// The files of a folder, as they were when its digest was made.
+type Stamps = Vec<(PathBuf, Option<Stamp>)>;
+
 /// The digests of folders, with what they were made from.
 #[derive(Debug, Default)]
 pub(super) struct Trees {
-    kept: HashMap<PathBuf, (Vec<(PathBuf, Option<Stamp>)>, Digest)>,
+    kept: HashMap<PathBuf, (Stamps, Digest)>,
 }
 
 impl Trees {

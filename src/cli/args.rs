@@ -13,6 +13,7 @@ use crate::{
         doctor::DoctorArgs,
         explain::ExplainArgs,
         help::HelpArgs,
+        import::ImportArgs,
         init::InitArgs,
         list::ListArgs,
         lsp::LspArgs,
@@ -96,6 +97,8 @@ pub enum Verb {
     Show(ShowArgs),
     /// Find every fault in definitions; runs nothing
     Check(CheckArgs),
+    /// Turn a prose command or another runner's file into a workflow
+    Import(ImportArgs),
     /// Show what a run would do: the graph, gates, prompts and commands
     Plan(PlanArgs),
     /// Run a workflow or a slash command

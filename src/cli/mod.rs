@@ -17,6 +17,7 @@ mod exit;
 mod explain;
 mod failure;
 mod help;
+mod import;
 mod init;
 mod list;
 mod live;

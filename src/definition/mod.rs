@@ -5,6 +5,7 @@
 mod added;
 mod agent;
 mod arguments;
+pub mod import;
 mod library;
 pub mod load;
 mod memory;

@@ -77,7 +77,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("minijinja", &["src/template/"]),
     ("nix", &["src/execute/", "src/service/"]),
     ("petgraph", &["src/plan/"]),
-    ("pulldown_cmark", &["src/definition/load/literate.rs"]),
+    ("pulldown_cmark", &["src/definition/load/literate.rs", "src/definition/import/prose/outline.rs"]),
     ("rusqlite", &["src/journal/sqlite/"]),
     ("rustix", &["src/execute/process/", "src/service/project.rs", "src/cli/live.rs"]),
     ("serde", &["*"]),

@@ -108,6 +108,22 @@ codes! {
     NOTHING_TO_TRUST "E0563" 2 false "there is nothing to trust"
         "Only slash commands and skills that hold commands need trust; this one runs without it, or was not trusted.\n\
          Fix: `orch trust --list` names all that hold commands.";
+    IMPORT_SOURCE "E0570" 11 false "the source of an import cannot be read"
+        "`orch import` takes a file, a folder or the name of a /command. What was named is not there, is no plain text, or \
+         is larger than 512 KB.\n\
+         Fix: correct the path, or split the file.";
+    IMPORT_UNKNOWN "E0571" 10 false "the source is nothing that can be imported"
+        "It has no steps, no phases and no text, or the keys that its format needs are missing.\n\
+         Fix: say what it is with `--from prose|archon|github-actions|makefile|justfile|dagu`.";
+    IMPORT_EXISTS "E0572" 2 false "the file to write is there already"
+        "`orch import` never writes over a file: you may have edited it since.\n\
+         Fix: name another one with `-o`, look at the text with `--dry-run`, or replace it with `--force`.";
+    IMPORT_OUTSIDE "E0573" 2 false "the file to write is outside of the project"
+        "Workflows live in the project, and `orch import` follows no link out of it.\n\
+         Fix: name a file below the project's root: `-o workflows/NAME.md`.";
+    IMPORT_INVALID "E0574" 70 false "the imported workflow would have faults"
+        "Every workflow that `orch import` writes is checked first. This one failed the check, so nothing was written.\n\
+         Fix: please report it with the source. `--form yaml` may help meanwhile.";
     INTERNAL "E0599" 70 false "a bug in orch"
         "Something happened that cannot happen. Nothing that was acknowledged is lost: the journal holds it.\n\
          Fix: please report it with the message and `orch doctor --json`.";

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Words that mean something of their own in expressions.
-pub(super) const RESERVED: [&str; 11] =
+pub(in crate::definition) const RESERVED: [&str; 11] =
     ["inputs", "env", "models", "this", "item", "index", "iteration", "result", "loop", "true", "false"];
 
 /// The longest name, in bytes.
@@ -29,7 +29,7 @@ pub(super) fn is_name(text: &str) -> bool {
 }
 
 /// The legal id nearest to a text: lower case, `_` for everything that ids cannot have.
-pub(super) fn legal_id(text: &str) -> String {
+pub(in crate::definition) fn legal_id(text: &str) -> String {
     let mut id = String::new();
     for c in text.trim().chars() {
         if c.is_ascii_alphanumeric() {

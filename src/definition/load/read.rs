@@ -106,6 +106,21 @@ pub fn load_workflow_file(root: &Path, path: &Path) -> (Vec<WorkflowEntry>, Vec<
     (entries, faults.into_sorted())
 }
 
+/// Reads a text as the file of workflows that would lie at `path` below `root`. Diagnostics are sorted.
+#[must_use]
+pub fn load_workflow_text(root: &Path, path: &Path, text: &str) -> (Vec<WorkflowEntry>, Vec<Diagnostic>) {
+    let text = match bytes::decode(text.as_bytes().to_vec(), path) {
+        Ok(text) => text,
+        Err(fault) => return (Vec::new(), vec![*fault]),
+    };
+    let full = root.join(path);
+    let folder = Folder::disk(root, full.parent().unwrap_or(root));
+    let origin = origin(Scope::Project, Dialect::Orch, None, text);
+    let mut faults = Faults::new(&origin.source);
+    let entries = workflow_entries(&origin, path, &folder, &mut faults);
+    (entries, faults.into_sorted())
+}
+
 fn workflow_entries(origin: &Origin, path: &Path, folder: &Folder, faults: &mut Faults) -> Vec<WorkflowEntry> {
     let name = stem(path);
     let found = if path.extension().is_some_and(|extension| extension == "md") {

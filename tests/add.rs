@@ -427,7 +427,12 @@ fn a_kill_at_any_moment_leaves_the_old_or_the_new_one() {
         let mut child = project.command(&["update", "kit", "--yes"]);
         let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let deadline = Instant::now() + whole * round / 12;
-        while Instant::now() < deadline && child.try_wait().unwrap().is_none() {}
+        // Whoever looks while it works finds one of the two.
+        while Instant::now() < deadline && child.try_wait().unwrap().is_none() {
+            for number in [0, 200, 399] {
+                assert!(folder.join(file(number, "").0).is_file(), "round {round}: a{number} is not there");
+            }
+        }
         killed += u32::from(child.try_wait().unwrap().is_none());
         child.kill().ok();
         child.wait().unwrap();

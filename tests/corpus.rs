@@ -23,7 +23,7 @@ use orch::{
     },
 };
 use serde_json::Value;
-use tolerant::{Seen, check_fixes, read, seen};
+use tolerant::{Seen, check_fixes, extra, read, seen};
 
 /// The unpacked corpus. `None` where there is none, which is said once.
 fn corpus() -> Option<&'static Path> {
@@ -195,6 +195,76 @@ fn every_fault_is_said_and_nothing_else() {
         println!("  {code} {severity:?} {count}");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The top of a frontmatter as the crate's own reader of YAML sees it.
+fn keys_of(text: &str) -> Option<serde_json::Map<String, Value>> {
+    let inside = text.strip_prefix("---\n")?.split("\n---").next()?;
+    let value = orch::definition::load::value_of(Path::new("x.yaml"), inside).ok()?;
+    value.as_object().cloned()
+}
+
+#[test]
+fn no_key_is_lost() {
+    let Some(root) = corpus() else { return };
+    let (mut keys, mut kept, mut wrong) = (0, 0, Vec::new());
+    for row in rows(root) {
+        let text = String::from_utf8_lossy(&row.bytes).replace("\r\n", "\n");
+        let Some(written) = keys_of(&text) else { continue };
+        let Some(definition) = row.read().0 else { continue };
+        let extra = extra(&definition);
+        for (key, value) in &written {
+            keys += 1;
+            match extra.iter().find(|extra| extra.key == *key) {
+                Some(extra) if extra.value != *value => wrong.push(format!("{}: {key}: {value}", row.file)),
+                Some(_) => kept += 1,
+                None if is_used(row.kind, key) => {}
+                None => wrong.push(format!("{}: {key} is lost", row.file)),
+            }
+        }
+        if extra.iter().any(|extra| !written.contains_key(&extra.key)) {
+            wrong.push(format!("{}: a key that the file has not", row.file));
+        }
+    }
+    println!("{keys} keys, {kept} of them kept as they are, {} wrong", wrong.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether a kind of definition has a place of its own for the key.
+fn is_used(kind: FileKind, key: &str) -> bool {
+    let all = ["name", "description", "when_to_use", "whenToUse", "useWhen", "hidden", "user-invocable"];
+    let own: &[&str] = match kind {
+        FileKind::Agent => &[
+            "tools",
+            "allowed-tools",
+            "allowedTools",
+            "disallowedTools",
+            "model",
+            "runtime",
+            "skills",
+            "constraints",
+            "capabilities",
+            "context_budget",
+            "disable-model-invocation",
+            "id",
+        ],
+        FileKind::Skill => {
+            &["triggers", "paths", "globs", "allowed-tools", "disallowed-tools", "disable-model-invocation"]
+        }
+        FileKind::Command => &[
+            "argument-hint",
+            "argumentHint",
+            "argument_hint",
+            "arguments",
+            "argument-base",
+            "agent",
+            "model",
+            "disable-model-invocation",
+            "workflow",
+        ],
+    };
+    // A command is named by its path, so the key is kept.
+    (all.contains(&key) && !(kind == FileKind::Command && key == "name")) || own.contains(&key)
 }
 
 #[test]

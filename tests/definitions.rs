@@ -444,6 +444,8 @@ fn agents_skills_commands_and_gates() {
         ("workflows/README.md", "# Workflows\n"),
         ("workflows/rubrics/x.yaml", "a: b\n"),
         ("workflows/recordings/deep/x.yaml", "a: b\n"),
+        ("workflows/samples/x/ci.yaml", "a: b\n"),
+        ("workflows/samples/x/README.md", "## Do {#}\n"),
     ]);
     let library = project.load();
     let own: Vec<_> =

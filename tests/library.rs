@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
 
+#[path = "library/commands.rs"]
+mod commands;
 #[path = "library/standard.rs"]
 mod standard;
 
@@ -277,12 +279,7 @@ fn every_rule_notices_its_own_breach() {
         ("model: strategic", "model: opus", "not a tier"),
         ("capabilities: [review]\n", "", "no capabilities"),
         ("skills: [evidence]", "skills: [evidenz]", "there is no skill `evidenz`"),
-        (
-            "capabilities: [review]\n",
-            "capabilities: [review]\ncolour: red\n",
-            "`colour` is no key of an agent",
-            extra.key,
-        ),
+        ("capabilities: [review]\n", "capabilities: [review]\ncolour: red\n", "`colour` is no key of an agent"),
     ];
     for (from, to, expected) in breaches {
         assert!(GOOD_AGENT.contains(from), "{from}");
@@ -300,7 +297,7 @@ fn every_rule_notices_its_own_breach() {
         ("ink-pot", "Test", "`Test` fires on everything"),
         ("\"**/*.ink\"", "\"**/*\"", "`**/*` fires on everything"),
         ("\"**/*.ink\"", "\"*.{ink\"", "error parsing glob"),
-        ("triggers:", "paths: x\ntriggers:", "`paths` is no key of a skill", extra.key),
+        ("triggers:", "colour: x\ntriggers:", "`colour` is no key of a skill"),
         (
             "How ink is mixed. Use when a step mixes ink.",
             "Reads code. Use before work is accepted.",

@@ -9,6 +9,7 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, candidate)| (*distance, candidate.len()))
+        // Among equals, a word of the same length: letters are swapped more often than lost.
+        .min_by_key(|(distance, candidate)| (*distance, candidate.len().abs_diff(word.len()), candidate.len()))
         .map(|(_, candidate)| candidate)
 }

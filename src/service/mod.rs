@@ -28,7 +28,7 @@ pub use doctor::{Check, Health, SettingLine, State, doctor};
 pub use explain::{SCHEMAS, explain, schema};
 pub use fault::Fault;
 pub use find::{Runnable, find_runnable};
-pub use init::{Initialised, TEMPLATES, Template, init};
+pub use init::{Choice, Initialised, Template, init, templates};
 pub use inputs::gather_inputs;
 pub use mend::{Mended, mend, mend_all};
 pub use project::{Opening, Project};

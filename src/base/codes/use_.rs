@@ -50,8 +50,8 @@ codes! {
     FILE_EXISTS "E0515" 2 false "a file is in the way"
         "`orch init` never writes over a file whose content is not its own.\n\
          Fix: take another folder, move the file away, or allow it with `--force`.";
-    UNKNOWN_TEMPLATE "E0516" 11 false "there is no such template"
-        "`orch init --list` names the templates.";
+    UNKNOWN_TEMPLATE "E0516" 11 false "there is no such template or sample"
+        "`orch init --list` names the templates and the samples.";
     WRITE "E0517" 1 true "a file cannot be written"
         "The system refused to make a folder or a file: permissions, a read-only or a full disk.\n\
          Fix: the message names the path; correct it and run the command again.";

@@ -38,7 +38,7 @@ impl Block {
         let body = self.body();
         let text = Cow::Borrowed(&source.text[body.clone()]);
         let parts = Parts::of(keys, text, body).at(self.open.keys..self.close.line.start);
-        Parts { title: self.open.title.clone(), mended, exact: self.open.indent == 0, ..parts }
+        Parts { title: self.open.title.clone(), mended, exact: !self.is_odd(), ..parts }
     }
 
     /// The body, without the lines of a code fence around the file or around the keys.
@@ -71,8 +71,7 @@ impl Block {
         if self.open.oddity != Oddity::None {
             faults.add(self.opener());
         }
-        let same_dashes = self.open.oddity == Oddity::Dashes && self.close.how == How::Longer;
-        if self.close.how != How::Exact && !same_dashes {
+        if self.close.how != How::Exact && !self.dashes_twice() {
             faults.add(self.closer());
         }
         let keys = &self.source.text[self.open.keys..self.close.line.start];
@@ -88,6 +87,16 @@ impl Block {
                 .help("write other characters here");
             faults.add(fault);
         }
+    }
+
+    /// Whether both ends have too many dashes, which is one oddity.
+    fn dashes_twice(&self) -> bool {
+        self.open.oddity == Oddity::Dashes && self.close.how == How::Longer && self.only_dashes()
+    }
+
+    /// Whether nothing but dashes stands in the closing line.
+    fn only_dashes(&self) -> bool {
+        self.source.text[self.close.line.clone()].trim().bytes().all(|byte| byte == b'-')
     }
 
     /// Reports a block of TOML, with the same keys in YAML.
@@ -144,7 +153,7 @@ impl Block {
             Oddity::Missing => vec![edit(0..open.keys, "---\n")],
             Oddity::Dashes | Oddity::Word => {
                 let mut edits = vec![edit(0..open.line.end, "---")];
-                if open.oddity == Oddity::Dashes && self.close.how == How::Longer {
+                if self.dashes_twice() {
                     edits.push(edit(self.close.line.clone(), "---"));
                 }
                 edits
@@ -177,7 +186,7 @@ impl Block {
         let text = self.source.text.as_str();
         let (message, cause, edit) = match close.how {
             How::Exact | How::Longer => {
-                let all = close.body > line.end;
+                let all = self.only_dashes();
                 let after = &text[line.start + 3..line.end];
                 let space = line.start + 3 + (after.len() - after.trim_start().len());
                 let span = if all { line.start..line.end } else { line.start + 3..space };
@@ -214,14 +223,7 @@ impl Block {
     }
 
     /// One warning for all repaired values, at the place where reading stops without the repair.
-    pub fn repaired(
-        &self,
-        repaired: &Repaired,
-        written: &str,
-        place: usize,
-        fault: Option<&Diagnostic>,
-        in_place: bool,
-    ) -> Diagnostic {
+    pub fn repaired(&self, repaired: &Repaired, written: &str, place: usize, fault: Option<&Diagnostic>) -> Diagnostic {
         let base = self.open.keys;
         let end = place + self.source.text[place..].chars().next().map_or(0, char::len_utf8);
         let shown: Vec<String> = repaired.keys.iter().take(12).map(|key| format!("`{key}`")).collect();
@@ -241,13 +243,15 @@ impl Block {
             .cause(fault.map_or("reading stops here", |fault| fault.cause.as_str()))
             .assumed(assumed)
             .help(fault.map_or("write `key: value`", |fault| fault.help.as_str()));
-        if in_place {
+        if self.open.indent == 0 {
             for part in repaired.places.iter().filter(|part| !part.is_empty()).take(8) {
                 let part = base + part.start..base + part.end;
                 if !part.contains(&place) {
                     fault = fault.label(Span::new(part), "read as text");
                 }
             }
+        }
+        if !self.is_odd() {
             let edits = match &repaired.patches {
                 [first, second] if first.is_empty() => second.edits(base),
                 [first, second] if second.is_empty() => first.edits(base),

@@ -9,6 +9,7 @@ use crate::{
         load::{
             node::Entry,
             parts::{Parts, What},
+            quote,
             values::Values,
         },
         normal_name,
@@ -103,29 +104,26 @@ impl Values<'_, '_, '_> {
             What::Agent => fault.elsewhere("Claude Code", "does not load the agent, and does not say so").warning(),
             What::Skill | What::Command | What::Rule => self.what.strict_tools(fault).info(),
         };
-        if self.parts.exact && self.parts.has_frontmatter {
-            let at = self.parts.frontmatter.start;
-            let indent = self.parts.keys.first().map_or("", |entry| self.indent_of(entry));
-            if let Some(line) = self.new_line(indent, "name", name) {
-                fault = fault.fix("write the name into the frontmatter", Span::new(at..at), line);
-            }
+        if let Some((at, indent)) = self.top() {
+            let line = format!("{indent}name: {}\n", quote::plain(name));
+            fault = fault.fix("write the name into the frontmatter", Span::new(at..at), line);
         }
         self.faults.add(fault);
     }
 
-    /// The spaces before the first key.
-    fn indent_of(&self, entry: &Entry<'_>) -> &str {
-        let text = &self.source.text[..entry.key_span.start];
-        let start = text.rfind('\n').map_or(0, |newline| newline + 1);
-        let before = &text[start..];
-        if before.trim().is_empty() { before } else { "" }
-    }
-
-    /// A line with a key for the top of the frontmatter; `None` where the keys stand in braces.
-    fn new_line(&self, indent: &str, key: &str, value: &str) -> Option<String> {
-        let block = self.source.text.get(self.parts.frontmatter.clone())?.trim_start();
-        let braces = block.starts_with(['{', '%', '-', '"', '\'', '!', '&', '?']);
-        (!braces).then(|| format!("{indent}{key}: {}\n", crate::definition::load::quote::plain(value)))
+    /// Where a line can be added above the first key, and the spaces that it needs. `None` where keys stand in braces or
+    /// below something else.
+    fn top(&self) -> Option<(usize, String)> {
+        if !self.parts.exact || !self.parts.has_frontmatter {
+            return None;
+        }
+        let block = self.parts.frontmatter.clone();
+        let end = self.parts.keys.first().map_or(block.end, |entry| entry.key_span.start);
+        let above = self.source.text.get(block.start..end)?;
+        let start = above.rfind('\n').map_or(0, |newline| newline + 1);
+        let (lines, indent) = above.split_at(start);
+        let bare = lines.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
+        (bare && indent.trim_matches(' ').is_empty()).then(|| (block.start + start, indent.to_owned()))
     }
 
     /// Says who rejects a name.

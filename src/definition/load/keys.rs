@@ -137,7 +137,7 @@ table! {
         "merge" r##"{"$ref":"#/definitions/merge","x-unsupported":true}"## "How isolated work comes back";
         "output" r##"{"$ref":"#/definitions/output"}"## "A short schema, a full schema or a file with one";
         "cache" r##"{"anyOf":[{"type":"boolean"},{"$ref":"#/definitions/cache"}],"x-unsupported":true}"## "Whether an earlier result may be used";
-        "env" r#"{"type":"object","propertyNames":{"pattern":"^[A-Za-z_][A-Za-z0-9_]*$"}}"# "Environment of a command or an agent";
+        "env" r#"{"type":"object","propertyNames":{"pattern":"^[A-Za-z_][A-Za-z0-9_]*$"},"additionalProperties":{"type":["string","number","boolean"]}}"# "Environment of a command or an agent";
         "secrets" r##"{"$ref":"#/definitions/texts","x-unsupported":true}"## "Secrets that the attempt may see";
         "summary" r#"{"type":"string"}"# "A text that replaces the attempt's own summary";
     }
@@ -216,6 +216,7 @@ table! {
     /// One item of `gate:`.
     GATE "gate" "a gate" [] {
         "run" r##"{"$ref":"#/definitions/command"}"## "A command that must exit with 0";
+        "run_file" r##"{"$ref":"#/definitions/some_texts"}"## "Shell scripts from the folder of this file, which become one such command";
         "expect" r#"{"type":["string","boolean","number"]}"# "An expression over output, stdout and exit";
         "timeout" r##"{"$ref":"#/definitions/duration"}"## "The longest the command may take";
         "check" r#"{"type":["string","boolean","number"]}"# "An expression that must be true";

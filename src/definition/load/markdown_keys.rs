@@ -7,7 +7,7 @@ use crate::definition::load::keys::{Key, Table, table};
 
 table! {
     /// The frontmatter of an agent.
-    AGENT "agent" "an agent" ["name" "description"] {
+    AGENT "agent" "an agent" ["description"] {
         "name" r#"{"type":"string","minLength":1}"# "The name that steps use";
         "description" r#"{"type":"string","minLength":1}"# "What it does and when to use it";
         "tools" r##"{"$ref":"#/definitions/tools"}"## "Tools it may use: a list, or a text with commas; absent means all";
@@ -23,7 +23,7 @@ table! {
 
 table! {
     /// The frontmatter of a skill.
-    SKILL "skill" "a skill" ["name" "description"] {
+    SKILL "skill" "a skill" ["description"] {
         "name" r#"{"type":"string","minLength":1}"# "The name; its folder has the same";
         "description" r#"{"type":"string","minLength":1}"# "What it is for and when it applies";
         "when_to_use" r#"{"type":"string"}"# "More about when it applies";
@@ -39,7 +39,7 @@ table! {
     /// The frontmatter of a command.
     COMMAND "command" "a command" [] {
         "description" r#"{"type":"string","minLength":1}"# "One line for lists";
-        "argument-hint" r#"{"type":"string"}"# "What to type after it";
+        "argument-hint" r#"{"type":["string","number","boolean","array","object"]}"# "What to type after it";
         "arguments" r##"{"$ref":"#/definitions/words"}"## "Names for the words after it";
         "argument-base" r#"{"enum":[0,1]}"# "The number of the first word: $0 or $1";
         "workflow" r#"{"type":["string","boolean"],"pattern":"^[A-Za-z][A-Za-z0-9_-]{0,62}$"}"# "The workflow that it runs";

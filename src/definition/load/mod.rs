@@ -65,7 +65,7 @@ mod yaml;
 mod yaml_fault;
 mod yaml_lenient;
 
-pub use builtin::shipped_recordings;
+pub use builtin::{ShippedSample, shipped_recordings, shipped_samples};
 pub use collect::value_of;
 pub use discover::project_root;
 pub use loader::{Loader, load};

@@ -228,7 +228,9 @@ pub(super) fn parts<'a>(source: &'a Source, what: What, faults: &mut Faults) -> 
         let block = Block { what, source: shared, open, close: close.clone() };
         block.report(faults);
         let mended = found.iter().any(|fault| fault.severity >= Severity::Warning) || block.is_odd();
-        for fault in found {
+        for mut fault in found {
+            // First the ends are mended, then what stands between them: each change keeps what the file says.
+            fault.fix = fault.fix.filter(|_| !block.is_odd());
             faults.add(what.strict_tools(fault));
         }
         return block.parts(source, keys, mended);
@@ -238,8 +240,9 @@ pub(super) fn parts<'a>(source: &'a Source, what: What, faults: &mut Faults) -> 
 
 /// A block of TOML between two lines `+++`.
 fn toml_parts<'a>(source: &'a Source, what: What, open: Open, close: Option<Close>, faults: &mut Faults) -> Parts<'a> {
+    let close = close.filter(|close| close.how == How::Exact);
     let keys = close.and_then(|close| Some((toml::keys(&source.text[open.keys..close.line.start], open.keys)?, close)));
-    let Some((keys, close)) = keys else { return Parts::none(source) };
+    let Some((keys, close)) = keys.filter(|(keys, _)| !keys.is_empty()) else { return Parts::none(source) };
     let block = Block { what, source: Arc::clone(faults.source()), open, close };
     block.report_toml(&keys, faults);
     let mut parts = block.parts(source, keys, true);
@@ -293,7 +296,7 @@ fn odd<'a>(source: &'a Source, what: What, open: Open, close: Option<Close>, fau
             };
             block.report(faults);
             let place = base + dedent.back(at);
-            faults.add(block.repaired(&repaired, &written, place, fault.as_deref(), dedent.is_empty()));
+            faults.add(block.repaired(&repaired, &written, place, fault.as_deref()));
             found.into_iter().for_each(|fault| faults.add(moved_fault(fault, &back)));
             let keys = moved(keys, &back);
             let mut parts = block.parts(source, keys, true);

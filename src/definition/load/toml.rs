@@ -146,6 +146,10 @@ fn literal(text: &str) -> Cow<'_, str> {
     let mut changed = false;
     let mut at = 0;
     while at < bytes.len() {
+        if !text.is_char_boundary(at) {
+            at += 1;
+            continue;
+        }
         let rest = &text[at..];
         let quotes = match bytes[at] {
             b'#' => {

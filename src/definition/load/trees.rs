@@ -17,20 +17,20 @@ use crate::{
     },
 };
 
+/// The files of a folder, as they were when its digest was made.
+type Stamps = Vec<(PathBuf, Option<Stamp>)>;
+
 /// The digests of folders, with what they were made from.
 #[derive(Debug, Default)]
 pub(super) struct Trees {
     kept: HashMap<PathBuf, (Stamps, Digest)>,
 }
 
-/// The files of a folder, each with what tells whether it has changed; without it, it may have.
-type Stamps = Vec<(PathBuf, Option<Stamp>)>;
-
 impl Trees {
     /// The digest of a folder as it is now.
     fn digest(&mut self, root: &Path) -> Result<Digest, String> {
         let now = SystemTime::now();
-        let stamps: Stamps = tree_files(root)?
+        let stamps: Vec<_> = tree_files(root)?
             .into_iter()
             .map(|path| {
                 let stamp = Stamp::of(&root.join(&path)).filter(|stamp| stamp.is_settled(now));

@@ -111,7 +111,7 @@ impl<'p, 'a> Values<'_, 'p, 'a> {
     pub fn sentences(&mut self, name: &'static str) -> Vec<String> {
         let Some(entry) = self.entry(name) else { return Vec::new() };
         match entry.value.as_list() {
-            Some(items) => items.iter().map(item_text).filter(|text| !text.is_empty()).collect(),
+            Some(items) => self.items(entry, items),
             None => self.text_of(entry).into_iter().collect(),
         }
     }
@@ -120,13 +120,27 @@ impl<'p, 'a> Values<'_, 'p, 'a> {
     pub fn words_of(&mut self, entry: &Entry<'_>, spaces: bool) -> Vec<String> {
         match entry.value.kind() {
             Kind::Scalar { text, .. } => words(text, spaces),
-            Kind::List(items) => items.iter().map(item_text).filter(|text| !text.is_empty()).collect(),
+            Kind::List(items) => self.items(entry, items),
             Kind::Map(_) => {
                 self.ignored(entry, "a list");
                 Vec::new()
             }
             Kind::Shared(_) | Kind::Broken => Vec::new(),
         }
+    }
+
+    /// The texts of a list. What is a list or a mapping itself is taken as JSON, and said.
+    fn items(&mut self, entry: &Entry<'_>, items: &[Node<'_>]) -> Vec<String> {
+        for item in items.iter().filter(|item| item.as_list().is_some() || item.as_map().is_some()) {
+            let message = format!("an item of `{}` is {}, a text is wanted", entry.key, item.describe());
+            let shown: String = item_text(item).chars().take(60).collect();
+            let fault = Diagnostic::error(codes::COERCED, self.faults.source(), item.span, message)
+                .cause(format!("{} here", item.describe()))
+                .assumed(format!("the text `{shown}`"))
+                .help("write a text, in quotes if it has special characters");
+            self.faults.add(fault.info());
+        }
+        items.iter().map(item_text).filter(|text| !text.is_empty()).collect()
     }
 
     /// A whole number with `k` or `M`.

@@ -200,7 +200,7 @@ fn a_plain_folder_and_one_folder_of_a_repository() {
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert_eq!(files(&project, ".orch/library/plain"), ["agents/a.md", "workflows/prompts/p.md", "workflows/w.yaml"]);
     assert_eq!(project.run(&["plan", "w"]).code, Some(0));
-    assert_eq!(files(&project, ".orch/library").len(), 4, "{:?}", files(&project, ".orch/library"));
+    assert_eq!(files(&project, ".orch/library").len(), 3, "{:?}", files(&project, ".orch/library"));
     // What was typed relative to the project is found by other clones of it.
     project.write("vendor/agents/v.md", &agent("v", "d"));
     assert_eq!(project.run(&["add", "vendor"]).code, Some(0));
@@ -306,7 +306,7 @@ fn a_source_beyond_the_limits_is_refused_and_leaves_nothing() {
     let repository = Repository::new(&[("agents/a.md", &agent("a", "d")), ("agents/big.md", &"x".repeat(9 << 20))]);
     let done = project.run(&["add", &repository.url(), "--name", "big"]);
     assert!(done.stdout.contains("left out agents/big.md: it is larger than 8 MB"), "{}", done.stdout);
-    assert_eq!(files(&project, ".orch/library"), [".guard", "big/agents/a.md"]);
+    assert_eq!(files(&project, ".orch/library"), ["big/agents/a.md"]);
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn an_update_shows_what_changes_and_asks() {
     );
     assert_eq!(names(&project, "agent"), ["a", "c", "n"]);
     assert_eq!(project.run(&["check", "--strict"]).code, Some(0));
-    assert_eq!(files(&project, ".orch/library"), [".guard", "kit/agents/a.md", "kit/agents/c.md", "kit/agents/n.md"]);
+    assert_eq!(files(&project, ".orch/library"), ["kit/agents/a.md", "kit/agents/c.md", "kit/agents/n.md"]);
 }
 
 #[test]
@@ -427,7 +427,12 @@ fn a_kill_at_any_moment_leaves_the_old_or_the_new_one() {
         let mut child = project.command(&["update", "kit", "--yes"]);
         let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let deadline = Instant::now() + whole * round / 12;
-        while Instant::now() < deadline && child.try_wait().unwrap().is_none() {}
+        // Whoever looks while it works finds one of the two.
+        while Instant::now() < deadline && child.try_wait().unwrap().is_none() {
+            for number in [0, 200, 399] {
+                assert!(folder.join(file(number, "").0).is_file(), "round {round}: a{number} is not there");
+            }
+        }
         killed += u32::from(child.try_wait().unwrap().is_none());
         child.kill().ok();
         child.wait().unwrap();
@@ -447,5 +452,5 @@ fn a_kill_at_any_moment_leaves_the_old_or_the_new_one() {
         assert!(Instant::now() < deadline);
     }
     assert_eq!(project.run(&["check", "--strict"]).code, Some(0));
-    assert_eq!(files(&project, ".orch/library").len(), 401);
+    assert_eq!(files(&project, ".orch/library").len(), 400);
 }

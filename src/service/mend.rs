@@ -85,8 +85,12 @@ pub fn mend_all(project: &mut Project, paths: &[PathBuf]) -> Result<Vec<Mended>,
     Ok(all)
 }
 
-/// The place of a file of the project itself. Shipped files and those of the user's home are not ours to change.
+/// The place of a file of the project itself. Shipped files, those of the user's home and what `orch add` has pinned
+/// are not ours to change.
 fn own_file(project: &Project, shown: &Path) -> Option<PathBuf> {
+    if project.library().added.iter().any(|added| shown.starts_with(&added.path)) {
+        return None;
+    }
     contained_path(project.root(), shown).ok().filter(|path| path.is_file())
 }
 

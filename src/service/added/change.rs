@@ -156,21 +156,26 @@ pub fn remove(project: &Project, name: &str, force: bool) -> Result<PathBuf, Ref
 }
 
 /// The names in the project's library and the user's, sorted.
-fn names(project: &Project) -> BTreeSet<String> {
-    let of = |user: bool| Library::open(project, user).and_then(|library| library.pins()).unwrap_or_default();
-    of(false).into_iter().chain(of(true)).map(|pin| pin.name).collect()
+fn names(project: &Project) -> Result<BTreeSet<String>, Refusal> {
+    let mut all = BTreeSet::new();
+    for user in [false, true] {
+        if let Some(library) = Library::there(project, user)? {
+            all.extend(library.pins()?.into_iter().map(|pin| pin.name));
+        }
+    }
+    Ok(all)
 }
 
 /// The library with that name in it, the project's before the user's.
 fn find(project: &Project, name: &str) -> Result<Library, Refusal> {
     for user in [false, true] {
-        let Ok(library) = Library::open(project, user) else { continue };
+        let Some(library) = Library::there(project, user)? else { continue };
         let pinned = library.pins()?.iter().any(|pin| pin.name == name);
         if pinned || (is_name(name) && library.folder(name).is_dir()) {
             return Ok(library);
         }
     }
-    let all = names(project);
+    let all = names(project)?;
     let help = match did_you_mean(name, all.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "`orch list --source` shows where definitions come from".to_owned(),
@@ -178,14 +183,14 @@ fn find(project: &Project, name: &str) -> Result<Library, Refusal> {
     Err(Refusal::new(11, "E0548", format!("`{}` was not added", name.escape_debug()), help))
 }
 
-/// Looks for a newer state of what was added under `name`, or of all. Nothing changes until [`Update::apply`].
+/// The names that an update of `name`, or of all, is about.
 ///
 /// # Errors
-/// As [`add`], or when there is no such name.
+/// When there is no such name.
 pub fn update(project: &Project, name: Option<&str>) -> Result<Vec<String>, Refusal> {
     match name {
         Some(name) => find(project, name).map(|_| vec![name.to_owned()]),
-        None => Ok(names(project).into_iter().collect()),
+        None => Ok(names(project)?.into_iter().collect()),
     }
 }
 

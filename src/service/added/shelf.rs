@@ -41,9 +41,8 @@ impl Library {
         let base = base(project, user)?;
         let library = base.join(LIBRARY);
         fs::create_dir_all(&library).map_err(|error| cannot(&library, &error))?;
-        let path = library.join(".guard");
-        let file =
-            fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|error| cannot(&path, &error))?;
+        // The folder guards itself, so that no file for it has to be kept out of version control.
+        let file = fs::File::open(&library).map_err(|error| cannot(&library, &error))?;
         let guard = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
             let message = "another orch changes the library";
             Refusal::new(1, "E0546", message, "wait for it to end, then try again").retryable()
@@ -53,6 +52,15 @@ impl Library {
             fs::remove_dir_all(entry.path()).ok();
         }
         Ok(Self { base, user, _guard: guard })
+    }
+
+    /// Opens it where there is one; makes nothing.
+    pub fn there(project: &Project, user: bool) -> Result<Option<Self>, Refusal> {
+        let Ok(base) = base(project, user) else { return Ok(None) };
+        if !base.join(LOCK).exists() && !base.join(LIBRARY).is_dir() {
+            return Ok(None);
+        }
+        Self::open(project, user).map(Some)
     }
 
     /// The entries of its lock file.

@@ -528,10 +528,20 @@ fn nearer_definitions_shadow_farther_ones() {
 fn the_shipped_library_has_no_faults() {
     let library = load::load(Path::new("/nowhere"), None);
     assert!(library.diagnostics.is_empty(), "{}", render::render_all(&library.diagnostics, false));
-    for name in ["default", "thorough"] {
+    for name in ["new-project", "fix-bug"] {
         assert_eq!(library.workflows.get(name).unwrap().origin.scope, Scope::Builtin);
     }
     assert_eq!(library.root, PathBuf::from("/nowhere"));
+}
+
+#[test]
+fn files_of_the_second_dialect_have_no_faults() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dialect");
+    for name in ["default", "thorough"] {
+        let (entries, faults) = load::load_workflow_file(&folder, &folder.join(format!("{name}.yaml")));
+        assert!(faults.is_empty(), "{}", render::render_all(&faults, false));
+        assert_eq!(entries[0].workflow.name.value, name);
+    }
 }
 
 /// The key written at each place of a valid file; each is damaged by one edit, and the help must name it.

@@ -65,6 +65,9 @@ fn value_of(kind: &str, path: &Path) -> Option<Value> {
 fn shipped(kind: &str) -> Vec<(PathBuf, Value)> {
     let mut found = Vec::new();
     files(&home().join(format!("{kind}s")), &mut found);
+    if kind == "workflow" {
+        files(&home().join("tests/fixtures/dialect"), &mut found);
+    }
     let right = |path: &PathBuf| match kind {
         "workflow" | "gate" => path.extension().is_some_and(|extension| extension == "yaml"),
         "skill" => path.ends_with("SKILL.md"),

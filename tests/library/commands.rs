@@ -27,8 +27,6 @@ const HEADINGS: &[&str] = &[
 ];
 const COMMANDS: [&str; 7] =
     ["add-feature", "deploy", "fix-bug", "new-project", "optimize-performance", "refactor", "security-audit"];
-/// Examples of the second dialect; they are for `orch run NAME`.
-const NO_COMMAND: [&str; 2] = ["default", "thorough"];
 
 /// The text below a heading.
 fn section(text: &str, heading: &str) -> String {
@@ -120,7 +118,7 @@ fn every_shipped_workflow_has_its_command_and_every_command_its_row() {
     // A page about the commands is one in Claude Code, too, and loads as it does there.
     let named: BTreeSet<_> = library.commands.names().filter(|name| *name != "readme").collect();
     assert_eq!(named, BTreeSet::from(COMMANDS));
-    let workflows: BTreeSet<_> = library.workflows.names().filter(|name| !NO_COMMAND.contains(name)).collect();
+    let workflows: BTreeSet<_> = library.workflows.names().collect();
     assert_eq!(workflows, named);
     let table = fs::read_to_string(root().join("commands/README.md")).unwrap();
     assert_eq!(standard::table(&table, |name| format!("{name}.md"), &named), Vec::<String>::new());

@@ -57,6 +57,9 @@ pub struct Envelope {
     /// Bytes of output that were over the limit and not kept.
     #[serde(default, skip_serializing_if = "is_zero_u64")]
     pub dropped_bytes: u64,
+    /// The attempt of an earlier run that did this work, `RUN/ATTEMPT`; absent where it was done now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     base::{parse_count, parse_duration},
     cli::{
-        check::CheckArgs, completions::CompletionsArgs, doctor::DoctorArgs, explain::ExplainArgs, help::HelpArgs,
-        init::InitArgs, list::ListArgs, plan::PlanArgs, schema::SchemaArgs, show::ShowArgs,
+        check::CheckArgs, completions::CompletionsArgs, dev::DevArgs, doctor::DoctorArgs, explain::ExplainArgs,
+        help::HelpArgs, init::InitArgs, list::ListArgs, plan::PlanArgs, schema::SchemaArgs, show::ShowArgs,
     },
 };
 
@@ -88,6 +88,8 @@ pub enum Verb {
     Plan(PlanArgs),
     /// Run a workflow or a slash command
     Run(RunArgs),
+    /// Watch definitions: say what each edit changes, and run again what it changed
+    Dev(DevArgs),
     /// Follow a run, from its beginning
     Watch(WatchArgs),
     /// List runs, the latest first
@@ -129,7 +131,7 @@ pub struct Pair {
     pub value: String,
 }
 
-fn pair(text: &str) -> Result<Pair, String> {
+pub(super) fn pair(text: &str) -> Result<Pair, String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok(Pair { name: name.to_owned(), value: value.to_owned() }),
         Some(_) | None => Err("expected NAME=VALUE".to_owned()),

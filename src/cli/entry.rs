@@ -7,7 +7,7 @@ use clap::{Parser as _, error::ErrorKind};
 use crate::{
     cli::{
         args::{Cli, Verb},
-        check, completions, decide, doctor,
+        check, completions, decide, dev, doctor,
         exit::Exit,
         explain,
         failure::Failure,
@@ -53,6 +53,7 @@ fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Completions(args) => completions::run(session, &args),
         Verb::Help(args) => help::run(session, &args),
         Verb::Run(args) => run::run(session, &args),
+        Verb::Dev(args) => dev::run(session, &args),
         Verb::Watch(args) => watch::run(session, &args),
         Verb::Runs(args) => runs::list(session, &args),
         Verb::Status(args) => runs::show(session, &args),

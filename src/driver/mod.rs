@@ -11,6 +11,7 @@ mod narrate;
 mod order;
 mod outcome;
 mod record;
+mod reuse;
 
 pub use assign::Assigner;
 pub use clock::Clock;
@@ -20,3 +21,4 @@ pub use local::{DriveError, Finish, Input, LocalDriver, OnApproval, Setup};
 pub use narrate::{RUN_EVENT_VERSION, RunEvent, What, end_word, gate_words, narrate, opening, purpose_words};
 pub use outcome::{exit_code, parked_exit_code, status_word, waiting_words};
 pub use record::{RecordError, decode, decode_decision, encode};
+pub use reuse::{Recall, StepMemory};

@@ -99,6 +99,7 @@ pub fn read_result(value: Value, expected: Option<&Value>) -> Result<Envelope, R
                 usage: written.usage.into(),
                 leaked: 0,
                 dropped_bytes: 0,
+                reused: None,
             },
         }
     } else {

@@ -3,6 +3,7 @@
 mod check;
 mod decisions;
 mod definitions;
+pub mod dev;
 mod doctor;
 pub mod editor;
 mod explain;

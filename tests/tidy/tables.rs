@@ -74,6 +74,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("jsonschema", &["src/base/schema.rs", "src/driver/evaluate.rs", "src/plan/compile/", "src/service/"]),
     ("minijinja", &["src/template/"]),
     ("nix", &["src/execute/", "src/service/"]),
+    ("notify", &["src/service/dev/"]),
     ("petgraph", &["src/plan/"]),
     ("pulldown_cmark", &["src/definition/load/literate.rs"]),
     ("rusqlite", &["src/journal/sqlite/"]),

@@ -46,6 +46,16 @@ pub struct Loader {
     read: usize,
     /// Texts that stand in the place of files: what an editor shows and has not saved.
     overlays: HashMap<PathBuf, Arc<str>>,
+    watched: Watched,
+}
+
+/// Everything on the disk that the definitions depend on, whether it is there or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Folders with all that is below them.
+    pub trees: Vec<PathBuf>,
+    /// Folders alone.
+    pub folders: Vec<PathBuf>,
 }
 
 /// A file that was read.
@@ -74,6 +84,7 @@ impl Loader {
             folders: Vec::new(),
             read: 0,
             overlays: HashMap::new(),
+            watched: Watched::default(),
         }
     }
 
@@ -103,7 +114,9 @@ impl Loader {
     /// the user's, and those built into the binary. Files that have not changed since the last call are not read
     /// again. Never fails: faults are in the library's diagnostics.
     pub fn load(&mut self) -> Library {
-        let Sources { files, manifests, diagnostics, .. } = sources::find(&self.root, &self.user);
+        let Sources { files, manifests, diagnostics, trees, folders: looked, .. } =
+            sources::find(&self.root, &self.user);
+        self.watched = Watched { trees, folders: looked };
         let outcomes = self.parse(&files);
         let mut collector = Collector::new(&self.root, manifests, diagnostics);
         let mut kept = HashMap::with_capacity(files.len());
@@ -140,6 +153,12 @@ impl Loader {
     #[must_use]
     pub fn folders(&self) -> &[PathBuf] {
         &self.folders
+    }
+
+    /// Where a change may change what the last load found. What definitions name lies below their own folders.
+    #[must_use]
+    pub fn watched(&self) -> &Watched {
+        &self.watched
     }
 
     /// How many files the last load read; the others had not changed.

@@ -49,7 +49,7 @@ mod yaml_fault;
 pub use builtin::shipped_recordings;
 pub use collect::value_of;
 pub use discover::project_root;
-pub use loader::{Loader, load};
+pub use loader::{Loader, Watched, load};
 pub use read::load_workflow_file;
 pub use schema::definition_schemas;
 pub use sources::UserFolders;

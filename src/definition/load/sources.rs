@@ -53,6 +53,10 @@ pub(super) struct Sources {
     pub manifests: Vec<Manifest>,
     /// Faults of folders and manifests.
     pub diagnostics: Vec<Diagnostic>,
+    /// Folders whose whole tree was looked through, or would be if they were there.
+    pub trees: Vec<PathBuf>,
+    /// Folders in which one certain name was looked for.
+    pub folders: Vec<PathBuf>,
     /// The place of each file in `files`.
     seen: HashMap<PathBuf, usize>,
 }
@@ -76,6 +80,7 @@ pub(super) fn find(root: &Path, user: &UserFolders) -> Sources {
     sources.rows(OWN, &root.join(".orch"), &at(Scope::DotOrch, root));
     sources.rows(PROJECT, root, &at(Scope::Dialect, root));
     sources.plugins(plugins::scan(root, root, Scope::Dialect, None), &at(Scope::Dialect, root));
+    sources.looked_for_plugins(root);
     sources.added(&root.join(".orch").join(LIBRARY), Scope::Added, root);
     if let Some(orch) = &user.orch {
         sources.rows(OWN, orch, &At { scope: Scope::User, plugin: None, root: orch, cut: nothing });
@@ -95,7 +100,11 @@ pub(super) fn find(root: &Path, user: &UserFolders) -> Sources {
 impl Sources {
     /// The rows of a table at a folder.
     fn rows(&mut self, table: &'static [Place], base: &Path, at: &At<'_>) {
+        self.folders.push(base.to_path_buf());
         for place in table {
+            if let Some(name) = place.only_with {
+                self.folders.extend(base.join(name).parent().map(Path::to_path_buf));
+            }
             if place.only_with.is_none_or(|name| base.join(name).exists()) {
                 self.place(place, base.join(place.folder), at);
             }
@@ -114,6 +123,17 @@ impl Sources {
         });
         for found in walk(&home, &mut self.diagnostics) {
             self.add(found);
+        }
+        self.trees.push(home.top.clone());
+    }
+
+    /// Where plugins announce themselves in a folder.
+    fn looked_for_plugins(&mut self, root: &Path) {
+        let names = ["", ".claude-plugin", "plugins", "hooks", ".claude", ".gemini", ".gemini/extensions", ".cursor"];
+        self.folders.extend(names.iter().chain(&[".vscode"]).map(|name| root.join(name)));
+        for parent in ["plugins", ".gemini/extensions"] {
+            let entries = fs::read_dir(root.join(parent)).into_iter().flatten().flatten();
+            self.folders.extend(entries.map(|entry| entry.path()).filter(|path| path.is_dir()));
         }
     }
 
@@ -138,6 +158,7 @@ impl Sources {
         self.manifests.extend(plugins.manifests);
         self.diagnostics.extend(plugins.diagnostics);
         for plugin in &plugins.found {
+            self.folders.extend([plugin.root.clone(), plugin.root.join(".claude-plugin")]);
             let at = At { plugin: Some(&plugin.name), ..*at };
             for (kind, path) in &plugin.listed {
                 self.listed(*kind, path, &at);
@@ -176,6 +197,7 @@ impl Sources {
     }
 
     fn file(&mut self, place: &'static Place, path: PathBuf, top: Option<&Path>, at: &At<'_>) {
+        self.folders.extend(path.parent().map(Path::to_path_buf));
         let plugin = at.plugin.map(str::to_owned);
         let home = Home {
             place,
@@ -190,6 +212,7 @@ impl Sources {
 
     /// The repositories that `orch add` took in.
     fn added(&mut self, library: &Path, scope: Scope, cut: &Path) {
+        self.folders.push(library.to_path_buf());
         let Ok(entries) = fs::read_dir(library) else { return };
         let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
         let mut folders: Vec<PathBuf> = entries.flatten().filter(is_folder).map(|entry| entry.path()).collect();
@@ -200,6 +223,7 @@ impl Sources {
             if !name.starts_with('.') {
                 let at = At { scope, plugin: Some(name), root: &folder, cut };
                 self.plugins(plugins::scan(&folder, cut, scope, Some(name)), &at);
+                self.looked_for_plugins(&folder);
                 self.rows(PROJECT, &folder, &at);
             }
         }

@@ -1,0 +1,287 @@
+//! What an edit has changed in a plan: steps, their parts, and edges. A pure function of two plans.
+//!
+//! Steps are told apart by their paths, so a step that moves into a container is one removed and one added. Lines do
+//! not count: a step that only stands elsewhere in its file has not changed.
+
+use serde::Serialize;
+
+use crate::plan::{AgentWork, EdgeKind, Meaning, Plan, PlanContext, PlanGate, PlanStep, Read, StepIx, Text, Work};
+
+/// The difference of two plans of one workflow.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PlanDiff {
+    /// Paths of steps that are new.
+    pub added: Vec<String>,
+    /// Paths of steps that are gone.
+    pub removed: Vec<String>,
+    /// Steps that are not what they were.
+    pub changed: Vec<ChangedStep>,
+    /// Edges that are new, or come from elsewhere than before.
+    pub edges_added: Vec<Edge>,
+    /// Edges that are gone.
+    pub edges_removed: Vec<Edge>,
+    /// Parts of the workflow itself: `inputs`, `budget`, `outputs` and so on.
+    pub workflow: Vec<&'static str>,
+}
+
+/// A step that is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChangedStep {
+    /// Its path.
+    pub step: String,
+    /// Which parts, as the keys that a definition writes.
+    pub parts: Vec<&'static str>,
+}
+
+/// One step waits for another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Edge {
+    /// What is waited for.
+    pub from: String,
+    /// What waits.
+    pub to: String,
+    /// Where the edge comes from.
+    pub edge: EdgeKind,
+}
+
+impl PlanDiff {
+    /// Whether nothing that a person would see has changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What must be done to `old` to get `new`.
+#[must_use]
+pub fn diff(old: &Plan, new: &Plan) -> PlanDiff {
+    let pair = Pair { old, new };
+    let missing = |from: &Plan, to: &Plan| -> Vec<String> {
+        let is_missing = |step: &&PlanStep| !to.steps.iter().any(|other| other.path == step.path);
+        from.steps.iter().filter(is_missing).map(|step| step.path.clone()).collect()
+    };
+    let mut changed = Vec::new();
+    for step in &new.steps {
+        if let Some(before) = old.steps.iter().find(|other| other.path == step.path) {
+            let parts = pair.step(before, step);
+            if !parts.is_empty() {
+                changed.push(ChangedStep { step: step.path.clone(), parts });
+            }
+        }
+    }
+    let (before, after) = (edges(old), edges(new));
+    let without = |some: &[Edge], others: &[Edge]| -> Vec<Edge> {
+        some.iter().filter(|edge| others.binary_search(edge).is_err()).cloned().collect()
+    };
+    PlanDiff {
+        added: missing(new, old),
+        removed: missing(old, new),
+        changed,
+        edges_added: without(&after, &before),
+        edges_removed: without(&before, &after),
+        workflow: pair.workflow(),
+    }
+}
+
+/// All edges, sorted.
+fn edges(plan: &Plan) -> Vec<Edge> {
+    let of = |step: &PlanStep| {
+        let to = step.path.clone();
+        step.needs
+            .iter()
+            .map(|need| Edge { from: plan.step(need.step).path.clone(), to: to.clone(), edge: need.edge })
+            .collect::<Vec<_>>()
+    };
+    let mut edges: Vec<Edge> = plan.steps.iter().flat_map(of).collect();
+    edges.sort();
+    edges
+}
+
+/// Two plans whose indices mean different things.
+struct Pair<'p> {
+    old: &'p Plan,
+    new: &'p Plan,
+}
+
+/// Names of what differs.
+#[derive(Default)]
+struct Parts(Vec<&'static str>);
+
+impl Parts {
+    fn note(&mut self, part: &'static str, is_same: bool) {
+        if !is_same && !self.0.contains(&part) {
+            self.0.push(part);
+        }
+    }
+}
+
+impl Pair<'_> {
+    fn workflow(&self) -> Vec<&'static str> {
+        let (old, new) = (self.old, self.new);
+        let mut parts = Parts::default();
+        parts.note("name", old.name == new.name);
+        parts.note("description", old.description == new.description);
+        parts.note("inputs", old.inputs == new.inputs);
+        parts.note("models", old.models == new.models);
+        parts.note("budget", old.budget == new.budget);
+        parts.note("limits", old.limits == new.limits);
+        parts.note("on_failure", old.on_failure == new.on_failure);
+        parts.note("outputs", self.values(&old.outputs, &new.outputs));
+        parts.0
+    }
+
+    fn step(&self, old: &PlanStep, new: &PlanStep) -> Vec<&'static str> {
+        let mut parts = Parts::default();
+        self.work(&old.work, &new.work, &mut parts);
+        parts.note("join", old.join == new.join);
+        parts.note("when", self.texts(old.when.as_slice(), new.when.as_slice()));
+        let gates = old.gates.len() == new.gates.len()
+            && old.gates.iter().zip(&new.gates).all(|(old, new)| self.gate(old, new));
+        parts.note("gate", gates);
+        let (fail, after) = (&old.on_gate_fail, &new.on_gate_fail);
+        parts.note("on_gate_fail", (fail.feedback, fail.tries, fail.then) == (after.feedback, after.tries, after.then));
+        match (&fail.fixer, &after.fixer) {
+            (None, None) => {}
+            (Some(one), Some(other)) => {
+                let mut inner = Parts::default();
+                self.agent(one, other, &mut inner);
+                parts.note("on_gate_fail", inner.0.is_empty());
+            }
+            (Some(_), None) | (None, Some(_)) => parts.note("on_gate_fail", false),
+        }
+        parts.note("retry", old.retry == new.retry);
+        parts.note("timeout", old.timeout_ms == new.timeout_ms);
+        parts.note("idle_timeout", old.idle_timeout_ms == new.idle_timeout_ms);
+        parts.note("recovery", old.recovery == new.recovery);
+        parts.note("optional", old.optional == new.optional);
+        parts.note("on_failure", old.on_failure == new.on_failure);
+        parts.note("output", old.output == new.output);
+        parts.note("with", self.values(&old.with, &new.with));
+        parts.note("env", self.values(&old.env, &new.env));
+        parts.note("args", self.texts(&old.args, &new.args));
+        parts.note("files", self.texts(&old.files, &new.files));
+        parts.note("summary", self.texts(old.summary.as_slice(), new.summary.as_slice()));
+        parts.0
+    }
+
+    fn work(&self, old: &Work, new: &Work, parts: &mut Parts) {
+        match (old, new) {
+            (Work::Agent(old), Work::Agent(new)) => self.agent(old, new, parts),
+            (Work::Run { command, workspace }, Work::Run { command: after, workspace: place }) => {
+                parts.note("run", command == after);
+                parts.note("workspace", workspace == place);
+            }
+            (Work::Approve { text }, Work::Approve { text: after }) => parts.note("approve", self.text(text, after)),
+            (Work::Ask { text }, Work::Ask { text: after }) => parts.note("ask", self.text(text, after)),
+            (Work::Sleep { delay_ms }, Work::Sleep { delay_ms: after }) => parts.note("wait", delay_ms == after),
+            (Work::Await { signal }, Work::Await { signal: after }) => parts.note("wait", signal == after),
+            (Work::Emit { signal }, Work::Emit { signal: after }) => parts.note("emit", signal == after),
+            (Work::Stop { succeed, text }, Work::Stop { succeed: after, text: words }) => {
+                parts.note("stop", succeed == after && self.text(text, words));
+            }
+            (Work::Parallel { max_parallel, .. }, Work::Parallel { max_parallel: after, .. }) => {
+                parts.note("max_parallel", max_parallel == after);
+            }
+            (Work::Each(old), Work::Each(new)) => {
+                parts.note("each", self.text(&old.items, &new.items));
+                parts.note("as", old.binding == new.binding);
+                parts.note("key", self.texts(old.key.as_slice(), new.key.as_slice()));
+                parts.note("max_parallel", old.max_parallel == new.max_parallel);
+                parts.note("max_items", old.max_items == new.max_items);
+            }
+            (Work::Loop { max, until, on_max, .. }, Work::Loop { max: after, until: condition, on_max: last, .. }) => {
+                parts.note("loop", max == after && on_max == last);
+                parts.note("until", self.texts(until.as_slice(), condition.as_slice()));
+            }
+            (
+                Work::Call { workflow, inputs, outputs, .. },
+                Work::Call { workflow: after, inputs: given, outputs: results, .. },
+            ) => {
+                parts.note("workflow", workflow == after && inputs == given);
+                parts.note("outputs", self.values(outputs, results));
+            }
+            _ => parts.note("kind", false),
+        }
+    }
+
+    fn agent(&self, old: &AgentWork, new: &AgentWork, parts: &mut Parts) {
+        let agent = |plan: &Plan, work: &AgentWork| work.agent.and_then(|at| plan.agents.get(at as usize)).cloned();
+        match (agent(self.old, old), agent(self.new, new)) {
+            (Some(one), Some(other)) => {
+                parts.note("agent", one.name == other.name);
+                parts.note("agent body", one.body == other.body);
+                parts.note("agent constraints", one.constraints == other.constraints);
+            }
+            (one, other) => parts.note("agent", one == other),
+        }
+        parts.note("prompt", self.text(&old.prompt, &new.prompt));
+        parts.note("runtime", old.runtime == new.runtime);
+        parts.note("model", old.model == new.model);
+        parts.note("tools", old.tools == new.tools);
+        let context = match (old.context, new.context) {
+            (PlanContext::Fresh, PlanContext::Fresh) => true,
+            (PlanContext::Fork(one), PlanContext::Fork(other))
+            | (PlanContext::Share(one), PlanContext::Share(other)) => self.same(one, other),
+            _ => false,
+        };
+        parts.note("context", context);
+        parts.note("context_budget", old.context_budget == new.context_budget);
+        let skills = |plan: &Plan, work: &AgentWork| -> Vec<_> {
+            work.skills.iter().filter_map(|at| plan.skills.get(*at as usize)).cloned().collect()
+        };
+        parts.note("skills", skills(self.old, old) == skills(self.new, new));
+        parts.note("workspace", old.workspace == new.workspace);
+    }
+
+    fn gate(&self, old: &PlanGate, new: &PlanGate) -> bool {
+        match (old, new) {
+            (
+                PlanGate::Run { command, expect, timeout_ms, from },
+                PlanGate::Run { command: after, expect: wanted, timeout_ms: time, from: source },
+            ) => {
+                (command, timeout_ms, from) == (after, time, source) && self.texts(expect.as_slice(), wanted.as_slice())
+            }
+            (PlanGate::Check { expression, from }, PlanGate::Check { expression: after, from: source }) => {
+                from == source && self.text(expression, after)
+            }
+            (PlanGate::Approve { text }, PlanGate::Approve { text: after }) => self.text(text, after),
+            (one, other) => one == other,
+        }
+    }
+
+    /// Whether two indices mean the same step.
+    fn same(&self, old: StepIx, new: StepIx) -> bool {
+        self.old.step(old).path == self.new.step(new).path
+    }
+
+    fn text(&self, old: &Text, new: &Text) -> bool {
+        old.text == new.text && self.reads(&old.reads, &new.reads)
+    }
+
+    fn texts(&self, old: &[Text], new: &[Text]) -> bool {
+        old.len() == new.len() && old.iter().zip(new).all(|(old, new)| self.text(old, new))
+    }
+
+    fn values(&self, old: &[(String, crate::plan::ValueText)], new: &[(String, crate::plan::ValueText)]) -> bool {
+        old.len() == new.len()
+            && old.iter().zip(new).all(|((name, old), (other, new))| {
+                name == other && old.value == new.value && self.reads(&old.reads, &new.reads)
+            })
+    }
+
+    fn reads(&self, old: &[Read], new: &[Read]) -> bool {
+        old.len() == new.len()
+            && old.iter().zip(new).all(|(old, new)| old.name == new.name && self.means(old.means, new.means))
+    }
+
+    fn means(&self, old: Meaning, new: Meaning) -> bool {
+        match (old, new) {
+            (Meaning::Inputs(Some(one)), Meaning::Inputs(Some(other)))
+            | (Meaning::Step(one), Meaning::Step(other))
+            | (Meaning::Item(one), Meaning::Item(other))
+            | (Meaning::Index(one), Meaning::Index(other))
+            | (Meaning::Iteration(one), Meaning::Iteration(other)) => self.same(one, other),
+            (one, other) => one == other,
+        }
+    }
+}

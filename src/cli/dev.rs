@@ -17,6 +17,7 @@ use clap::Args;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
+    task::block_in_place,
 };
 
 use crate::{
@@ -281,8 +282,11 @@ impl Desk<'_> {
     fn start(&mut self, keyboard: &Keyboard) -> Result<(), Failure> {
         let Some(wanted) = self.wanted.take() else { return Ok(()) };
         let Some(plan) = self.lookout.plan().cloned() else { return Ok(()) };
-        match Driving::start(self.session, self.lookout.project(), self.args, &plan, wanted == Wanted::Again, keyboard)
-        {
+        let (session, project) = (&*self.session, self.lookout.project());
+        // Beginnings and ends of runs wait for the disk.
+        let driving =
+            block_in_place(|| Driving::start(session, project, self.args, &plan, wanted == Wanted::Again, keyboard));
+        match driving {
             Ok(driving) => self.driving = Some(driving),
             Err(Failure::Closed) => return Err(Failure::Closed),
             Err(failure) => {
@@ -299,7 +303,7 @@ impl Desk<'_> {
             Moved::Told(event) => driving.tell(event),
             Moved::Ended(finish) => {
                 let root: PathBuf = self.lookout.project().root().to_path_buf();
-                let done = driving.finish(self.session, finish, &root);
+                let done = block_in_place(|| driving.finish(self.session, finish, &root));
                 self.driving = None;
                 match done {
                     Ok(code) => self.last = Some(code),

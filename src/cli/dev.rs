@@ -51,13 +51,13 @@ pub struct DevArgs {
     #[arg(value_name = "WORDS")]
     pub words: Vec<String>,
     /// Give an input by name; may be repeated
-    #[arg(short, long = "input", value_name = "NAME=VALUE", value_parser = pair)]
+    #[arg(short, long = "input", value_name = "NAME=VALUE", value_parser = pair, requires = "name")]
     pub inputs: Vec<Pair>,
     /// Show the plan and its changes, run nothing
-    #[arg(long)]
+    #[arg(long, requires = "name")]
     pub no_run: bool,
     /// End a run that is going when an edit is good, instead of waiting for its end
-    #[arg(long, conflicts_with = "no_run")]
+    #[arg(long, conflicts_with = "no_run", requires = "name")]
     pub restart: bool,
     /// Look once a second instead of asking the system to tell, for network file systems
     #[arg(long)]
@@ -150,14 +150,23 @@ enum Wanted {
     Anew,
 }
 
+/// How it ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// Somebody has typed it: how things stand decides.
+    Typed,
+    /// A signal has come.
+    Signal(Exit),
+}
+
 struct Desk<'s> {
     session: &'s mut Session,
     args: &'s DevArgs,
     lookout: Lookout,
     driving: Option<Driving>,
     wanted: Option<Wanted>,
-    /// The exit code, once somebody wants to end.
-    ending: Option<u8>,
+    /// Somebody wants to end.
+    ending: Option<End>,
     good: bool,
     /// How the last run has ended.
     last: Option<u8>,
@@ -175,16 +184,20 @@ impl Desk<'_> {
         let mut beat = tokio::time::interval(TICK);
         loop {
             if self.driving.is_none() {
-                if let Some(code) = self.ending {
-                    return Ok(code);
+                if let Some(end) = self.ending {
+                    return Ok(match end {
+                        End::Signal(exit) => exit.code(),
+                        End::Typed if self.good => self.last.unwrap_or(Exit::Success.code()),
+                        End::Typed => Exit::Invalid.code(),
+                    });
                 }
                 self.start(&keyboard)?;
             }
             tokio::select! {
                 biased;
-                _ = interrupt.recv() => self.end(Exit::Interrupted.code()),
-                _ = terminate.recv() => self.end(Exit::Terminated.code()),
-                _ = hangup.recv() => self.end(Exit::Terminated.code()),
+                _ = interrupt.recv() => self.end(End::Signal(Exit::Interrupted)),
+                _ = terminate.recv() => self.end(End::Signal(Exit::Terminated)),
+                _ = hangup.recv() => self.end(End::Signal(Exit::Terminated)),
                 () = self.lookout.edited() => self.look()?,
                 moved = moved(&mut self.driving) => self.moved(moved)?,
                 Some(line) = typed.recv() => self.typed(&line),
@@ -258,8 +271,8 @@ impl Desk<'_> {
     }
 
     /// Somebody wants to end: first what runs.
-    fn end(&mut self, code: u8) {
-        self.ending.get_or_insert(code);
+    fn end(&mut self, end: End) {
+        self.ending.get_or_insert(end);
         if let Some(driving) = &mut self.driving {
             driving.cancel();
         }
@@ -270,10 +283,7 @@ impl Desk<'_> {
         match line.trim() {
             "" if can_run => self.wanted = Some(Wanted::Again),
             "r" if can_run => self.wanted = Some(Wanted::Anew),
-            "q" => {
-                let code = if self.good { self.last.unwrap_or(0) } else { Exit::Invalid.code() };
-                self.end(code);
-            }
+            "q" => self.end(End::Typed),
             _ => self.session.out.talk("Enter: run again   r: everything anew   q: end\n"),
         }
     }

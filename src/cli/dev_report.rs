@@ -136,6 +136,9 @@ pub(super) fn watching_json(at: Timestamp, folders: usize, polls: Option<&str>) 
 pub(super) fn watching_line(folders: usize, polls: Option<&str>) -> String {
     match polls {
         None => format!("watching {folders} folders\n"),
-        Some(reason) => format!("{} looking once a second: {}\n", paint(DOUBT, "E0581"), one_line(reason)),
+        Some(reason) => {
+            let note = paint(DOUBT, "the system cannot tell of changes:");
+            format!("{note} {}; looking once a second\n", one_line(reason))
+        }
     }
 }

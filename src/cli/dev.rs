@@ -21,19 +21,16 @@ use tokio::{
 };
 
 use crate::{
-    base::Timestamp,
     cli::{
         args::{ApprovalArg, Pair, pair},
         dev_report::{lines, state_json, watching_json, watching_line},
         dev_run::{Driving, Moved, moved},
-        drive::{TICK, stdin_line},
+        drive::{TICK, now, stdin_line},
         exit::Exit,
         failure::Failure,
         session::Session,
     },
     config::Flags,
-    driver::Clock,
-    plan::draw,
     service::dev::{Lookout, Report},
 };
 
@@ -203,7 +200,7 @@ impl Desk<'_> {
                 Some(line) = typed.recv() => self.typed(&line),
                 _ = beat.tick(), if self.driving.is_some() => {
                     if let Some(driving) = &mut self.driving {
-                        driving.screen.tick(Clock::start(Timestamp::default()).now());
+                        driving.screen.tick(now());
                     }
                 }
             }
@@ -218,12 +215,10 @@ impl Desk<'_> {
         }
         let (folders, polls) = self.lookout.watching();
         if self.session.global.json {
-            let now = Clock::start(Timestamp::default()).now();
-            self.session.out.json_line(&watching_json(now, folders, polls))?;
+            self.session.out.json_line(&watching_json(now(), folders, polls))?;
         } else if !self.session.global.quiet {
             self.session.out.talk(&watching_line(folders, polls));
-            if let Some(plan) = self.lookout.plan() {
-                let drawing = draw::tree(plan);
+            if let Some(drawing) = self.lookout.drawing() {
                 self.session.out.data(&format!("{}\n", drawing.trim_end()))?;
             }
         }
@@ -236,9 +231,8 @@ impl Desk<'_> {
         if let (folders, Some(reason)) = self.lookout.watching()
             && !polled
         {
-            let now = Clock::start(Timestamp::default()).now();
             if self.session.global.json {
-                self.session.out.json_line(&watching_json(now, folders, Some(reason)))?;
+                self.session.out.json_line(&watching_json(now(), folders, Some(reason)))?;
             } else {
                 self.session.out.talk(&watching_line(folders, Some(reason)));
             }
@@ -291,13 +285,11 @@ impl Desk<'_> {
     /// Starts the run that is wanted.
     fn start(&mut self, keyboard: &Keyboard) -> Result<(), Failure> {
         let Some(wanted) = self.wanted.take() else { return Ok(()) };
-        let Some(plan) = self.lookout.plan().cloned() else { return Ok(()) };
-        let (session, project) = (&*self.session, self.lookout.project());
+        let (session, lookout) = (&*self.session, &self.lookout);
         // Beginnings and ends of runs wait for the disk.
-        let driving =
-            block_in_place(|| Driving::start(session, project, self.args, &plan, wanted == Wanted::Again, keyboard));
+        let driving = block_in_place(|| Driving::start(session, lookout, self.args, wanted == Wanted::Again, keyboard));
         match driving {
-            Ok(driving) => self.driving = Some(driving),
+            Ok(driving) => self.driving = driving,
             Err(Failure::Closed) => return Err(Failure::Closed),
             Err(failure) => {
                 failure.tell(&mut self.session.out, self.session.global.json);

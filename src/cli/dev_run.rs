@@ -16,9 +16,8 @@ use crate::{
         session::Session,
     },
     driver::{Finish, OnApproval, RunEvent, What},
-    plan::Plan,
     scheduler::{Event, Strength},
-    service::{DriveOptions, Project, Refusal, Runs, gather_inputs, recordings},
+    service::{DriveOptions, Refusal, Runs, dev::Lookout, gather_inputs, recordings},
 };
 
 /// A run that is going.
@@ -53,15 +52,15 @@ pub(super) async fn moved(driving: &mut Option<Driving>) -> Moved {
 }
 
 impl Driving {
-    /// Starts a run of a plan. With `reuse` what has not changed is not done again.
+    /// Starts a run of the last good plan, if there is one. With `reuse` what has not changed is not done again.
     pub(super) fn start(
         session: &Session,
-        project: &Project,
+        lookout: &Lookout,
         args: &DevArgs,
-        plan: &Plan,
         reuse: bool,
         keyboard: &Keyboard,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Option<Self>, Failure> {
+        let (project, Some(plan)) = (lookout.project(), lookout.plan()) else { return Ok(None) };
         let inputs = gather_inputs(&plan.inputs, &args.words, &args.pairs(), Map::new())?;
         let runs = Runs::open(project.root(), project.run_settings(session.program.clone()))?.reusing(reuse);
         let runs = Arc::new(runs);
@@ -83,7 +82,8 @@ impl Driving {
         let driven = Arc::clone(&runs);
         let options = DriveOptions { on_approval, park: !asks };
         let future = Box::pin(async move { driven.drive(owned, options, watchers, input_events).await });
-        Ok(Self { screen, run, runs, future, events, inputs, questions, strength: Strength::Gentle })
+        let strength = Strength::Gentle;
+        Ok(Some(Self { screen, run, runs, future, events, inputs, questions, strength }))
     }
 
     /// Shows what has happened.

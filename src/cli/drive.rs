@@ -85,7 +85,7 @@ pub(super) fn drive(
                     }
                 }
                 finish = &mut driving => break finish,
-                _ = beat.tick() => screen.tick(Clock::start(Timestamp::default()).now()),
+                _ = beat.tick() => screen.tick(now()),
             }
         };
         while let Ok(event) = events.try_recv() {
@@ -112,6 +112,11 @@ pub(super) fn drive(
         session.out.data(&outputs_text(&end.outputs))?;
     }
     Ok(code)
+}
+
+/// The time.
+pub(super) fn now() -> Timestamp {
+    Clock::start(Timestamp::default()).now()
 }
 
 /// The exit code of a run that this process drove.

@@ -73,6 +73,9 @@ impl Watcher {
     pub fn next(&mut self) -> Value {
         let line = self.line();
         let event: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let name = if event["type"].as_str().unwrap().starts_with("dev_") { "dev" } else { "event" };
+        let schema: Value = serde_json::from_str(orch::service::schema(name).unwrap()).unwrap();
+        assert_eq!(orch::base::schema_faults(&schema, &event).unwrap(), Vec::<String>::new(), "{line}");
         self.seen.push(event.clone());
         event
     }

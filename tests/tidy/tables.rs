@@ -121,6 +121,8 @@ pub const EXCEPTIONS: &[Exception] = &[
         "Ctrl-C and an answer on the terminal are events of the run",
     ),
     because("front", "src/cli/drive.rs: execute::tree_digest", "the final block proves the tree by its digest"),
+    because("front", "src/cli/dev_run.rs: driver::", "`orch dev` owns runs as `orch run` does"),
+    because("front", "src/cli/dev_run.rs: scheduler::Event", "Ctrl-C and an answer are events of the run"),
     because("front", "src/cli/plan.rs: plan::draw", "`orch plan` prints the drawings, which are pure texts"),
     because("front", "src/cli/resume.rs: driver::exit_code", "a run that has succeeded is told apart by its exit code"),
     because("front", "src/cli/resume.rs: scheduler::Event", "a raised budget is an event of the run"),

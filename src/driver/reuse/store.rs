@@ -59,8 +59,8 @@ impl StepMemory {
     /// What is known of a step.
     pub(super) fn get(&self, key: &Digest) -> Option<Remembered> {
         let path = self.path(key);
-        let found = fs::symlink_metadata(&path).ok().filter(|found| found.is_file() && found.len() <= BYTES_MAX)?;
-        drop(found);
+        let is_plain = fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() <= BYTES_MAX);
+        is_plain.then_some(())?;
         let known: Remembered = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
         (known.v == VERSION).then_some(known)
     }

@@ -14,7 +14,7 @@ use crate::{
     config::Flags,
     definition::load::Watched,
     driver::Clock,
-    plan::{Plan, PlanDiff, diff},
+    plan::{Plan, PlanDiff, diff, draw},
     service::{
         dev::{
             folders::folders,
@@ -149,6 +149,12 @@ impl Lookout {
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         Some(&self.good.get(self.name.as_deref()?)?.surveyed.plan)
+    }
+
+    /// The last good plan of what was asked for, drawn for a terminal.
+    #[must_use]
+    pub fn drawing(&self) -> Option<String> {
+        self.plan().map(draw::tree)
     }
 
     /// Whether what was asked for can run as it is now; without a name, whether there is no error at all.

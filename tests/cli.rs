@@ -67,6 +67,35 @@ then try an edit, and run it again:
 }
 
 #[test]
+fn init_writes_the_sample_of_a_shipped_workflow() {
+    let project = Project::bare();
+    let done = project.run(&["init", "--sample", "refactor", "demo"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+    assert!(done.stdout.starts_with("     wrote  .gitignore\n     wrote  Cargo.lock\n     wrote  Cargo.toml\n"));
+    let next = "\nnext: cd demo && orch run /refactor src/lib.rs --on-approval approve\n";
+    assert!(done.stdout.ends_with(next), "{}", done.stdout);
+    let there = [".gitignore", "Cargo.lock", "Cargo.toml", "README.md", "docs", "orch.toml", "src", "tests"];
+    assert_eq!(names_in(&project.root().join("demo")), there);
+    assert_eq!(project.run(&["-C", "demo", "init", "--sample", "/refactor"]).code, Some(0), "unchanged");
+
+    project.write("demo/src/lib.rs", "// mine\n");
+    let done = project.run(&["init", "--sample", "refactor", "demo"]);
+    assert_eq!((done.code, project.read("demo/src/lib.rs").as_str()), (Some(2), "// mine\n"));
+    let message = "error[E0515]: these files are there and differ: src/lib.rs; nothing was written\n";
+    assert!(done.stderr.starts_with(message), "{}", done.stderr);
+
+    let done = project.run(&["init", "--sample", "fix-bugs"]);
+    assert_eq!(done.code, Some(11));
+    let message =
+        "error[E0516]: there is no sample `fix-bugs`\n  = help: did you mean `fix-bug`? there are: add-feature,";
+    assert!(done.stderr.starts_with(message), "{}", done.stderr);
+    assert_eq!(project.run(&["init", "--sample", "fix-bug", "--template", "hello"]).code, Some(2));
+    let list = project.run(&["init", "--list", "--json"]).json(0);
+    let kinds: Vec<_> = list.as_array().unwrap().iter().take(2).map(|one| (&one["kind"], &one["name"])).collect();
+    assert_eq!(kinds, [(&json!("template"), &json!("hello")), (&json!("sample"), &json!("add-feature"))]);
+}
+
+#[test]
 fn every_edit_that_init_names_is_valid() {
     let project = Project::bare();
     project.run(&["init"]);
@@ -88,7 +117,9 @@ fn list_is_text_for_people_and_an_array_for_programs() {
     let done = project.run(&["list", "--kind", "workflow"]);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
     assert!(done.stdout.starts_with("Workflows: orch run NAME\n"), "{}", done.stdout);
-    assert!(done.stdout.contains("\n  greet [WHO]       Says hello\n"), "{}", done.stdout);
+    // The column is as wide as the widest of the shipped names.
+    let greet = done.stdout.lines().find_map(|line| line.strip_prefix("  greet [WHO]  ")).map(str::trim_start);
+    assert_eq!(greet, Some("Says hello"), "{}", done.stdout);
     assert!(done.stdout.lines().all(|line| line.chars().count() <= 80 && line.trim_end() == line), "{}", done.stdout);
     let list = project.run(&["list", "--json"]).json(0);
     let schema: Value = serde_json::from_str(orch::service::schema("list").unwrap()).unwrap();
@@ -220,9 +251,9 @@ fn warnings_fail_only_when_strict() {
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_a_suggestion() {
-    let done = greeting().run(&["lst"]);
+    let done = greeting().run(&["inbx"]);
     assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""));
-    assert!(done.stderr.contains("a similar subcommand exists: 'list'"), "{}", done.stderr);
+    assert!(done.stderr.contains("a similar subcommand exists: 'inbox'"), "{}", done.stderr);
     let error = greeting().run(&["--json", "run"]).json_error(2);
     assert_eq!(
         (&error["error"]["code"], &error["error"]["id"], &error["error"]["retryable"]),
@@ -386,4 +417,17 @@ fn a_full_disk_under_the_output_is_an_error() {
     let output = command.stdout(full).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("error[E0518]"));
+}
+
+#[test]
+fn a_prompt_reads_the_values_of_its_with() {
+    let project = Project::new()
+        .file("orch.toml", "[runtimes.paper]\ncommand = [\"sh\", \"-c\", \"cat > prompt.txt; echo done\"]\n")
+        .file(
+            "workflows/ask.yaml",
+            "inputs: { who: { type: string, default: Ada } }\nsteps:\n  - id: one\n    prompt: \"Greet {{ with.name }} in {{ with.tone.word }}.\"\n    with: { name: \"{{ inputs.who }}\", tone: { word: verse } }\n",
+        );
+    let done = project.run(&["run", "ask"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(project.read("prompt.txt").contains("Greet Ada in verse."), "{}", project.read("prompt.txt"));
 }

@@ -86,6 +86,8 @@ fn each_code_of_the_family_is_shown_by_a_fixture() {
     let missing: Vec<_> = codes::all()
         .map(|info| info.code.0)
         .filter(|code| code.starts_with("E01") && !elsewhere.contains(code))
+        // What is read with a warning is shown in `tolerant_definitions`.
+        .filter(|code| !("E0140".."E0166").contains(code))
         .filter(|code| !shown.iter().any(|fault| fault.code.0 == *code))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");

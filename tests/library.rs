@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
 
+#[path = "library/commands.rs"]
+mod commands;
 #[path = "library/standard.rs"]
 mod standard;
 
@@ -80,10 +82,10 @@ fn agent(agent: &Agent, library: &Library) -> Vec<String> {
     faults.extend(standard::purpose(&agent.body, false));
     faults.extend(standard::headings(standard::AGENT_HEADINGS, &agent.body));
     faults.extend(standard::lines(&agent.origin.source.text, AGENT_LINES_MAX));
-    faults.extend(standard::tools(agent.tools.as_deref()));
+    faults.extend(standard::tools(agent.tools.allowed().as_deref()));
     if READERS.contains(&agent.name.as_str()) {
         let words = format!("{} {}", agent.constraints.join(" "), agent.body);
-        faults.extend(standard::changes_nothing(agent.tools.as_deref().unwrap_or_default(), &words));
+        faults.extend(standard::changes_nothing(&agent.tools.allowed().unwrap_or_default(), &words));
     }
     if !agent.model.as_deref().is_some_and(|model| TIERS.contains(&model)) {
         faults.push(format!("the model is {:?}, not a tier", agent.model));
@@ -93,7 +95,7 @@ fn agent(agent: &Agent, library: &Library) -> Vec<String> {
     }
     let unknown = agent.skills.iter().filter(|skill| library.skills.get(skill).is_none());
     faults.extend(unknown.map(|skill| format!("there is no skill `{skill}`")));
-    faults.extend(agent.extra.keys().map(|key| format!("`{key}` is no key of an agent")));
+    faults.extend(agent.meta.extra.iter().map(|extra| format!("`{}` is no key of an agent", extra.key)));
     faults
 }
 
@@ -106,7 +108,7 @@ fn skill(skill: &Skill) -> Vec<String> {
     faults.extend(standard::headings(standard::SKILL_HEADINGS, &skill.body));
     faults.extend(standard::lines(&skill.origin.source.text, SKILL_LINES_MAX));
     faults.extend(standard::triggers(&skill.triggers));
-    faults.extend(skill.extra.keys().map(|key| format!("`{key}` is no key of a skill")));
+    faults.extend(skill.meta.extra.iter().map(|extra| format!("`{}` is no key of a skill", extra.key)));
     faults
 }
 
@@ -295,7 +297,7 @@ fn every_rule_notices_its_own_breach() {
         ("ink-pot", "Test", "`Test` fires on everything"),
         ("\"**/*.ink\"", "\"**/*\"", "`**/*` fires on everything"),
         ("\"**/*.ink\"", "\"*.{ink\"", "error parsing glob"),
-        ("triggers:", "paths: x\ntriggers:", "`paths` is no key of a skill"),
+        ("triggers:", "colour: x\ntriggers:", "`colour` is no key of a skill"),
         (
             "How ink is mixed. Use when a step mixes ink.",
             "Reads code. Use before work is accepted.",

@@ -573,7 +573,7 @@ fn a_person_takes_a_step_as_it_is_or_not() {
 
 #[test]
 fn a_decision_counts_once_for_its_attempt_and_its_text() {
-    let ask = PlanStep { gates: vec![PlanGate::Approve { text: text("good?") }], ..step("a", run()) };
+    let ask = PlanStep { gates: vec![PlanGate::Approve { text: text("good?"), from: None }], ..step("a", run()) };
     let mut bench = Bench::of(flat(vec![ask]));
     bench.ok("a");
     let attempt = bench.attempt("a");

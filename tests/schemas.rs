@@ -111,7 +111,6 @@ fn invalid_frontmatter() -> usize {
     let bad = [
         ("agent", json!({})),
         ("agent", json!({ "name": "x" })),
-        ("agent", json!({ "description": "x" })),
         ("agent", json!({ "name": [7], "description": "x" })),
         ("agent", json!({ "name": "", "description": "x" })),
         ("agent", json!({ "name": "x", "description": ["x"] })),
@@ -225,7 +224,7 @@ struct Mutant {
 fn mutants() -> Vec<Mutant> {
     let mut dice = Dice(7);
     let mut seeds: Vec<(&'static str, PathBuf, Value)> = Vec::new();
-    for kind in ["gate", "workflow"] {
+    for kind in KINDS {
         seeds.extend(shipped(kind).into_iter().map(|(path, value)| (kind, path, value)));
     }
     // Half of them are workflows, where most keys are.
@@ -288,8 +287,10 @@ fn schemas_and_check_agree_on_1000_mutations() {
     for (mutant, faults) in mutants.iter().zip(faults_of(&mutants)) {
         let valid = schemas[mutant.kind].is_valid(&mutant.value);
         // Two mutants of one file have one name, which is a fault of the project and not of the file.
-        let found: Vec<_> =
-            faults.iter().filter(|fault| fault.severity >= Severity::Warning && fault.code.0 != "E0130").collect();
+        // A frontmatter is read as well as it can be: what an editor underlines may be no more than information.
+        let strict = matches!(mutant.kind, "gate" | "workflow");
+        let least = if strict { Severity::Warning } else { Severity::Info };
+        let found: Vec<_> = faults.iter().filter(|fault| fault.severity >= least && fault.code.0 != "E0130").collect();
         // Whether a value fits the type of its own input is beyond a schema.
         let beyond = |fault: &Diagnostic| fault.message.contains("does not fit the ");
         let shape = found.iter().any(|fault| SHAPE.contains(&fault.code.0) && !beyond(fault));

@@ -7,8 +7,20 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     base::{parse_count, parse_duration},
     cli::{
-        check::CheckArgs, completions::CompletionsArgs, dev::DevArgs, doctor::DoctorArgs, explain::ExplainArgs,
-        help::HelpArgs, init::InitArgs, list::ListArgs, plan::PlanArgs, schema::SchemaArgs, show::ShowArgs,
+        add::{AddArgs, RemoveArgs},
+        check::CheckArgs,
+        completions::CompletionsArgs,
+        dev::DevArgs,
+        doctor::DoctorArgs,
+        explain::ExplainArgs,
+        help::HelpArgs,
+        init::InitArgs,
+        list::ListArgs,
+        lsp::LspArgs,
+        plan::PlanArgs,
+        schema::SchemaArgs,
+        show::ShowArgs,
+        update::UpdateArgs,
     },
 };
 
@@ -110,6 +122,14 @@ pub enum Verb {
     Retry(RetryArgs),
     /// End a run and everything it has started
     Cancel(CancelArgs),
+    /// Take agents, skills and commands of a folder or a git repository into the library
+    Add(AddArgs),
+    /// Take what was added out of the library
+    Remove(RemoveArgs),
+    /// Bring what was added up to date
+    Update(UpdateArgs),
+    /// Serve editors: faults, completion, meanings, definitions and fixes as you type
+    Lsp(LspArgs),
     /// Look at everything a run needs and say how to mend what is wrong
     Doctor(DoctorArgs),
     /// Print the JSON Schema of a file or of an output

@@ -6,14 +6,15 @@ use clap::{Parser as _, error::ErrorKind};
 
 use crate::{
     cli::{
+        add,
         args::{Cli, Verb},
         check, completions, decide, dev, doctor,
         exit::Exit,
         explain,
         failure::Failure,
-        help, init, list, logs, plan, resume, run, runs, schema,
+        help, init, list, logs, lsp, plan, resume, run, runs, schema,
         session::Session,
-        show, watch,
+        show, update, watch,
     },
     config::Environment,
     service::Refusal,
@@ -47,6 +48,10 @@ fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Show(args) => show::run(session, &args),
         Verb::Check(args) => check::run(session, &args),
         Verb::Plan(args) => plan::run(session, &args),
+        Verb::Add(args) => add::run(session, &args),
+        Verb::Remove(args) => add::run_remove(session, &args),
+        Verb::Update(args) => update::run(session, &args),
+        Verb::Lsp(args) => lsp::run(session, &args),
         Verb::Doctor(args) => doctor::run(session, &args),
         Verb::Schema(args) => schema::run(session, &args),
         Verb::Explain(args) => explain::run(session, &args),

@@ -14,11 +14,16 @@ use crate::{
 
 /// Arguments of `orch list`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  orch list\n  orch list --kind agent\n  orch list --all --json")]
+#[command(
+    after_help = "Examples:\n  orch list\n  orch list --kind agent\n  orch list --source\n  orch list --all --json"
+)]
 pub struct ListArgs {
-    /// Also those that another definition of the same name shadows
+    /// Also what another definition of the same name shadows, what its author hides, and what is only recorded
     #[arg(long)]
     pub all: bool,
+    /// Show where each comes from: its file, its plugin, and the repository that `orch add` took in
+    #[arg(long)]
+    pub source: bool,
     /// Only this kind
     #[arg(long, value_name = "KIND")]
     pub kind: Option<KindArg>,
@@ -37,6 +42,8 @@ pub enum KindArg {
     Skill,
     /// Gates
     Gate,
+    /// Rules and output styles of other tools; with `--all`
+    Rule,
 }
 
 impl KindArg {
@@ -48,6 +55,7 @@ impl KindArg {
             Self::Agent => "agent",
             Self::Skill => "skill",
             Self::Gate => "gate",
+            Self::Rule => "rule",
         }
     }
 }
@@ -60,7 +68,7 @@ pub(super) fn run(session: &mut Session, args: &ListArgs) -> Result<u8, Failure>
     if session.global.json {
         session.out.json(&lines)?;
     } else {
-        session.out.data(&text(&lines))?;
+        session.out.data(&text(&lines, args.source))?;
     }
     if faulty {
         session.out.talk("some definitions have faults and are not in the list: `orch check` shows them\n");
@@ -68,22 +76,27 @@ pub(super) fn run(session: &mut Session, args: &ListArgs) -> Result<u8, Failure>
     Ok(0)
 }
 
-fn text(lines: &[Listed]) -> String {
+fn text(lines: &[Listed], source: bool) -> String {
     let mut text = String::new();
     let mut kind = "";
     let names: Vec<_> = lines.iter().map(title).collect();
     let column = names.iter().map(|name| width(name)).filter(|wide| *wide <= 30).max().unwrap_or(0);
     for (line, name) in lines.iter().zip(&names) {
-        if line.kind != kind {
+        if heading(line) != kind {
             let gap = if kind.is_empty() { "" } else { "\n" };
-            text.push_str(&format!("{gap}{}\n", paint(BOLD, heading(line.kind))));
-            kind = line.kind;
+            kind = heading(line);
+            text.push_str(&format!("{gap}{}\n", paint(BOLD, kind)));
         }
         let pad = " ".repeat(column.saturating_sub(width(name)));
-        let mut note = one_line(&line.description);
-        if let Some(winner) = &line.shadowed_by {
-            note = format!("shadowed by {}", one_line(&winner.display().to_string()));
+        let mut note = match &line.shadowed_by {
+            Some(winner) => format!("shadowed by {}", winner.display()),
+            None if source => line.place(),
+            None => line.description.clone(),
+        };
+        if let Some(tag) = line.tag() {
+            note = format!("[{tag}] {note}");
         }
+        let note = one_line(note.trim_end());
         let room = 78_usize.saturating_sub(column.max(width(name)) + 4);
         let note = fit(&note, room);
         let line = if note.is_empty() { format!("  {name}") } else { format!("  {name}{pad}  {}", paint(DIM, &note)) };
@@ -99,12 +112,14 @@ fn title(line: &Listed) -> String {
     one_line(&format!("{slash}{} {}", line.name, line.arguments))
 }
 
-fn heading(kind: &str) -> &'static str {
-    match kind {
+fn heading(line: &Listed) -> &'static str {
+    match line.kind {
         "workflow" => "Workflows: orch run NAME",
         "command" => "Commands: orch run /NAME",
         "agent" => "Agents",
         "skill" => "Skills",
-        _ => "Gates",
+        "gate" => "Gates",
+        "rule" => "Rules and output styles",
+        _ => "Not run by orch",
     }
 }

@@ -3,6 +3,7 @@
 //! Data goes to standard output, talk to standard error. All text that comes from definitions, agents and commands
 //! passes through `clean`, so that it cannot steer the terminal.
 
+mod add;
 mod args;
 mod check;
 mod clean;
@@ -24,6 +25,7 @@ mod list;
 mod live;
 mod log;
 mod logs;
+mod lsp;
 mod out;
 mod plan;
 mod report;
@@ -34,6 +36,7 @@ mod schema;
 mod session;
 mod show;
 mod style;
+mod update;
 mod watch;
 
 pub use args::{

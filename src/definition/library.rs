@@ -12,6 +12,7 @@ use std::{
 use crate::{
     base::Diagnostic,
     definition::{
+        added::Added,
         agent::{Agent, Command, NamedGate, Skill},
         origin::Origin,
         rule::{Manifest, Rule},
@@ -187,6 +188,8 @@ pub struct Library {
     pub rules: Shelf<Rule>,
     /// Files of other tools that are recorded and not run, in the order of scopes and paths.
     pub manifests: Vec<Manifest>,
+    /// What `orch add` took in, by scope and name.
+    pub added: Vec<Added>,
     /// Faults found while loading, in the order of files and places. A file with an error is not in a shelf.
     pub diagnostics: Vec<Diagnostic>,
 }

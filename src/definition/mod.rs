@@ -2,6 +2,7 @@
 //!
 //! `load/` is the only reader of definition files. Nothing here knows plans or runs.
 
+mod added;
 mod agent;
 mod arguments;
 mod library;
@@ -12,6 +13,7 @@ mod rule;
 mod tools;
 pub mod workflow;
 
+pub use added::{Added, LOCK_VERSION, Pin};
 pub use agent::{Agent, Command, CommandBody, NamedGate, Skill};
 pub use arguments::{Arguments, Base, Style};
 pub use library::{Library, Shelf, WorkflowEntry, normal_name};

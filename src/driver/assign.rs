@@ -188,12 +188,12 @@ impl Assigner {
                 expression: expression.text.clone(),
                 scope: scheduler.scope(Some(instance), &expression.reads),
             },
-            PlanGate::Schema { schema } => Assignment::GateSchema {
+            PlanGate::Schema { schema, .. } => Assignment::GateSchema {
                 schema: schema.clone(),
                 value: scheduler.envelope(instance).map_or(Value::Null, |envelope| envelope.output.clone()),
             },
-            PlanGate::Files { paths } => Assignment::GateFiles { paths: paths.clone() },
-            PlanGate::Changed { max_files, allow, deny } => Assignment::GateChanged {
+            PlanGate::Files { paths, .. } => Assignment::GateFiles { paths: paths.clone() },
+            PlanGate::Changed { max_files, allow, deny, .. } => Assignment::GateChanged {
                 max_files: *max_files,
                 allow: allow.clone(),
                 deny: deny.clone(),
@@ -278,7 +278,7 @@ impl Assigner {
         let text = match (purpose, &step.work) {
             (Purpose::Work, Work::Approve { text } | Work::Ask { text }) => Some(text),
             (Purpose::Gate(place), _) => match step.gates.get(usize::from(place)) {
-                Some(PlanGate::Approve { text }) => Some(text),
+                Some(PlanGate::Approve { text, .. }) => Some(text),
                 _ => None,
             },
             _ => None,
@@ -287,7 +287,8 @@ impl Assigner {
             Some(text) => render(scheduler, &self.renderer, Some(instance), text)?,
             None => {
                 let cause = scheduler.view(instance).cause.map(|cause| cause.reason.clone()).unwrap_or_default();
-                format!("A gate of `{}` failed and its tries are used up: {cause}\nTake the step as it is?", step.path)
+                let path = scheduler.path(instance);
+                format!("A gate of `{path}` failed and its tries are used up: {cause}\nTake the step as it is?")
             }
         };
         if let Some(envelope) = scheduler.envelope(instance) {

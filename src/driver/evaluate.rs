@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     execute::render::Renderer,
-    plan::{EachWork, PlanInput, Text, ValueText, Work},
+    plan::{EachWork, Meaning, PlanInput, Text, ValueText, Work},
     scheduler::{Evaluation, InstanceId, Scheduler, Site},
     template::{Expression, Template},
 };
@@ -130,6 +130,26 @@ pub fn render(
 ) -> Result<String, String> {
     let template = Template::parse(&text.text).map_err(|error| error.message)?;
     renderer.render(&template, &scheduler.scope(reader, &text.reads)).map_err(|error| error.to_string())
+}
+
+/// Renders the prompt of a step, which may read the step's own `with` besides what every text may read.
+///
+/// # Errors
+/// What is wrong, one line.
+pub fn render_prompt(
+    scheduler: &Scheduler,
+    renderer: &Renderer,
+    instance: InstanceId,
+    text: &Text,
+) -> Result<String, String> {
+    let template = Template::parse(&text.text).map_err(|error| error.message)?;
+    let mut scope = scheduler.scope(Some(instance), &text.reads);
+    if text.reads.iter().any(|read| read.means == Meaning::With) {
+        let with = object(scheduler, renderer, Some(instance), &scheduler.plan_step(instance).1.with)
+            .map_err(|reason| format!("`with`: {reason}"))?;
+        scope.insert("with".to_owned(), Value::Object(with));
+    }
+    renderer.render(&template, &scope).map_err(|error| error.to_string())
 }
 
 /// Renders the texts of a mapping; a text that is exactly one `{{ }}` keeps its type.

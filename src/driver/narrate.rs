@@ -279,13 +279,19 @@ pub fn purpose_words(scheduler: &Scheduler, instance: InstanceId, purpose: Purpo
 #[must_use]
 pub fn gate_words(gate: &PlanGate) -> String {
     match gate {
+        // Of a long script of a named gate, its name says more than its first line.
+        PlanGate::Run { command: crate::plan::Command::Shell(text), from: Some(from), .. }
+            if text.trim().lines().nth(1).is_some() =>
+        {
+            from.clone()
+        }
         PlanGate::Run { command: crate::plan::Command::Shell(text), .. } => {
             text.lines().next().unwrap_or_default().trim().to_owned()
         }
         PlanGate::Run { command: crate::plan::Command::Argv(words), .. } => words.join(" "),
         PlanGate::Check { expression, .. } => expression.text.trim().to_owned(),
         PlanGate::Schema { .. } => "schema".to_owned(),
-        PlanGate::Files { paths } => format!("files {}", paths.join(" ")),
+        PlanGate::Files { paths, .. } => format!("files {}", paths.join(" ")),
         PlanGate::Changed { .. } => "changed".to_owned(),
         PlanGate::Approve { .. } => "approve".to_owned(),
     }

@@ -10,7 +10,7 @@ use crate::{
     base::Digest,
     driver::{
         assign::{Assigner, plain},
-        evaluate::render,
+        evaluate::{render, render_prompt},
     },
     plan::{AgentWork, PlanContext, PlanStep, StepIx},
     runtime::{Order, OrderAgent},
@@ -40,7 +40,7 @@ pub(super) fn orders(
 ) -> Result<Order, String> {
     let plan = scheduler.plan();
     let thread = scheduler.thread(instance, purpose);
-    let task = render(scheduler, &assigner.renderer, Some(instance), &work.prompt)
+    let task = render_prompt(scheduler, &assigner.renderer, instance, &work.prompt)
         .map_err(|reason| format!("the prompt cannot be rendered: {reason}"))?;
     let files = if purpose == Purpose::Work {
         let rendered = step.files.iter().map(|file| render(scheduler, &assigner.renderer, Some(instance), file));

@@ -5,7 +5,9 @@
 
 use serde::Serialize;
 
-use crate::plan::{AgentWork, EdgeKind, Meaning, Plan, PlanContext, PlanGate, PlanStep, Read, StepIx, Text, Work};
+use crate::plan::{
+    AgentWork, EdgeKind, GateFail, Meaning, Plan, PlanContext, PlanGate, PlanStep, Read, StepIx, Text, Work,
+};
 
 /// The difference of two plans of one workflow.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -131,37 +133,66 @@ impl Pair<'_> {
     }
 
     fn step(&self, old: &PlanStep, new: &PlanStep) -> Vec<&'static str> {
+        // All fields by name, so that a new one cannot be forgotten: the path is the same, lines do not count, and
+        // needs are edges.
+        let PlanStep {
+            id: _,
+            path: _,
+            parent: _,
+            line: _,
+            work,
+            needs: _,
+            join,
+            when,
+            gates,
+            on_gate_fail,
+            retry,
+            timeout_ms,
+            idle_timeout_ms,
+            recovery,
+            optional,
+            on_failure,
+            output,
+            with,
+            env,
+            args,
+            files,
+            summary,
+        } = old;
         let mut parts = Parts::default();
-        self.work(&old.work, &new.work, &mut parts);
-        parts.note("join", old.join == new.join);
-        parts.note("when", self.texts(old.when.as_slice(), new.when.as_slice()));
-        let gates = old.gates.len() == new.gates.len()
-            && old.gates.iter().zip(&new.gates).all(|(old, new)| self.gate(old, new));
-        parts.note("gate", gates);
-        let (fail, after) = (&old.on_gate_fail, &new.on_gate_fail);
-        parts.note("on_gate_fail", (fail.feedback, fail.tries, fail.then) == (after.feedback, after.tries, after.then));
-        match (&fail.fixer, &after.fixer) {
-            (None, None) => {}
+        self.work(work, &new.work, &mut parts);
+        parts.note("join", *join == new.join);
+        parts.note("when", self.texts(when.as_slice(), new.when.as_slice()));
+        let same = gates.len() == new.gates.len() && gates.iter().zip(&new.gates).all(|(old, new)| self.gate(old, new));
+        parts.note("gate", same);
+        parts.note("on_gate_fail", self.gate_fail(on_gate_fail, &new.on_gate_fail));
+        parts.note("retry", *retry == new.retry);
+        parts.note("timeout", *timeout_ms == new.timeout_ms);
+        parts.note("idle_timeout", *idle_timeout_ms == new.idle_timeout_ms);
+        parts.note("recovery", *recovery == new.recovery);
+        parts.note("optional", *optional == new.optional);
+        parts.note("on_failure", *on_failure == new.on_failure);
+        parts.note("output", *output == new.output);
+        parts.note("with", self.values(with, &new.with));
+        parts.note("env", self.values(env, &new.env));
+        parts.note("args", self.texts(args, &new.args));
+        parts.note("files", self.texts(files, &new.files));
+        parts.note("summary", self.texts(summary.as_slice(), new.summary.as_slice()));
+        parts.0
+    }
+
+    fn gate_fail(&self, old: &GateFail, new: &GateFail) -> bool {
+        let GateFail { feedback, fixer, tries, then } = old;
+        let is_same_fixer = match (fixer, &new.fixer) {
+            (None, None) => true,
             (Some(one), Some(other)) => {
                 let mut inner = Parts::default();
                 self.agent(one, other, &mut inner);
-                parts.note("on_gate_fail", inner.0.is_empty());
+                inner.0.is_empty()
             }
-            (Some(_), None) | (None, Some(_)) => parts.note("on_gate_fail", false),
-        }
-        parts.note("retry", old.retry == new.retry);
-        parts.note("timeout", old.timeout_ms == new.timeout_ms);
-        parts.note("idle_timeout", old.idle_timeout_ms == new.idle_timeout_ms);
-        parts.note("recovery", old.recovery == new.recovery);
-        parts.note("optional", old.optional == new.optional);
-        parts.note("on_failure", old.on_failure == new.on_failure);
-        parts.note("output", old.output == new.output);
-        parts.note("with", self.values(&old.with, &new.with));
-        parts.note("env", self.values(&old.env, &new.env));
-        parts.note("args", self.texts(&old.args, &new.args));
-        parts.note("files", self.texts(&old.files, &new.files));
-        parts.note("summary", self.texts(old.summary.as_slice(), new.summary.as_slice()));
-        parts.0
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        is_same_fixer && (*feedback, *tries, *then) == (new.feedback, new.tries, new.then)
     }
 
     fn work(&self, old: &Work, new: &Work, parts: &mut Parts) {
@@ -205,6 +236,7 @@ impl Pair<'_> {
     }
 
     fn agent(&self, old: &AgentWork, new: &AgentWork, parts: &mut Parts) {
+        let AgentWork { agent: _, skills: _, prompt, runtime, model, tools, context, context_budget, workspace } = old;
         let agent = |plan: &Plan, work: &AgentWork| work.agent.and_then(|at| plan.agents.get(at as usize)).cloned();
         match (agent(self.old, old), agent(self.new, new)) {
             (Some(one), Some(other)) => {
@@ -214,23 +246,23 @@ impl Pair<'_> {
             }
             (one, other) => parts.note("agent", one == other),
         }
-        parts.note("prompt", self.text(&old.prompt, &new.prompt));
-        parts.note("runtime", old.runtime == new.runtime);
-        parts.note("model", old.model == new.model);
-        parts.note("tools", old.tools == new.tools);
-        let context = match (old.context, new.context) {
+        parts.note("prompt", self.text(prompt, &new.prompt));
+        parts.note("runtime", *runtime == new.runtime);
+        parts.note("model", *model == new.model);
+        parts.note("tools", *tools == new.tools);
+        let is_same = match (*context, new.context) {
             (PlanContext::Fresh, PlanContext::Fresh) => true,
             (PlanContext::Fork(one), PlanContext::Fork(other))
             | (PlanContext::Share(one), PlanContext::Share(other)) => self.same(one, other),
             _ => false,
         };
-        parts.note("context", context);
-        parts.note("context_budget", old.context_budget == new.context_budget);
+        parts.note("context", is_same);
+        parts.note("context_budget", *context_budget == new.context_budget);
         let skills = |plan: &Plan, work: &AgentWork| -> Vec<_> {
             work.skills.iter().filter_map(|at| plan.skills.get(*at as usize)).cloned().collect()
         };
         parts.note("skills", skills(self.old, old) == skills(self.new, new));
-        parts.note("workspace", old.workspace == new.workspace);
+        parts.note("workspace", *workspace == new.workspace);
     }
 
     fn gate(&self, old: &PlanGate, new: &PlanGate) -> bool {
@@ -244,7 +276,9 @@ impl Pair<'_> {
             (PlanGate::Check { expression, from }, PlanGate::Check { expression: after, from: source }) => {
                 from == source && self.text(expression, after)
             }
-            (PlanGate::Approve { text }, PlanGate::Approve { text: after }) => self.text(text, after),
+            (PlanGate::Approve { text, from }, PlanGate::Approve { text: after, from: source }) => {
+                from == source && self.text(text, after)
+            }
             (one, other) => one == other,
         }
     }
@@ -283,5 +317,89 @@ impl Pair<'_> {
             | (Meaning::Iteration(one), Meaning::Iteration(other)) => self.same(one, other),
             (one, other) => one == other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::definition::load::Loader;
+
+    fn plan(agent: &str, text: &str) -> Plan {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in [("workflows/w.yaml", text), ("agents/a.md", agent)] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let library = Loader::new(folder.path()).load();
+        let workflow = &library.workflows.get("w").unwrap().workflow;
+        crate::plan::compile(&library, workflow).unwrap().plan
+    }
+
+    const AGENT: &str = "---\nname: a\ndescription: d\ntools: [Read]\n---\nBody\n";
+    const FLOW: &str = "name: w
+description: d
+inputs: { who: { type: string, default: you } }
+steps:
+  - { id: one, agent: a, prompt: \"Do {{ inputs.who }}\" }
+  - { id: two, run: make, recovery: retry, gate: [{ run: test -f x }] }
+  - id: both
+    parallel:
+      - { id: left, run: left, recovery: retry }
+      - { id: right, run: right, recovery: retry }
+";
+
+    fn change(from: &str, to: &str) -> PlanDiff {
+        assert!(FLOW.contains(from), "{from}");
+        diff(&plan(AGENT, FLOW), &plan(AGENT, &FLOW.replace(from, to)))
+    }
+
+    #[test]
+    fn the_same_has_no_difference_wherever_it_stands() {
+        let moved = change("steps:\n", "\n# words\nsteps:\n");
+        assert!(moved.is_empty(), "{moved:?}");
+    }
+
+    #[test]
+    fn each_part_has_its_name() {
+        for (from, to, step, part) in [
+            ("Do {{", "Make {{", "one", "prompt"),
+            ("agent: a,", "agent: a, model: big,", "one", "model"),
+            ("agent: a,", "agent: a, output: { x: string },", "one", "output"),
+            ("agent: a,", "agent: a, timeout: 1m,", "one", "timeout"),
+            ("run: make", "run: make all", "two", "run"),
+            ("run: make,", "run: make, when: \"inputs.who == 'x'\",", "two", "when"),
+            ("run: make,", "run: make, env: { A: b },", "two", "env"),
+            ("test -f x", "test -f y", "two", "gate"),
+            ("recovery: retry, gate", "recovery: manual, gate", "two", "recovery"),
+            ("run: left,", "agent: a, prompt: p,", "both/left", "kind"),
+        ] {
+            let diff = change(from, to);
+            let found = diff.changed.iter().find(|changed| changed.step == step);
+            assert!(found.is_some_and(|found| found.parts.contains(&part)), "{to}: {diff:?}");
+            assert_eq!((diff.changed.len(), diff.added.len(), diff.edges_added.len()), (1, 0, 0), "{to}");
+        }
+        assert_eq!(change("default: you", "default: me").workflow, ["inputs"]);
+        assert_eq!(change("description: d", "description: e").workflow, ["description"]);
+        let body = diff(&plan(AGENT, FLOW), &plan(&AGENT.replace("Body", "Other"), FLOW));
+        assert_eq!(json!(body.changed), json!([{ "step": "one", "parts": ["agent body"] }]));
+    }
+
+    #[test]
+    fn steps_and_edges_come_and_go() {
+        let more = change("  - id: both", "  - { id: mid, run: mid, recovery: retry }\n  - id: both");
+        assert_eq!((more.added.as_slice(), more.changed.len()), (&["mid".to_owned()][..], 0));
+        let edges = |edges: &[Edge]| edges.iter().map(|edge| format!("{} {}", edge.from, edge.to)).collect::<Vec<_>>();
+        assert_eq!(edges(&more.edges_added), ["mid both", "two mid"]);
+        assert_eq!(edges(&more.edges_removed), ["two both"]);
+        let back = diff(&plan(AGENT, &FLOW.replace("id: left", "id: other")), &plan(AGENT, FLOW));
+        assert_eq!((back.added, back.removed), (vec!["both/left".to_owned()], vec!["both/other".to_owned()]));
+        // The same step before and after, but for another reason.
+        let declared = change("run: make,", "run: make, needs: [one],");
+        assert_eq!(json!(declared.edges_added), json!([{ "from": "one", "to": "two", "edge": "declared" }]));
+        assert_eq!(json!(declared.edges_removed), json!([{ "from": "one", "to": "two", "edge": "implied" }]));
     }
 }

@@ -20,7 +20,7 @@ pub enum PlanGate {
         expect: Option<Text>,
         /// The longest it may take.
         timeout_ms: u64,
-        /// The named gate it came from.
+        /// The named gate it came from; `outer > inner` where one contains the other.
         from: Option<String>,
     },
     /// An expression.
@@ -34,11 +34,17 @@ pub enum PlanGate {
     Schema {
         /// JSON Schema.
         schema: Value,
+        /// The named gate it came from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
     },
     /// Files are there.
     Files {
         /// Paths or globs.
         paths: Vec<String>,
+        /// The named gate it came from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
     },
     /// The change is within bounds.
     Changed {
@@ -48,11 +54,17 @@ pub enum PlanGate {
         allow: Vec<String>,
         /// No file matches one of these.
         deny: Vec<String>,
+        /// The named gate it came from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
     },
     /// A person agrees.
     Approve {
         /// The question.
         text: Text,
+        /// The named gate it came from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
     },
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     base::did_you_mean,
-    definition::{CommandBody, Origin, Scope, Shelf, normal_name, workflow::Workflow},
+    definition::{Added, CommandBody, Dialect, Manifest, Origin, Scope, Shelf, workflow::Workflow},
     plan::{Plan, draw},
     service::{
         fault::Fault,
@@ -22,7 +22,7 @@ pub const LIST_VERSION: u16 = 1;
 /// One definition in a list.
 #[derive(Debug, Clone, Serialize)]
 pub struct Listed {
-    /// `workflow command agent skill gate`.
+    /// `workflow command agent skill gate`, and with all: `rule hooks mcp plugin marketplace extension`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
@@ -36,9 +36,66 @@ pub struct Listed {
     pub scope: Scope,
     /// The file that is used instead.
     pub shadowed_by: Option<PathBuf>,
+    /// The tool that it was written for, where that is not `orch`.
+    #[serde(skip_serializing_if = "is_own")]
+    pub dialect: Dialect,
+    /// The plugin or added repository that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
+    /// Where an added repository came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Whether `orch` can use it; `false` for what is only recorded.
+    #[serde(skip_serializing_if = "is_true")]
+    pub used: bool,
+    /// Whether only `--all` shows it.
+    #[serde(skip)]
+    pub hidden: bool,
     /// What to type after the name; for people only.
     #[serde(skip)]
     pub arguments: String,
+}
+
+impl Listed {
+    /// Where it is from and whose it is, in a few words; nothing for the project's own files.
+    #[must_use]
+    pub fn tag(&self) -> Option<String> {
+        let place = match self.scope {
+            Scope::Project | Scope::Dialect => None,
+            Scope::DotOrch => Some(".orch"),
+            Scope::Added => Some("added"),
+            Scope::User | Scope::UserDialect => Some("user"),
+            Scope::UserAdded => Some("user, added"),
+            Scope::Builtin => Some("built in"),
+        };
+        let tool = Some(self.dialect.tool()).filter(|_| self.dialect != Dialect::Orch);
+        let kind = Some(self.kind).filter(|_| !self.used);
+        let words: Vec<&str> = [place, tool, kind].into_iter().flatten().collect();
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+
+    /// Its file, and what that belongs to.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let mut text = self.path.display().to_string();
+        if let Some(plugin) = &self.plugin {
+            text.push_str(&format!(" of {plugin}"));
+        }
+        if let Some(source) = &self.source {
+            text.push_str(&format!(" from {source}"));
+        }
+        text
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_own(dialect: &Dialect) -> bool {
+    *dialect == Dialect::Orch
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_true(used: &bool) -> bool {
+    *used
 }
 
 /// What one definition says.
@@ -84,6 +141,7 @@ pub fn list(project: &Project, all: bool) -> Vec<Listed> {
         tools: None,
         origin: &entry.origin,
         arguments: arguments(&entry.workflow),
+        hidden: false,
     });
     add(&mut lines, "command", &library.commands, |command| Line {
         name: &command.name,
@@ -97,6 +155,7 @@ pub fn list(project: &Project, all: bool) -> Vec<Listed> {
             }
             CommandBody::Prose { .. } => String::new(),
         }),
+        hidden: command.meta.hidden,
     });
     add(&mut lines, "agent", &library.agents, |agent| Line {
         name: &agent.name,
@@ -104,6 +163,7 @@ pub fn list(project: &Project, all: bool) -> Vec<Listed> {
         tools: agent.tools.allowed(),
         origin: &agent.origin,
         arguments: String::new(),
+        hidden: agent.meta.hidden,
     });
     add(&mut lines, "skill", &library.skills, |skill| Line {
         name: &skill.name,
@@ -111,6 +171,7 @@ pub fn list(project: &Project, all: bool) -> Vec<Listed> {
         tools: skill.allowed_tools.allowed(),
         origin: &skill.origin,
         arguments: String::new(),
+        hidden: skill.meta.hidden,
     });
     add(&mut lines, "gate", &library.gates, |gate| Line {
         name: &gate.name,
@@ -118,9 +179,41 @@ pub fn list(project: &Project, all: bool) -> Vec<Listed> {
         tools: None,
         origin: &gate.origin,
         arguments: String::new(),
+        hidden: false,
     });
-    lines.retain(|line| all || line.shadowed_by.is_none());
+    add(&mut lines, "rule", &library.rules, |rule| Line {
+        name: &rule.name,
+        description: &rule.description,
+        tools: None,
+        origin: &rule.origin,
+        arguments: String::new(),
+        hidden: true,
+    });
+    lines.extend(library.manifests.iter().map(recorded));
+    lines.retain(|line| all || (line.shadowed_by.is_none() && !line.hidden));
+    for line in &mut lines {
+        line.source = library.added.iter().find(|added| line.path.starts_with(&added.path)).map(Added::shown);
+    }
     lines
+}
+
+/// A file of another tool that is only recorded.
+fn recorded(manifest: &Manifest) -> Listed {
+    Listed {
+        kind: manifest.kind.word(),
+        name: manifest.name.clone(),
+        description: manifest.description.clone(),
+        tools: None,
+        path: manifest.path.clone(),
+        scope: manifest.scope,
+        shadowed_by: None,
+        dialect: manifest.dialect,
+        plugin: manifest.plugin.clone(),
+        source: None,
+        used: false,
+        hidden: true,
+        arguments: String::new(),
+    }
 }
 
 struct Line<'a> {
@@ -129,11 +222,12 @@ struct Line<'a> {
     tools: Option<Vec<String>>,
     origin: &'a Origin,
     arguments: String,
+    hidden: bool,
 }
 
 fn add<T>(lines: &mut Vec<Listed>, kind: &'static str, shelf: &Shelf<T>, line: impl for<'a> Fn(&'a T) -> Line<'a>) {
     for (definition, winner) in shelf.all() {
-        let Line { name, description, tools, origin, arguments } = line(definition);
+        let Line { name, description, tools, origin, arguments, hidden } = line(definition);
         lines.push(Listed {
             kind,
             name: name.to_owned(),
@@ -142,6 +236,11 @@ fn add<T>(lines: &mut Vec<Listed>, kind: &'static str, shelf: &Shelf<T>, line: i
             path: origin.path.clone(),
             scope: origin.scope,
             shadowed_by: winner.map(|winner| line(winner).origin.path.clone()),
+            dialect: origin.dialect,
+            plugin: origin.plugin.clone(),
+            source: None,
+            used: true,
+            hidden,
             arguments,
         });
     }
@@ -201,10 +300,9 @@ fn text_of(project: &Project, name: &str, kind: Option<&str>) -> Option<Shown> {
     ];
     let mut there = origins.into_iter().filter_map(|(kind, origin)| Some((kind, origin?)));
     let (kind, origin) = there.find(|(other, _)| kind.is_none_or(|kind| kind == *other))?;
-    let wanted = normal_name(name);
-    let listed = list(project, false)
+    let listed = list(project, true)
         .into_iter()
-        .find(|line| line.kind == kind && normal_name(&line.name) == wanted)
+        .find(|line| line.kind == kind && line.path == origin.path)
         .expect("a definition on a shelf is in the list");
     Some(Shown::Text { listed: Box::new(listed), text: origin.source.text.clone() })
 }

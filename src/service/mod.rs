@@ -1,5 +1,6 @@
 //! What a user can ask for; the CLI and later the server call nothing else.
 
+mod added;
 mod check;
 mod decisions;
 mod definitions;
@@ -20,6 +21,7 @@ mod refusal;
 mod runs;
 mod status;
 
+pub use added::{AddRequest, AddedFolder, Change, ChangeKind, Update, add, remove, update};
 pub use check::{Checked, check};
 pub use decisions::{Delivered, Verdict};
 pub use definitions::{LIST_VERSION, Listed, Shown, list, show};
@@ -27,7 +29,7 @@ pub use doctor::{Check, Health, SettingLine, State, doctor};
 pub use explain::{SCHEMAS, explain, schema};
 pub use fault::Fault;
 pub use find::{Runnable, find_runnable};
-pub use init::{Initialised, TEMPLATES, Template, init};
+pub use init::{Choice, Initialised, Template, init, templates};
 pub use inputs::gather_inputs;
 pub use mend::{Mended, mend, mend_all};
 pub use project::{Opening, Project};

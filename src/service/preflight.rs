@@ -118,6 +118,10 @@ fn named_programs(command: &Command) -> Vec<String> {
                 return programs;
             }
             // `>&2` and `&>log` are redirections, not the end of a command.
+            // The patterns of a `case` look like commands.
+            if text.split_whitespace().any(|word| word == "case") {
+                return programs;
+            }
             let text = text.replace(">&", "> ").replace("<&", "< ").replace("&>", " >");
             for part in text.split(['\n', ';', '|', '&']) {
                 let Ok(words) = shell_words::split(part) else { return Vec::new() };
@@ -197,5 +201,7 @@ mod tests {
         assert_eq!(of("cat <<EOF\nnot a program\nEOF"), Vec::<String>::new());
         assert_eq!(of("make 2>&1 | tee log >&2; npm ci &> log"), ["make", "tee", "npm"]);
         assert_eq!(of("$TOOL run"), Vec::<String>::new());
+        assert_eq!(of("case $x in 1|0) make;; esac"), Vec::<String>::new());
+        assert_eq!(of("case $x in\n1|\"0\") make;; esac"), Vec::<String>::new());
     }
 }

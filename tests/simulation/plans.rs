@@ -280,10 +280,10 @@ impl<'a> Generator<'a> {
                 from: None,
             },
             2 => PlanGate::Check { expression: text("ok"), from: None },
-            3 => PlanGate::Schema { schema: Value::Bool(true) },
-            4 if self.rng.chance(50) => PlanGate::Files { paths: vec!["a".to_owned()] },
-            4 => PlanGate::Changed { max_files: Some(1), allow: Vec::new(), deny: Vec::new() },
-            _ => PlanGate::Approve { text: text("good?") },
+            3 => PlanGate::Schema { schema: Value::Bool(true), from: None },
+            4 if self.rng.chance(50) => PlanGate::Files { paths: vec!["a".to_owned()], from: None },
+            4 => PlanGate::Changed { max_files: Some(1), allow: Vec::new(), deny: Vec::new(), from: None },
+            _ => PlanGate::Approve { text: text("good?"), from: None },
         }
     }
 }

@@ -121,6 +121,62 @@ codes! {
     TOO_MANY_FILES "E0135" "a folder has too many definition files"
         "At most 20,000 files are read from one definition folder.\n\
          Fix: move what is no definition out of it.";
+    ENCODING "E0140" "the bytes of a file are not plain UTF-8 text"
+        "Agents, skills and commands of other tools are read all the same: UTF-16 is decoded, bytes that are no text become \u{fffd}, NUL characters are left out.\n\
+         Other tools do not do this, so the file may be missing there.\n\
+         Fix: save the file as UTF-8.";
+    FRONTMATTER_OPENER "E0141" "the frontmatter does not start as it should"
+        "Frontmatter starts with a line `---` that is the first line of the file. Here something stands before it or in it: blank lines, a comment, a code fence, spaces, other characters.\n\
+         `orch` reads the keys all the same. Claude Code takes the whole file for text.\n\
+         Fix: make `---` the first line.";
+    FRONTMATTER_CLOSER "E0142" "the frontmatter does not end as it should"
+        "Frontmatter ends with a line that is exactly `---`. Here the line has more in it, is another one, or is missing, so its end was guessed.\n\
+         Fix: write a line `---` below the last key.";
+    DASHES_INSIDE "E0143" "`---` inside the frontmatter"
+        "Claude Code ends the frontmatter at the first `---`, wherever it stands, and takes the rest for text. `orch` goes on to the line that is exactly `---`.\n\
+         Fix: write other characters, such as `--` or `===`.";
+    REPAIRED "E0144" "the frontmatter is not YAML and was repaired"
+        "A value breaks a rule of YAML, mostly with `: `, a quote inside quotes, or lines that are not indented. `orch` reads it as the text that its author most likely meant. Some tools do the same, others skip the file without a word.\n\
+         Wrong: description: Use when: tests fail\nRight: description: 'Use when: tests fail'";
+    NO_KEYS "E0145" "the frontmatter holds no keys"
+        "Between the two `---` lines stand `key: value` lines. Here something else stands there, so the whole file was taken for text.\n\
+         Fix: write `name: …` and `description: …`, one key a line, or start the file with another line than `---`.";
+    KEY_SPELLING "E0146" "a key is spelled in another way"
+        "`orch` takes a key also with capitals and with `_` or `-` between its words. Most tools want it as it is documented and ignore it otherwise.\n\
+         Fix: write it as the message says.";
+    NEAR_KEY "E0147" "an unknown key looks like a known one"
+        "The key is kept, but nothing reads it. It differs from a known key by a letter or two.\n\
+         Fix: take the suggestion if that is what you meant.";
+    COERCED "E0148" "a value has another type than its key wants"
+        "A number, a list or a mapping stands where a text is wanted, or a word where `true` or `false` is wanted. `orch` reads it as that. Other tools may skip the key or the file.\n\
+         Fix: write the value in the form that the message shows.";
+    VALUE_IGNORED "E0149" "a value cannot be read and is left out"
+        "The value of one key has no meaning for `orch`. The key counts as absent, the rest of the file is used.\n\
+         Fix: the message says what the key takes.";
+    NAME_ASSUMED "E0150" "a definition does not say its name"
+        "The name was taken from another key or from the path. Claude Code does not load an agent without `name`, Codex no skill.\n\
+         Fix: write `name: …` into the frontmatter.";
+    NAME_FORM "E0151" "other tools reject this name"
+        "`orch` takes any text as a name. Claude Code rejects agents with `:` in the name or `-` at its start; the open standard for skills wants lower-case letters, digits and single `-`, 64 at most, and the name of the folder.\n\
+         Fix: choose such a name if other tools are to read the file.";
+    DESCRIPTION_ASSUMED "E0152" "a definition does not say what it is for"
+        "There is no `description`, so it was taken from another key or from the start of the text. Claude Code does not load an agent without one.\n\
+         Fix: write `description: …`: when to use it, in a sentence.";
+    LITERAL_NEWLINE "E0153" "a description with `\\n` written out"
+        "The two characters `\\n` stand for a new line in a description, in `orch` as in Claude Code. Other tools show them as they are.\n\
+         Fix: write the description as a block: `description: |`, the lines below it, indented.";
+    NO_TOOLS "E0154" "an empty list of tools"
+        "An empty `tools` means that no tool may be used. Claude Code runs the agent in the same way, although it lists it with all tools.\n\
+         Fix: name the tools, or remove the key to allow all.";
+    TOOL_UNKNOWN "E0155" "tools that `orch` does not know"
+        "The names are kept and passed on as they are. A misspelled tool is not there when the agent runs.\n\
+         Fix: correct the names, or ignore this if the tools come from a server or another program.";
+    TOOLS_KEY "E0156" "the tools of an agent stand under another key"
+        "Agents list their tools under `tools`; `allowed-tools` belongs to skills and commands. Claude Code ignores it here and gives the agent all tools.\n\
+         Fix: rename the key to `tools`.";
+    TEXT_ASSUMED "E0157" "a value with a meaning of its own was read as text"
+        "A value that starts with `!` is a tag in YAML, and one that starts with `{{` is a mapping. Neither makes sense here, so the text was taken as it stands.\n\
+         Wrong: description: {{TEMPLATE}}\nRight: description: '{{TEMPLATE}}'";
     ODD_PLACE "E0170" "a file stands where its home tool does not look"
         "Examples: `skills/group/x/SKILL.md`, `skill.md`, `skills/x.md`, `agents/x.markdown`. `orch` reads the file as if it stood in its proper place.\n\
          Fix: move or rename it where that tool is to use it too.";
@@ -133,4 +189,16 @@ codes! {
     MANIFEST "E0173" "a manifest cannot be read"
         "`plugin.json`, `marketplace.json` and the like are JSON objects; comments and trailing commas are fine. Without it the folder is read by its usual names.\n\
          Fix: correct the marked place.";
+    LIBRARY_CHANGED "E0174" "an added folder is not what was added"
+        "`library.lock` pins what `orch add` took in by the digest of all its files. A file of it was changed, added or removed since.\n\
+         Fix: `orch update NAME` shows what differs and takes it anew; own versions belong into the project's own folders, which come first.";
+    LIBRARY_UNPINNED "E0175" "an added folder has no entry in the lock file"
+        "Folders in `.orch/library/` are made by `orch add`, which writes down where they came from.\n\
+         Fix: add it with `orch add SOURCE --name NAME`, or move it out of `library/`.";
+    LIBRARY_MISSING "E0176" "an added folder is not there"
+        "`library.lock` has an entry, and `library/` has no folder for it: it was deleted, or not put under version control.\n\
+         Fix: `orch update NAME` takes it anew, `orch remove NAME` forgets it.";
+    LIBRARY_LOCK "E0177" "the lock file of the library cannot be read"
+        "`library.lock` says where added folders came from. Without it they are used, and nothing can be said about them.\n\
+         Fix: take the file from your version control, or add the repositories again.";
 }

@@ -50,8 +50,8 @@ codes! {
     FILE_EXISTS "E0515" 2 false "a file is in the way"
         "`orch init` never writes over a file whose content is not its own.\n\
          Fix: take another folder, move the file away, or allow it with `--force`.";
-    UNKNOWN_TEMPLATE "E0516" 11 false "there is no such template"
-        "`orch init --list` names the templates.";
+    UNKNOWN_TEMPLATE "E0516" 11 false "there is no such template or sample"
+        "`orch init --list` names the templates and the samples.";
     WRITE "E0517" 1 true "a file cannot be written"
         "The system refused to make a folder or a file: permissions, a read-only or a full disk.\n\
          Fix: the message names the path; correct it and run the command again.";
@@ -63,6 +63,34 @@ codes! {
     USAGE "E0520" 2 false "the command line cannot be understood"
         "A verb, a flag or its value is wrong.\n\
          Fix: `orch help VERB` shows what it takes, with an example.";
+    SOURCE "E0540" 2 false "a source cannot be added"
+        "`orch add` takes a folder, an https or ssh URL of a git repository, or OWNER/REPOSITORY on GitHub. `PLUGIN@` before it takes \
+         one plugin of a marketplace, `#FOLDER` behind it one folder.\n\
+         Protocols that run programs or are not protected are refused.";
+    FETCH "E0541" 1 true "a source cannot be read"
+        "The folder cannot be read, or git could not fetch the repository: the address, the access, the network, or the name after `--ref`.\n\
+         Fix: the message has git's own words. Nothing was changed.";
+    NO_DEFINITIONS "E0542" 11 false "a source has nothing to add"
+        "Definitions stand in `agents/`, `skills/`, `commands/`, `workflows/`, in the folders of a plugin, or in a tool's own folder.\n\
+         Fix: take the folder that holds them: `orch add SOURCE#FOLDER`.";
+    NAME_ADDED "E0543" 2 false "a name is in the library already"
+        "Each folder in `library/` has a name of its own.\n\
+         Fix: `orch update NAME` brings it up to date; `--name` adds another one beside it.";
+    EDITED "E0544" 1 false "an added folder was edited"
+        "What was added is pinned by its digest; an update or a removal would lose what was edited here.\n\
+         Fix: keep own versions in the project's own folders, which come first; `--force` goes on and keeps the edited files aside.";
+    SOURCE_LIMIT "E0545" 1 false "a source is too large"
+        "A source may have 20,000 files of use with 128 MB together, each 8 MB at most.\n\
+         Fix: take one folder of it: `orch add SOURCE#FOLDER`.";
+    LIBRARY_BUSY "E0546" 1 true "another orch changes the library"
+        "Only one `orch add`, `orch update` or `orch remove` works in a library at a time.\n\
+         Fix: wait for it to end, then try again.";
+    LOCK_FILE "E0547" 1 false "the lock file of the library cannot be read"
+        "`library.lock` says where added folders came from; without it nothing can be added, updated or removed.\n\
+         Fix: take the file from your version control, or remove it and add the repositories anew.";
+    NOT_ADDED "E0548" 11 false "nothing of that name was added"
+        "`orch update` and `orch remove` work on what `orch add` took in.\n\
+         Fix: `orch list --source` shows where definitions come from.";
     INTERNAL "E0599" 70 false "a bug in orch"
         "Something happened that cannot happen. Nothing that was acknowledged is lost: the journal holds it.\n\
          Fix: please report it with the message and `orch doctor --json`.";

@@ -63,3 +63,40 @@ pub fn shipped_recordings() -> Vec<(String, &'static str)> {
     });
     texts.collect()
 }
+
+/// A project that is shipped to try a workflow with.
+#[derive(Debug, Clone)]
+pub struct ShippedSample {
+    /// Its name: that of its workflow.
+    pub name: String,
+    /// Path inside the project and content, sorted.
+    pub files: Vec<(PathBuf, &'static [u8])>,
+}
+
+/// The ending that a file of a sample loses when it is written: `cargo` leaves folders with a `Cargo.toml` out of a
+/// package, and git would follow a `.gitignore`.
+const SAMPLE_ENDING: &str = "sample";
+
+/// The projects that are shipped with the workflows, sorted.
+#[must_use]
+pub fn shipped_samples() -> Vec<ShippedSample> {
+    let Some(dir) = WORKFLOWS.get_dir("samples") else { return Vec::new() };
+    let mut samples: Vec<_> = dir.dirs().filter_map(sample).collect();
+    samples.sort_by(|one, other| one.name.cmp(&other.name));
+    samples
+}
+
+fn sample(dir: &'static Dir<'static>) -> Option<ShippedSample> {
+    let name = dir.path().file_name()?.to_str()?.to_owned();
+    let mut paths = Vec::new();
+    collect(dir, &mut paths);
+    let file = |path: PathBuf| {
+        let content = WORKFLOWS.get_file(&path)?.contents();
+        let inside = path.strip_prefix(dir.path()).ok()?;
+        let is_marked = inside.extension().is_some_and(|ending| ending == SAMPLE_ENDING);
+        Some((if is_marked { inside.with_extension("") } else { inside.to_path_buf() }, content))
+    };
+    let mut files: Vec<_> = paths.into_iter().filter_map(file).collect();
+    files.sort();
+    Some(ShippedSample { name, files })
+}

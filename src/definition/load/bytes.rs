@@ -1,6 +1,7 @@
 //! First stage of every file: bytes to text.
 //!
-//! Strict today; the tolerant decoding of other tools' files belongs here and nowhere else.
+//! Strict for what runs as it is written (workflows, gates, prompts); agents, skills and commands of other tools are decoded
+//! whatever they are, with a warning.
 
 use std::{
     fs::File,
@@ -21,10 +22,21 @@ pub(super) struct Text {
     pub source: Arc<Source>,
     /// The digest of the bytes as they were.
     pub digest: Digest,
+    /// What had to be changed to get a text.
+    pub notes: Vec<Diagnostic>,
 }
 
 /// Reads a file of at most [`BYTES_MAX`] bytes; no more than that is ever in memory. `shown` is its path for people.
 pub(super) fn read(path: &Path, shown: &Path) -> Result<Text, Box<Diagnostic>> {
+    decode(read_bytes(path, shown)?, shown)
+}
+
+/// Reads a file of the same size, whatever its bytes are.
+pub(super) fn read_lenient(path: &Path, shown: &Path) -> Result<Text, Box<Diagnostic>> {
+    decode_lenient(read_bytes(path, shown)?, shown)
+}
+
+fn read_bytes(path: &Path, shown: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
     let unreadable = |why: String| {
         let source = Source::new(shown, "");
         Box::new(
@@ -43,7 +55,7 @@ pub(super) fn read(path: &Path, shown: &Path) -> Result<Text, Box<Diagnostic>> {
     let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0));
     let file = File::open(path).map_err(|error| unreadable(plain_io(&error)))?;
     file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| unreadable(plain_io(&error)))?;
-    decode(bytes, shown)
+    Ok(bytes)
 }
 
 /// Turns bytes into text, or says why they are none.
@@ -72,7 +84,93 @@ pub(super) fn decode(bytes: Vec<u8>, shown: &Path) -> Result<Text, Box<Diagnosti
     if text.contains('\r') {
         text = lone_cr_to_lf(&text);
     }
-    Ok(Text { source: Source::new(shown, text), digest })
+    Ok(Text { source: Source::new(shown, text), digest, notes: Vec::new() })
+}
+
+/// Turns any bytes into text and notes what had to be changed. Places are places in the text that comes out.
+pub(super) fn decode_lenient(bytes: Vec<u8>, shown: &Path) -> Result<Text, Box<Diagnostic>> {
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(too_large(shown, bytes.len() as u64));
+    }
+    let digest = Digest::of(&bytes);
+    let mut odd: Vec<Odd> = Vec::new();
+    let mut text = match bytes.get(..2) {
+        Some([0xff, 0xfe]) => utf16(&bytes, u16::from_le_bytes, &mut odd),
+        Some([0xfe, 0xff]) => utf16(&bytes, u16::from_be_bytes, &mut odd),
+        _ => String::from_utf8(bytes).unwrap_or_else(|error| {
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            odd.push(Odd::NotUtf8);
+            text
+        }),
+    };
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+        if odd.is_empty() {
+            odd.push(Odd::Mark);
+        }
+    }
+    let nul = text.find('\0');
+    if let Some(place) = nul {
+        text.retain(|c| c != '\0');
+        odd.push(Odd::Nul(place));
+    }
+    if text.as_bytes().contains(&b'\r') {
+        let mended = lone_cr_to_lf(&text);
+        let changed = mended.bytes().zip(text.bytes()).position(|(new, old)| new != old);
+        odd.extend(changed.map(Odd::OldLines));
+        text = mended;
+    }
+    let source = Source::new(shown, text);
+    let notes = odd.into_iter().map(|odd| odd.note(&source)).collect();
+    Ok(Text { source, digest, notes })
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16, odd: &mut Vec<Odd>) -> String {
+    odd.push(Odd::Utf16);
+    let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+    String::from_utf16_lossy(&units)
+}
+
+/// What was wrong with the bytes.
+enum Odd {
+    Utf16,
+    NotUtf8,
+    Mark,
+    Nul(usize),
+    OldLines(usize),
+}
+
+impl Odd {
+    fn note(self, source: &Arc<Source>) -> Diagnostic {
+        let replaced = || source.text.find('\u{fffd}').unwrap_or(0);
+        let (place, message, cause, assumed) = match self {
+            Self::Utf16 => (0, "this file is UTF-16", "two bytes for each character", "its text, decoded"),
+            Self::NotUtf8 => {
+                (replaced(), "this file is not UTF-8 text", "the byte here is no text", "\u{fffd} instead of the byte")
+            }
+            Self::Mark => {
+                (0, "this file starts with a byte order mark", "three bytes that nobody sees", "the text after it")
+            }
+            Self::Nul(place) => (place, "a NUL character in this file", "it stood here", "the text without it"),
+            Self::OldLines(place) => {
+                (place, "lines that end with a lone carriage return", "the first one stood here", "new lines")
+            }
+        };
+        let width = source.text[place..].chars().next().map_or(0, char::len_utf8);
+        let fault = Diagnostic::error(codes::ENCODING, source, Span::new(place..place + width), message)
+            .cause(cause)
+            .assumed(assumed)
+            .help("save the file as UTF-8");
+        let save = "save the file as UTF-8";
+        match self {
+            Self::Mark => fault.info().fix(save, Span::default(), ""),
+            // Writing the text would lose the byte for good.
+            Self::NotUtf8 => fault.warning(),
+            Self::Utf16 | Self::Nul(_) | Self::OldLines(_) => {
+                fault.elsewhere("Claude Code", "does not find the frontmatter").warning().fix(save, Span::default(), "")
+            }
+        }
+    }
 }
 
 fn lone_cr_to_lf(text: &str) -> String {

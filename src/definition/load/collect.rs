@@ -8,7 +8,7 @@ use std::{
 use crate::{
     base::{Diagnostic, Span, codes::definition as codes},
     definition::{
-        Library, Manifest, Meta, Origin, Shelf,
+        Added, Library, Manifest, Meta, Origin, Shelf,
         load::{
             faults::Faults,
             loader,
@@ -24,8 +24,8 @@ pub(super) struct Collector {
 
 impl Collector {
     /// An empty library with what was found beside definitions.
-    pub fn new(root: &Path, manifests: Vec<Manifest>, diagnostics: Vec<Diagnostic>) -> Self {
-        Self { library: Library { root: root.to_path_buf(), manifests, diagnostics, ..Library::default() } }
+    pub fn new(root: &Path, manifests: Vec<Manifest>, added: Vec<Added>, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { library: Library { root: root.to_path_buf(), manifests, added, diagnostics, ..Library::default() } }
     }
 
     /// Adds what a file defines. Call in order of precedence.

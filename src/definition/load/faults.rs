@@ -55,6 +55,38 @@ impl Faults {
         self.dropped += 1;
     }
 
+    /// Takes over what another reader of the same file found.
+    pub fn absorb(&mut self, other: Self) {
+        other.found.into_iter().for_each(|fault| self.add(fault));
+        self.dropped += other.dropped;
+        self.failed |= other.failed;
+    }
+
+    /// Whether a code was reported.
+    pub fn has(&self, code: Code) -> bool {
+        self.found.iter().any(|fault| fault.code == code)
+    }
+
+    /// The worst of them so far.
+    pub fn worst(&self) -> Option<Severity> {
+        self.found.iter().map(|fault| fault.severity).max()
+    }
+
+    /// Counts a warning that would not be shown.
+    pub fn skip_warning(&mut self) {
+        self.dropped += 1;
+    }
+
+    /// The first error.
+    pub fn first_error(&self) -> Option<&Diagnostic> {
+        self.found.iter().find(|fault| fault.severity == Severity::Error)
+    }
+
+    /// All that was found, in the order of finding.
+    pub fn into_found(self) -> Vec<Diagnostic> {
+        self.found
+    }
+
     /// How many there are; tells a reader whether a part that it read had any.
     pub fn count(&self) -> usize {
         self.found.len() + self.dropped
@@ -75,11 +107,10 @@ impl Faults {
         self.found.sort_by_key(|fault| (fault.span.start, fault.span.end, fault.code));
         if self.dropped > 0 {
             let message = format!("{} more faults are not shown", self.dropped);
-            self.found.push(
-                Diagnostic::error(codes::TOO_MANY_FAULTS, &self.source, Span::default(), message)
-                    .cause(format!("the first {FAULTS_MAX} faults of a file are shown"))
-                    .help("mend those and check again"),
-            );
+            let rest = Diagnostic::error(codes::TOO_MANY_FAULTS, &self.source, Span::default(), message)
+                .cause(format!("the first {FAULTS_MAX} faults of a file are shown"))
+                .help("mend those and check again");
+            self.found.push(if self.failed { rest } else { rest.warning() });
         }
         self.found
     }

@@ -10,13 +10,15 @@ use crate::{
             shape::{Fields, wrong_type},
             unsupported,
         },
-        workflow::{Gate, OnGateFail, ThenFail},
+        workflow::{Gate, OnGateFail, RunCommand, ThenFail},
     },
 };
 
-const GATE_KEYS: [&str; 8] = ["run", "check", "schema", "files", "changed", "approve", "judge", "secrets"];
+const GATE_KEYS: [&str; 9] = ["run", "run_file", "check", "schema", "files", "changed", "approve", "judge", "secrets"];
 /// Extra attempts after a failed gate where the file says nothing.
 const TRIES_DEFAULT: u32 = 2;
+/// The longest command of `run_file:`: Linux takes no argument over 128 KiB.
+const SCRIPT_BYTES_MAX: usize = 100_000;
 
 impl Reader<'_, '_> {
     /// A list of gates.
@@ -51,7 +53,7 @@ impl Reader<'_, '_> {
             [kind] => *kind,
             [] if fields.has_unknown() => return None,
             [] => {
-                let help = "write one of run, check, schema, files, changed, approve, or the name of a gate";
+                let help = "write one of run, run_file, check, schema, files, changed, approve, or the name of a gate";
                 self.faults.error(
                     codes::KIND,
                     node.span,
@@ -74,14 +76,19 @@ impl Reader<'_, '_> {
         };
         let gate = self.gate_kind(&kind.key, &mut fields);
         let word = format!("a `{}` gate", kind.key);
-        fields.done(&word, self.faults, |_| "remove it (`expect` and `timeout` are for `run` gates)".to_owned());
+        fields.done(&word, self.faults, |_| {
+            "remove it (`expect` and `timeout` are for `run` and `run_file` gates)".to_owned()
+        });
         gate
     }
 
     fn gate_kind(&mut self, kind: &str, fields: &mut Fields<'_, '_>) -> Option<Gate> {
         match kind {
-            "run" => {
-                let command = self.command(fields.take("run"), false);
+            "run" | "run_file" => {
+                let command = match fields.take("run_file") {
+                    Some(entry) => self.scripts(entry),
+                    None => self.command(fields.take("run"), false),
+                };
                 let expect_entry = fields.take("expect");
                 let expect = self.expression(expect_entry);
                 let timeout = self.duration(fields.take("timeout"));
@@ -122,6 +129,33 @@ impl Reader<'_, '_> {
                 None
             }
         }
+    }
+
+    /// The files of `run_file:` as one text for the shell, in their order and as they are.
+    fn scripts(&mut self, entry: &Entry<'_>) -> Option<RunCommand> {
+        let names = self.texts(Some(entry))?;
+        let Some(last) = names.last() else {
+            let help = "name at least one: `run_file: scripts/lint.sh`";
+            self.faults.error(codes::BAD_VALUE, entry.value.span, "`run_file` is empty", "no script here", help);
+            return None;
+        };
+        // People are shown the first line of a command, so it says which script this is.
+        let title: String = last.value.chars().filter(|letter| !letter.is_control()).collect();
+        let mut text = format!("# {title}\n");
+        let mut whole = true;
+        for name in &names {
+            match self.file(name) {
+                Some(source) => text.push_str(&format!("{}\n", source.text.trim_end())),
+                None => whole = false,
+            }
+        }
+        if text.len() > SCRIPT_BYTES_MAX {
+            let message = format!("these scripts have {} bytes, {SCRIPT_BYTES_MAX} are allowed", text.len());
+            let help = "keep a long program in the project and call it: `run: sh checks/long.sh`";
+            self.faults.error(codes::BAD_VALUE, entry.value.span, message, "they become one command", help);
+            return None;
+        }
+        whole.then(|| RunCommand::Shell(Spanned::new(text, entry.value.span)))
     }
 
     /// Reports paths and globs that lead out of the project.

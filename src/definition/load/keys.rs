@@ -216,6 +216,7 @@ table! {
     /// One item of `gate:`.
     GATE "gate" "a gate" [] {
         "run" r##"{"$ref":"#/definitions/command"}"## "A command that must exit with 0";
+        "run_file" r##"{"$ref":"#/definitions/some_texts"}"## "Shell scripts from the folder of this file, which become one such command";
         "expect" r#"{"type":["string","boolean","number"]}"# "An expression over output, stdout and exit";
         "timeout" r##"{"$ref":"#/definitions/duration"}"## "The longest the command may take";
         "check" r#"{"type":["string","boolean","number"]}"# "An expression that must be true";

@@ -25,6 +25,7 @@ use crate::{
             read::{self, Parsed},
             sources::{self, Sources, UserFolders},
             stamp::Stamp,
+            trees::Trees,
         },
     },
 };
@@ -41,6 +42,7 @@ pub struct Loader {
     user: UserFolders,
     threads: usize,
     kept: HashMap<PathBuf, Kept>,
+    trees: Trees,
     shipped: Vec<Arc<Parsed>>,
     folders: Vec<PathBuf>,
     read: usize,
@@ -80,6 +82,7 @@ impl Loader {
             user: UserFolders::default(),
             threads: 1,
             kept: HashMap::new(),
+            trees: Trees::default(),
             shipped: Vec::new(),
             folders: Vec::new(),
             read: 0,
@@ -114,11 +117,11 @@ impl Loader {
     /// the user's, and those built into the binary. Files that have not changed since the last call are not read
     /// again. Never fails: faults are in the library's diagnostics.
     pub fn load(&mut self) -> Library {
-        let Sources { files, manifests, diagnostics, trees, folders: looked, .. } =
-            sources::find(&self.root, &self.user);
+        let sources = sources::find(&self.root, &self.user, &mut self.trees);
+        let Sources { files, manifests, added, diagnostics, trees, folders: looked, .. } = sources;
         self.watched = Watched { trees, folders: looked };
         let outcomes = self.parse(&files);
-        let mut collector = Collector::new(&self.root, manifests, diagnostics);
+        let mut collector = Collector::new(&self.root, manifests, added, diagnostics);
         let mut kept = HashMap::with_capacity(files.len());
         self.folders = folders(&files);
         self.read = 0;
@@ -291,4 +294,20 @@ pub(super) fn sort(diagnostics: &mut [Diagnostic]) {
         let key = |fault: &Diagnostic| (fault.span.start, fault.span.end);
         one.source.path.as_os_str().cmp(other.source.path.as_os_str()).then_with(|| key(one).cmp(&key(other)))
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_written_just_now_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("agents")).unwrap();
+        std::fs::write(folder.path().join("agents/a.md"), "---\nname: a\ndescription: d\n---\nBody\n").unwrap();
+        let mut loader = Loader::new(folder.path());
+        loader.load();
+        let kept: Vec<&Kept> = loader.kept.values().collect();
+        assert!(!kept.is_empty() && kept.iter().all(|kept| !kept.is_same(&kept.stamp)));
+    }
 }

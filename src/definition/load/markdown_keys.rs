@@ -7,7 +7,7 @@ use crate::definition::load::keys::{Key, Table, table};
 
 table! {
     /// The frontmatter of an agent.
-    AGENT "agent" "an agent" ["name" "description"] {
+    AGENT "agent" "an agent" ["description"] {
         "name" r#"{"type":"string","minLength":1}"# "The name that steps use";
         "description" r#"{"type":"string","minLength":1}"# "What it does and when to use it";
         "tools" r##"{"$ref":"#/definitions/tools"}"## "Tools it may use: a list, or a text with commas; absent means all";
@@ -23,7 +23,7 @@ table! {
 
 table! {
     /// The frontmatter of a skill.
-    SKILL "skill" "a skill" ["name" "description"] {
+    SKILL "skill" "a skill" ["description"] {
         "name" r#"{"type":"string","minLength":1}"# "The name; its folder has the same";
         "description" r#"{"type":"string","minLength":1}"# "What it is for and when it applies";
         "when_to_use" r#"{"type":"string"}"# "More about when it applies";

@@ -3,7 +3,7 @@
 //! Scalars keep their text as written (`1.10`, `no`, `0755`), so that a reader decides by what it expects.
 //! Aliases share what they stand for; `weight` and `depth` count them as if they were written out.
 
-use std::{borrow::Cow, rc::Rc};
+use std::{borrow::Cow, collections::HashMap, rc::Rc};
 
 use serde_json::{Map, Number, Value};
 
@@ -64,6 +64,45 @@ impl<'a> Node<'a> {
     /// A mapping made of other values.
     pub fn map(entries: Vec<Entry<'a>>, span: Span) -> Self {
         Self { span, weight: 1, depth: 1, kind: Kind::Map(entries) }
+    }
+
+    /// The same value without ties to the text that it was read from, and with its places moved. Values that aliases share
+    /// stay shared.
+    pub fn moved(&self, back: &dyn Fn(usize) -> usize) -> Node<'static> {
+        self.moved_once(back, &mut HashMap::new())
+    }
+
+    fn moved_once(
+        &self,
+        back: &dyn Fn(usize) -> usize,
+        seen: &mut HashMap<*const Self, Rc<Node<'static>>>,
+    ) -> Node<'static> {
+        let move_span = |span: Span| {
+            let start = back(span.start);
+            Span::new(start..back(span.end).max(start))
+        };
+        let kind = match &self.kind {
+            Kind::Scalar { text, plain } => Kind::Scalar { text: Cow::Owned(text.to_string()), plain: *plain },
+            Kind::List(items) => Kind::List(items.iter().map(|item| item.moved_once(back, seen)).collect()),
+            Kind::Map(entries) => {
+                let entry = |entry: &Entry<'a>| Entry {
+                    key: Cow::Owned(entry.key.to_string()),
+                    key_span: move_span(entry.key_span),
+                    value: entry.value.moved_once(back, seen),
+                };
+                Kind::Map(entries.iter().map(entry).collect())
+            }
+            Kind::Shared(shared) => Kind::Shared(match seen.get(&Rc::as_ptr(shared)) {
+                Some(known) => Rc::clone(known),
+                None => {
+                    let moved = Rc::new(shared.moved_once(back, seen));
+                    seen.insert(Rc::as_ptr(shared), Rc::clone(&moved));
+                    moved
+                }
+            }),
+            Kind::Broken => Kind::Broken,
+        };
+        Node { span: move_span(self.span), weight: self.weight, depth: self.depth, kind }
     }
 
     /// The value behind any alias.

@@ -18,6 +18,20 @@ pub(super) enum Kind {
     OutputStyles,
 }
 
+impl Kind {
+    /// The word for many of them.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Agents => "agents",
+            Self::Skills => "skills",
+            Self::Commands => "commands",
+            Self::Workflows => "workflows",
+            Self::Gates => "gates",
+            Self::Rules | Self::OutputStyles => "rules",
+        }
+    }
+}
+
 /// Which files of a folder are definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Files {
@@ -167,7 +181,8 @@ impl Files {
             Self::Toml if ends(name, "toml") => Fit::Proper,
             Self::Yaml if ends(name, "yaml") || ends(name, "yml") => Fit::Proper,
             Self::Workflow => {
-                let is_aside = |part: &OsStr| ["prompts", "rubrics", "recordings"].iter().any(|aside| part == *aside);
+                let is_aside =
+                    |part: &OsStr| ["prompts", "rubrics", "recordings", "samples"].iter().any(|aside| part == *aside);
                 let aside = inside.parent().is_some_and(|parent| parent.iter().any(is_aside));
                 let fits = ["yaml", "yml", "md"].iter().any(|ending| ends(name, ending));
                 if fits && !aside { Fit::Proper } else { Fit::Not }

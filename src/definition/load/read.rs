@@ -10,15 +10,16 @@ use crate::{
     definition::{
         Agent, Command, Dialect, Meta, NamedGate, Origin, Rule, Scope, Skill, WorkflowEntry,
         load::{
-            builtin,
+            agent, builtin,
             bytes::{self, Text},
+            command,
             discover::Found,
             document,
             faults::Faults,
             files::Folder,
             markdown,
             places::{Files, Kind, Place},
-            rules, toml,
+            rules, skill, toml,
         },
         normal_name,
     },
@@ -58,7 +59,13 @@ struct Card<'a> {
 
 /// The text of a file that was found.
 pub(super) fn text(found: &Found) -> Result<Text, Box<Diagnostic>> {
-    bytes::read(&found.path, found.home.shown(&found.path))
+    let read = if is_lenient(found.home.place.kind) { bytes::read_lenient } else { bytes::read };
+    read(&found.path, found.home.shown(&found.path))
+}
+
+/// Whether files of a kind are decoded whatever their bytes are. A workflow or a gate is read exactly or not at all.
+fn is_lenient(kind: Kind) -> bool {
+    !matches!(kind, Kind::Workflows | Kind::Gates)
 }
 
 /// A text that stands in the place of a file's.
@@ -125,15 +132,17 @@ fn stem(path: &Path) -> &str {
     path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("workflow")
 }
 
-fn definition(card: Card<'_>, text: Text, folder: Folder) -> Parsed {
+fn definition(card: Card<'_>, mut text: Text, folder: Folder) -> Parsed {
     let place = card.place;
     // What a plugin holds was written for its tool, wherever the plugin lies.
     let dialect = match place.dialect {
         Dialect::Orch if card.plugin.is_some() && place.kind < Kind::Workflows => Dialect::ClaudeCode,
         dialect => dialect,
     };
+    let notes = std::mem::take(&mut text.notes);
     let origin = origin(card.scope, dialect, card.plugin, text);
     let mut faults = Faults::new(&origin.source);
+    notes.into_iter().for_each(|note| faults.add(note));
     if let Some(why) = card.odd {
         faults.add(odd(&origin, why));
     }
@@ -157,14 +166,14 @@ fn items(card: Card<'_>, origin: &Origin, folder: &Folder, faults: &mut Faults) 
         Kind::Agents => {
             let agent = match files {
                 Files::Toml => toml::agent(origin, stem(inside), faults),
-                _ => markdown::agent(origin, folder, faults),
+                _ => agent::agent(origin, folder, faults),
             };
             agent.map(|mut agent| {
                 aliases(&agent.name, &mut agent.meta);
                 Item::Agent(Arc::new(agent))
             })
         }
-        Kind::Skills => markdown::skill(origin, folder, faults).map(|mut skill| {
+        Kind::Skills => skill::skill(origin, folder, faults).map(|mut skill| {
             aliases(&skill.name, &mut skill.meta);
             Item::Skill(Arc::new(skill))
         }),
@@ -172,7 +181,7 @@ fn items(card: Card<'_>, origin: &Origin, folder: &Folder, faults: &mut Faults) 
             let name = files.bare(inside).replace('/', ":");
             let command = match files {
                 Files::Toml => toml::command(origin, &name, faults),
-                _ => markdown::command(origin, &name, folder, faults),
+                _ => command::command(origin, &name, folder, faults),
             };
             command.map(|mut command| {
                 aliases(&command.name, &mut command.meta);
@@ -185,7 +194,7 @@ fn items(card: Card<'_>, origin: &Origin, folder: &Folder, faults: &mut Faults) 
         }
         Kind::Gates => document::named_gate(origin, stem(inside), folder, faults).map(Arc::new).map(Item::Gate),
         Kind::Rules | Kind::OutputStyles => {
-            rules::rule(origin, card.place.kind, &files.bare(inside), folder, faults).map(Arc::new).map(Item::Rule)
+            Some(Item::Rule(Arc::new(rules::rule(origin, card.place.kind, &files.bare(inside), faults))))
         }
     };
     found.into_iter().collect()
@@ -220,7 +229,7 @@ fn odd(origin: &Origin, why: &str) -> Diagnostic {
         codes::ODD_PLACE,
         &origin.source,
         span,
-        format!("{} would not see this file", origin.dialect.tool()),
+        format!("this file stands where {} does not look", origin.dialect.tool()),
     )
     .cause(why)
     .help("move or rename it where that tool is to use it too")

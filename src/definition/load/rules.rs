@@ -1,46 +1,53 @@
 //! Rules and output styles: Markdown with globs.
 
-use crate::definition::{
-    Dialect, Origin, Rule, RuleKind,
-    load::{faults::Faults, files::Folder, markdown, node::Entry, places::Kind, reader::Reader},
-    normal_name,
+use crate::{
+    base::Span,
+    definition::{
+        Dialect, Origin, Rule, RuleKind,
+        load::{
+            faults::Faults,
+            parts::{What, parts},
+            places::Kind,
+            values::Values,
+        },
+        normal_name,
+    },
 };
 
 /// Keys that say which files a rule is for, of all tools.
 const GLOBS: [&str; 3] = ["paths", "globs", "applyTo"];
-const KNOWN: &[&str] = &["name", "description", "paths", "globs", "applyTo", "alwaysApply"];
 
 /// Reads a rule or an output style; `inside` is its path in its folder without the ending.
-pub(super) fn rule(origin: &Origin, kind: Kind, inside: &str, folder: &Folder, faults: &mut Faults) -> Option<Rule> {
+pub(super) fn rule(origin: &Origin, kind: Kind, inside: &str, faults: &mut Faults) -> Rule {
     let source = &*origin.source;
-    let parts = markdown::parts(source, faults)?;
-    let mut reader = Reader { source, faults, folder, steps: 0 };
-    let name = reader.text_of(parts.get("name")).map_or_else(|| inside.to_owned(), |name| name.value);
-    let description = reader.text_of(parts.get("description")).map(|text| text.value).unwrap_or_default();
-    let entry: Option<&Entry<'_>> = GLOBS.iter().find_map(|key| parts.get(key));
-    let globs: Vec<String> = match entry.map(|entry| (entry, entry.value.as_text())) {
-        Some((_, Some(text))) => split_globs(text),
-        Some((entry, None)) => {
-            reader.list_of_texts(entry).unwrap_or_default().into_iter().map(|glob| glob.value).collect()
+    let parts = parts(source, What::Rule, faults);
+    let mut values = Values { parts: &parts, source, faults, what: What::Rule };
+    let name = values.text("name").unwrap_or_else(|| inside.to_owned());
+    let description = values.text("description").unwrap_or_default();
+    let mut globs: Vec<String> = Vec::new();
+    for key in GLOBS {
+        let Some(entry) = values.entry(key) else { continue };
+        match entry.value.as_text() {
+            Some(text) => globs.extend(split_globs(text)),
+            None => globs.extend(values.words_of(entry, false)),
         }
-        None => Vec::new(),
-    };
-    let asked = parts.get("alwaysApply").map(|entry| entry.value.as_text() == Some("true"));
+    }
+    let asked = values.boolean("alwaysApply");
     let kind = if kind == Kind::OutputStyles { RuleKind::OutputStyle } else { RuleKind::Rule };
     // Cursor and Copilot ask for a word; the others apply what names no files to all of them.
     let by_default =
         globs.is_empty() && kind == RuleKind::Rule && !matches!(origin.dialect, Dialect::Cursor | Dialect::Copilot);
-    let rule = Rule {
+    let meta = values.meta(name.clone(), None);
+    Rule {
         name: normal_name(&name),
         description,
         kind,
         always: asked.unwrap_or(by_default),
         globs,
-        meta: parts.meta(&name, KNOWN),
-        body: source.text[parts.body.clone()].trim().to_owned(),
-        origin: origin.clone(),
-    };
-    Some(rule)
+        meta,
+        body: parts.text.trim().to_owned(),
+        origin: Origin { frontmatter: Span::new(parts.frontmatter.clone()), ..origin.clone() },
+    }
 }
 
 /// Splits at commas outside braces and brackets, which belong to a glob.

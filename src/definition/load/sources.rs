@@ -10,11 +10,13 @@ use std::{
 use crate::{
     base::Diagnostic,
     definition::{
-        Manifest, Scope,
+        Added, Manifest, Scope,
         load::{
             discover::{Found, Home, walk},
             places::{Files, HOME, Kind, OWN, PLUGIN, PROJECT, Place},
             plugins::{self, Plugin, Plugins},
+            read,
+            trees::Trees,
         },
     },
 };
@@ -51,6 +53,8 @@ pub(super) struct Sources {
     pub files: Vec<Found>,
     /// What is only recorded.
     pub manifests: Vec<Manifest>,
+    /// What `orch add` took in.
+    pub added: Vec<Added>,
     /// Faults of folders and manifests.
     pub diagnostics: Vec<Diagnostic>,
     /// Folders whose whole tree was looked through, or would be if they were there.
@@ -72,7 +76,7 @@ struct At<'a> {
 }
 
 /// Finds them all.
-pub(super) fn find(root: &Path, user: &UserFolders) -> Sources {
+pub(super) fn find(root: &Path, user: &UserFolders, trees: &mut Trees) -> Sources {
     let mut sources = Sources::default();
     let nothing = Path::new("");
     let at = |scope, root| At { scope, plugin: None, root, cut: root };
@@ -81,7 +85,7 @@ pub(super) fn find(root: &Path, user: &UserFolders) -> Sources {
     sources.rows(PROJECT, root, &at(Scope::Dialect, root));
     sources.plugins(plugins::scan(root, root, Scope::Dialect, None), &at(Scope::Dialect, root));
     sources.looked_for_plugins(root);
-    sources.added(&root.join(".orch").join(LIBRARY), Scope::Added, root);
+    sources.library(&root.join(".orch"), Scope::Added, root, trees);
     if let Some(orch) = &user.orch {
         sources.rows(OWN, orch, &At { scope: Scope::User, plugin: None, root: orch, cut: nothing });
     }
@@ -92,7 +96,7 @@ pub(super) fn find(root: &Path, user: &UserFolders) -> Sources {
         }
     }
     if let Some(orch) = &user.orch {
-        sources.added(&orch.join(LIBRARY), Scope::UserAdded, nothing);
+        sources.library(orch, Scope::UserAdded, nothing, trees);
     }
     sources
 }
@@ -211,21 +215,68 @@ impl Sources {
     }
 
     /// The repositories that `orch add` took in.
-    fn added(&mut self, library: &Path, scope: Scope, cut: &Path) {
-        self.folders.push(library.to_path_buf());
-        let Ok(entries) = fs::read_dir(library) else { return };
-        let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let mut folders: Vec<PathBuf> = entries.flatten().filter(is_folder).map(|entry| entry.path()).collect();
-        folders.sort();
-        for folder in folders {
-            let Some(name) = folder.file_name().and_then(|name| name.to_str()) else { continue };
-            // A name with a dot before it is one that is being made.
-            if !name.starts_with('.') {
-                let at = At { scope, plugin: Some(name), root: &folder, cut };
-                self.plugins(plugins::scan(&folder, cut, scope, Some(name)), &at);
-                self.looked_for_plugins(&folder);
-                self.rows(PROJECT, &folder, &at);
-            }
+    fn library(&mut self, base: &Path, scope: Scope, cut: &Path, trees: &mut Trees) {
+        // Any file of an added repository may have been changed since.
+        self.trees.push(base.join(LIBRARY));
+        self.folders.push(base.to_path_buf());
+        let folders = added_folders(&base.join(LIBRARY));
+        self.added.extend(trees.check(base, cut, &folders, &mut self.diagnostics));
+        for (name, folder) in &folders {
+            self.added_folder(name, folder, scope, cut);
         }
     }
+
+    /// One of them.
+    fn added_folder(&mut self, name: &str, folder: &Path, scope: Scope, cut: &Path) {
+        let at = At { scope, plugin: Some(name), root: folder, cut };
+        self.plugins(plugins::scan(folder, cut, scope, Some(name)), &at);
+        self.rows(PROJECT, folder, &at);
+    }
+}
+
+/// The folders in `library/` by name, sorted. A name with a dot before it is one that is being made.
+fn added_folders(library: &Path) -> Vec<(String, PathBuf)> {
+    let Ok(entries) = fs::read_dir(library) else { return Vec::new() };
+    let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    let named = |entry: fs::DirEntry| Some((entry.file_name().into_string().ok()?, entry.path()));
+    let folders = entries.flatten().filter(is_folder).filter_map(named);
+    let mut folders: Vec<_> = folders.filter(|(name, _)| !name.starts_with('.')).collect();
+    folders.sort();
+    folders
+}
+
+/// What a folder would give if it stood in a library: its definitions, and everything that they need.
+#[must_use]
+pub fn survey(folder: &Path, name: &str) -> Survey {
+    let mut sources = Sources::default();
+    sources.added_folder(name, folder, Scope::Added, folder);
+    let files = sources.files.iter().map(|found| Surveyed {
+        kind: found.home.place.kind.word(),
+        plugin: found.plugin.clone(),
+        path: found.path.clone(),
+        asked: read::text(found).map(|text| read::found(found, text).asked).unwrap_or_default(),
+    });
+    Survey { files: files.collect(), manifests: sources.manifests.iter().map(|one| folder.join(&one.path)).collect() }
+}
+
+/// See [`survey`].
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// Files that may hold definitions.
+    pub files: Vec<Surveyed>,
+    /// Manifests.
+    pub manifests: Vec<PathBuf>,
+}
+
+/// One file of a [`Survey`].
+#[derive(Debug, Clone)]
+pub struct Surveyed {
+    /// `agents skills commands workflows gates rules`.
+    pub kind: &'static str,
+    /// The plugin that it belongs to.
+    pub plugin: Option<String>,
+    /// The file.
+    pub path: PathBuf,
+    /// Files that it names.
+    pub asked: Vec<PathBuf>,
 }

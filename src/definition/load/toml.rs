@@ -2,15 +2,19 @@
 //!
 //! A key of the wrong type costs that key, not the file.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use serde_json::Value;
-use toml_edit::{ImDocument, Item, Table};
+use toml_edit::{ImDocument, Item, Table, TableLike};
 
 use crate::{
     base::{Diagnostic, Source, Span, Spanned, codes::definition as codes},
     definition::{
-        Agent, Arguments, Base, Command, CommandBody, Extra, Meta, Origin, Style, ToolPolicy, load::faults::Faults,
+        Agent, Arguments, Base, Command, CommandBody, Extra, Meta, Origin, Style, ToolPolicy,
+        load::{
+            faults::Faults,
+            node::{Entry, Node},
+        },
         normal_name,
     },
 };
@@ -93,6 +97,48 @@ fn parse(source: &Arc<Source>, faults: &mut Faults) -> Option<ImDocument<String>
     None
 }
 
+/// The keys of a frontmatter between `+++` lines, which starts at byte `base` of its source. `None` if it is not TOML.
+pub(super) fn keys(text: &str, base: usize) -> Option<Vec<Entry<'static>>> {
+    let document =
+        ImDocument::parse(text.to_owned()).or_else(|_| ImDocument::parse(literal(text).into_owned())).ok()?;
+    Some(entries(document.as_table(), base))
+}
+
+fn entries(table: &dyn TableLike, base: usize) -> Vec<Entry<'static>> {
+    let span = |range: Option<Range<usize>>| {
+        let range = range.unwrap_or(0..0);
+        Span::new(base + range.start..base + range.end)
+    };
+    let entry = |(key, item): (&str, &Item)| Entry {
+        key: Cow::Owned(key.to_owned()),
+        key_span: span(table.key(key).and_then(toml_edit::Key::span)),
+        value: node(item, base),
+    };
+    table.iter().map(entry).collect()
+}
+
+fn node(item: &Item, base: usize) -> Node<'static> {
+    let range = item.span().unwrap_or(0..0);
+    let span = Span::new(base + range.start..base + range.end);
+    if let Some(text) = item.as_str() {
+        return Node::text(text.to_owned(), span);
+    }
+    if let Some(table) = item.as_table_like() {
+        return Node::map(entries(table, base), span);
+    }
+    if let Some(items) = item.as_array() {
+        return Node::list(items.iter().map(|value| node(&Item::Value(value.clone()), base)).collect(), span);
+    }
+    if let Item::ArrayOfTables(tables) = item {
+        return Node::list(tables.iter().map(|table| Node::map(entries(table, base), span)).collect(), span);
+    }
+    match json(item) {
+        // A date is a text.
+        Value::String(text) => Node::text(text, span),
+        other => Node::word(other.to_string(), span),
+    }
+}
+
 /// The text with `'` for each `"` that opens or closes a text with a bad escape, so that all places stay.
 fn literal(text: &str) -> Cow<'_, str> {
     let mut out = text.as_bytes().to_vec();
@@ -100,6 +146,10 @@ fn literal(text: &str) -> Cow<'_, str> {
     let mut changed = false;
     let mut at = 0;
     while at < bytes.len() {
+        if !text.is_char_boundary(at) {
+            at += 1;
+            continue;
+        }
         let rest = &text[at..];
         let quotes = match bytes[at] {
             b'#' => {

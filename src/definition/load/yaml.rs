@@ -6,7 +6,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map},
     ops::Range,
     rc::Rc,
 };
@@ -37,7 +37,19 @@ struct Stopped;
 ///
 /// All places are places in the whole source.
 pub(super) fn parse<'a>(source: &'a Source, range: Range<usize>, faults: &mut Faults) -> Option<Node<'a>> {
-    let text = &source.text[range.clone()];
+    read(&source.text[range.clone()], range.start, false, faults)
+}
+
+/// Reads the frontmatter of a file that may be written for another tool: of two equal keys the last one wins, unknown
+/// tags are text, and a text in `{{ }}` is a text; each with a warning. `None` means that an error was reported.
+///
+/// The text starts at byte `base` of the source; it may be a repaired copy.
+pub(super) fn parse_lenient<'a>(text: &'a str, base: usize, faults: &mut Faults) -> Option<Node<'a>> {
+    let node = read(text, base, true, faults)?;
+    (!faults.failed()).then_some(node)
+}
+
+fn read<'a>(text: &'a str, base: usize, lenient: bool, faults: &mut Faults) -> Option<Node<'a>> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     // The parser reads ahead; its own limits stop it before the events that the builder would stop at.
@@ -45,7 +57,8 @@ pub(super) fn parse<'a>(source: &'a Source, range: Range<usize>, faults: &mut Fa
     options.block_nesting_limit = usize::from(DEPTH_MAX);
     let mut builder = Builder {
         text,
-        base: range.start,
+        base,
+        lenient,
         faults,
         stack: Vec::new(),
         anchors: HashMap::new(),
@@ -61,23 +74,25 @@ pub(super) fn parse<'a>(source: &'a Source, range: Range<usize>, faults: &mut Fa
             Ok((event, mark)) => builder.event(event, &mark).ok()?,
             Err(error) => {
                 let bracket = builder.stack.iter().rev().find(|frame| frame.flow).map(|frame| frame.start);
-                let fault = yaml_fault::fault(builder.faults.source(), range.start, text, &error, bracket);
+                let fault = yaml_fault::fault(builder.faults.source(), base, text, &error, bracket);
                 builder.faults.add(fault);
                 return None;
             }
         }
     }
-    let empty = Span::new(range.start..range.start);
+    let empty = Span::new(base..base);
     Some(builder.root.unwrap_or_else(|| Node::word("", empty)))
 }
 
 /// A collection that is not closed yet.
-struct Frame<'a> {
+pub(super) struct Frame<'a> {
     start: usize,
     anchor: usize,
     broken: bool,
+    /// Whether it turned out to be a text in braces.
+    braces: bool,
     /// Whether it is written with brackets.
-    flow: bool,
+    pub(super) flow: bool,
     body: Body<'a>,
 }
 
@@ -86,16 +101,18 @@ enum Body<'a> {
     Map {
         entries: Vec<Entry<'a>>,
         key: Option<(Cow<'a, str>, Span)>,
-        seen: HashSet<Cow<'a, str>>,
+        seen: HashMap<Cow<'a, str>, usize>,
         merges: Vec<Node<'a>>,
     },
 }
 
-struct Builder<'a, 'f> {
-    text: &'a str,
-    base: usize,
-    faults: &'f mut Faults,
-    stack: Vec<Frame<'a>>,
+pub(super) struct Builder<'a, 'f> {
+    pub(super) text: &'a str,
+    pub(super) base: usize,
+    /// Whether other tools' habits are read with a warning.
+    lenient: bool,
+    pub(super) faults: &'f mut Faults,
+    pub(super) stack: Vec<Frame<'a>>,
     anchors: HashMap<usize, Rc<Node<'a>>>,
     anchor_names: usize,
     root: Option<Node<'a>>,
@@ -123,6 +140,12 @@ impl<'a> Builder<'a, '_> {
                 Ok(())
             }
             Event::Scalar(text, style, anchor, tag) => {
+                if let (true, Some(tag)) = (self.lenient, tag.as_deref())
+                    && !tag.is_yaml_core_schema_tag("str")
+                {
+                    let node = self.tagged(mark);
+                    return self.complete(node, anchor);
+                }
                 let forced = self.tag(tag.as_deref(), mark);
                 let plain = style == ScalarStyle::Plain && !forced;
                 let kind = Kind::Scalar { text, plain };
@@ -134,7 +157,7 @@ impl<'a> Builder<'a, '_> {
             }
             Event::MappingStart(style, anchor, tag) => {
                 self.tag(tag.as_deref(), mark);
-                let body = Body::Map { entries: Vec::new(), key: None, seen: HashSet::new(), merges: Vec::new() };
+                let body = Body::Map { entries: Vec::new(), key: None, seen: HashMap::new(), merges: Vec::new() };
                 self.open(body, style, anchor, mark)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(mark),
@@ -163,6 +186,10 @@ impl<'a> Builder<'a, '_> {
         let span = mark.tag_span().map_or_else(|| self.span(mark), |tag_mark| self.span(&tag_mark));
         let name = self.text.get(span.start - self.base..span.end - self.base).unwrap_or_default();
         let name: String = name.chars().take(60).collect();
+        if self.lenient {
+            self.dropped_tag(&name, span);
+            return false;
+        }
         self.faults.error(
             codes::YAML_TAG,
             span,
@@ -182,7 +209,14 @@ impl<'a> Builder<'a, '_> {
             ));
         }
         let start = self.base + mark.byte_range().unwrap_or(0..0).start;
-        self.stack.push(Frame { start, anchor, broken: false, flow: style == StructureStyle::Flow, body });
+        self.stack.push(Frame {
+            start,
+            anchor,
+            broken: false,
+            braces: false,
+            flow: style == StructureStyle::Flow,
+            body,
+        });
         Ok(())
     }
 
@@ -193,6 +227,17 @@ impl<'a> Builder<'a, '_> {
         let length = self.text[start - self.base..end].trim_end().len();
         let span = Span::new(start..start + length);
         let kind = match frame.body {
+            _ if frame.braces => {
+                // A mapping in braces that holds a mapping in braces: the text goes on to the second `}}`.
+                let text = self.text.get(start - self.base..start - self.base + length).unwrap_or_default();
+                self.assumed_text(
+                    text,
+                    span,
+                    "braces that hold no mapping",
+                    "YAML reads a brace as the start of a mapping",
+                );
+                Kind::Scalar { text: Cow::Borrowed(text), plain: false }
+            }
             _ if frame.broken => Kind::Broken,
             Body::List(items) => Kind::List(items),
             Body::Map { mut entries, merges, .. } => {
@@ -293,15 +338,30 @@ impl<'a> Builder<'a, '_> {
                 }
                 let few = entries.len() < FEW_KEYS;
                 if !few && seen.is_empty() {
-                    seen.extend(entries.iter().map(|entry| entry.key.clone()));
+                    seen.extend(entries.iter().enumerate().map(|(place, entry)| (entry.key.clone(), place)));
                 }
-                let twice =
-                    if few { entries.iter().any(|entry| entry.key == name) } else { !seen.insert(name.clone()) };
-                if twice {
-                    let first = entries.iter().find(|entry| entry.key == name).map(|entry| entry.key_span);
-                    self.twice(&name, key_span, first);
+                let first = if few {
+                    entries.iter().position(|entry| entry.key == name)
                 } else {
-                    entries.push(Entry { key: name, key_span, value: node });
+                    match seen.entry(name.clone()) {
+                        hash_map::Entry::Occupied(first) => Some(*first.get()),
+                        hash_map::Entry::Vacant(free) => {
+                            free.insert(entries.len());
+                            None
+                        }
+                    }
+                };
+                match first {
+                    None => entries.push(Entry { key: name, key_span, value: node }),
+                    Some(first) if self.lenient => {
+                        let last = Entry { key: name.clone(), key_span, value: node };
+                        let first = std::mem::replace(&mut entries[first], last);
+                        self.last_wins(&name, key_span, &first);
+                    }
+                    Some(first) => {
+                        let first = entries[first].key_span;
+                        self.twice(&name, key_span, Some(first));
+                    }
                 }
             }
         }
@@ -339,11 +399,15 @@ impl<'a> Builder<'a, '_> {
         }
         // The mapping is lost, but what stands around it is still read.
         *key = Some((Cow::Borrowed(""), node.span));
+        let after = &self.text[frame_start - self.base..];
+        if self.lenient && frame.flow && after.starts_with("{{") {
+            frame.braces = true;
+            return Ok(());
+        }
         let reported = std::mem::replace(&mut frame.broken, true) || node.is_broken();
         if reported {
             return Ok(());
         }
-        let after = &self.text[frame_start - self.base..];
         if after.starts_with("{{") {
             let end = after.find("}}").map_or(2, |end| end + 2);
             let text: String = after[..end].chars().take(60).collect();

@@ -17,6 +17,7 @@ use crate::{
         draft::is_taken,
         entry::{Compiled, compile},
         faults::{self, Place, suggest},
+        reference::agent_of_prose,
     },
 };
 
@@ -39,8 +40,10 @@ pub fn compile_command(library: &Library, command: &Command) -> Result<Compiled,
         CommandBody::Prose { text, agent, model, .. } => {
             let base = Base::of(command);
             let prose = translate(&text.value, base);
-            let workflow = prose_workflow(command, text, &prose, agent.as_deref(), model.as_deref());
+            let (agent, unknown) = agent_of_prose(library, &command.origin, agent.as_deref());
+            let workflow = prose_workflow(command, text, &prose, agent, model.as_deref());
             let mut compiled = compile(library, &workflow)?;
+            compiled.warnings.extend(unknown);
             if prose.first_without_zeroth && base == Base::Zero {
                 let fault = Place { source: &command.origin.source, span: text.span }
                     .error(faults::ARGUMENT_BASE, "`$1` is the second word here, and `$0` is never used")

@@ -90,7 +90,8 @@ impl<'a> Compiler<'a> {
 
     fn gate(&mut self, ix: StepIx, check: &'a Spanned<Gate>, home: &Home<'a>) -> Option<PlanGate> {
         let source = home.source;
-        let from = home.names.first().map(|gate| gate.name.clone());
+        let names: Vec<&str> = home.names.iter().map(|gate| gate.name.as_str()).collect();
+        let from = (!names.is_empty()).then(|| names.join(" > "));
         let reader = self.reader(ix, home.sight);
         Some(match &check.value {
             Gate::Run { command: run, expect, timeout } => {
@@ -107,15 +108,16 @@ impl<'a> Compiler<'a> {
             }
             Gate::Schema { schema } => {
                 self.check_usable(Place { source, span: schema.span }, &schema.value);
-                PlanGate::Schema { schema: schema.value.clone() }
+                PlanGate::Schema { schema: schema.value.clone(), from }
             }
-            Gate::Files { paths } => PlanGate::Files { paths: self.globs(source, paths) },
+            Gate::Files { paths } => PlanGate::Files { paths: self.globs(source, paths), from },
             Gate::Changed { max_files, allow, deny } => PlanGate::Changed {
                 max_files: *max_files,
                 allow: self.globs(source, allow),
                 deny: self.globs(source, deny),
+                from,
             },
-            Gate::Approve { text } => PlanGate::Approve { text: self.template(reader, source, text) },
+            Gate::Approve { text } => PlanGate::Approve { text: self.template(reader, source, text), from },
             Gate::Named(_) => return None,
         })
     }

@@ -16,6 +16,7 @@ mod gates;
 mod lower;
 mod order;
 mod overlap;
+mod reference;
 mod schema;
 mod scope;
 mod texts;

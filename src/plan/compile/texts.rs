@@ -137,6 +137,8 @@ impl<'a> Compiler<'a> {
             }
         };
         match shape {
+            // A gate of the library stands on many kinds of steps: what it first asks for need not be there.
+            Err(_) if reader.sight.closed && reference.guarded => {}
             Err(fault) => self.faults.push(no_field(spot, &reference.path, &fault)),
             Ok(Shape::Undeclared) if !reference.guarded => self.faults.push(
                 spot.place()

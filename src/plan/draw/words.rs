@@ -98,16 +98,16 @@ pub(super) fn gate(gate: &PlanGate) -> String {
             format!("run {}{expect}{limit}{}", command(words), named(from))
         }
         PlanGate::Check { expression, from } => format!("check {}{}", first_line(&expression.text), named(from)),
-        PlanGate::Schema { .. } => "schema".to_owned(),
-        PlanGate::Files { paths } => format!("files {}", visible(&paths.join(" "))),
-        PlanGate::Changed { max_files, allow, deny } => {
+        PlanGate::Schema { from, .. } => format!("schema{}", named(from)),
+        PlanGate::Files { paths, from } => format!("files {}{}", visible(&paths.join(" ")), named(from)),
+        PlanGate::Changed { max_files, allow, deny, from } => {
             let mut parts = Vec::new();
             parts.extend(max_files.map(|max| format!("at most {max} files")));
             parts.extend((!allow.is_empty()).then(|| format!("only {}", visible(&allow.join(" ")))));
             parts.extend((!deny.is_empty()).then(|| format!("not {}", visible(&deny.join(" ")))));
-            format!("changed {}", parts.join(", "))
+            format!("changed {}{}", parts.join(", "), named(from))
         }
-        PlanGate::Approve { text } => format!("approve {}", quoted(&text.text)),
+        PlanGate::Approve { text, from } => format!("approve {}{}", quoted(&text.text), named(from)),
     }
 }
 

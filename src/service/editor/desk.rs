@@ -91,12 +91,13 @@ impl Desk {
         self.open.get(path).cloned().or_else(|| std::fs::read_to_string(path).ok().map(Arc::from))
     }
 
-    /// What can be written at a place.
+    /// What can be written at a place, and the word that it replaces. `None` where nothing is known.
     #[must_use]
-    pub fn complete(&self, path: &Path, offset: usize) -> Vec<Completion> {
-        let Some((_, cursor, grammar)) = self.look(path, offset) else { return Vec::new() };
-        let runtimes: Vec<String> = self.project.settings().runtimes.iter().map(|(name, _)| name.clone()).collect();
-        complete(&cursor, &grammar, self.project.library(), &runtimes, self.outlines.get(path))
+    pub fn complete(&self, path: &Path, offset: usize) -> Option<(Span, Vec<Completion>)> {
+        let (_, cursor, grammar) = self.look(path, offset)?;
+        let runtimes: Vec<String> = self.project.settings().runtimes.keys().cloned().collect();
+        let all = complete(&cursor, &grammar, self.project.library(), &runtimes, self.outlines.get(path));
+        Some((cursor.word, all))
     }
 
     /// What the word at a place means.

@@ -129,6 +129,7 @@ mod tests {
         assert!(workflow.values(&path(&["steps", "recovery"])).contains(&"idempotent".to_owned()));
         assert!(workflow.description(&path(&["steps", "retry"])).unwrap().contains("attempt"));
         assert_eq!(workflow.description(&path(&["steps", "nothing"])), None);
-        assert!(Grammar::of("agent").unwrap().keys(&[])[0].required);
+        let agent = Grammar::of("agent").unwrap().keys(&[]);
+        assert!(agent.iter().any(|key| key.name == "description" && key.required));
     }
 }

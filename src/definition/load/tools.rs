@@ -1,0 +1,311 @@
+//! Which tools a file allows, in one vocabulary: the names of Claude Code, with the words of other tools as aliases.
+
+use crate::{
+    base::{Diagnostic, codes::definition as codes},
+    definition::{
+        Dialect, ToolMode, ToolPolicy, ToolRule, ToolStatus,
+        load::{
+            node::{Entry, Kind},
+            parts::What,
+            values::{Values, split_spaces},
+        },
+    },
+};
+
+/// Tools of Claude Code.
+const EXACT: &[&str] = &[
+    "Agent",
+    "AskUserQuestion",
+    "Bash",
+    "BashOutput",
+    "CronCreate",
+    "CronDelete",
+    "CronList",
+    "Edit",
+    "EnterPlanMode",
+    "EnterWorktree",
+    "ExitPlanMode",
+    "ExitWorktree",
+    "Glob",
+    "Grep",
+    "KillShell",
+    "LSP",
+    "ListMcpResourcesTool",
+    "Monitor",
+    "NotebookEdit",
+    "PowerShell",
+    "Read",
+    "ReadMcpResourceTool",
+    "SendMessage",
+    "Skill",
+    "TaskCreate",
+    "TaskGet",
+    "TaskList",
+    "TaskOutput",
+    "TaskStop",
+    "TaskUpdate",
+    "TeamCreate",
+    "TeamDelete",
+    "TodoWrite",
+    "ToolSearch",
+    "WebFetch",
+    "WebSearch",
+    "Workflow",
+    "Write",
+];
+
+/// Words of other tools and of older versions, in lower case, sorted.
+const ALIASES: &[(&str, &str)] = &[
+    ("activate_skill", "Skill"),
+    ("agent", "Agent"),
+    ("agent/runsubagent", "Agent"),
+    ("apply_patch", "Edit"),
+    ("ask_user", "AskUserQuestion"),
+    ("codebase", "Grep"),
+    ("create_file", "Write"),
+    ("custom-agent", "Agent"),
+    ("edit", "Edit"),
+    ("edit/createfile", "Write"),
+    ("edit/editfiles", "Edit"),
+    ("editfiles", "Edit"),
+    ("execute", "Bash"),
+    ("execute_bash", "Bash"),
+    ("fetch", "WebFetch"),
+    ("fetch_webpage", "WebFetch"),
+    ("filesearch", "Glob"),
+    ("findfiles", "Glob"),
+    ("fs_read", "Read"),
+    ("fs_write", "Write"),
+    ("glob", "Glob"),
+    ("google_web_search", "WebSearch"),
+    ("grep", "Grep"),
+    ("grep_search", "Grep"),
+    ("insert_edit_into_file", "Edit"),
+    ("killbash", "KillShell"),
+    ("list", "Glob"),
+    ("list_directory", "Glob"),
+    ("ls", "Glob"),
+    ("multiedit", "Edit"),
+    ("notebookread", "Read"),
+    ("patch", "Edit"),
+    ("question", "AskUserQuestion"),
+    ("read", "Read"),
+    ("read_file", "Read"),
+    ("read_many_files", "Read"),
+    ("readfile", "Read"),
+    ("replace", "Edit"),
+    ("run_in_terminal", "Bash"),
+    ("run_shell_command", "Bash"),
+    ("runcommands", "Bash"),
+    ("runinterminal", "Bash"),
+    ("search", "Grep"),
+    ("search/codebase", "Grep"),
+    ("search_file_content", "Grep"),
+    ("shell", "Bash"),
+    ("skill", "Skill"),
+    ("slashcommand", "Skill"),
+    ("task", "Agent"),
+    ("terminalcommand", "Bash"),
+    ("textsearch", "Grep"),
+    ("todo", "TodoWrite"),
+    ("todoread", "TodoWrite"),
+    ("todos", "TodoWrite"),
+    ("view", "Read"),
+    ("web", "WebFetch"),
+    ("web/fetch", "WebFetch"),
+    ("web_fetch", "WebFetch"),
+    ("web_search", "WebSearch"),
+    ("webfetch", "WebFetch"),
+    ("websearch", "WebSearch"),
+    ("write", "Write"),
+    ("write_file", "Write"),
+    ("write_todos", "TodoWrite"),
+];
+
+/// One tool as it is written.
+pub(super) fn rule(raw: &str) -> ToolRule {
+    let raw = raw.trim();
+    let (word, specifier) = match raw.split_once('(') {
+        Some((word, rest)) => (word.trim_end(), Some(rest.strip_suffix(')').unwrap_or(rest).to_owned())),
+        None => (raw, None),
+    };
+    let (name, status) = named(word);
+    ToolRule { name: name.to_owned(), specifier, raw: raw.to_owned(), status }
+}
+
+fn named(word: &str) -> (&str, ToolStatus) {
+    // Tools of servers are named `mcp__server__tool`, in Copilot `server/tool`; nobody but the server knows them.
+    if EXACT.contains(&word) || word.starts_with("mcp__") || word == "*" {
+        return (word, ToolStatus::Exact);
+    }
+    if let Some(exact) = EXACT.iter().find(|exact| exact.eq_ignore_ascii_case(word)) {
+        return (exact, ToolStatus::CaseFixed);
+    }
+    let lower = word.to_ascii_lowercase();
+    match ALIASES.binary_search_by(|(alias, _)| (*alias).cmp(&lower)) {
+        Ok(place) => (ALIASES[place].1, ToolStatus::Alias),
+        Err(_) => (word, ToolStatus::Unknown),
+    }
+}
+
+impl Values<'_, '_, '_> {
+    /// The tools that an agent may use.
+    pub fn agent_tools(&mut self, dialect: Dialect) -> ToolPolicy {
+        let parts = self.parts;
+        let deny = self.list("disallowedTools");
+        let mut entry = parts.take_even_empty("tools", self.faults);
+        if entry.is_none() {
+            entry = parts.take_even_empty("allowed-tools", self.faults);
+            if let Some(entry) = entry {
+                self.other_key(entry);
+            }
+        }
+        let mut policy = entry.map_or_else(ToolPolicy::default, |entry| self.policy(entry, dialect));
+        policy.deny.extend(deny.iter().map(|raw| rule(raw)));
+        self.unknown(&policy, entry);
+        policy
+    }
+
+    /// The tools that a skill or command names under these keys.
+    pub fn allowed_tools(&mut self, dialect: Dialect) -> ToolPolicy {
+        let parts = self.parts;
+        let deny = self.list("disallowed-tools");
+        let entry = parts.take_even_empty("allowed-tools", self.faults);
+        let mut policy = entry.map_or_else(ToolPolicy::default, |entry| self.policy(entry, dialect));
+        policy.deny.extend(deny.iter().map(|raw| rule(raw)));
+        self.unknown(&policy, entry);
+        policy
+    }
+
+    fn policy(&mut self, entry: &Entry<'_>, dialect: Dialect) -> ToolPolicy {
+        if let Kind::Map(tools) = entry.value.kind() {
+            return tool_map(tools, dialect);
+        }
+        let words = if entry.value.is_nothing() { Vec::new() } else { self.tool_words(entry, dialect) };
+        if words.iter().any(|word| word == "*") || is_all(&words) {
+            return ToolPolicy { mode: ToolMode::All, ..ToolPolicy::default() };
+        }
+        if words.is_empty() {
+            self.no_tools(entry);
+            return ToolPolicy { mode: ToolMode::None, ..ToolPolicy::default() };
+        }
+        ToolPolicy { mode: ToolMode::List, allow: words.iter().map(|word| rule(word)).collect(), deny: Vec::new() }
+    }
+
+    /// The words of a list of tools. Spaces separate as commas do, but not in Copilot, where a tool may be called
+    /// `Microsoft Docs`.
+    fn tool_words(&mut self, entry: &Entry<'_>, dialect: Dialect) -> Vec<String> {
+        let words = self.words_of(entry, true);
+        if dialect == Dialect::Copilot {
+            return words;
+        }
+        words.iter().flat_map(|word| split_spaces(word)).collect()
+    }
+
+    fn no_tools(&mut self, entry: &Entry<'_>) {
+        let span = if entry.value.span.start < entry.value.span.end { entry.value.span } else { entry.key_span };
+        let fault = Diagnostic::error(codes::NO_TOOLS, self.faults.source(), span, format!("`{}` is empty", entry.key))
+            .cause("no tool is named")
+            .assumed("no tools at all")
+            .elsewhere("Claude Code", "lists all tools, but runs it with none")
+            .help("name the tools, or remove the key to allow all")
+            .info();
+        self.faults.add(fault);
+    }
+
+    fn other_key(&mut self, entry: &Entry<'_>) {
+        let message = format!("an agent lists its tools under `tools`, not `{}`", entry.key);
+        let mut fault = Diagnostic::error(codes::TOOLS_KEY, self.faults.source(), entry.key_span, message)
+            .cause("this key belongs to skills and commands")
+            .assumed("`tools`")
+            .elsewhere("Claude Code", "ignores the key and gives the agent all tools")
+            .help("rename the key to `tools`")
+            .info();
+        if self.parts.exact {
+            fault = fault.fix("rename the key to `tools`", entry.key_span, "tools");
+        }
+        self.faults.add(fault);
+    }
+
+    fn unknown(&mut self, policy: &ToolPolicy, entry: Option<&Entry<'_>>) {
+        let rules = policy.allow.iter().chain(&policy.deny);
+        let unknown: Vec<&str> =
+            rules.filter(|rule| rule.status == ToolStatus::Unknown).map(|rule| rule.raw.as_str()).collect();
+        let (Some(entry), false) = (entry, unknown.is_empty()) else { return };
+        let shown: Vec<String> = unknown.iter().take(8).map(|raw| format!("`{raw}`")).collect();
+        let more = if unknown.len() > 8 { format!(" and {} more", unknown.len() - 8) } else { String::new() };
+        let mut fault = Diagnostic::error(
+            codes::TOOL_UNKNOWN,
+            self.faults.source(),
+            entry.value.span,
+            format!("unknown tools: {}{more}", shown.join(", ")),
+        )
+        .cause("not a tool of any program that is known here")
+        .assumed("tools of a server or program, passed on as they are")
+        .help("correct the names if they are misspelled")
+        .info();
+        if self.what == What::Agent {
+            fault = fault.elsewhere("Claude Code", "leaves them out; if no tool is left, the agent does not start");
+        }
+        self.faults.add(fault);
+    }
+}
+
+fn is_all(words: &[String]) -> bool {
+    let text = words.join(" ");
+    text.eq_ignore_ascii_case("all tools") || text.eq_ignore_ascii_case("all")
+}
+
+/// `{ write: false }` of opencode, where all else stays allowed; `{ required: [Read], optional: [Bash] }`.
+fn tool_map(tools: &[Entry<'_>], dialect: Dialect) -> ToolPolicy {
+    let mut policy = ToolPolicy { mode: ToolMode::List, ..ToolPolicy::default() };
+    let mut all_but = dialect == Dialect::OpenCode;
+    for tool in tools {
+        if let Some(items) = tool.value.as_list() {
+            policy.allow.extend(items.iter().filter_map(|item| item.as_text()).map(rule));
+            continue;
+        }
+        let off = matches!(tool.value.as_text(), Some("false" | "no" | "off" | "deny" | "0"));
+        match (&*tool.key, off) {
+            ("*", true) => all_but = false,
+            ("*", false) => all_but = true,
+            (name, true) => policy.deny.push(rule(name)),
+            (name, false) => policy.allow.push(rule(name)),
+        }
+    }
+    let only_denied = policy.allow.is_empty() && !policy.deny.is_empty() && !tools.iter().any(|tool| &*tool.key == "*");
+    if all_but || only_denied {
+        policy.mode = ToolMode::Inherit;
+        policy.allow.clear();
+    } else if policy.allow.is_empty() {
+        policy.mode = ToolMode::None;
+    }
+    policy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_sorted_and_name_what_exists() {
+        assert!(ALIASES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(EXACT.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(ALIASES.iter().all(|(alias, name)| EXACT.contains(name) && *alias == alias.to_ascii_lowercase()));
+    }
+
+    #[test]
+    fn names_are_recognised() {
+        for (raw, shown, status) in [
+            ("Read", "Read", ToolStatus::Exact),
+            ("bash(git *)", "Bash(git *)", ToolStatus::CaseFixed),
+            ("Task", "Agent", ToolStatus::Alias),
+            ("run_shell_command", "Bash", ToolStatus::Alias),
+            ("mcp__a__b", "mcp__a__b", ToolStatus::Exact),
+            ("Foo(x", "Foo(x)", ToolStatus::Unknown),
+        ] {
+            let rule = rule(raw);
+            assert_eq!((rule.shown().as_str(), rule.status, rule.raw.as_str()), (shown, status, raw));
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The library folder on disk: its guard, its lock file, and changing one folder of it at once.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use nix::fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2};
+
+use crate::{
+    definition::{
+        Pin,
+        load::{LIBRARY, LOCK, lock_text, read_lock},
+    },
+    guard::write_whole,
+    service::{project::Project, refusal::Refusal},
+};
+
+/// The library of a project or a user. As long as it is open, nobody else changes it.
+#[derive(Debug)]
+pub(super) struct Library {
+    base: PathBuf,
+    /// Whether it is the user's.
+    pub user: bool,
+    _guard: Flock<fs::File>,
+}
+
+/// The folder that holds `library/` and its lock file.
+pub(super) fn base(project: &Project, user: bool) -> Result<PathBuf, Refusal> {
+    if !user {
+        return Ok(project.root().join(".orch"));
+    }
+    project.environment().user_folder().ok_or_else(|| {
+        Refusal::new(1, "E0517", "there is no folder of the user: HOME is not set", "set HOME, or leave out `--user`")
+    })
+}
+
+impl Library {
+    /// Opens it; what a killed `orch` has left behind goes.
+    pub fn open(project: &Project, user: bool) -> Result<Self, Refusal> {
+        let base = base(project, user)?;
+        let library = base.join(LIBRARY);
+        fs::create_dir_all(&library).map_err(|error| cannot(&library, &error))?;
+        let path = library.join(".guard");
+        let file =
+            fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|error| cannot(&path, &error))?;
+        let guard = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
+            let message = "another orch changes the library";
+            Refusal::new(1, "E0546", message, "wait for it to end, then try again").retryable()
+        })?;
+        let left = fs::read_dir(&library).map_err(|error| cannot(&library, &error))?;
+        for entry in left.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(".new-")) {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+        Ok(Self { base, user, _guard: guard })
+    }
+
+    /// The entries of its lock file.
+    pub fn pins(&self) -> Result<Vec<Pin>, Refusal> {
+        let path = self.base.join(LOCK);
+        read_lock(&path).map_err(|why| {
+            let message = format!("{} cannot be read: {why}", path.display());
+            Refusal::new(1, "E0547", message, "take the file from your version control, or remove it and add anew")
+        })
+    }
+
+    /// The folder of a name.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.base.join(LIBRARY).join(name)
+    }
+
+    /// An empty folder beside the others that nobody looks at.
+    pub fn fresh(&self, purpose: &str) -> Result<PathBuf, Refusal> {
+        // A name of its own: a git whose orch was killed may still write into the one of before.
+        let path = self.folder(&format!(".new-{purpose}-{}", std::process::id()));
+        fs::create_dir(&path).map_err(|error| cannot(&path, &error))?;
+        Ok(path)
+    }
+
+    /// Puts `new` in the place of the folder `name`, at once; the old one, if any, is then where `new` was.
+    pub fn put(&self, name: &str, new: &Path) -> Result<(), Refusal> {
+        let place = self.folder(name);
+        sync(new);
+        let flags = if place.exists() { RenameFlags::RENAME_EXCHANGE } else { RenameFlags::RENAME_NOREPLACE };
+        renameat2(AT_FDCWD, new, AT_FDCWD, &place, flags).map_err(|error| cannot(&place, &error.into()))
+    }
+
+    /// Takes the folder `name` away, at once; it is then at `to`, which must not be there.
+    pub fn take(&self, name: &str, to: &Path) -> Result<(), Refusal> {
+        let place = self.folder(name);
+        fs::rename(&place, to).map_err(|error| cannot(&place, &error))
+    }
+
+    /// Writes the lock file, whole or not at all.
+    pub fn write(&self, pins: &[Pin]) -> Result<(), Refusal> {
+        let path = self.base.join(LOCK);
+        write_whole(&path, lock_text(pins).as_bytes()).map_err(|error| cannot(&path, &error))
+    }
+}
+
+/// What is renamed must be on the disk first.
+fn sync(folder: &Path) {
+    if let Ok(folder) = fs::File::open(folder) {
+        nix::unistd::syncfs(&folder).ok();
+    }
+}
+
+fn cannot(path: &Path, error: &std::io::Error) -> Refusal {
+    let message = format!("{} cannot be changed: {error}", path.display());
+    Refusal::new(1, "E0517", message, "correct its permissions, or free the disk, and try again").retryable()
+}

@@ -71,7 +71,7 @@ pub struct Report {
     pub mended: usize,
     /// What became of plans.
     pub changes: Vec<Change>,
-    /// All plans that can be made now, by name, with the digest of what `orch plan --json` prints for it.
+    /// All plans that can be made now, by name, with the digest that `orch plan --json` prints for it.
     pub plans: BTreeMap<String, Digest>,
     /// Whether settings have changed.
     pub settings: bool,

@@ -42,9 +42,7 @@ pub(super) struct Surveyed {
 
 impl Surveyed {
     fn new(plan: Plan, path: PathBuf) -> Self {
-        // The settings may have filled something in after the plan's own digest was taken.
-        let text = serde_json::to_vec(&plan).unwrap_or_default();
-        Self { digest: Digest::of(&text), plan, path }
+        Self { digest: plan.digest.clone(), plan, path }
     }
 }
 

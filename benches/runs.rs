@@ -197,6 +197,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
         let (watchers, mut told) = tokio::sync::mpsc::unbounded_channel();
         let reader = tokio::spawn(async move { while told.recv().await.is_some() {} });
         let setup = Setup {
+            recall: None,
             journal,
             executor,
             assigner,

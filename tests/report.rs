@@ -52,6 +52,7 @@ fn settles(step: &str, state: StepState, reason: &str, summary: &str, ms: u64, a
         duration_ms: ms,
         attempts,
         tokens,
+        reused: None,
     }
 }
 
@@ -65,6 +66,7 @@ fn container(step: &str, state: StepState, reason: &str) -> What {
         duration_ms: 50_000,
         attempts: 0,
         tokens: 12_430,
+        reused: None,
     }
 }
 

@@ -60,6 +60,9 @@ pub struct Envelope {
     /// Files of the project that were told together with the prompt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attached: Vec<Attached>,
+    /// The attempt of an earlier run that did this work, `RUN/ATTEMPT`; absent where it was done now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<String>,
 }
 
 /// A file that a prompt names.

@@ -10,6 +10,7 @@ use crate::{
         add::{AddArgs, RemoveArgs},
         check::CheckArgs,
         completions::CompletionsArgs,
+        dev::DevArgs,
         doctor::DoctorArgs,
         explain::ExplainArgs,
         help::HelpArgs,
@@ -105,6 +106,8 @@ pub enum Verb {
     Run(RunArgs),
     /// Show the commands that slash commands and skills hold, and say that they may run
     Trust(TrustArgs),
+    /// Watch definitions: say what each edit changes, and run again what it changed
+    Dev(DevArgs),
     /// Follow a run, from its beginning
     Watch(WatchArgs),
     /// List runs, the latest first
@@ -154,7 +157,7 @@ pub struct Pair {
     pub value: String,
 }
 
-fn pair(text: &str) -> Result<Pair, String> {
+pub(super) fn pair(text: &str) -> Result<Pair, String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok(Pair { name: name.to_owned(), value: value.to_owned() }),
         Some(_) | None => Err("expected NAME=VALUE".to_owned()),

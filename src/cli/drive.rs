@@ -37,10 +37,10 @@ use crate::{
 };
 
 /// How often the live region moves.
-const TICK: Duration = Duration::from_millis(250);
+pub(super) const TICK: Duration = Duration::from_millis(250);
 
 /// What a person who is there was asked, and by which words the answer comes back.
-type Questions = mpsc::UnboundedSender<(RunEvent, mpsc::UnboundedSender<Event>)>;
+pub(super) type Questions = mpsc::UnboundedSender<(RunEvent, mpsc::UnboundedSender<Event>)>;
 
 /// Drives a run to its end, or until only a person who is not here can move it. Gives the exit code.
 pub(super) fn drive(
@@ -70,7 +70,7 @@ pub(super) fn drive(
         let (watchers, mut events) = mpsc::unbounded_channel();
         let (inputs, input_events) = mpsc::unbounded_channel();
         let listening = tokio::spawn(listen(inputs.clone(), Arc::clone(&terminated)));
-        let questions = asks.then(|| ask_people(runs.who().to_owned()));
+        let questions = asks.then(|| ask_people(runs.who().to_owned(), stdin_line));
         let driving = runs.drive(owned, DriveOptions { on_approval, park: !asks }, watchers, input_events);
         tokio::pin!(driving);
         let mut beat = tokio::time::interval(TICK);
@@ -85,7 +85,7 @@ pub(super) fn drive(
                     }
                 }
                 finish = &mut driving => break finish,
-                _ = beat.tick() => screen.tick(Clock::start(Timestamp::default()).now()),
+                _ = beat.tick() => screen.tick(now()),
             }
         };
         while let Ok(event) = events.try_recv() {
@@ -114,8 +114,13 @@ pub(super) fn drive(
     Ok(code)
 }
 
+/// The time.
+pub(super) fn now() -> Timestamp {
+    Clock::start(Timestamp::default()).now()
+}
+
 /// The exit code of a run that this process drove.
-fn code_of(finish: &Finish, terminated: bool) -> u8 {
+pub(super) fn code_of(finish: &Finish, terminated: bool) -> u8 {
     match finish {
         Finish::Ended(end) if terminated && exit_code(end) == 130 => 143,
         Finish::Ended(end) => exit_code(end),
@@ -124,7 +129,7 @@ fn code_of(finish: &Finish, terminated: bool) -> u8 {
 }
 
 /// The outputs of a run, one `name: value` a line.
-fn outputs_text(outputs: &serde_json::Map<String, Value>) -> String {
+pub(super) fn outputs_text(outputs: &serde_json::Map<String, Value>) -> String {
     let line = |(name, value): (&String, &Value)| match value {
         Value::String(text) => format!("{name}: {}\n", clean(text)),
         other => format!("{name}: {}\n", clean(&other.to_string())),
@@ -214,13 +219,13 @@ async fn listen(inputs: mpsc::UnboundedSender<Event>, terminated: Arc<AtomicBool
 }
 
 /// Starts the thread that asks, one question after the other.
-fn ask_people(who: String) -> Questions {
+pub(super) fn ask_people(who: String, mut lines: impl FnMut() -> Option<String> + Send + 'static) -> Questions {
     let (sender, mut receiver) = mpsc::unbounded_channel::<(RunEvent, mpsc::UnboundedSender<Event>)>();
     std::thread::spawn(move || {
         while let Some((event, inputs)) = receiver.blocking_recv() {
             if let What::Asking { step, attempt, shown, subject, form } = event.what
                 && let Some(attempt) = attempt_of(&attempt)
-                && let Some(decision) = ask(&step, &shown, form)
+                && let Some(decision) = ask(&step, &shown, form, &mut lines)
             {
                 let by = who.clone();
                 inputs.send(Event::Decided { attempt, subject, decision, by }).ok();
@@ -230,13 +235,19 @@ fn ask_people(who: String) -> Questions {
     sender
 }
 
+/// The next line that was typed; `None` at the end of the input.
+pub(super) fn stdin_line() -> Option<String> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).ok().filter(|count| *count > 0).map(|_| line)
+}
+
 fn attempt_of(text: &str) -> Option<AttemptId> {
     let (instance, number) = text.split_once('-')?;
     Some(AttemptId { instance: InstanceId(instance.parse().ok()?), number: number.parse().ok()? })
 }
 
 /// Asks one question on the terminal. `None` leaves it waiting.
-fn ask(step: &str, shown: &str, form: bool) -> Option<Decision> {
+fn ask(step: &str, shown: &str, form: bool, lines: &mut dyn FnMut() -> Option<String>) -> Option<Decision> {
     let mut talk = anstream::stderr();
     let mut say = |text: &str| {
         talk.write_all(text.as_bytes()).and_then(|()| talk.flush()).ok();
@@ -249,11 +260,7 @@ fn ask(step: &str, shown: &str, form: bool) -> Option<Decision> {
     }
     loop {
         say("  [y] yes   [n] no, with a comment   [d] details   [l] leave it waiting > ");
-        let mut line = String::new();
-        if std::io::stdin().lock().read_line(&mut line).unwrap_or(0) == 0 {
-            return None;
-        }
-        match line.trim() {
+        match lines()?.trim() {
             "y" | "yes" => return Some(Decision::Approve { fields: Value::Null }),
             "d" | "details" => say(&indent(&clean(shown))),
             "l" | "later" => {
@@ -262,9 +269,7 @@ fn ask(step: &str, shown: &str, form: bool) -> Option<Decision> {
             }
             "n" | "no" => {
                 say("  why? > ");
-                let mut comment = String::new();
-                std::io::stdin().lock().read_line(&mut comment).ok()?;
-                return Some(Decision::Reject { comment: comment.trim().to_owned() });
+                return Some(Decision::Reject { comment: lines()?.trim().to_owned() });
             }
             _ => {}
         }

@@ -163,11 +163,12 @@ impl Report {
                 self.waits.push(Wait::Outcome(step.clone()));
                 self.line(DOUBT, "UNKNOWN", None, step, "it began, its end is unknown")
             }
-            What::StepSettled { step, container, state, reason, summary, duration_ms, attempts, tokens } => {
+            What::StepSettled { step, container, state, reason, summary, duration_ms, attempts, tokens, reused } => {
                 self.forget_wait(step);
                 self.settle(step, *container, *state, reason, *tokens);
-                let settled =
-                    Settled { step, container: *container, reason, summary, attempts: *attempts, tokens: *tokens };
+                let (container, attempts, tokens) = (*container, *attempts, *tokens);
+                let reused = reused.as_deref();
+                let settled = Settled { step, container, reason, summary, attempts, tokens, reused };
                 self.settled(&settled, *state, *duration_ms)
             }
             What::BudgetReached { reason } => {
@@ -302,6 +303,11 @@ impl Report {
         let time = Some(duration_ms);
         match state {
             StepState::Succeeded if quiet => String::new(),
+            StepState::Succeeded if settled.reused.is_some() => {
+                let from = settled.reused.and_then(|from| from.split('/').next()).unwrap_or_default();
+                let details = join(&[&format!("from {}", one_line(from)), &one_line(settled.summary)]);
+                self.line(DIM, "REUSED", time, settled.step, &details)
+            }
             StepState::Succeeded => self.line(GOOD, "PASS", time, settled.step, &self.details(settled)),
             StepState::Failed if quiet && self.is_echo(settled) => String::new(),
             StepState::Failed => self.line(BAD, "FAIL", time, settled.step, &first_of(settled.reason, "failed")),
@@ -398,6 +404,8 @@ struct Settled<'a> {
     summary: &'a str,
     attempts: usize,
     tokens: u64,
+    /// The attempt of an earlier run that did the work.
+    reused: Option<&'a str>,
 }
 
 /// `12.4k`, `3.1M`.

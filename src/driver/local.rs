@@ -23,6 +23,7 @@ use crate::{
         narrate::{RunEvent, narrate, opening},
         outcome::{exit_code, status_word, waiting_words},
         record::{decode_decision, encode},
+        reuse::Recall,
     },
     execute::{
         Executor,
@@ -96,6 +97,8 @@ pub struct Setup {
     pub watchers: mpsc::UnboundedSender<RunEvent>,
     /// Whether there is space for more work.
     pub has_space: Box<dyn Fn() -> bool + Send>,
+    /// What was done before; nothing is taken from there where absent.
+    pub recall: Option<Recall>,
 }
 
 /// Drives one run.
@@ -183,7 +186,9 @@ impl LocalDriver {
         self.commit().await?;
         loop {
             if let Some(end) = self.scheduler.ended() {
-                return Ok(Finish::Ended(end.clone()));
+                let end = end.clone();
+                self.remember();
+                return Ok(Finish::Ended(end));
             }
             if self.is_held && self.live.is_empty() {
                 return Err(DriveError::DiskLow);
@@ -191,6 +196,7 @@ impl LocalDriver {
             if self.is_parked() && self.setup.park {
                 self.read_inbox()?;
                 if self.queue.is_empty() {
+                    self.remember();
                     return Ok(Finish::Parked(self.scheduler.waiting_for()));
                 }
             } else {
@@ -198,6 +204,12 @@ impl LocalDriver {
             }
             self.work_off();
             self.commit().await?;
+        }
+    }
+
+    fn remember(&self) {
+        if let Some(recall) = &self.setup.recall {
+            recall.keep();
         }
     }
 
@@ -356,11 +368,12 @@ impl LocalDriver {
                     self.summary.waiting_for = None;
                 }
             }
-            Notice::Starting { .. }
-            | Notice::Ended { .. }
-            | Notice::Retrying { .. }
-            | Notice::Feedback { .. }
-            | Notice::Settled { .. } => {}
+            Notice::Starting { .. } | Notice::Ended { .. } | Notice::Retrying { .. } | Notice::Feedback { .. } => {}
+            Notice::Settled { instance } => {
+                if let Some(recall) = &self.setup.recall {
+                    recall.settled(&self.scheduler, *instance);
+                }
+            }
         }
     }
 
@@ -430,8 +443,15 @@ impl LocalDriver {
             }
             Begun::Work(assignment, place) => {
                 let executor = self.setup.executor.clone();
+                let known = self.setup.recall.as_ref().and_then(|recall| {
+                    let doers = (&self.setup.assigner, &executor);
+                    recall.begin(&self.scheduler, doers, (attempt, purpose), (&assignment, &place))
+                });
                 tokio::spawn(async move {
-                    let outcome = executor.perform(*assignment, &place, token).await;
+                    let outcome = match known {
+                        Some(known) => Box::pin(known.perform(executor, *assignment, &place, token)).await,
+                        None => executor.perform(*assignment, &place, token).await,
+                    };
                     sender.send(Input::Finished(attempt, outcome)).ok();
                 });
             }

@@ -12,6 +12,7 @@ mod order;
 mod outcome;
 mod prose;
 mod record;
+mod reuse;
 
 pub use assign::Assigner;
 pub use clock::Clock;
@@ -21,3 +22,4 @@ pub use local::{DriveError, Finish, Input, LocalDriver, OnApproval, Setup};
 pub use narrate::{RUN_EVENT_VERSION, RunEvent, What, end_word, gate_words, narrate, opening, purpose_words};
 pub use outcome::{exit_code, parked_exit_code, status_word, waiting_words};
 pub use record::{RecordError, decode, decode_decision, encode};
+pub use reuse::{Recall, StepMemory};

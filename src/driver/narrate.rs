@@ -120,6 +120,9 @@ pub enum What {
         attempts: usize,
         /// Tokens.
         tokens: u64,
+        /// The attempt of an earlier run that did this work, `RUN/ATTEMPT`; absent where it was done now.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reused: Option<String>,
     },
     /// A budget is used up.
     BudgetReached {
@@ -236,6 +239,7 @@ fn settled(scheduler: &Scheduler, at: Timestamp, instance: InstanceId) -> What {
         duration_ms: at.0.saturating_sub(began.0),
         attempts: view.history.iter().filter(|record| record.purpose == Purpose::Work).count(),
         tokens: scheduler.envelope(instance).map_or(0, |envelope| envelope.usage.tokens()),
+        reused: scheduler.envelope(instance).and_then(|envelope| envelope.reused.clone()),
     }
 }
 

@@ -11,9 +11,11 @@ mod globs;
 pub mod process;
 mod recorded;
 pub mod render;
+mod traces;
 mod tree;
 
 pub use assignment::{Assignment, CommandText, Place};
 pub use changed::{Baseline, BaselineError};
 pub use executor::{Executor, tree_digest};
+pub use traces::{Footprint, States, Traces, reused};
 pub use tree::TreeFault;

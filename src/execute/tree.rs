@@ -76,7 +76,7 @@ pub(super) struct Stamp {
 pub(super) type Snapshot = BTreeMap<PathBuf, Stamp>;
 
 impl Stamp {
-    fn of(found: &Metadata) -> Self {
+    pub(super) fn of(found: &Metadata) -> Self {
         let kind = if found.is_file() {
             Kind::File
         } else if found.is_symlink() {
@@ -100,6 +100,16 @@ impl Stamp {
         let changed = u64::try_from(self.changed.0).unwrap_or_default();
         let nanoseconds = u64::try_from(self.changed.1).unwrap_or_default();
         now.saturating_sub(Duration::from_secs(changed) + Duration::from_nanos(nanoseconds)) < FRESH
+    }
+
+    /// Its kind and its executable bit in a word.
+    pub(super) fn kind_word(&self) -> &'static str {
+        match self.kind {
+            Kind::File if self.is_executable => "program",
+            Kind::File => "file",
+            Kind::Link => "link",
+            Kind::Special => "special",
+        }
     }
 
     /// Whether it is a file and no link, folder or device.
@@ -232,7 +242,7 @@ impl Trees {
         Ok(digests)
     }
 
-    fn content(&self, place: &Path, stamp: Stamp) -> io::Result<Digest> {
+    pub(super) fn content(&self, place: &Path, stamp: Stamp) -> io::Result<Digest> {
         match stamp.kind {
             Kind::Special => return Ok(Digest::of(b"")),
             Kind::Link => return Ok(Digest::of(fs::read_link(place)?.as_os_str().as_bytes())),

@@ -2,6 +2,7 @@
 
 pub mod compile;
 pub mod defaults;
+mod diff;
 pub mod draw;
 pub mod graph;
 mod policy;
@@ -10,6 +11,7 @@ pub mod truth;
 mod types;
 
 pub use compile::{Compiled, compile, compile_command, skill_command};
+pub use diff::{ChangedStep, Edge, PlanDiff, diff};
 pub use policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy};
 pub use told::{Activated, PlanMemory, PlanTrust, ProseValue, ProseWork};
 pub use types::*;

@@ -100,6 +100,7 @@ pub fn read_result(value: Value, expected: Option<&Value>) -> Result<Envelope, R
                 leaked: 0,
                 dropped_bytes: 0,
                 attached: Vec::new(),
+                reused: None,
             },
         }
     } else {

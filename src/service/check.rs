@@ -8,6 +8,7 @@ use std::{
 use crate::{
     base::{Diagnostic, Severity},
     definition::{Scope, load::load_workflow_file},
+    plan::Plan,
     service::{
         fault::Fault,
         find::{Found, compile_found},
@@ -38,6 +39,15 @@ impl Checked {
 /// # Errors
 /// When a path is not there.
 pub fn check(project: &Project, paths: &[PathBuf]) -> Result<Checked, Fault> {
+    check_each(project, paths, |_, _| {})
+}
+
+/// The same; every plan that can be made is shown to `made`.
+pub(super) fn check_each(
+    project: &Project,
+    paths: &[PathBuf],
+    mut made: impl FnMut(&Found<'_>, Plan),
+) -> Result<Checked, Fault> {
     let library = project.library();
     let mut wanted = Vec::new();
     for path in paths {
@@ -64,7 +74,10 @@ pub fn check(project: &Project, paths: &[PathBuf]) -> Result<Checked, Fault> {
         }
     }
     let mut compile = |found: &Found<'_>| match compile_found(project, found) {
-        Ok(compiled) => diagnostics.extend(compiled.warnings),
+        Ok(compiled) => {
+            diagnostics.extend(compiled.warnings);
+            made(found, compiled.plan);
+        }
         Err(faults) => diagnostics.extend(faults),
     };
     let own = |scope: Scope, path: &Path| scope != Scope::Builtin && is_wanted(path);
@@ -103,7 +116,7 @@ pub fn check(project: &Project, paths: &[PathBuf]) -> Result<Checked, Fault> {
 }
 
 /// By file and place; a fault that several workflows lead to stands once.
-fn sorted(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub(super) fn sorted(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     diagnostics.sort_by(|one, other| {
         let key = |fault: &Diagnostic| (fault.source.path.clone(), fault.span, fault.code);
         key(one).cmp(&key(other)).then_with(|| one.message.cmp(&other.message))

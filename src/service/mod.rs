@@ -4,6 +4,7 @@ mod added;
 mod check;
 mod decisions;
 mod definitions;
+pub mod dev;
 mod doctor;
 pub mod editor;
 mod explain;

@@ -13,7 +13,7 @@ use crate::{
     config::{self, Environment, Flags, Settings},
     definition::{
         Library,
-        load::{Loader, load_memory, project_root},
+        load::{Loader, Watched, load_memory, project_root},
     },
     runtime::CustomSettings,
     service::{fault::Fault, filling, refusal::Refusal, runs::RunSettings, trust::TrustGate},
@@ -113,6 +113,13 @@ impl Project {
     pub fn definition_folders(&self) -> Vec<PathBuf> {
         let _ = self.library();
         self.loader.borrow().folders().to_vec()
+    }
+
+    /// Everything on the disk that the definitions depend on, whether it is there or not.
+    #[must_use]
+    pub fn watched(&self) -> Watched {
+        let _ = self.library();
+        self.loader.borrow().watched().clone()
     }
 
     /// The declared runtimes by name, ready to be started from anywhere.

@@ -16,11 +16,11 @@ use tokio::sync::mpsc;
 use crate::{
     base::{RunId, Timestamp},
     driver::{
-        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, RunEvent, Setup, complete_inputs, encode,
-        exit_code, load, narrate, opening, status_word,
+        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, Recall, RunEvent, Setup, StepMemory,
+        complete_inputs, encode, exit_code, load, narrate, opening, status_word,
     },
     execute::{
-        Baseline, Executor, Place,
+        Baseline, Executor, Place, Traces,
         process::{Keeper, StopToken, sweep},
         render::Renderer,
     },
@@ -72,6 +72,7 @@ pub struct Runs {
     pub(super) store: Store,
     root: PathBuf,
     pub(super) settings: RunSettings,
+    recall: Option<bool>,
 }
 
 /// A run that this process owns and is about to drive.
@@ -91,7 +92,14 @@ impl Runs {
     /// # Errors
     /// When the store cannot be opened.
     pub fn open(root: &Path, settings: RunSettings) -> Result<Self, Refusal> {
-        Ok(Self { store: Store::open(root)?, root: root.to_owned(), settings })
+        Ok(Self { store: Store::open(root)?, root: root.to_owned(), settings, recall: None })
+    }
+
+    /// Remembers the steps of runs by content; with `reads`, what was done before is not done again.
+    #[must_use]
+    pub fn reusing(mut self, reads: bool) -> Self {
+        self.recall = Some(reads);
+        self
     }
 
     /// The store's journal.
@@ -371,6 +379,10 @@ impl Runs {
             inbox: self.settings.inbox,
             watchers,
             has_space: Box::new(move || preflight::disk(&state, floor).is_ok()),
+            recall: self.recall.map(|reads| {
+                let memory = StepMemory::new(self.store.state_folder().join("cache/steps"));
+                Recall::new(memory, Traces::default(), reads)
+            }),
         };
         for event in told {
             setup.watchers.send(event).ok();

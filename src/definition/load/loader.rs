@@ -48,6 +48,16 @@ pub struct Loader {
     read: usize,
     /// Texts that stand in the place of files: what an editor shows and has not saved.
     overlays: HashMap<PathBuf, Arc<str>>,
+    watched: Watched,
+}
+
+/// Everything on the disk that the definitions depend on, whether it is there or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Folders with all that is below them.
+    pub trees: Vec<PathBuf>,
+    /// Folders alone.
+    pub folders: Vec<PathBuf>,
 }
 
 /// A file that was read.
@@ -77,6 +87,7 @@ impl Loader {
             folders: Vec::new(),
             read: 0,
             overlays: HashMap::new(),
+            watched: Watched::default(),
         }
     }
 
@@ -107,7 +118,8 @@ impl Loader {
     /// again. Never fails: faults are in the library's diagnostics.
     pub fn load(&mut self) -> Library {
         let sources = sources::find(&self.root, &self.user, &mut self.trees);
-        let Sources { files, manifests, added, diagnostics, .. } = sources;
+        let Sources { files, manifests, added, diagnostics, trees, folders: looked, .. } = sources;
+        self.watched = Watched { trees, folders: looked };
         let outcomes = self.parse(&files);
         let mut collector = Collector::new(&self.root, manifests, added, diagnostics);
         let mut kept = HashMap::with_capacity(files.len());
@@ -144,6 +156,12 @@ impl Loader {
     #[must_use]
     pub fn folders(&self) -> &[PathBuf] {
         &self.folders
+    }
+
+    /// Where a change may change what the last load found. What definitions name lies below their own folders.
+    #[must_use]
+    pub fn watched(&self) -> &Watched {
+        &self.watched
     }
 
     /// How many files the last load read; the others had not changed.

@@ -71,7 +71,7 @@ pub use builtin::{ShippedSample, shipped_recordings, shipped_samples};
 pub use collect::value_of;
 pub use discover::project_root;
 pub use lined::{Lined, LinedKind, lined, lined_frontmatter};
-pub use loader::{Loader, load};
+pub use loader::{Loader, Watched, load};
 pub(crate) use lock::{FILES_MAX, LOCK};
 pub use lock::{is_name, lock_text, read_lock, tree_digest, tree_files};
 pub use memory::load_memory;

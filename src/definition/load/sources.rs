@@ -57,6 +57,10 @@ pub(super) struct Sources {
     pub added: Vec<Added>,
     /// Faults of folders and manifests.
     pub diagnostics: Vec<Diagnostic>,
+    /// Folders whose whole tree was looked through, or would be if they were there.
+    pub trees: Vec<PathBuf>,
+    /// Folders in which one certain name was looked for.
+    pub folders: Vec<PathBuf>,
     /// The place of each file in `files`.
     seen: HashMap<PathBuf, usize>,
 }
@@ -80,6 +84,7 @@ pub(super) fn find(root: &Path, user: &UserFolders, trees: &mut Trees) -> Source
     sources.rows(OWN, &root.join(".orch"), &at(Scope::DotOrch, root));
     sources.rows(PROJECT, root, &at(Scope::Dialect, root));
     sources.plugins(plugins::scan(root, root, Scope::Dialect, None), &at(Scope::Dialect, root));
+    sources.looked_for_plugins(root);
     sources.library(&root.join(".orch"), Scope::Added, root, trees);
     if let Some(orch) = &user.orch {
         sources.rows(OWN, orch, &At { scope: Scope::User, plugin: None, root: orch, cut: nothing });
@@ -99,7 +104,11 @@ pub(super) fn find(root: &Path, user: &UserFolders, trees: &mut Trees) -> Source
 impl Sources {
     /// The rows of a table at a folder.
     fn rows(&mut self, table: &'static [Place], base: &Path, at: &At<'_>) {
+        self.folders.push(base.to_path_buf());
         for place in table {
+            if let Some(name) = place.only_with {
+                self.folders.extend(base.join(name).parent().map(Path::to_path_buf));
+            }
             if place.only_with.is_none_or(|name| base.join(name).exists()) {
                 self.place(place, base.join(place.folder), at);
             }
@@ -118,6 +127,17 @@ impl Sources {
         });
         for found in walk(&home, &mut self.diagnostics) {
             self.add(found);
+        }
+        self.trees.push(home.top.clone());
+    }
+
+    /// Where plugins announce themselves in a folder.
+    fn looked_for_plugins(&mut self, root: &Path) {
+        let names = ["", ".claude-plugin", "plugins", "hooks", ".claude", ".gemini", ".gemini/extensions", ".cursor"];
+        self.folders.extend(names.iter().chain(&[".vscode"]).map(|name| root.join(name)));
+        for parent in ["plugins", ".gemini/extensions"] {
+            let entries = fs::read_dir(root.join(parent)).into_iter().flatten().flatten();
+            self.folders.extend(entries.map(|entry| entry.path()).filter(|path| path.is_dir()));
         }
     }
 
@@ -142,6 +162,7 @@ impl Sources {
         self.manifests.extend(plugins.manifests);
         self.diagnostics.extend(plugins.diagnostics);
         for plugin in &plugins.found {
+            self.folders.extend([plugin.root.clone(), plugin.root.join(".claude-plugin")]);
             let at = At { plugin: Some(&plugin.name), ..*at };
             for (kind, path) in &plugin.listed {
                 self.listed(*kind, path, &at);
@@ -180,6 +201,7 @@ impl Sources {
     }
 
     fn file(&mut self, place: &'static Place, path: PathBuf, top: Option<&Path>, at: &At<'_>) {
+        self.folders.extend(path.parent().map(Path::to_path_buf));
         let plugin = at.plugin.map(str::to_owned);
         let home = Home {
             place,
@@ -194,6 +216,9 @@ impl Sources {
 
     /// The repositories that `orch add` took in.
     fn library(&mut self, base: &Path, scope: Scope, cut: &Path, trees: &mut Trees) {
+        // Any file of an added repository may have been changed since.
+        self.trees.push(base.join(LIBRARY));
+        self.folders.push(base.to_path_buf());
         let folders = added_folders(&base.join(LIBRARY));
         self.added.extend(trees.check(base, cut, &folders, &mut self.diagnostics));
         for (name, folder) in &folders {

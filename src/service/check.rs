@@ -49,18 +49,7 @@ pub(super) fn check_each(
     mut made: impl FnMut(&Found<'_>, Plan),
 ) -> Result<Checked, Fault> {
     let library = project.library();
-    let mut wanted = Vec::new();
-    for path in paths {
-        let near = project.environment().folder().join(path);
-        let full = if near.exists() { near } else { project.root().join(path) };
-        let Ok(full) = full.canonicalize() else {
-            let message = format!("there is no file {}", path.display());
-            return Err(
-                Refusal::new(11, "E0511", message, "`orch list --all` names the files of all definitions").into()
-            );
-        };
-        wanted.push(full);
-    }
+    let wanted = real_paths(project, paths)?;
     let is_wanted = |shown: &Path| {
         let full = project.root().join(shown);
         wanted.is_empty() || wanted.iter().any(|path| full.starts_with(path))
@@ -113,6 +102,19 @@ pub(super) fn check_each(
         }
     }
     Ok(Checked { files: files.len(), diagnostics: sorted(diagnostics) })
+}
+
+/// The paths that were asked for, from the current folder or the project's root.
+fn real_paths(project: &Project, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
+    let real = |path: &PathBuf| {
+        let near = project.environment().folder().join(path);
+        let full = if near.exists() { near } else { project.root().join(path) };
+        full.canonicalize().map_err(|_| {
+            let message = format!("there is no file {}", path.display());
+            Refusal::new(11, "E0511", message, "`orch list --all` names the files of all definitions").into()
+        })
+    };
+    paths.iter().map(real).collect()
 }
 
 /// By file and place; a fault that several workflows lead to stands once.

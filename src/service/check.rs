@@ -10,6 +10,7 @@ use crate::{
     definition::{Scope, load::load_workflow_file},
     plan::Plan,
     service::{
+        compile_all::compile_all,
         fault::Fault,
         find::{Found, compile_found},
         project::Project,
@@ -62,25 +63,22 @@ pub(super) fn check_each(
             files.insert(line.path);
         }
     }
-    let mut compile = |found: &Found<'_>| match compile_found(project, found) {
-        Ok(compiled) => {
-            diagnostics.extend(compiled.warnings);
-            made(found, compiled.plan);
-        }
-        Err(faults) => diagnostics.extend(faults),
-    };
     let own = |scope: Scope, path: &Path| scope != Scope::Builtin && is_wanted(path);
-    for entry in library.workflows.iter().filter(|entry| own(entry.origin.scope, &entry.origin.path)) {
-        compile(&Found::Workflow(entry));
-    }
-    for command in library.commands.iter().filter(|command| own(command.origin.scope, &command.origin.path)) {
-        compile(&Found::Command(command));
-    }
+    let workflows = library.workflows.iter().filter(|entry| own(entry.origin.scope, &entry.origin.path));
+    let commands = library.commands.iter().filter(|command| own(command.origin.scope, &command.origin.path));
     // A skill is started like a command; only where it has a placeholder can that have faults of its own.
     let placeholders = |body: &str| body.contains('$') || body.contains("!`");
-    for skill in library.skills.iter().filter(|skill| own(skill.origin.scope, &skill.origin.path)) {
-        if placeholders(&skill.body) {
-            compile(&Found::Skill(skill));
+    let skills = library.skills.iter().filter(|skill| own(skill.origin.scope, &skill.origin.path));
+    let skills = skills.filter(|skill| placeholders(&skill.body));
+    let all: Vec<Found<'_>> =
+        workflows.map(Found::Workflow).chain(commands.map(Found::Command)).chain(skills.map(Found::Skill)).collect();
+    for (found, compiled) in all.iter().zip(compile_all(project, &all)) {
+        match compiled {
+            Ok(compiled) => {
+                diagnostics.extend(compiled.warnings);
+                made(found, compiled.plan);
+            }
+            Err(faults) => diagnostics.extend(faults),
         }
     }
     // Files that lie outside the definition folders are read as workflows.

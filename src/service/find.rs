@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     base::{Diagnostic, Severity, did_you_mean},
+    config::Settings,
     definition::{
-        Command, CommandBody, Skill, WorkflowEntry, load::load_workflow_file, normal_name, workflow::Workflow,
+        Command, CommandBody, Library, Skill, WorkflowEntry, load::load_workflow_file, normal_name, workflow::Workflow,
     },
     plan::{Compiled, Plan, compile, compile_command, skill_command},
     service::{fault::Fault, filling, project::Project, refusal::Refusal},
@@ -81,7 +82,15 @@ fn skill_before<'a>(skill: Option<&'a Skill>, command: Option<&Command>) -> Opti
 
 /// Compiles it; the settings fill in the budget.
 pub(super) fn compile_found(project: &Project, found: &Found<'_>) -> Result<Compiled, Vec<Diagnostic>> {
-    let (library, settings) = (project.library(), project.settings());
+    compile_in(project.library(), project.settings(), found)
+}
+
+/// The same, from the parts of a project that several threads may read.
+pub(super) fn compile_in(
+    library: &Library,
+    settings: &Settings,
+    found: &Found<'_>,
+) -> Result<Compiled, Vec<Diagnostic>> {
     let filled = |workflow: &Workflow| {
         let mut workflow = workflow.clone();
         filling::fill_budget(settings, &mut workflow.budget);

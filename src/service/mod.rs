@@ -2,6 +2,7 @@
 
 mod added;
 mod check;
+mod compile_all;
 mod decisions;
 mod definitions;
 pub mod dev;

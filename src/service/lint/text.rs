@@ -92,7 +92,7 @@ fn role(word: &str) -> Option<bool> {
 
 /// Whether `` `x` agent file`` speaks of something of an agent and not of the agent.
 fn is_part(after: &str) -> bool {
-    let next = after.trim_start().split_whitespace().nth(1).map(first_word).unwrap_or_default();
+    let next = after.split_whitespace().nth(1).map(first_word).unwrap_or_default();
     is_thing(&next)
 }
 
@@ -154,11 +154,11 @@ mod tests {
 
     #[test]
     fn code_is_blank_and_places_stay() {
-        let text = "a `TODO: x` b\n```\n{{ x }}\n```\nc";
+        let text = "a `NAME: x` b\n```\n{{ x }}\n```\nc";
         let plain = without_code(text);
         assert_eq!(plain.len(), text.len());
-        assert!(!plain.contains("TODO") && !plain.contains('{') && plain.ends_with("\nc"));
-        assert!(without_fences(text).contains("TODO"));
+        assert!(!plain.contains("NAME") && !plain.contains('{') && plain.ends_with("\nc"));
+        assert!(without_fences(text).contains("NAME"));
     }
 
     #[test]

@@ -66,11 +66,15 @@ fn each_rule_finds_its_fault_at_its_place() {
         ("can write", agent("tools: Read, Write\n", "Report.\n\n1. Write the file `x.md`.\n"), &[]),
         ("never writes", agent("tools: Read\n", "Report.\n\n- Never write the file.\n"), &[]),
     ];
+    let mut wrong = Vec::new();
     for (name, text, expected) in cases {
         let found = linted("agents/sage.md", text);
         let found: Vec<(&str, usize)> = found.iter().map(|(code, line)| (code.as_str(), *line)).collect();
-        assert_eq!(found, *expected, "{name}");
+        if found != *expected {
+            wrong.push(format!("{name}: {found:?}, not {expected:?}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let rust = "---\nname: sage\ndescription: Rust expert\n---\nReport it.\n";
     assert_eq!(linted("agents/sage.md", rust), [("E0182".to_owned(), 3)]);
     let command = "---\ndescription: x\n---\nYou know rivers.\n";

@@ -17,13 +17,13 @@ use crate::{
         session::Session,
         style::{BAD, GOOD, paint},
     },
-    service::{Checked, Mended, Project, check, mend, mend_all},
+    service::{Checked, Mended, Project, check, check_and_lint, mend, mend_all},
 };
 
 /// Arguments of `orch check`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Examples:\n  orch check\n  orch check workflows/release.yaml\n  orch check --strict --format sarif > orch.sarif\n  orch check --diff\n  orch check --fix"
+    after_help = "Examples:\n  orch check\n  orch check workflows/release.yaml\n  orch check --strict --format sarif > orch.sarif\n  orch check --lint --strict\n  orch check --diff\n  orch check --fix"
 )]
 pub struct CheckArgs {
     /// Files or folders [default: all definitions of the project]
@@ -31,6 +31,9 @@ pub struct CheckArgs {
     /// Warnings count as errors
     #[arg(long)]
     pub strict: bool,
+    /// Judge the words of agents, skills and commands as well: no text, no output, names that nobody has, …
+    #[arg(long)]
+    pub lint: bool,
     /// How to print what is found; `--json` is the same as `--format json`
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub format: CheckFormat,
@@ -58,7 +61,7 @@ pub enum CheckFormat {
 pub(super) fn run(session: &mut Session, args: &CheckArgs) -> Result<u8, Failure> {
     let mut project = session.project()?;
     let mut mended = if args.fix { mend_all(&mut project, &args.paths)? } else { Vec::new() };
-    let checked = check(&project, &args.paths)?;
+    let checked = if args.lint { check_and_lint(&project, &args.paths)? } else { check(&project, &args.paths)? };
     if args.diff {
         mended = mend(&project, &checked.diagnostics, false)?;
     }

@@ -10,7 +10,7 @@ mod told;
 pub mod truth;
 mod types;
 
-pub use compile::{Compiled, compile, compile_command, skill_command};
+pub use compile::{Compiled, activated_skills, compile, compile_command, skill_command};
 pub use diff::{ChangedStep, Edge, PlanDiff, diff};
 pub use policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy};
 pub use told::{Activated, PlanMemory, PlanTrust, ProseValue, ProseWork};

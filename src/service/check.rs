@@ -13,6 +13,7 @@ use crate::{
         compile_all::compile_all,
         fault::Fault,
         find::{Found, compile_found},
+        lint::lint,
         project::Project,
         refusal::Refusal,
     },
@@ -43,7 +44,25 @@ pub fn check(project: &Project, paths: &[PathBuf]) -> Result<Checked, Fault> {
     check_each(project, paths, |_, _| {})
 }
 
-/// The same; every plan that can be made is shown to `made`.
+/// The same, with what [`lint`] finds in the words of these definitions.
+///
+/// # Errors
+/// When a path is not there.
+pub fn check_and_lint(project: &Project, paths: &[PathBuf]) -> Result<Checked, Fault> {
+    let wanted = real_paths(project, paths)?;
+    let mut checked = check(project, paths)?;
+    let found = lint(project, &[]);
+    checked.diagnostics.extend(found.into_iter().filter(|fault| is_wanted(project, &wanted, &fault.source.path)));
+    checked.diagnostics = sorted(checked.diagnostics);
+    Ok(checked)
+}
+
+fn is_wanted(project: &Project, wanted: &[PathBuf], shown: &Path) -> bool {
+    let full = project.root().join(shown);
+    wanted.is_empty() || wanted.iter().any(|path| full.starts_with(path))
+}
+
+/// The same as [`check`]; every plan that can be made is shown to `made`.
 pub(super) fn check_each(
     project: &Project,
     paths: &[PathBuf],
@@ -51,10 +70,7 @@ pub(super) fn check_each(
 ) -> Result<Checked, Fault> {
     let library = project.library();
     let wanted = real_paths(project, paths)?;
-    let is_wanted = |shown: &Path| {
-        let full = project.root().join(shown);
-        wanted.is_empty() || wanted.iter().any(|path| full.starts_with(path))
-    };
+    let is_wanted = |shown: &Path| is_wanted(project, &wanted, shown);
     let mut diagnostics: Vec<_> =
         library.diagnostics.iter().filter(|fault| is_wanted(&fault.source.path)).cloned().collect();
     let mut files: BTreeSet<PathBuf> = diagnostics.iter().map(|fault| fault.source.path.clone()).collect();

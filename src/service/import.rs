@@ -228,6 +228,10 @@ fn refused(path: &Path, error: ImportError) -> Fault {
             let help = "say what it is: `--from prose|archon|github-actions|makefile|justfile|dagu`";
             Refusal::new(10, "E0571", format!("{path}: {why}"), help).into()
         }
+        ImportError::Circle(steps) => {
+            let message = format!("{path}: steps of the source wait for each other: {steps}");
+            Refusal::new(10, "E0575", message, "take one of these dependencies out of the source").into()
+        }
         ImportError::Faults(faults) => Fault::Diagnosed(faults),
         ImportError::Unwritable(faults) => {
             let why =

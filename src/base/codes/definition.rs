@@ -201,4 +201,28 @@ codes! {
     LIBRARY_LOCK "E0177" "the lock file of the library cannot be read"
         "`library.lock` says where added folders came from. Without it they are used, and nothing can be said about them.\n\
          Fix: take the file from your version control, or add the repositories again.";
+    LINT_EMPTY "E0180" "a definition without text"
+        "The file has a name and a description, and below them no sentence. An agent that runs with it gets no order at all. Found by `orch check --lint`.\n\
+         Fix: write what is to be done, how, and what comes out; or remove the file.";
+    LINT_OUTPUT "E0181" "a text that does not say what comes out"
+        "No word of the text asks for an output. Each run then answers in another form, and what follows cannot rely on it. Found by `orch check --lint`.\n\
+         Fix: add a section `## Output`: what the answer holds, in which form, and what it leaves out.";
+    LINT_WHEN "E0182" "a description that does not say when to use it"
+        "Agents and skills are chosen by their descriptions. This one says what it is, but not for which work. Found by `orch check --lint`.\n\
+         Wrong: description: Rust expert\nRight: description: Rust expert. Use when a step changes Rust code.";
+    LINT_REFERENCE "E0183" "a text names an agent or a skill that is not there"
+        "The text sends its reader to a name in backticks that nobody has here, for example because the file was copied alone. Found by `orch check --lint`.\n\
+         Fix: add the agent or the skill (`orch add`), or name one that `orch list` shows.";
+    LINT_PLACEHOLDER "E0184" "a placeholder that nothing fills"
+        "`{{ x }}`, `<YOUR …>`, `[INSERT …]` or a line that puts its words off stands in the text outside of code. Nobody puts anything in its place. Found by `orch check --lint`.\n\
+         Fix: write what belongs there, or put it between backticks if it is an example.";
+    LINT_LONG "E0185" "a text that is very long"
+        "The whole text goes into every prompt. Beyond 500 lines it costs much, and parts of it are overlooked. Found by `orch check --lint`.\n\
+         Fix: move details into files beside it, and say when to read which one.";
+    LINT_TOOLS "E0186" "a text orders what the tools do not allow"
+        "The text says to write a file, and none of the tools of the agent can write. The order fails in every run. Found by `orch check --lint`.\n\
+         Fix: add `Write` to `tools:`, or ask for the text in the answer.";
+    LINT_SAME "E0187" "two definitions have the same description"
+        "Who chooses by description cannot tell them apart, so either may be taken. Found by `orch check --lint`.\n\
+         Fix: say in each what the other one is not for, or remove one of them.";
 }

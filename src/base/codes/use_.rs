@@ -124,6 +124,10 @@ codes! {
     IMPORT_INVALID "E0574" 70 false "the imported workflow would have faults"
         "Every workflow that `orch import` writes is checked first. This one failed the check, so nothing was written.\n\
          Fix: please report it with the source. `--form yaml` may help meanwhile.";
+    IMPORT_CIRCLE "E0575" 10 false "the steps of the source wait for each other"
+        "Each of the steps that the message names waits for the next one, and the last one for the first. Such a source can start \
+         nowhere, in its own runner as little as in `orch`, so nothing was written.\n\
+         Fix: take one of these dependencies out of the source, and import it again.";
     INTERNAL "E0599" 70 false "a bug in orch"
         "Something happened that cannot happen. Nothing that was acknowledged is lost: the journal holds it.\n\
          Fix: please report it with the message and `orch doctor --json`.";

@@ -15,6 +15,7 @@ mod claims;
 mod dagu;
 mod draft;
 mod known;
+mod order;
 mod prose;
 mod reader;
 mod recipes;

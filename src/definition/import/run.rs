@@ -10,7 +10,7 @@ use crate::{
             actions, archon, claims, dagu,
             draft::{Draft, Kind, Mark, Phase, Piece, Reference, Step},
             known::Known,
-            prose, recipes,
+            order, prose, recipes,
             write::{Care, literate, yaml},
         },
         load::load_workflow_text,
@@ -124,6 +124,8 @@ pub enum ImportError {
     Unknown(String),
     /// The source has faults of its own.
     Faults(Vec<Diagnostic>),
+    /// Steps of the source wait for each other in a circle, so it can start nowhere.
+    Circle(String),
     /// The output would not say what the source says. A bug.
     Unwritable(Vec<Diagnostic>),
 }
@@ -147,6 +149,12 @@ pub fn import(request: &Request<'_>) -> Result<Imported, ImportError> {
         Format::Dagu => dagu::read(request.source, request.name),
         Format::Makefile | Format::Justfile => recipes::read(request.source, request.name, format),
     }?;
+    if let Some(circle) = order::circle(&draft) {
+        return Err(ImportError::Circle(circle));
+    }
+    if let Format::Makefile | Format::Justfile | Format::Dagu = format {
+        strict_shell(&mut draft);
+    }
     claims::claim(&mut draft, request.known);
     let (mut steps, mut longest) = (0, 0);
     draft.each_step(&mut |step| {
@@ -177,6 +185,24 @@ pub fn import(request: &Request<'_>) -> Result<Imported, ImportError> {
     marks.sort_by_key(|mark| mark.line);
     let (phases, references) = (draft.phases, draft.references);
     Ok(Imported { name: draft.name, text, form, format, steps, marks, phases, references })
+}
+
+/// Says once that commands run under a stricter shell than at home.
+fn strict_shell(draft: &mut Draft) {
+    let mut line = None;
+    draft.each_step(&mut |step| {
+        if matches!(&step.kind, Kind::Run { program, .. } if program.is_empty()) {
+            line.get_or_insert(step.line);
+        }
+    });
+    if let Some(line) = line {
+        draft.head(
+            line,
+            "commands run under `sh -eu` here, which is stricter than the shell of the source",
+            "each one ends at its first fault, and at a variable that is not set",
+            "write `${NAME:-}` where a variable may be missing, and `|| true` where a command may fail",
+        );
+    }
 }
 
 /// Writes the draft and reads it again, with more care for what was read as something else.

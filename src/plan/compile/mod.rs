@@ -28,3 +28,4 @@ mod wire;
 
 pub use command::{compile_command, skill_command};
 pub use entry::{Compiled, compile};
+pub use skills::activated_skills;

@@ -12,7 +12,7 @@ use crate::{
                 outline::{Section, blocks, sections},
                 phase::{BETWEEN_WORDS_MAX, NO_PARTS, Reading},
                 phases::{How, Part, Search},
-                words,
+                placeholders, words,
             },
             reader::Lines,
             run::{ImportError, STEPS_MAX},
@@ -46,6 +46,7 @@ pub(in crate::definition::import) fn read(
         return Err(ImportError::TooLarge(why));
     }
     let start = reading.line(body.start);
+    let body_start = body.start;
     how_found(&mut reading.draft, how, start);
     if how == How::Whole {
         whole(&mut reading, &inner, body);
@@ -57,6 +58,7 @@ pub(in crate::definition::import) fn read(
         draft.description = inner.first().map_or_else(|| excerpt(text), |first| excerpt(&first.title));
     }
     neighbours(&mut draft);
+    placeholders::mark(&mut draft, text, body_start, &reading.lines);
     arguments(&mut draft, text, hint.as_deref(), start);
     shares(&mut draft);
     Ok(draft)

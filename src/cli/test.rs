@@ -18,9 +18,11 @@ use crate::{
 
 /// Arguments of `orch test`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  orch test\n  orch test fix-bug\n  orch test workflows/tests/book.yaml --junit report.xml\n\n\
+#[command(
+    after_help = "Examples:\n  orch test\n  orch test fix-bug\n  orch test workflows/tests/book.yaml --junit report.xml\n\n\
     Cases stand in workflows/tests/NAME.yaml. Agents and commands are replaced by the answers of the case;\n\
-    nothing of the project runs or changes.")]
+    nothing of the project runs or changes."
+)]
 pub struct TestArgs {
     /// Workflows, /commands, or files and folders of cases [default: all cases of the project]
     #[arg(value_name = "NAME")]
@@ -38,7 +40,8 @@ pub(super) fn run(session: &mut Session, args: &TestArgs) -> Result<u8, Failure>
     let mut closed = None;
     let out = &mut session.out;
     let report = test(&project, &args.names, program, |case| {
-        if !json && !(quiet && case.passed) && closed.is_none() {
+        let is_hidden = json || quiet && case.passed;
+        if !is_hidden && closed.is_none() {
             closed = out.data(&line(case, verbose)).err();
         }
     })?;

@@ -163,7 +163,8 @@ impl Reader<'_, '_> {
                 second.key_span,
                 "cases are of one thing, these have `workflow` and `command`",
             );
-            self.faults.add(fault.cause("a second one").label(first.key_span, "the first").help("make two files of it"));
+            self.faults
+                .add(fault.cause("a second one").label(first.key_span, "the first").help("make two files of it"));
         }
         if workflow.is_none() && command.is_none() {
             fields.missing("workflow", "a file of cases", None, self.faults);

@@ -181,8 +181,9 @@ impl Files {
             Self::Toml if ends(name, "toml") => Fit::Proper,
             Self::Yaml if ends(name, "yaml") || ends(name, "yml") => Fit::Proper,
             Self::Workflow => {
-                let is_aside =
-                    |part: &OsStr| ["prompts", "rubrics", "recordings", "samples", "tests"].iter().any(|aside| part == *aside);
+                let is_aside = |part: &OsStr| {
+                    ["prompts", "rubrics", "recordings", "samples", "tests"].iter().any(|aside| part == *aside)
+                };
                 let aside = inside.parent().is_some_and(|parent| parent.iter().any(is_aside));
                 let fits = ["yaml", "yml", "md"].iter().any(|ending| ends(name, ending));
                 if fits && !aside { Fit::Proper } else { Fit::Not }

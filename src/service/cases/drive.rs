@@ -12,7 +12,7 @@ use crate::{
     driver::{Finish, Loaded, OnApproval, exit_code, parked_exit_code},
     plan::Plan,
     runtime::Replay,
-    scheduler::{Decision, WaitingFor},
+    scheduler::{Decision, Notice, Purpose, WaitingFor},
     service::{
         cases::{
             names::static_path,
@@ -59,6 +59,8 @@ pub(super) struct Ended {
     pub loaded: Loaded,
     /// Its exit code.
     pub exit: u8,
+    /// The path of every try of a step, also in rounds of a loop that are over.
+    pub tries: Vec<String>,
 }
 
 /// Runs a case to its end. Nothing outlives it: the folder is removed, and the keeper ends what still runs.
@@ -102,18 +104,25 @@ fn to_the_end(runtime: &Runtime, runs: &Runs, owned: Owned, plan: &Plan, case: &
                 Finish::Parked(waiting) => parked_exit_code(&waiting),
             });
         }
-        let loaded = runs.load(&id, |_, _, _| {})?;
+        let mut tries = Vec::new();
+        let loaded = runs.load(&id, |scheduler, _, notice| {
+            if let Notice::Starting { attempt, purpose: Purpose::Work } = notice {
+                tries.push(scheduler.path(attempt.instance).to_string());
+            }
+        })?;
         if let Some(end) = loaded.scheduler.ended() {
             let exit = exit_code(end);
-            return Ok(Ended { loaded, exit });
+            return Ok(Ended { loaded, exit, tries });
         }
         match decide(runs, &loaded, plan, case)? {
             None => {
                 let exit = exit.unwrap_or_else(|| parked_exit_code(&loaded.scheduler.waiting_for()));
-                return Ok(Ended { loaded, exit });
+                return Ok(Ended { loaded, exit, tries });
             }
             Some(Delivered::Ended) => {}
-            Some(Delivered::Written | Delivered::ToOwner(_)) => next = Some(runs.resume(&id, Replay::default(), Vec::new())?),
+            Some(Delivered::Written | Delivered::ToOwner(_)) => {
+                next = Some(runs.resume(&id, Replay::default(), Vec::new())?)
+            }
         }
     }
     Err(NoEnd::Rounds)

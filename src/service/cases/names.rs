@@ -90,7 +90,12 @@ impl Checker<'_> {
     fn check(mut self, case: &Case) -> Vec<Diagnostic> {
         if let Err(fault) = complete_inputs(&self.plan.inputs, case.inputs.value.clone()) {
             let at = Spanned::new(String::new(), case.inputs.span);
-            self.fault(&at, fault, "the run could not start", format!("`orch show {}` lists the inputs", self.plan.name));
+            self.fault(
+                &at,
+                fault,
+                "the run could not start",
+                format!("`orch show {}` lists the inputs", self.plan.name),
+            );
         }
         for (key, stubs) in &case.stubs {
             match named(self.plan, &key.value) {
@@ -153,7 +158,12 @@ impl Checker<'_> {
         }
         let shown: String = key.value.chars().take(100).collect();
         let help = advice(&shown, names.iter().map(String::as_str).collect(), "its steps are");
-        self.fault(key, format!("`{}` has no step `{shown}`", self.plan.name), "it would change and prove nothing", help);
+        self.fault(
+            key,
+            format!("`{}` has no step `{shown}`", self.plan.name),
+            "it would change and prove nothing",
+            help,
+        );
     }
 
     /// Whether an answer is one that this step or gate can give.
@@ -163,7 +173,12 @@ impl Checker<'_> {
             Named::Gate(ix, place) => {
                 if !is_command(&self.plan.step(ix).gates[place]) {
                     let help = "change what it looks at: the output or the files of the step, or `approvals:`";
-                    self.fault(key, format!("gate {} of this step runs no command", place + 1), "it judges for real", help);
+                    self.fault(
+                        key,
+                        format!("gate {} of this step runs no command", place + 1),
+                        "it judges for real",
+                        help,
+                    );
                     return;
                 }
                 ("a gate", &["exit", "stdout", "output"])
@@ -185,7 +200,12 @@ impl Checker<'_> {
         };
         if stub.verdict == Some(Verdict::Error) && what != "a gate" {
             let help = "write `fail`, or a mapping that says how it fails";
-            self.fault(&Spanned::new(String::new(), stub.span), format!("{what} cannot answer `error`"), "a gate can", help);
+            self.fault(
+                &Spanned::new(String::new(), stub.span),
+                format!("{what} cannot answer `error`"),
+                "a gate can",
+                help,
+            );
         }
         for written in stub.keys.iter().filter(|written| !keys.contains(&written.value.as_str())) {
             let help = format!("{what} answers with: {}", keys.join(" "));
@@ -217,7 +237,9 @@ mod tests {
 
     #[test]
     fn items_and_rounds_are_no_part_of_a_step() {
-        for (path, plain) in [("a", "a"), ("a[x/y]/b", "a/b"), ("polish#12/improve", "polish/improve"), ("a[1]#2/b", "a/b")] {
+        for (path, plain) in
+            [("a", "a"), ("a[x/y]/b", "a/b"), ("polish#12/improve", "polish/improve"), ("a[1]#2/b", "a/b")]
+        {
             assert_eq!(static_path(path), plain);
         }
     }

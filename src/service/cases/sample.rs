@@ -44,7 +44,9 @@ fn below(schema: &Value, depth: usize) -> Value {
         }
         Some("array") => Value::Array(vec![below(&schema["items"], depth + 1); least("minItems").max(1)]),
         Some("boolean") => json!(true),
-        Some("integer" | "number") => schema.get("minimum").or_else(|| schema.get("maximum")).cloned().unwrap_or(json!(1)),
+        Some("integer" | "number") => {
+            schema.get("minimum").or_else(|| schema.get("maximum")).cloned().unwrap_or(json!(1))
+        }
         Some("null") => Value::Null,
         _ => {
             let mut text = "sample".to_owned();

@@ -152,14 +152,16 @@ fn turns(stubs: Option<&[Stub]>, succeeds: bool, answer: impl Fn(&Stub) -> Answe
 }
 
 fn agent_answer(stub: &Stub, schema: Option<&Value>, made: &[PathBuf]) -> Answer {
-    let failed = stub.fail.clone().or_else(|| (stub.verdict == Some(Verdict::Fail)).then(|| "stubbed to fail".to_owned()));
+    let failed =
+        stub.fail.clone().or_else(|| (stub.verdict == Some(Verdict::Fail)).then(|| "stubbed to fail".to_owned()));
     if let Some(reason) = failed {
         return Answer { stderr: format!("{reason}\n"), exit: 1, files: files(stub, &[]), ..Answer::default() };
     }
     let output = stub.output.clone().or_else(|| schema.map(sample)).unwrap_or(Value::Null);
     let text = stub.text.clone().unwrap_or_default();
     let summary = stub.summary.clone().unwrap_or_else(|| "stubbed".to_owned());
-    let envelope = json!({ "status": "succeeded", "summary": summary, "text": text, "output": output, "session": "case" });
+    let envelope =
+        json!({ "status": "succeeded", "summary": summary, "text": text, "output": output, "session": "case" });
     Answer { output: Some(envelope), files: files(stub, made), ..Answer::default() }
 }
 
@@ -173,7 +175,13 @@ fn command_answer(stub: &Stub, schema: Option<&Value>, made: &[PathBuf]) -> Answ
     let says_nothing = stub.stdout.is_none() && exit == 0;
     let output = stub.output.clone().or_else(|| schema.filter(|_| says_nothing).map(sample));
     let made = if exit == 0 { made } else { &[] };
-    Answer { output, stdout: stub.stdout.clone().unwrap_or_default(), exit, files: files(stub, made), ..Answer::default() }
+    Answer {
+        output,
+        stdout: stub.stdout.clone().unwrap_or_default(),
+        exit,
+        files: files(stub, made),
+        ..Answer::default()
+    }
 }
 
 /// What is written: the files of the stub, else an empty one for each that a gate of the step asks for.

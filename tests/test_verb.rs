@@ -234,8 +234,11 @@ cases:
     assert_eq!(tree(&project.root()), before);
 }
 
+/// The name and the attributes of an element.
+type Element = (String, BTreeMap<String, String>);
+
 /// The elements of a document, or what is wrong with it: enough of XML to say whether it is well-formed.
-fn elements(text: &str) -> Result<Vec<(String, BTreeMap<String, String>)>, String> {
+fn elements(text: &str) -> Result<Vec<Element>, String> {
     let (mut open, mut found, mut rest) = (Vec::new(), Vec::new(), text);
     rest = rest.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>").ok_or("no declaration")?;
     while let Some(at) = rest.find('<') {

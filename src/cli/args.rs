@@ -21,6 +21,7 @@ use crate::{
         plan::PlanArgs,
         schema::SchemaArgs,
         show::ShowArgs,
+        test::TestArgs,
         trust::TrustArgs,
         update::UpdateArgs,
     },
@@ -98,6 +99,8 @@ pub enum Verb {
     Show(ShowArgs),
     /// Find every fault in definitions; runs nothing
     Check(CheckArgs),
+    /// Run the cases of workflows with stubbed agents and commands; touches nothing
+    Test(TestArgs),
     /// Turn a prose command or another runner's file into a workflow
     Import(ImportArgs),
     /// Show what a run would do: the graph, gates, prompts and commands

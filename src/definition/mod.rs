@@ -5,6 +5,7 @@
 mod added;
 mod agent;
 mod arguments;
+pub mod cases;
 pub mod import;
 mod library;
 pub mod load;

@@ -1,6 +1,7 @@
 //! What a user can ask for; the CLI and later the server call nothing else.
 
 mod added;
+mod cases;
 mod check;
 mod compile_all;
 mod decisions;
@@ -27,6 +28,7 @@ mod status;
 mod trust;
 
 pub use added::{AddRequest, AddedFolder, Change, ChangeKind, Update, add, remove, update};
+pub use cases::{CaseResult, Difference, Section, TEST_REPORT_VERSION, TestReport, test};
 pub use check::{Checked, check, check_and_lint};
 pub use decisions::{Delivered, Verdict};
 pub use definitions::{LIST_VERSION, Listed, Shown, list, show};

@@ -1,19 +1,15 @@
 //! Finds the recordings that may answer for a plan: those beside its workflow, then those built into the binary.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use crate::{
-    definition::load::shipped_recordings,
+    definition::load::{shipped_recordings, yaml_files},
     plan::{Plan, Work},
     runtime::Replay,
     scheduler::Scheduler,
 };
 
-/// Recordings that are read at most, and the bytes of one.
-const FILES_MAX: usize = 200;
+/// The bytes of one recording that is read.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// What can be replayed for a plan. A recording of the project shadows a shipped one for the same inputs.
@@ -38,18 +34,6 @@ pub fn recordings(root: &Path, plan: &Plan) -> Replay {
     // Parsing costs more than looking for the name, and most projects have recordings of other workflows too.
     texts.retain(|(_, text)| text.contains(plan.name.as_str()));
     Replay::parse(texts.iter().map(|(path, text)| (path.as_str(), text.as_str())))
-}
-
-fn yaml_files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut files: Vec<_> = entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml"))
-        .take(FILES_MAX)
-        .collect();
-    files.sort();
-    files
 }
 
 /// Whether an agent of the run is replayed from a recording.

@@ -128,6 +128,19 @@ codes! {
         "Each of the steps that the message names waits for the next one, and the last one for the first. Such a source can start \
          nowhere, in its own runner as little as in `orch`, so nothing was written.\n\
          Fix: take one of these dependencies out of the source, and import it again.";
+    UNKNOWN_CASES "E0576" 11 false "there are no cases of that name"
+        "`orch test` takes the name of a workflow or a /command that has cases, or the path of a file or folder of cases.\n\
+         Fix: correct the name; without one all cases of the project run.";
+    TEST_REPORT "E0577" 1 true "the test report cannot be written"
+        "The file that `--junit` names cannot be written. The cases have run; their results are on standard output.\n\
+         Fix: correct the path or its permissions.";
+    CASE "E0578" 10 false "a case does not fit what it tests"
+        "A case names a step, gate, input or output that its workflow has not, or an answer that the step cannot give. It \
+         would prove nothing, so no case was run.\n\
+         Fix: correct the name; `orch show NAME` lists the steps and inputs.";
+    NO_CASES "E0579" 11 false "there is nothing to test"
+        "`orch test` runs the cases in `workflows/tests/` and `.orch/workflows/tests/`, and there are none.\n\
+         Fix: write `workflows/tests/NAME.yaml`; docs/testing.md has an example.";
     INTERNAL "E0599" 70 false "a bug in orch"
         "Something happened that cannot happen. Nothing that was acknowledged is lost: the journal holds it.\n\
          Fix: please report it with the message and `orch doctor --json`.";

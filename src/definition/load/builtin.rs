@@ -56,7 +56,12 @@ fn collect(dir: &Dir<'_>, found: &mut Vec<PathBuf>) {
 /// The recordings that are shipped with the workflows: path and text.
 #[must_use]
 pub fn shipped_recordings() -> Vec<(String, &'static str)> {
-    let Some(dir) = WORKFLOWS.get_dir("recordings") else { return Vec::new() };
+    shipped_in("recordings")
+}
+
+/// The texts in a folder that is shipped beside the workflows: path and text.
+pub(super) fn shipped_in(folder: &str) -> Vec<(String, &'static str)> {
+    let Some(dir) = WORKFLOWS.get_dir(folder) else { return Vec::new() };
     let texts = dir.files().filter_map(|file| {
         let text = file.contents_utf8()?;
         Some((format!("builtin:workflows/{}", file.path().display()), text))

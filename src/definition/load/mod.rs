@@ -13,6 +13,7 @@ mod agent;
 mod block;
 mod builtin;
 mod bytes;
+mod cases;
 mod closer;
 mod collect;
 mod command;
@@ -68,6 +69,7 @@ mod yaml_fault;
 mod yaml_lenient;
 
 pub use builtin::{ShippedSample, shipped_recordings, shipped_samples};
+pub use cases::{case_files, load_cases, load_cases_text, shipped_cases, yaml_files};
 pub use collect::value_of;
 pub use discover::project_root;
 pub use lined::{Lined, LinedKind, lined, lined_frontmatter};

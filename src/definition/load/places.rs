@@ -45,7 +45,7 @@ pub(super) enum Files {
     Toml,
     /// `x.yaml` and `x.yml`.
     Yaml,
-    /// YAML and Markdown, but not below `prompts/`, `rubrics/` or `recordings/`.
+    /// YAML and Markdown, but not below `prompts/`, `rubrics/`, `recordings/`, `samples/` or `tests/`.
     Workflow,
 }
 
@@ -181,8 +181,9 @@ impl Files {
             Self::Toml if ends(name, "toml") => Fit::Proper,
             Self::Yaml if ends(name, "yaml") || ends(name, "yml") => Fit::Proper,
             Self::Workflow => {
-                let is_aside =
-                    |part: &OsStr| ["prompts", "rubrics", "recordings", "samples"].iter().any(|aside| part == *aside);
+                let is_aside = |part: &OsStr| {
+                    ["prompts", "rubrics", "recordings", "samples", "tests"].iter().any(|aside| part == *aside)
+                };
                 let aside = inside.parent().is_some_and(|parent| parent.iter().any(is_aside));
                 let fits = ["yaml", "yml", "md"].iter().any(|ending| ends(name, ending));
                 if fits && !aside { Fit::Proper } else { Fit::Not }
@@ -269,6 +270,7 @@ mod tests {
             (Files::Toml, "a/x.toml", "proper"),
             (Files::Toml, ".toml", "not"),
             (Files::Workflow, "prompts/x.md", "not"),
+            (Files::Workflow, "tests/x.yaml", "not"),
             (Files::Workflow, "x/y.yml", "proper"),
             (Files::Yaml, "x.md", "not"),
         ] {

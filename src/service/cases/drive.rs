@@ -1,0 +1,149 @@
+//! Drives one case: a run of the stubbed plan in a temporary project, with the answers of the case for whoever is asked.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use tokio::{runtime::Runtime, sync::mpsc};
+
+use crate::{
+    definition::cases::{Approval, Case},
+    driver::{Finish, Loaded, OnApproval, exit_code, parked_exit_code},
+    plan::Plan,
+    runtime::Replay,
+    scheduler::{Decision, Notice, Purpose, WaitingFor},
+    service::{
+        cases::{
+            names::static_path,
+            stubs::{form, stubbed},
+        },
+        decisions::{Delivered, Verdict},
+        refusal::Refusal,
+        runs::{DriveOptions, Owned, RunSettings, Runs},
+        trust::TrustGate,
+    },
+};
+
+/// The longest that one case may take.
+pub(super) const TIME_MAX: Duration = Duration::from_secs(60);
+/// How often the people of one case may be asked before it ends.
+const ROUNDS_MAX: usize = 200;
+
+/// Why a case has come to no end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoEnd {
+    /// It took too long.
+    #[error("it did not end within {} s", TIME_MAX.as_secs())]
+    Late,
+    /// People were asked again and again.
+    #[error("people were asked {ROUNDS_MAX} times, and it has not ended")]
+    Rounds,
+    /// It could not be run.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// Its folder cannot be written.
+    #[error("the temporary project cannot be made: {0}")]
+    Scratch(#[from] io::Error),
+}
+
+impl From<Refusal> for NoEnd {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// How a case has ended.
+pub(super) struct Ended {
+    /// The run.
+    pub loaded: Loaded,
+    /// Its exit code.
+    pub exit: u8,
+    /// The path of every try of a step, also in rounds of a loop that are over.
+    pub tries: Vec<String>,
+}
+
+/// Runs a case to its end. Nothing outlives it: the folder is removed, and the keeper ends what still runs.
+pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<Ended, NoEnd> {
+    let folder = tempfile::tempdir()?;
+    let (root, answers) = (folder.path().join("project"), folder.path().join("answers"));
+    std::fs::create_dir_all(&root)?;
+    let root = root.canonicalize()?;
+    let stubbed = stubbed(plan, case, &answers, &root)?;
+    let settings = RunSettings {
+        runtime: None,
+        customs: stubbed.runtimes,
+        trust: TrustGate::default(),
+        inbox: Duration::from_secs(1),
+        ..settings.clone()
+    };
+    let runs = Runs::open(&root, settings)?;
+    let owned = runs.start(&stubbed.plan, case.inputs.value.clone(), Replay::default())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let ended = to_the_end(&runtime, &runs, owned, plan, case);
+    runtime.shutdown_background();
+    ended
+}
+
+fn to_the_end(runtime: &Runtime, runs: &Runs, owned: Owned, plan: &Plan, case: &Case) -> Result<Ended, NoEnd> {
+    let id = owned.run().clone();
+    let late = Instant::now() + TIME_MAX;
+    let mut next = Some(owned);
+    for _ in 0..ROUNDS_MAX {
+        let mut exit = None;
+        if let Some(owned) = next.take() {
+            // Nobody watches and nobody types; the channels only have to be there.
+            let (watchers, _events) = mpsc::unbounded_channel();
+            let (_inputs, inputs) = mpsc::unbounded_channel();
+            let options = DriveOptions { on_approval: OnApproval::Wait, park: true };
+            let left = late.saturating_duration_since(Instant::now());
+            let driving = async { tokio::time::timeout(left, runs.drive(owned, options, watchers, inputs)).await };
+            let driven = runtime.block_on(driving);
+            exit = Some(match driven.map_err(|_| NoEnd::Late)?? {
+                Finish::Ended(end) => exit_code(&end),
+                Finish::Parked(waiting) => parked_exit_code(&waiting),
+            });
+        }
+        let mut tries = Vec::new();
+        let loaded = runs.load(&id, |scheduler, _, notice| {
+            if let Notice::Starting { attempt, purpose: Purpose::Work } = notice {
+                tries.push(scheduler.path(attempt.instance).to_string());
+            }
+        })?;
+        if let Some(end) = loaded.scheduler.ended() {
+            let exit = exit_code(end);
+            return Ok(Ended { loaded, exit, tries });
+        }
+        match decide(runs, &loaded, plan, case)? {
+            None => {
+                let exit = exit.unwrap_or_else(|| parked_exit_code(&loaded.scheduler.waiting_for()));
+                return Ok(Ended { loaded, exit, tries });
+            }
+            Some(Delivered::Ended) => {}
+            Some(Delivered::Written | Delivered::ToOwner(_)) => {
+                next = Some(runs.resume(&id, Replay::default(), Vec::new())?)
+            }
+        }
+    }
+    Err(NoEnd::Rounds)
+}
+
+/// Answers the first question that the case answers; `None` where it answers none.
+fn decide(runs: &Runs, loaded: &Loaded, plan: &Plan, case: &Case) -> Result<Option<Delivered>, NoEnd> {
+    for waiting in loaded.scheduler.waiting_for() {
+        let WaitingFor::Decision { step, .. } = waiting else { continue };
+        let path = static_path(step.as_str());
+        let own = case.approvals_of.iter().find(|(key, _)| key.value == path);
+        let decision = match own.map_or(case.approvals, |(_, approval)| *approval) {
+            Approval::Wait => continue,
+            Approval::Reject => Decision::Reject { comment: "rejected by the case".to_owned() },
+            Approval::Approve => {
+                let asked = plan.steps.iter().find(|step| step.path == path);
+                Decision::Approve { fields: asked.map(|step| form(plan, case, step)).unwrap_or_default() }
+            }
+        };
+        let verdict = Verdict { step: Some(step.as_str().to_owned()), decision };
+        return Ok(Some(runs.decide(&loaded.summary.run, verdict)?));
+    }
+    Ok(None)
+}

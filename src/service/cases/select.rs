@@ -1,0 +1,189 @@
+//! Which files of cases are tested, and with which workflows. Faults of all files are told before anything runs.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use crate::{
+    base::{Code, Diagnostic, Severity, did_you_mean},
+    definition::{
+        cases::{Case, CaseFile},
+        load::{case_files, load_cases, load_cases_text, shipped_cases},
+    },
+    plan::Plan,
+    service::{
+        cases::{
+            differ::differences,
+            drive, names,
+            report::{CaseResult, Difference, Section, TestReport},
+        },
+        fault::Fault,
+        find::find_runnable,
+        project::Project,
+        refusal::Refusal,
+        runs::RunSettings,
+    },
+};
+
+/// The code of cases of something that cannot be run.
+const CASE: Code = Code("E0578");
+
+/// A file that is to be read: in the project, or in the binary.
+enum File {
+    Disk(PathBuf),
+    Shipped(PathBuf, &'static str),
+}
+
+/// A file of cases and what it tests.
+struct Tested {
+    file: CaseFile,
+    plan: Plan,
+}
+
+/// Runs the cases of the project: all, or those of workflows, commands or files that are named. `program` is this program.
+///
+/// # Errors
+/// When there is nothing to test, and for all faults of the files at once.
+pub fn test(
+    project: &Project,
+    wanted: &[String],
+    program: PathBuf,
+    mut tell: impl FnMut(&CaseResult),
+) -> Result<TestReport, Fault> {
+    let tested = read(project, wanted)?;
+    let settings = project.run_settings(program);
+    let mut cases = Vec::new();
+    for one in &tested {
+        for case in &one.file.cases {
+            let result = result(one, case, &settings);
+            tell(&result);
+            cases.push(result);
+        }
+    }
+    // Other kinds of checks become sections of their own beside this one.
+    Ok(TestReport::new(vec![Section { name: "workflows", cases }]))
+}
+
+fn result(tested: &Tested, case: &Case, settings: &RunSettings) -> CaseResult {
+    let begun = Instant::now();
+    let differences = match drive::run(&tested.plan, case, settings) {
+        Ok(ended) => differences(&tested.plan, case, &ended),
+        Err(fault) => vec![Difference {
+            about: "run".to_owned(),
+            expected: "an end".to_owned(),
+            found: "none".to_owned(),
+            evidence: fault.to_string(),
+        }],
+    };
+    CaseResult {
+        file: tested.file.path.display().to_string(),
+        line: tested.file.source.position(case.name.span.start).line,
+        subject: tested.file.target.value.clone(),
+        name: case.name.value.clone(),
+        passed: differences.is_empty(),
+        millis: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        differences,
+    }
+}
+
+fn read(project: &Project, wanted: &[String]) -> Result<Vec<Tested>, Fault> {
+    let mut faults: Vec<Diagnostic> = Vec::new();
+    let mut files: Vec<CaseFile> = Vec::new();
+    let mut unused = wanted.to_vec();
+    let mut names: Vec<String> = Vec::new();
+    for file in all(project, wanted) {
+        let (path, (read, found)) = match &file {
+            File::Disk(path) => {
+                let shown = path.strip_prefix(project.root()).unwrap_or(path);
+                (shown.to_path_buf(), load_cases(path, shown))
+            }
+            File::Shipped(path, text) => (path.clone(), load_cases_text(path, text)),
+        };
+        let target = read.as_ref().map(|file| file.target.value.clone());
+        let is = |word: &String| is_named(project, word, &path, target.as_deref());
+        let is_wanted = match file {
+            File::Disk(_) => wanted.is_empty() || wanted.iter().any(is),
+            // What is shipped is tested where the project has no cases of that name.
+            File::Shipped(..) => unused.iter().any(is),
+        };
+        names.extend(target);
+        if is_wanted {
+            if matches!(file, File::Disk(_)) || read.is_some() {
+                unused.retain(|word| !is_named(project, word, &path, read.as_ref().map(|file| &*file.target.value)));
+            }
+            faults.extend(found);
+            files.extend(read);
+        }
+    }
+    if let Some(word) = unused.first() {
+        let help = match did_you_mean(word, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("write `workflows/tests/{}.yaml`", word.trim_start_matches('/')),
+        };
+        return Err(Refusal::new(11, "E0576", format!("there are no cases for `{word}`"), help).into());
+    }
+    let mut tested = Vec::new();
+    for file in files {
+        match compile(project, file) {
+            Ok(one) => tested.push(one),
+            Err(found) => faults.extend(found),
+        }
+    }
+    if faults.iter().any(|fault| fault.severity == Severity::Error) {
+        return Err(Fault::Diagnosed(faults));
+    }
+    if tested.is_empty() {
+        let help = "write some: `workflows/tests/NAME.yaml` with `workflow: NAME` and `cases:`; see docs/testing.md";
+        return Err(Refusal::new(11, "E0579", "there are no cases in this project", help).into());
+    }
+    Ok(tested)
+}
+
+/// The files that may be wanted: of the project, those that are named by their path, and those in the binary.
+fn all(project: &Project, wanted: &[String]) -> Vec<File> {
+    let mut paths = case_files(project.root());
+    for word in wanted {
+        if let Some(path) = on_disk(project, word)
+            && path.is_file()
+            && !paths.contains(&path)
+        {
+            paths.push(path);
+        }
+    }
+    let disk = paths.into_iter().map(File::Disk);
+    disk.chain(shipped_cases().into_iter().map(|(path, text)| File::Shipped(path, text))).collect()
+}
+
+/// The file or folder of a word that looks like a path.
+fn on_disk(project: &Project, word: &str) -> Option<PathBuf> {
+    let path = Path::new(word);
+    if word.starts_with('/') && path.components().count() == 2 {
+        return None;
+    }
+    let near = project.environment().folder().join(path);
+    let full = if near.exists() { near } else { project.root().join(path) };
+    full.canonicalize().ok()
+}
+
+/// Whether a word names a file of cases: by its path or folder, by its own name, or by what it tests.
+fn is_named(project: &Project, word: &str, path: &Path, target: Option<&str>) -> bool {
+    let bare = word.trim_start_matches('/');
+    let full = project.root().join(path);
+    target.is_some_and(|target| target == word || target.trim_start_matches('/') == bare)
+        || path.file_stem().is_some_and(|stem| stem == bare)
+        || on_disk(project, word).is_some_and(|named| full.starts_with(named))
+}
+
+fn compile(project: &Project, file: CaseFile) -> Result<Tested, Vec<Diagnostic>> {
+    let plan = match find_runnable(project, &file.target.value) {
+        Ok(runnable) => runnable.plan,
+        Err(Fault::Diagnosed(found)) => return Err(found),
+        Err(Fault::Refused(refusal)) => {
+            let fault = Diagnostic::error(CASE, &file.source, file.target.span, refusal.message);
+            return Err(vec![fault.cause("these cases test it").help(refusal.help)]);
+        }
+    };
+    let faults = names::faults(&file, &plan);
+    if faults.is_empty() { Ok(Tested { file, plan }) } else { Err(faults) }
+}

@@ -1,0 +1,289 @@
+//! Puts the answers of a case in the place of agents and commands: each step and gate gets a folder with a small script and
+//! its answers, which are taken in their order.
+//!
+//! The answers lie beside the folder in which the run works, so that no gate sees them.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    definition::cases::{Case, Stub, Verdict},
+    guard::plain_path,
+    plan::{AgentWork, Command, Plan, PlanGate, PlanStep, RetryPolicy, StepIx, Work},
+    runtime::{CustomSettings, OutputForm},
+    service::cases::{
+        names::{Named, named},
+        sample::sample,
+    },
+};
+
+/// Takes the next answer; a folder can be made only once, so that two items of an `each` never take the same one.
+const SCRIPT: &str = r#"here=${0%/*}
+n=1
+while ! mkdir "$here/turn-$n" 2> /dev/null; do n=$((n + 1)); test "$n" -lt 5000 || exit 125; done
+test -d "$here/answer-$n" || n=last
+answer=$here/answer-$n
+test ! -d "$answer/files" || cp -R "$answer/files/." .
+test ! -f "$answer/output" || cp "$answer/output" "$ORCH_OUTPUT"
+cat "$answer/stdout"
+cat "$answer/stderr" >&2
+exit "$(cat "$answer/exit")"
+"#;
+/// The longest time that a stubbed step sleeps.
+const SLEEP_MS_MAX: u64 = 10;
+
+/// One answer as the script finds it.
+#[derive(Default)]
+struct Answer {
+    output: Option<Value>,
+    stdout: String,
+    stderr: String,
+    exit: u32,
+    files: Vec<(PathBuf, String)>,
+}
+
+/// A plan without agents and commands, and the runtimes that answer in their place.
+pub(super) struct Stubbed {
+    /// The plan.
+    pub plan: Plan,
+    /// The runtimes.
+    pub runtimes: Vec<(String, CustomSettings)>,
+}
+
+/// Replaces every agent and every command of a plan. `answers` is a new folder for the scripts, `work` the one of the run.
+pub(super) fn stubbed(plan: &Plan, case: &Case, answers: &Path, work: &Path) -> io::Result<Stubbed> {
+    let mut stubbed = plan.clone();
+    let mut runtimes = Vec::new();
+    for (place, step) in stubbed.steps.iter_mut().enumerate() {
+        let ix = StepIx(u32::try_from(place).unwrap_or(u32::MAX));
+        let of = |wanted: Named| {
+            let found = case.stubs.iter().find(|(key, _)| named(plan, &key.value) == Some(wanted));
+            found.map(|(_, stubs)| stubs.as_slice())
+        };
+        let made = files_of_gates(step);
+        let own = of(Named::Step(ix));
+        if step.work.is_container() {
+            write_files(work, &made)?;
+        }
+        let schema = step.output.clone();
+        match &mut step.work {
+            Work::Agent(agent) => {
+                let turns = turns(own, case.agents, |stub| agent_answer(stub, schema.as_ref(), &made));
+                let name = format!("case-{place}");
+                runtimes.push((name.clone(), runtime(&script(&answers.join(&name), &turns)?)));
+                answers_of(agent, name);
+            }
+            Work::Run { command, .. } => {
+                let turns = turns(own, case.commands, |stub| command_answer(stub, schema.as_ref(), &made));
+                *command = shell(&script(&answers.join(format!("run-{place}")), &turns)?);
+                step.args.clear();
+            }
+            Work::Sleep { delay_ms } => *delay_ms = (*delay_ms).min(SLEEP_MS_MAX),
+            _ => {}
+        }
+        if let Some(fixer) = &mut step.on_gate_fail.fixer {
+            let turns = turns(of(Named::Fixer(ix)), case.agents, |stub| agent_answer(stub, None, &[]));
+            let name = format!("case-{place}-fix");
+            runtimes.push((name.clone(), runtime(&script(&answers.join(&name), &turns)?)));
+            answers_of(fixer, name);
+        }
+        for (number, gate) in step.gates.iter_mut().enumerate() {
+            let PlanGate::Run { command, expect, .. } = gate else { continue };
+            let own = of(Named::Gate(ix, number));
+            // A verdict is the gate's own answer; only what a command says is judged by `expect`.
+            if own.is_none_or(|stubs| stubs.iter().any(|stub| stub.verdict.is_some())) {
+                *expect = None;
+            }
+            let turns = turns(own, true, |stub| command_answer(stub, None, &[]));
+            *command = shell(&script(&answers.join(format!("gate-{place}-{number}")), &turns)?);
+        }
+        // A case does not wait as a run does.
+        let tries = step.retry.tries;
+        step.retry = RetryPolicy { tries, delay_ms: 1, max_delay_ms: 1, on: step.retry.on };
+    }
+    stubbed.limits.per_runtime.clear();
+    // All commands that trust is about have been replaced.
+    stubbed.trust = None;
+    Ok(Stubbed { plan: stubbed, runtimes })
+}
+
+/// The answer to a form: what the case says, else what fits.
+pub(super) fn form(plan: &Plan, case: &Case, step: &PlanStep) -> Value {
+    let own = case.stubs.iter().find(|(key, _)| match named(plan, &key.value) {
+        Some(Named::Step(ix)) => plan.step(ix).path == step.path,
+        Some(Named::Fixer(_) | Named::Gate(..)) | None => false,
+    });
+    let written = own.and_then(|(_, stubs)| stubs.first()?.output.clone());
+    match (&step.work, &step.output) {
+        (Work::Ask { .. }, schema) => written.unwrap_or_else(|| schema.as_ref().map_or(Value::Null, sample)),
+        _ => Value::Null,
+    }
+}
+
+fn answers_of(agent: &mut AgentWork, runtime: String) {
+    agent.runtime = Some(runtime);
+    // Tiers name models of real runtimes.
+    agent.model = None;
+}
+
+fn runtime(script: &Path) -> CustomSettings {
+    CustomSettings {
+        command: vec!["sh".to_owned(), script.display().to_string()],
+        output: OutputForm::Json,
+        env: std::collections::BTreeMap::new(),
+        sessions: true,
+        reads_memory: false,
+    }
+}
+
+fn shell(script: &Path) -> Command {
+    Command::Argv(vec!["sh".to_owned(), script.display().to_string()])
+}
+
+/// The answers of one step in their order; where nothing is written, one that succeeds or fails as the case says.
+fn turns(stubs: Option<&[Stub]>, succeeds: bool, answer: impl Fn(&Stub) -> Answer) -> Vec<Answer> {
+    let verdict = if succeeds { Verdict::Pass } else { Verdict::Fail };
+    let default = [Stub { verdict: Some(verdict), ..Stub::default() }];
+    stubs.filter(|stubs| !stubs.is_empty()).unwrap_or(&default).iter().map(answer).collect()
+}
+
+fn agent_answer(stub: &Stub, schema: Option<&Value>, made: &[PathBuf]) -> Answer {
+    let failed =
+        stub.fail.clone().or_else(|| (stub.verdict == Some(Verdict::Fail)).then(|| "stubbed to fail".to_owned()));
+    if let Some(reason) = failed {
+        return Answer { stderr: format!("{reason}\n"), exit: 1, files: files(stub, &[]), ..Answer::default() };
+    }
+    let output = stub.output.clone().or_else(|| schema.map(sample)).unwrap_or(Value::Null);
+    let text = stub.text.clone().unwrap_or_default();
+    let summary = stub.summary.clone().unwrap_or_else(|| "stubbed".to_owned());
+    let envelope =
+        json!({ "status": "succeeded", "summary": summary, "text": text, "output": output, "session": "case" });
+    Answer { output: Some(envelope), files: files(stub, made), ..Answer::default() }
+}
+
+fn command_answer(stub: &Stub, schema: Option<&Value>, made: &[PathBuf]) -> Answer {
+    let exit = stub.exit.unwrap_or(match stub.verdict {
+        Some(Verdict::Fail) => 1,
+        // What a shell says of a program that is not there.
+        Some(Verdict::Error) => 127,
+        Some(Verdict::Pass) | None => 0,
+    });
+    let says_nothing = stub.stdout.is_none() && exit == 0;
+    let output = stub.output.clone().or_else(|| schema.filter(|_| says_nothing).map(sample));
+    let made = if exit == 0 { made } else { &[] };
+    Answer {
+        output,
+        stdout: stub.stdout.clone().unwrap_or_default(),
+        exit,
+        files: files(stub, made),
+        ..Answer::default()
+    }
+}
+
+/// What is written: the files of the stub, else an empty one for each that a gate of the step asks for.
+fn files(stub: &Stub, made: &[PathBuf]) -> Vec<(PathBuf, String)> {
+    match &stub.writes {
+        Some(writes) => writes.iter().map(|(path, text)| (PathBuf::from(&path.value), text.clone())).collect(),
+        None => made.iter().map(|path| (path.clone(), String::new())).collect(),
+    }
+}
+
+/// A file for every path and glob that `files` gates of a step ask for.
+fn files_of_gates(step: &PlanStep) -> Vec<PathBuf> {
+    let paths = step.gates.iter().filter_map(|gate| match gate {
+        PlanGate::Files { paths, .. } => Some(paths),
+        _ => None,
+    });
+    paths.flatten().map(|path| matching(path)).collect()
+}
+
+/// A path that a glob matches; of sets only the first letter or word is taken.
+fn matching(glob: &str) -> PathBuf {
+    let mut path = String::new();
+    let mut rest = glob.chars();
+    while let Some(letter) = rest.next() {
+        match letter {
+            '*' => {
+                if !path.ends_with("sample") {
+                    path.push_str("sample");
+                }
+            }
+            '?' => path.push('s'),
+            '{' => {
+                let inside: String = rest.by_ref().take_while(|letter| *letter != '}').collect();
+                path.push_str(inside.split(',').next().unwrap_or_default());
+            }
+            '[' => {
+                let inside: String = rest.by_ref().take_while(|letter| *letter != ']').collect();
+                path.extend(inside.chars().next());
+            }
+            _ => path.push(letter),
+        }
+    }
+    if path.ends_with('/') {
+        path.push_str("sample");
+    }
+    PathBuf::from(path.trim_start_matches("./"))
+}
+
+fn write_files(folder: &Path, paths: &[PathBuf]) -> io::Result<()> {
+    paths.iter().try_for_each(|path| write(folder, path, ""))
+}
+
+/// Writes a file below a folder; a path that leads out of it is refused.
+fn write(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
+    plain_path(path).map_err(|fault| io::Error::new(io::ErrorKind::InvalidInput, fault.to_string()))?;
+    let full = folder.join(path);
+    if let Some(parent) = full.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(full, text)
+}
+
+/// Writes the script and the answers of one step; gives the script.
+fn script(folder: &Path, turns: &[Answer]) -> io::Result<PathBuf> {
+    for (place, turn) in turns.iter().enumerate() {
+        let mut names = vec![format!("answer-{}", place + 1)];
+        if place + 1 == turns.len() {
+            names.push("answer-last".to_owned());
+        }
+        for name in names {
+            let at = folder.join(name);
+            fs::create_dir_all(&at)?;
+            fs::write(at.join("stdout"), &turn.stdout)?;
+            fs::write(at.join("stderr"), &turn.stderr)?;
+            fs::write(at.join("exit"), turn.exit.to_string())?;
+            if let Some(output) = &turn.output {
+                fs::write(at.join("output"), output.to_string())?;
+            }
+            for (path, text) in &turn.files {
+                write(&at.join("files"), path, text)?;
+            }
+        }
+    }
+    let script = folder.join("stub.sh");
+    fs::write(&script, SCRIPT)?;
+    Ok(script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_gets_a_file() {
+        for (glob, path) in [
+            ("docs/a.md", "docs/a.md"),
+            ("core/**", "core/sample"),
+            ("a/**/*.rs", "a/sample/sample.rs"),
+            ("{x,y}/[ab]?.md", "x/as.md"),
+            ("src/", "src/sample"),
+        ] {
+            assert_eq!(matching(glob), PathBuf::from(path));
+        }
+    }
+}

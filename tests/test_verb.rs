@@ -1,0 +1,374 @@
+//! `orch test` with the program as people use it: cases pass, wrong expectations fail with the difference, faults in case
+//! files are told, the report is well-formed, and nothing of the project changes.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
+
+mod support;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use support::Project;
+
+/// Each command and agent would leave a trace if it ran.
+const WORKFLOW: &str = "name: small
+steps:
+  - { id: plan, agent: planner, prompt: Plan it., output: { parts: [string] }, gate: [{ files: [docs/plan.md] }] }
+  - { id: lint, run: touch trace-lint, optional: true }
+  - id: build
+    agent: planner
+    prompt: 'Build {{ plan.parts | join(\", \") }}.'
+    gate: [{ run: 'touch trace-gate; false' }, { changed: { deny: [secret/**] } }]
+    on_gate_fail: { feedback: true, tries: 1 }
+  - { id: ship, approve: 'Ship it?' }
+  - { id: done, run: 'touch trace-done; echo x' }
+outputs: { parts: '{{ plan.parts }}' }
+";
+
+const CASES: &str = "workflow: small
+cases:
+  - name: happy path
+    stubs: { plan: { output: { parts: [a, b] } } }
+    expect:
+      outcome: succeeded
+      exit: 0
+      steps: { plan: succeeded, done: succeeded }
+      gates: { plan: pass, build: pass }
+      attempts: { build: 1 }
+      outputs: { parts: [a, b] }
+  - name: a gate fails once
+    stubs: { build/gate: [fail, pass] }
+    expect: { outcome: succeeded, attempts: { build: 2 } }
+  - name: a gate fails to the end
+    stubs: { build/gate: fail }
+    expect: { outcome: failed, exit: 22, steps: { build: failed, done: cancelled }, gates: { build/gate1: fail }, attempts: { build: 2 } }
+  - name: what is optional may fail
+    stubs: { lint: { exit: 3, stdout: no lint } }
+    expect: { outcome: succeeded, exit: 0, steps: { lint: failed, done: succeeded } }
+  - name: an agent fails
+    stubs: { build: { fail: no answer } }
+    expect: { outcome: failed, exit: 1, steps: { build: failed } }
+  - name: a person says no
+    approvals: { ship: reject }
+    expect: { outcome: failed, exit: 21, steps: { ship: failed, done: cancelled } }
+  - name: nobody answers
+    approvals: wait
+    expect: { outcome: waiting, exit: 20, steps: { ship: waiting } }
+  - name: a forbidden file is written
+    stubs: { build: { writes: { secret/key: x } } }
+    expect: { outcome: failed, exit: 22, gates: { build/gate2: fail } }
+";
+
+fn small() -> Project {
+    Project::new()
+        .file("agents/planner.md", "---\nname: planner\ndescription: Plans\ntools: Write\n---\nYou plan.\n")
+        .file("workflows/small.yaml", WORKFLOW)
+        .file("workflows/tests/small.yaml", CASES)
+}
+
+/// Every file of the project and its bytes.
+fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = if path.is_dir() { Vec::new() } else { fs::read(&path).unwrap() };
+            found.insert(path.strip_prefix(root).unwrap().display().to_string(), bytes);
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn cases_pass_and_nothing_of_the_project_changes() {
+    let project = small();
+    let before = tree(&project.root());
+    let done = project.run(&["test"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{}", done.stdout);
+    assert_eq!(done.stdout.matches("PASS small: ").count(), 8, "{}", done.stdout);
+    assert!(done.stdout.ends_with("PASS 8 passed, 0 failed\n"), "{}", done.stdout);
+    assert_eq!(tree(&project.root()), before);
+}
+
+#[test]
+fn a_case_says_the_same_every_time() {
+    let project = small();
+    let verdicts = |done: &support::Done| {
+        let report = done.json(0);
+        let cases = report["sections"][0]["cases"].as_array().unwrap().clone();
+        cases.iter().map(|case| (case["name"].clone(), case["differences"].clone())).collect::<Vec<_>>()
+    };
+    let first = verdicts(&project.run(&["test", "--json"]));
+    for _ in 0..2 {
+        assert_eq!(verdicts(&project.run(&["test", "--json"])), first);
+    }
+}
+
+/// Each expectation by itself: made wrong, the case fails and names what it has found.
+#[test]
+fn every_wrong_expectation_fails_and_says_so() {
+    let one = |stubs: &str, approvals: &str, expect: &str| {
+        format!("  - name: '{expect}'\n    stubs: {stubs}\n    approvals: {approvals}\n    expect: {expect}\n")
+    };
+    let wrong = [
+        ("{}", "approve", "{ outcome: failed }", "outcome: expected failed, found succeeded", ""),
+        ("{}", "approve", "{ exit: 22 }", "exit: expected 22, found 0", ""),
+        ("{ build/gate: fail }", "approve", "{ exit: 0 }", "exit: expected 0, found 22", "exit code 1"),
+        ("{}", "reject", "{ outcome: succeeded }", "outcome: expected succeeded, found failed", "rejected"),
+        ("{}", "wait", "{ outcome: succeeded }", "outcome: expected succeeded, found waiting", "Ship it?"),
+        ("{}", "approve", "{ steps: { lint: failed } }", "steps.lint: expected failed, found succeeded", ""),
+        (
+            "{ lint: fail }",
+            "approve",
+            "{ steps: { lint: succeeded } }",
+            "steps.lint: expected succeeded, found failed",
+            "",
+        ),
+        ("{}", "approve", "{ gates: { build: fail } }", "gates.build: expected fail, found pass", ""),
+        (
+            "{ build/gate: fail }",
+            "approve",
+            "{ gates: { build: pass } }",
+            "gates.build: expected pass, found fail",
+            "exit code 1",
+        ),
+        ("{ plan: fail }", "approve", "{ gates: { build: pass } }", "gates.build: expected pass, found none", ""),
+        ("{}", "approve", "{ attempts: { build: 2 } }", "attempts.build: expected 2, found 1", ""),
+        ("{}", "approve", "{ outputs: { parts: [z] } }", "outputs.parts: expected [\"z\"], found [\"sample\"]", ""),
+        ("{ build: { fail: too tired } }", "approve", "{ exit: 0 }", "exit: expected 0, found 1", "too tired"),
+    ];
+    let text: String = wrong.iter().map(|(stubs, approvals, expect, ..)| one(stubs, approvals, expect)).collect();
+    // Two of them differ in `stubs` only, and names are unique.
+    let mut count = 0;
+    let text = text.lines().fold(String::new(), |text, line| {
+        count += 1;
+        let line = line.replace("- name: '", &format!("- name: '{count} "));
+        format!("{text}{line}\n")
+    });
+    let project = small().file("workflows/tests/small.yaml", &format!("workflow: small\ncases:\n{text}"));
+    let done = project.run(&["test", "small"]);
+    assert_eq!(done.code, Some(1), "{} {}", done.stdout, done.stderr);
+    let blocks: Vec<_> = done.stdout.split("FAIL small: ").skip(1).collect();
+    assert_eq!(blocks.len(), wrong.len(), "{}", done.stdout);
+    for ((.., difference, evidence), block) in wrong.iter().zip(blocks) {
+        assert!(block.contains(difference) && block.contains(evidence), "{difference} | {evidence} is not in\n{block}");
+    }
+}
+
+#[test]
+fn faults_of_case_files_are_told_at_once_and_nothing_runs() {
+    let project = small().file(
+        "workflows/tests/small.yaml",
+        "workflow: small
+cases:
+  - name: a
+    inputs: { idea: x }
+    stubs: { biuld: fail, plan: { exit: 1 }, ship: fail, plan/gate1: fail, lint: error }
+    approvals: { lint: approve }
+    expect: { exit: 0, steps: { dnoe: succeeded }, gates: { lint: pass }, outputs: { part: 1 } }
+",
+    );
+    let done = project.run(&["test"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(10), ""), "{}", done.stderr);
+    for part in [
+        "there is no input `idea`",
+        "`small` has no step `biuld`",
+        "did you mean `build`?",
+        "`exit` means nothing for an agent",
+        "`ship` answers nothing",
+        "gate 1 of this step runs no command",
+        "a command cannot answer `error`",
+        "nobody is asked about `lint`",
+        "did you mean `done`?",
+        "`lint` has no gate",
+        "did you mean `parts`?",
+    ] {
+        assert!(done.stderr.contains(part), "{part} is not in\n{}", done.stderr);
+    }
+    let done = project.run(&["test", "--json"]);
+    let error: serde_json::Value = serde_json::from_str(&done.stderr).unwrap();
+    assert_eq!(error["error"]["id"], "E0578");
+}
+
+#[test]
+fn hostile_case_files_are_refused_or_harmless() {
+    let project = small();
+    for (text, part) in [
+        (
+            "workflow: small\ncases: [{ name: a, stubs: { plan: { writes: { ../../x: y } } }, expect: { exit: 0 } }]",
+            "leaves the project",
+        ),
+        (
+            "workflow: small\ncases: [{ name: a, stubs: { plan: { writes: { /etc/x: y } } }, expect: { exit: 0 } }]",
+            "leaves the project",
+        ),
+        ("workflow: nothing\ncases: [{ name: a, expect: { exit: 0 } }]", "there is no workflow or command `nothing`"),
+        ("workflow: small\ncases: [{ name: a, expect: { exit: 0 } }, { nam: b }]\nx: y", "unknown key `x`"),
+        ("\u{0}", "error"),
+        ("{{{{", "error"),
+        ("a: &a [*a]", "error"),
+    ] {
+        project.write("workflows/tests/small.yaml", text);
+        let done = project.run(&["test"]);
+        assert_eq!(done.code, Some(10), "{text}: {} {}", done.stdout, done.stderr);
+        assert!(done.stderr.contains(part), "{part}: {}", done.stderr);
+    }
+    // Text of a case is never a part of a command, and never reaches the terminal as it is.
+    let text = r#"workflow: small
+cases:
+  - name: "\e[31mred\a $(touch trace) \"; touch trace"
+    stubs:
+      plan: { output: { parts: ["$(touch trace)", "'; touch trace; '"] }, text: "`touch trace`", writes: { "docs/plan.md": "$(touch trace)", "a b;touch trace": "" } }
+      lint: { stdout: "$(touch trace)\n'; touch trace", exit: 0 }
+      done: { stdout: "\e]0;x\a" }
+    expect: { exit: 0, outputs: { parts: ["$(touch trace)", "'; touch trace; '"] } }
+"#;
+    project.write("workflows/tests/small.yaml", text);
+    let before = tree(&project.root());
+    let done = project.run(&["test"]);
+    assert_eq!(done.code, Some(0), "{} {}", done.stdout, done.stderr);
+    assert!(!done.stdout.contains('\u{1b}') && !done.stdout.contains('\u{7}'), "{:?}", done.stdout);
+    assert_eq!(tree(&project.root()), before);
+}
+
+/// The name and the attributes of an element.
+type Element = (String, BTreeMap<String, String>);
+
+/// The elements of a document, or what is wrong with it: enough of XML to say whether it is well-formed.
+fn elements(text: &str) -> Result<Vec<Element>, String> {
+    let (mut open, mut found, mut rest) = (Vec::new(), Vec::new(), text);
+    rest = rest.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>").ok_or("no declaration")?;
+    while let Some(at) = rest.find('<') {
+        let before = &rest[..at];
+        if before.contains('>') || before.chars().any(|letter| letter.is_control() && letter != '\n') {
+            return Err(format!("text that is none: {before:?}"));
+        }
+        let end = rest[at..].find('>').ok_or("an open tag")? + at;
+        let tag = &rest[at + 1..end];
+        rest = &rest[end + 1..];
+        if let Some(name) = tag.strip_prefix('/') {
+            if open.pop().as_deref() != Some(name) {
+                return Err(format!("</{name}> closes another"));
+            }
+            continue;
+        }
+        let closed = tag.ends_with('/');
+        let tag = tag.trim_end_matches('/');
+        let (name, mut attributes) = tag.split_once(' ').unwrap_or((tag, ""));
+        let mut pairs = BTreeMap::new();
+        while !attributes.trim().is_empty() {
+            let (key, after) = attributes.trim_start().split_once("=\"").ok_or(format!("attributes {attributes}"))?;
+            let (value, after) = after.split_once('"').ok_or("an open value")?;
+            let bare =
+                ["&amp;", "&lt;", "&gt;", "&quot;", "&#10;"].iter().fold(value.to_owned(), |v, e| v.replace(e, ""));
+            if bare.contains(['&', '<', '\n']) || pairs.insert(key.to_owned(), value.to_owned()).is_some() {
+                return Err(format!("value {value}"));
+            }
+            attributes = after;
+        }
+        found.push((name.to_owned(), pairs));
+        if !closed {
+            open.push(name.to_owned());
+        }
+    }
+    if open.is_empty() { Ok(found) } else { Err(format!("open: {open:?}")) }
+}
+
+#[test]
+fn the_junit_report_is_well_formed_and_complete() {
+    let text = "workflow: small\ncases:\n  - { name: 'a <b> & \"c\" ]]>', expect: { exit: 0 } }\n  - { name: \"wrong \\e[1m\", stubs: { build: { fail: '<x> & \"y\"' } }, expect: { exit: 0 } }\n";
+    let project = small().file("workflows/tests/small.yaml", text);
+    let done = project.run(&["test", "--junit", "report.xml"]);
+    assert_eq!(done.code, Some(1), "{} {}", done.stdout, done.stderr);
+    let elements = elements(&project.read("report.xml")).unwrap();
+    let names: Vec<_> = elements.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["testsuites", "testsuite", "testcase", "testcase", "failure"]);
+    assert_eq!((elements[0].1["tests"].as_str(), elements[0].1["failures"].as_str()), ("2", "1"));
+    assert_eq!(elements[2].1["name"], "a &lt;b&gt; &amp; &quot;c&quot; ]]&gt;");
+    assert_eq!(elements[4].1["message"], "exit: expected 0, found 1");
+    let done = project.run(&["test", "--junit", "no/such/folder/report.xml"]);
+    assert!(done.code == Some(1) && done.stderr.contains("error[E0577]"), "{done:?}");
+}
+
+#[test]
+fn names_choose_and_unknown_ones_are_refused() {
+    let project =
+        small().file("workflows/tests/more.yaml", "workflow: small\ncases: [{ name: more, expect: { exit: 0 } }]");
+    assert!(project.run(&["test", "more"]).stdout.ends_with("1 passed, 0 failed\n"));
+    assert!(project.run(&["test", "workflows/tests/more.yaml"]).stdout.ends_with("1 passed, 0 failed\n"));
+    assert!(project.run(&["test", "workflows/tests"]).stdout.ends_with("9 passed, 0 failed\n"));
+    let done = project.run(&["test", "smal"]);
+    assert!(done.code == Some(11) && done.stderr.contains("did you mean `small`?"), "{done:?}");
+    let done = Project::new().run(&["test"]);
+    assert!(done.code == Some(11) && done.stderr.contains("error[E0579]"), "{done:?}");
+    // Cases are no workflows.
+    let listed = project.run(&["list"]).stdout;
+    assert!(!listed.contains("tests/"), "{listed}");
+    assert_eq!(project.run(&["check"]).code, Some(0));
+}
+
+/// Items and rounds share a stub, and attempts are counted over all of them.
+#[test]
+fn items_and_rounds_are_counted() {
+    let workflow = "name: many
+steps:
+  - { id: plan, run: list, output: { parts: [string] } }
+  - { id: every, each: plan.parts, as: part, key: '{{ part }}', steps: [{ id: make, run: make, gate: [{ run: prove }] }] }
+  - id: polish
+    loop: { max: 3, until: measure.good }
+    steps: [{ id: measure, run: measure, output: { good: boolean } }]
+  - { id: name, ask: 'Which name?', output: { name: string } }
+outputs: { name: '{{ name.name }}' }
+";
+    let cases = "workflow: many
+cases:
+  - name: a
+    stubs:
+      plan: { output: { parts: [x, y] } }
+      polish/measure: [{ output: { good: false } }, { output: { good: true } }]
+      name: { output: { name: ann } }
+    expect:
+      outcome: succeeded
+      attempts: { every/make: 2, 'every[x]/make': 1, polish/measure: 2, 'polish#1/measure': 1 }
+      steps: { 'every[y]/make': succeeded, every/make: succeeded }
+      gates: { 'every[x]/make': pass, every/make/gate: pass }
+      outputs: { name: ann }
+  - name: one of two items fails
+    stubs: { plan: { output: { parts: [x, y] } }, every/make/gate: [pass, fail] }
+    expect: { outcome: failed, exit: 22, gates: { every/make: fail } }
+  - name: everything fails by default
+    default: { commands: fail }
+    expect: { outcome: failed, exit: 1, attempts: { every/make: 0 } }
+";
+    let done = Project::new()
+        .file("workflows/many.yaml", workflow)
+        .file("workflows/tests/many.yaml", cases)
+        .run(&["test", "-v"]);
+    assert_eq!(done.code, Some(0), "{} {}", done.stdout, done.stderr);
+}
+
+/// What is shipped is tested in any project, by its name.
+#[test]
+fn the_shipped_cases_pass() {
+    let project = Project::new();
+    let done = project.run(&["test", "fix-bug", "new-project"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{}", done.stdout);
+    assert!(done.stdout.contains("PASS fix-bug: ") && done.stdout.contains("PASS new-project: "), "{}", done.stdout);
+}
+
+/// The example of docs/testing.md does what its text says.
+#[test]
+fn the_documented_example_passes() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/testing.md")).unwrap();
+    let blocks: Vec<_> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```")).collect();
+    assert_eq!(blocks.len(), 2, "a workflow and its cases");
+    let project =
+        Project::new().file("workflows/note.yaml", blocks[0].0).file("workflows/tests/note.yaml", blocks[1].0);
+    let done = project.run(&["test"]);
+    assert_eq!(done.code, Some(0), "{} {}", done.stdout, done.stderr);
+    let shown: String = page.split("$ orch test\n").nth(1).unwrap().split("```").next().unwrap().to_owned();
+    assert_eq!(done.stdout, shown);
+}

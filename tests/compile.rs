@@ -55,7 +55,7 @@ fn agent(name: &str, tools: Option<&[&str]>) -> Agent {
         capabilities: Vec::new(),
         context_budget: None,
         meta: Meta::default(),
-        body: format!("You are the {name}."),
+        body: format!("You are the {name}.").into(),
         origin: origin(&path, "---\n---\n"),
     }
 }
@@ -103,7 +103,7 @@ fn library() -> Library {
         allowed_tools: ToolPolicy::default(),
         globs: Vec::new(),
         meta: Meta::default(),
-        body: "Write Rust.".to_owned(),
+        body: "Write Rust.".to_owned().into(),
         origin: origin("skills/rust/SKILL.md", ""),
     };
     library.skills.push("rust", skill);
@@ -488,7 +488,10 @@ fn commands_compile_too() {
             true => Arguments { style: Style::Codex, base: Base::One, named: Vec::new() },
             false => Arguments::default(),
         };
-        command(path, CommandBody::Prose { text, arguments, agent: agent.map(str::to_owned), model: None })
+        command(
+            path,
+            CommandBody::Prose { text: text.map(Into::into), arguments, agent: agent.map(str::to_owned), model: None },
+        )
     };
     let compiled =
         compile_command(&library(), &prose("commands/fix-issue.md", "Fix $ARGUMENTS, {{ x }}", Some("architect")));

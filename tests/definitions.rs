@@ -189,11 +189,11 @@ fn the_example_of_the_design_loads_with_every_field() {
     let StepKind::Agent { prompt: Some(prompt), .. } = &design.kind else { panic!() };
     assert_eq!(prompt.text.value, "Design {{ inputs.idea }}\n");
     assert_eq!(prompt.file.as_ref().unwrap().path, Path::new("workflows/prompts/design.md"));
-    assert!(matches!(&design.gate[0].value, Gate::Approve { text } if text.value == "Build this design?"));
+    assert!(matches!(&design.gate[0].value, Gate::Approve { text } if text.value.as_str() == "Build this design?"));
     check_build(build);
     let [review, security, tests] = children(quality) else { panic!() };
     assert_eq!((review.id.value.as_str(), security.id.value.as_str()), ("review", "security"));
-    assert!(matches!(&tests.kind, StepKind::Run(RunCommand::Shell(text)) if text.value == "cargo test --all"));
+    assert!(matches!(&tests.kind, StepKind::Run(RunCommand::Shell(text)) if text.value.as_str() == "cargo test --all"));
     assert!(matches!(&quality.gate[0].value, Gate::Check(text) if text.value.starts_with("review.issues | length")));
     let fail = &quality.on_gate_fail.as_ref().unwrap().value;
     assert_eq!(
@@ -218,7 +218,7 @@ fn check_build(build: &Step) {
     assert!(matches!(&code.context.as_ref().unwrap().value, Context::Fork(step) if step.value == "design"));
     assert_eq!(code.context_budget, Some(20_000));
     assert!(
-        matches!(&code.gate[1].value, Gate::Run { command: RunCommand::Shell(text), expect: None, timeout: None } if text.value == "cargo test -q")
+        matches!(&code.gate[1].value, Gate::Run { command: RunCommand::Shell(text), expect: None, timeout: None } if text.value.as_str() == "cargo test -q")
     );
     assert!(
         matches!(&code.gate[2].value, Gate::Changed { max_files: Some(20), allow, deny } if allow.is_empty() && deny[0].value == ".github/**")
@@ -303,7 +303,7 @@ steps:
     assert!(matches!(&flow.steps[4].kind, StepKind::Wait(Wait::For(time)) if *time == Duration::from_secs(10)));
     assert!(matches!(&flow.steps[5].kind, StepKind::Wait(Wait::Signal(name)) if name.value == "ready"));
     assert!(matches!(&flow.steps[6].kind, StepKind::Emit { signal } if signal.value == "ready"));
-    assert!(matches!(&flow.steps[7].kind, StepKind::Stop { succeed: false, text } if text.value == "Enough"));
+    assert!(matches!(&flow.steps[7].kind, StepKind::Stop { succeed: false, text } if text.value.as_str() == "Enough"));
     assert!(matches!(&flow.steps[8].kind, StepKind::Stop { succeed: true, .. }));
     let each = &flow.steps[9];
     assert_eq!((each.key.as_ref().unwrap().value.as_str(), each.on_failure), ("{{ item }}", Some(OnFailure::Continue)));
@@ -412,7 +412,7 @@ fn a_literate_workflow_is_the_same_tree() {
     assert_eq!(tests.gate.len(), 2);
     let StepKind::Loop { max: 2, until: Some(until), steps, .. } = &again.kind else { panic!() };
     assert_eq!((until.value.as_str(), steps[0].optional), ("fix.clean", true));
-    assert!(matches!(&ship.kind, StepKind::Approve { text } if text.value == "Ship {{ inputs.idea }}?"));
+    assert!(matches!(&ship.kind, StepKind::Approve { text } if text.value.as_str() == "Ship {{ inputs.idea }}?"));
 }
 
 #[test]
@@ -480,10 +480,10 @@ fn agents_skills_commands_and_gates() {
     let ship = library.commands.get("ns:deep:ship").unwrap();
     assert_eq!((ship.name.as_str(), ship.argument_hint.as_deref()), ("ns:deep:ship", Some("[where]")));
     assert!(
-        matches!(&ship.body, CommandBody::Prose { text, agent: Some(agent), .. } if text.value == "Ship to $ARGUMENTS." && agent == "all")
+        matches!(&ship.body, CommandBody::Prose { text, agent: Some(agent), .. } if text.value.as_str() == "Ship to $ARGUMENTS." && agent == "all")
     );
     assert!(
-        matches!(&library.commands.get("prose").unwrap().body, CommandBody::Prose { text, .. } if text.value == "Just do $1.")
+        matches!(&library.commands.get("prose").unwrap().body, CommandBody::Prose { text, .. } if text.value.as_str() == "Just do $1.")
     );
     let flow = library.commands.get("flow").unwrap();
     assert!(matches!(&flow.body, CommandBody::Workflow(name) if name.value == "new-project"));

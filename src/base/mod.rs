@@ -23,7 +23,7 @@ pub use ids::{IdError, RunId, StepPath};
 pub use outcome::{Attached, Envelope, Evidence, Failure, FailureClass, Judgement, Outcome, Usage, Verdict};
 pub use quantity::{QuantityError, parse_count, parse_duration, render_duration};
 pub use schema::{SchemaError, schema_faults};
-pub use source::{Position, Source, Span, Spanned};
+pub use source::{Passage, Position, Source, Span, Spanned};
 pub use suggest::did_you_mean;
 pub use time::Timestamp;
 pub use visible::visible;

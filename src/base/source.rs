@@ -1,6 +1,11 @@
 //! Source text and places in it.
 
-use std::{ops::Range, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    ops::{Deref, Range},
+    path::PathBuf,
+    sync::Arc,
+};
 
 /// The text of one definition file, shared by everything that points into it.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,6 +61,55 @@ impl Span {
     #[must_use]
     pub fn new(range: Range<usize>) -> Self {
         Self { start: range.start, end: range.end }
+    }
+}
+
+/// A part of a source that shares its text instead of copying it; reads as a `&str`.
+#[derive(Clone)]
+pub struct Passage {
+    source: Arc<Source>,
+    span: Span,
+}
+
+impl Passage {
+    /// The part of `source` at `span`; a span that is no place in it gives an empty one.
+    #[must_use]
+    pub fn new(source: &Arc<Source>, span: Span) -> Self {
+        Self { source: Arc::clone(source), span }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.source.text.get(self.span.start..self.span.end).unwrap_or_default()
+    }
+}
+
+impl Deref for Passage {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl From<String> for Passage {
+    /// A text that stands in no file as such, on its own.
+    fn from(text: String) -> Self {
+        let span = Span::new(0..text.len());
+        Self { source: Source::new("", text), span }
+    }
+}
+
+impl fmt::Display for Passage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl fmt::Debug for Passage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Agents, skills, commands and named gates as their files say them.
 
 use crate::{
-    base::Spanned,
+    base::{Passage, Spanned},
     definition::{
         arguments::Arguments,
         meta::Meta,
@@ -35,7 +35,7 @@ pub struct Agent {
     /// What other tools say about it, and keys that nobody knows.
     pub meta: Meta,
     /// The system prompt.
-    pub body: String,
+    pub body: Passage,
     /// Its file.
     pub origin: Origin,
 }
@@ -56,7 +56,7 @@ pub struct Skill {
     /// What other tools say about it, and keys that nobody knows.
     pub meta: Meta,
     /// The text.
-    pub body: String,
+    pub body: Passage,
     /// Its file.
     pub origin: Origin,
 }
@@ -88,7 +88,7 @@ pub enum CommandBody {
     /// Plain prose: one agent step.
     Prose {
         /// The text, with `$ARGUMENTS` and the like.
-        text: Spanned<String>,
+        text: Spanned<Passage>,
         /// How its placeholders are read.
         arguments: Arguments,
         /// The agent that does it.

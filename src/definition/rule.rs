@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::definition::{
-    meta::Meta,
-    origin::{Dialect, Origin, Scope},
+use crate::{
+    base::Passage,
+    definition::{
+        meta::Meta,
+        origin::{Dialect, Origin, Scope},
+    },
 };
 
 /// What a [`Rule`] is for its home tool.
@@ -33,7 +36,7 @@ pub struct Rule {
     /// What other tools say about it, and keys that nobody knows.
     pub meta: Meta,
     /// The instructions.
-    pub body: String,
+    pub body: Passage,
     /// Its file.
     pub origin: Origin,
 }

@@ -34,18 +34,18 @@ pub fn seen(definition: &Definition) -> Seen {
             description: agent.description.clone(),
             tools: tools(&agent.tools),
             model: agent.model.clone().unwrap_or_default(),
-            body: agent.body.clone(),
+            body: agent.body.to_string(),
         },
         Definition::Skill(skill) => Seen {
             name: skill.meta.display_name.clone(),
             description: skill.description.clone(),
             tools: tools(&skill.allowed_tools),
             model: String::new(),
-            body: skill.body.clone(),
+            body: skill.body.to_string(),
         },
         Definition::Command(command) => {
             let (model, body) = match &command.body {
-                CommandBody::Prose { text, model, .. } => (model.clone().unwrap_or_default(), text.value.clone()),
+                CommandBody::Prose { text, model, .. } => (model.clone().unwrap_or_default(), text.value.to_string()),
                 CommandBody::Inline(_) | CommandBody::Workflow(_) => Default::default(),
             };
             Seen {

@@ -53,7 +53,7 @@ pub(super) fn agent_from(origin: &Origin, parts: &Parts<'_>, _folder: &Folder, f
         capabilities,
         context_budget,
         meta,
-        body: body(parts),
+        body: body(parts, &origin.source),
         origin: Origin { frontmatter: Span::new(parts.frontmatter.clone()), ..origin.clone() },
     }
 }

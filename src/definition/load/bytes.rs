@@ -4,8 +4,8 @@
 //! whatever they are, with a warning.
 
 use std::{
-    fs::File,
-    io::Read as _,
+    fs::{File, Metadata},
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -28,15 +28,11 @@ pub(super) struct Text {
 
 /// Reads a file of at most [`BYTES_MAX`] bytes; no more than that is ever in memory. `shown` is its path for people.
 pub(super) fn read(path: &Path, shown: &Path) -> Result<Text, Box<Diagnostic>> {
-    decode(read_bytes(path, shown)?, shown)
+    decode(read_bytes(path, shown, path.metadata())?, shown)
 }
 
-/// Reads a file of the same size, whatever its bytes are.
-pub(super) fn read_lenient(path: &Path, shown: &Path) -> Result<Text, Box<Diagnostic>> {
-    decode_lenient(read_bytes(path, shown)?, shown)
-}
-
-fn read_bytes(path: &Path, shown: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
+/// The bytes of such a file. `found` is what the system says about it; a pipe would wait for a writer when it is opened.
+pub(super) fn read_bytes(path: &Path, shown: &Path, found: io::Result<Metadata>) -> Result<Vec<u8>, Box<Diagnostic>> {
     let unreadable = |why: String| {
         let source = Source::new(shown, "");
         Box::new(
@@ -45,7 +41,7 @@ fn read_bytes(path: &Path, shown: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
                 .help("check that it is a plain file and that you may read it"),
         )
     };
-    let found = path.metadata().map_err(|error| unreadable(plain_io(&error)))?;
+    let found = found.map_err(|error| unreadable(plain_io(&error)))?;
     if !found.is_file() {
         return Err(unreadable("it is not a plain file".to_owned()));
     }
@@ -81,7 +77,7 @@ pub(super) fn decode(bytes: Vec<u8>, shown: &Path) -> Result<Text, Box<Diagnosti
     if let Some(place) = text.find('\0') {
         return Err(not_text(shown, &text, place, "a NUL character", "remove it: definitions are text"));
     }
-    if text.contains('\r') {
+    if has_lone_cr(&text) {
         text = lone_cr_to_lf(&text);
     }
     Ok(Text { source: Source::new(shown, text), digest, notes: Vec::new() })
@@ -114,7 +110,7 @@ pub(super) fn decode_lenient(bytes: Vec<u8>, shown: &Path) -> Result<Text, Box<D
         text.retain(|c| c != '\0');
         odd.push(Odd::Nul(place));
     }
-    if text.as_bytes().contains(&b'\r') {
+    if has_lone_cr(&text) {
         let mended = lone_cr_to_lf(&text);
         let changed = mended.bytes().zip(text.bytes()).position(|(new, old)| new != old);
         odd.extend(changed.map(Odd::OldLines));
@@ -173,6 +169,11 @@ impl Odd {
     }
 }
 
+/// Whether a carriage return stands somewhere without a new line behind it.
+fn has_lone_cr(text: &str) -> bool {
+    text.match_indices('\r').any(|(at, _)| text.as_bytes().get(at + 1) != Some(&b'\n'))
+}
+
 fn lone_cr_to_lf(text: &str) -> String {
     let mut rest = text.chars().peekable();
     let mut out = String::with_capacity(text.len());
@@ -198,7 +199,7 @@ fn not_text(shown: &Path, text: &str, place: usize, cause: &str, help: &str) -> 
 }
 
 /// What the system says, as a lower-case fragment without its number.
-pub(super) fn plain_io(error: &std::io::Error) -> String {
+pub(super) fn plain_io(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();

@@ -2,7 +2,7 @@
 //! is read as strictly as any other: there a misread step would be run.
 
 use crate::{
-    base::{Severity, Span, Spanned, codes::definition as codes},
+    base::{Passage, Severity, Span, Spanned, codes::definition as codes},
     definition::{
         Arguments, Base, Command, CommandBody, Dialect, Origin, Style,
         load::{
@@ -39,7 +39,11 @@ pub(super) fn command(origin: &Origin, name: &str, folder: &Folder, faults: &mut
 /// only headings with an id that are right in every way count.
 fn has_steps(origin: &Origin, parts: &Parts<'_>) -> bool {
     let braces = |line: &str| line.trim_end().ends_with('}') && line.contains('{');
-    if !parts.text.lines().any(braces) || (origin.dialect != Dialect::Orch && !parts.text.contains("{#")) {
+    // Few texts have a brace at all, which is seen without a look at each line.
+    if !parts.text.contains('{')
+        || (origin.dialect != Dialect::Orch && !parts.text.contains("{#"))
+        || !parts.text.lines().any(braces)
+    {
         return false;
     }
     let mut found = Faults::new(&origin.source);
@@ -104,7 +108,7 @@ pub(super) fn command_from(
         let lead = text.len() - text.trim_start().len();
         let span = Span::new(parts.body.start + lead..parts.body.start + text.len().max(lead));
         CommandBody::Prose {
-            text: Spanned::new(text.trim_start().to_owned(), span),
+            text: Spanned::new(Passage::new(&origin.source, span), span),
             arguments: arguments(&mut values, origin.dialect),
             agent: values.text("agent"),
             model: model(&mut values),

@@ -1,9 +1,9 @@
 //! Names and descriptions: which key they come from, what stands in when it is missing, and who else accepts them.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use crate::{
-    base::{Diagnostic, Span, codes::definition as codes},
+    base::{Diagnostic, Passage, Source, Span, codes::definition as codes},
     definition::{
         Dialect, Meta, Origin,
         load::{
@@ -296,7 +296,9 @@ pub(super) fn is_document(path: &Path) -> bool {
     DOCUMENTS.iter().any(|document| document.eq_ignore_ascii_case(stem))
 }
 
-/// The parts' body, without the empty lines around it.
-pub(super) fn body(parts: &Parts<'_>) -> String {
-    parts.text.trim().to_owned()
+/// The body, without the empty lines around it.
+pub(super) fn body(parts: &Parts<'_>, source: &Arc<Source>) -> Passage {
+    let text = &source.text[parts.body.clone()];
+    let start = parts.body.end - text.trim_start().len();
+    Passage::new(source, Span::new(start..start + text.trim().len()))
 }

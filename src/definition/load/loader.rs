@@ -215,13 +215,14 @@ impl Loader {
             std::ptr::eq(*place, card.0) && (*scope, plugin, *odd) == (card.1, card.2, card.3)
         });
         // Before the file is read, so that a change while it is read shows next time.
-        let stamp = Stamp::of(&found.path);
+        let metadata = found.path.metadata();
+        let stamp = metadata.as_ref().ok().map(Stamp::from);
         if let (Some(kept), Some(stamp)) = (kept, stamp)
             && kept.is_same(&stamp)
         {
             return (Arc::clone(&kept.parsed), New::Same);
         }
-        let text = match read::text(found) {
+        let text = match read::text(found, metadata) {
             Ok(text) => text,
             Err(fault) => {
                 let parsed = Parsed { diagnostics: vec![*fault], ..Parsed::default() };

@@ -207,8 +207,10 @@ fn near(key: &str) -> Option<&'static str> {
     did_you_mean(key, known::FIRST.into_iter().filter(alike)).or_else(|| did_you_mean(key, known::all().filter(alike)))
 }
 
-/// The keys of a block of YAML, or where and why it gives none.
-type Read<'a> = Result<(Vec<Entry<'a>>, Vec<Diagnostic>), (usize, Option<Box<Diagnostic>>)>;
+/// Where in a block reading stopped, and why.
+type Failed = (usize, Option<Box<Diagnostic>>);
+/// The keys of a block of YAML, or why it gives none.
+type Read<'a> = Result<(Vec<Entry<'a>>, Vec<Diagnostic>), Failed>;
 
 /// Reads a block that starts at byte `base` of the source, or a copy of it.
 fn keys_of<'a>(text: &'a str, base: usize, source: &Arc<Source>) -> Read<'a> {
@@ -235,21 +237,37 @@ pub(super) fn parts<'a>(source: &'a Source, what: What, faults: &mut Faults) -> 
     if open.oddity == Oddity::Toml {
         return toml_parts(source, what, open, close, faults);
     }
+    let mut failed = None;
     if let (Some(close), 0) = (&close, open.indent)
         && !closer::has_prose(&text[open.keys..close.line.start])
-        && let Ok((keys, found)) = keys_of(&text[open.keys..close.line.start], open.keys, &shared)
     {
-        let block = Block { what, source: shared, open, close: close.clone() };
-        block.report(faults);
-        let mended = found.iter().any(|fault| fault.severity >= Severity::Warning) || block.is_odd();
-        for mut fault in found {
-            // First the ends are mended, then what stands between them: each change keeps what the file says.
-            fault.fix = fault.fix.filter(|_| !block.is_odd());
-            faults.add(what.strict_tools(fault));
+        match keys_of(&text[open.keys..close.line.start], open.keys, &shared) {
+            Ok((keys, found)) => {
+                let block = Block { what, source: shared, open, close: close.clone() };
+                return whole(source, &block, keys, found, faults);
+            }
+            Err(why) => failed = Some(why),
         }
-        return block.parts(source, keys, mended);
     }
-    odd(source, what, open, close, faults)
+    odd(source, what, open, close, failed, faults)
+}
+
+/// A block that is YAML as it stands.
+fn whole<'a>(
+    source: &'a Source,
+    block: &Block,
+    keys: Vec<Entry<'a>>,
+    found: Vec<Diagnostic>,
+    faults: &mut Faults,
+) -> Parts<'a> {
+    block.report(faults);
+    let mended = found.iter().any(|fault| fault.severity >= Severity::Warning) || block.is_odd();
+    for mut fault in found {
+        // First the ends are mended, then what stands between them: each change keeps what the file says.
+        fault.fix = fault.fix.filter(|_| !block.is_odd());
+        faults.add(block.what.strict_tools(fault));
+    }
+    block.parts(source, keys, mended)
 }
 
 /// A block of TOML between two lines `+++`.
@@ -264,8 +282,15 @@ fn toml_parts<'a>(source: &'a Source, what: What, open: Open, close: Option<Clos
     parts
 }
 
-/// A block that is not plain YAML between two lines.
-fn odd<'a>(source: &'a Source, what: What, open: Open, close: Option<Close>, faults: &mut Faults) -> Parts<'a> {
+/// A block that is not plain YAML between two lines. `failed` says why, where the block was read already.
+fn odd<'a>(
+    source: &'a Source,
+    what: What,
+    open: Open,
+    close: Option<Close>,
+    failed: Option<Failed>,
+    faults: &mut Faults,
+) -> Parts<'a> {
     let text = source.text.as_str();
     let shared = Arc::clone(faults.source());
     let end = close.as_ref().map_or(text.len(), |close| close.line.start);
@@ -275,12 +300,14 @@ fn odd<'a>(source: &'a Source, what: What, open: Open, close: Option<Close>, fau
         read.is_ok_and(|(keys, _)| keys.iter().any(|entry| matches!(&*entry.key, "name" | "description")))
     };
     let whole = dedented(&text[open.keys..end], open.indent).0;
-    let whole_is_good = close.is_some() && !closer::has_prose(&whole) && keys_of(&whole, 0, &shared).is_ok();
+    let whole_is_good =
+        close.is_some() && failed.is_none() && !closer::has_prose(&whole) && keys_of(&whole, 0, &shared).is_ok();
     let earlier = if whole_is_good { None } else { closer::earlier(text, &open, end, close.is_some(), good) };
     let starts_with_key = lines(text, open.keys)
         .find(|line| !line.is_blank() && !line.text.trim_start().starts_with('#'))
         .is_some_and(|line| known::key_of(line.text.trim()).is_some_and(known::is_known));
     let last = Close { how: How::Missing, line: text.len()..text.len(), body: text.len() };
+    let failed = failed.filter(|_| earlier.is_none());
     let Some(close) = earlier.or(close).or(starts_with_key.then_some(last)) else {
         return no_keys(source, what, &open, faults);
     };
@@ -288,7 +315,7 @@ fn odd<'a>(source: &'a Source, what: What, open: Open, close: Option<Close>, fau
     let block = Block { what, source: shared, open, close };
     let base = block.open.keys;
     let back = |at: usize| base + dedent.back(at);
-    match keys_of(&written, 0, &block.source) {
+    match failed.map_or_else(|| keys_of(&written, 0, &block.source), Err) {
         Ok((keys, found)) => {
             block.report(faults);
             found.into_iter().for_each(|fault| faults.add(moved_fault(fault, &back)));
@@ -296,10 +323,15 @@ fn odd<'a>(source: &'a Source, what: What, open: Open, close: Option<Close>, fau
             block.parts(source, keys, true)
         }
         Err((at, fault)) => {
-            let mut check = |text: &str| match keys_of(text, 0, &block.source) {
-                Ok((keys, _)) if !keys.is_empty() => Ok(()),
-                Ok(_) => Err(0),
-                Err((at, _)) => Err(at),
+            let mut check = |text: &str| {
+                if text == written {
+                    return Err(at);
+                }
+                match keys_of(text, 0, &block.source) {
+                    Ok((keys, _)) if !keys.is_empty() => Ok(()),
+                    Ok(_) => Err(0),
+                    Err((at, _)) => Err(at),
+                }
             };
             let Some(repaired) = repair(&written, &mut check) else {
                 return no_keys(source, what, &block.open, faults);

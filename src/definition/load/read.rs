@@ -1,6 +1,8 @@
 //! One file to what it defines. Knows no other file but those that this one names, and no precedence.
 
 use std::{
+    fs::Metadata,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -57,10 +59,11 @@ struct Card<'a> {
     odd: Option<&'static str>,
 }
 
-/// The text of a file that was found.
-pub(super) fn text(found: &Found) -> Result<Text, Box<Diagnostic>> {
-    let read = if is_lenient(found.home.place.kind) { bytes::read_lenient } else { bytes::read };
-    read(&found.path, found.home.shown(&found.path))
+/// The text of a file that was found. `metadata` is what the system says about it.
+pub(super) fn text(found: &Found, metadata: io::Result<Metadata>) -> Result<Text, Box<Diagnostic>> {
+    let shown = found.home.shown(&found.path);
+    let bytes = bytes::read_bytes(&found.path, shown, metadata)?;
+    if is_lenient(found.home.place.kind) { bytes::decode_lenient(bytes, shown) } else { bytes::decode(bytes, shown) }
 }
 
 /// Whether files of a kind are decoded whatever their bytes are. A workflow or a gate is read exactly or not at all.

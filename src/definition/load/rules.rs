@@ -5,6 +5,7 @@ use crate::{
     definition::{
         Dialect, Origin, Rule, RuleKind,
         load::{
+            describe::body,
             faults::Faults,
             parts::{What, parts},
             places::Kind,
@@ -45,7 +46,7 @@ pub(super) fn rule(origin: &Origin, kind: Kind, inside: &str, faults: &mut Fault
         always: asked.unwrap_or(by_default),
         globs,
         meta,
-        body: parts.text.trim().to_owned(),
+        body: body(&parts, &origin.source),
         origin: Origin { frontmatter: Span::new(parts.frontmatter.clone()), ..origin.clone() },
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn skill_from(origin: &Origin, parts: &Parts<'_>, _folder: &Folder, f
         globs,
         allowed_tools,
         meta,
-        body: body(parts),
+        body: body(parts, &origin.source),
         origin: Origin { frontmatter: Span::new(parts.frontmatter.clone()), ..origin.clone() },
     }
 }

@@ -254,7 +254,7 @@ pub fn survey(folder: &Path, name: &str) -> Survey {
         kind: found.home.place.kind.word(),
         plugin: found.plugin.clone(),
         path: found.path.clone(),
-        asked: read::text(found).map(|text| read::found(found, text).asked).unwrap_or_default(),
+        asked: read::text(found, found.path.metadata()).map(|text| read::found(found, text).asked).unwrap_or_default(),
     });
     Survey { files: files.collect(), manifests: sources.manifests.iter().map(|one| folder.join(&one.path)).collect() }
 }

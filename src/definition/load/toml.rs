@@ -8,7 +8,7 @@ use serde_json::Value;
 use toml_edit::{ImDocument, Item, Table, TableLike};
 
 use crate::{
-    base::{Diagnostic, Source, Span, Spanned, codes::definition as codes},
+    base::{Diagnostic, Passage, Source, Span, Spanned, codes::definition as codes},
     definition::{
         Agent, Arguments, Base, Command, CommandBody, Extra, Meta, Origin, Style, ToolPolicy,
         load::{
@@ -34,7 +34,7 @@ pub(super) fn command(origin: &Origin, name: &str, faults: &mut Faults) -> Optio
         argument_hint: None,
         meta: meta(table, name, &["prompt", "description"]),
         body: CommandBody::Prose {
-            text,
+            text: text.map(Passage::from),
             arguments: Arguments { style: Style::Gemini, base: Base::Zero, named: Vec::new() },
             agent: None,
             model: None,
@@ -62,7 +62,7 @@ pub(super) fn agent(origin: &Origin, stem: &str, faults: &mut Faults) -> Option<
         capabilities: Vec::new(),
         context_budget: None,
         meta: meta(table, &name, &["name", "description", "developer_instructions", "model"]),
-        body,
+        body: body.into(),
         origin: origin.clone(),
     })
 }

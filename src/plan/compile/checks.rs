@@ -37,7 +37,7 @@ impl<'a> Compiler<'a> {
         let pin = || PlanAgent {
             name: agent.name.clone(),
             description: agent.description.clone(),
-            body: agent.body.clone(),
+            body: agent.body.to_string(),
             constraints: agent.constraints.clone(),
             path: agent.origin.path.display().to_string(),
         };
@@ -59,7 +59,7 @@ impl<'a> Compiler<'a> {
         let inherited = agent.iter().flat_map(|agent| &agent.skills).map(|skill| (skill.as_str(), place, false));
         for (name, span, by_step) in asked.chain(inherited) {
             if let Some(skill) = library.skills.get(name) {
-                let pin = || PlanSkill { name: skill.name.clone(), body: skill.body.clone() };
+                let pin = || PlanSkill { name: skill.name.clone(), body: skill.body.to_string() };
                 let index = self.pins.skill(&skill.name, pin);
                 if !found.contains(&index) {
                     found.push(index);

@@ -39,7 +39,7 @@ pub fn compile_command(library: &Library, command: &Command) -> Result<Compiled,
                 name: &command.name,
                 description: &command.description,
                 hint: command.argument_hint.as_deref(),
-                text,
+                text: &text.clone().map(|text| text.to_string()),
                 arguments: &arguments,
                 agent,
                 model: model.as_deref(),
@@ -60,8 +60,8 @@ pub fn compile_command(library: &Library, command: &Command) -> Result<Compiled,
 /// As [`compile`].
 pub fn skill_command(library: &Library, skill: &Skill) -> Result<Compiled, Vec<Diagnostic>> {
     let source = &skill.origin.source;
-    let start = source.text.rfind(&skill.body).unwrap_or_default();
-    let text = Spanned::new(skill.body.clone(), Span::new(start..start + skill.body.len()));
+    let start = source.text.rfind(&*skill.body).unwrap_or_default();
+    let text = Spanned::new(skill.body.to_string(), Span::new(start..start + skill.body.len()));
     let arguments = of_dialect(&Arguments::default(), &skill.origin, &skill.meta);
     let subject = Subject {
         name: &skill.name,

@@ -171,7 +171,7 @@ impl<'a> Compiler<'a> {
                 continue;
             }
             left -= cost;
-            let pin = || PlanSkill { name: skill.name.clone(), body: skill.body.clone() };
+            let pin = || PlanSkill { name: skill.name.clone(), body: skill.body.to_string() };
             let place = self.pins.skill(&skill.name, pin);
             skills.push(place);
             activated.push(Activated { skill: place, why });

@@ -372,3 +372,25 @@ fn the_documented_example_passes() {
     let shown: String = page.split("$ orch test\n").nth(1).unwrap().split("```").next().unwrap().to_owned();
     assert_eq!(done.stdout, shown);
 }
+
+#[test]
+fn cases_of_skills_are_tested_too() {
+    let project = Project::new()
+        .file(
+            "skills/tide/SKILL.md",
+            "---\nname: tide\ndescription: Tells the tides. Use for harbours.\ntriggers: [tide table]\n---\n\nTides.\n",
+        )
+        .file(
+            "skills/tests.yaml",
+            "cases:\n  - { text: Read the tide table, activates: [tide] }\n  - { text: Bake bread, not: [tide] }\n",
+        );
+    let report = project.run(&["test", "--json"]).json(0);
+    assert_eq!(
+        (&report["passed"], &report["sections"][0]["name"]),
+        (&serde_json::json!(2), &serde_json::json!("skills"))
+    );
+    project.write("skills/tests.yaml", "cases: [{ text: Bake bread, activates: [tide] }]\n");
+    let done = project.run(&["test", "skills"]);
+    assert_eq!(done.code, Some(1), "{}", done.stdout);
+    assert!(done.stdout.contains("tide"), "{}", done.stdout);
+}

@@ -22,7 +22,7 @@ pub struct TestReport {
 /// One kind of checks.
 #[derive(Debug, Clone, Serialize)]
 pub struct Section {
-    /// `workflows`.
+    /// `skills` or `workflows`.
     pub name: &'static str,
     /// The results, in the order of the files.
     pub cases: Vec<CaseResult>,

@@ -23,11 +23,15 @@ use crate::{
         project::Project,
         refusal::Refusal,
         runs::RunSettings,
+        skill_cases,
     },
 };
 
 /// The code of cases of something that cannot be run.
 const CASE: Code = Code("E0578");
+
+/// The word that names the cases of skills.
+const SKILLS: &str = "skills";
 
 /// A file that is to be read: in the project, or in the binary.
 enum File {
@@ -41,7 +45,7 @@ struct Tested {
     plan: Plan,
 }
 
-/// Runs the cases of the project: all, or those of workflows, commands or files that are named. `program` is this program.
+/// Runs the cases of the project: all, or those of workflows, commands or files that are named, or of `skills`. `program` is this program.
 ///
 /// # Errors
 /// When there is nothing to test, and for all faults of the files at once.
@@ -51,7 +55,20 @@ pub fn test(
     program: PathBuf,
     mut tell: impl FnMut(&CaseResult),
 ) -> Result<TestReport, Fault> {
-    let tested = read(project, wanted)?;
+    let is_skills = |word: &&String| **word == SKILLS;
+    let only_skills = !wanted.is_empty() && wanted.iter().all(|word| is_skills(&word));
+    let skills = if wanted.is_empty() || wanted.iter().any(|word| is_skills(&word)) {
+        skill_results(project)
+    } else {
+        Vec::new()
+    };
+    let others: Vec<String> = wanted.iter().filter(|word| !is_skills(word)).cloned().collect();
+    let tested = match if only_skills { Ok(Vec::new()) } else { read(project, &others) } {
+        // A project with cases for its skills alone has something to test.
+        Err(Fault::Refused(refusal)) if refusal.id == "E0579" && !skills.is_empty() => Vec::new(),
+        read => read?,
+    };
+    skills.iter().for_each(&mut tell);
     let settings = project.run_settings(program);
     let mut cases = Vec::new();
     for one in &tested {
@@ -61,8 +78,31 @@ pub fn test(
             cases.push(result);
         }
     }
-    // Other kinds of checks become sections of their own beside this one.
-    Ok(TestReport::new(vec![Section { name: "workflows", cases }]))
+    let sections = [Section { name: SKILLS, cases: skills }, Section { name: "workflows", cases }];
+    Ok(TestReport::new(sections.into_iter().filter(|section| !section.cases.is_empty()).collect()))
+}
+
+/// The cases of skills, in the form of all cases.
+fn skill_results(project: &Project) -> Vec<CaseResult> {
+    let results = skill_cases::run(project).into_iter().map(|case| {
+        let (file, line) = case.place.rsplit_once(':').unwrap_or((&case.place, "1"));
+        let difference = Difference {
+            about: "activates".to_owned(),
+            expected: case.expected.join(", "),
+            found: case.found.join(", "),
+            evidence: case.why,
+        };
+        CaseResult {
+            file: file.to_owned(),
+            line: line.parse().unwrap_or(1),
+            subject: "skills".to_owned(),
+            name: case.name,
+            passed: case.passed,
+            millis: 0,
+            differences: if case.passed { Vec::new() } else { vec![difference] },
+        }
+    });
+    results.collect()
 }
 
 fn result(tested: &Tested, case: &Case, settings: &RunSettings) -> CaseResult {

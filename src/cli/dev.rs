@@ -36,7 +36,7 @@ use crate::{
 
 /// Arguments of `orch dev`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  orch dev\n  orch dev /new-project \"a word counter\"\n  \
+#[command(after_help = "Examples:\n  orch dev\n  orch dev hello\n  \
     orch dev release -i version=1.2 --on-approval approve\n  orch dev review --no-run --json\n\n\
     Type Enter to run again, r and Enter to run everything anew, q and Enter to end.\n\
     Ends with 0 when the definitions are good and the last run was green, else with 10 or that run's code; with 130 \

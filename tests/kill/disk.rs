@@ -22,6 +22,9 @@ fn script(folder: &Path, text: &str, size: &str) -> String {
     let output = Command::new("unshare")
         .args(["-Urm", "sh", "-c", text])
         .current_dir(folder)
+        // The variables of this test are not settings of the program.
+        .env_remove("ORCH_KILLS")
+        .env_remove("ORCH_FULL")
         .env("ORCH", env!("CARGO_BIN_EXE_orch"))
         .env("SIZE", size)
         .output()

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    base::{Diagnostic, Digest, Hasher},
+    base::{Diagnostic, Digest, Hasher, render::to_json},
     plan::Plan,
     service::{
         check::{check_each, sorted},
@@ -92,7 +92,8 @@ impl Survey {
             hasher.update(part);
         };
         for fault in &self.diagnostics {
-            add(format!("{}\0{:?}\0{}", key(fault), fault.span, fault.help).as_bytes());
+            // All that programs are told: also what was assumed, and how to mend it.
+            add(to_json(fault).to_string().as_bytes());
         }
         for (name, surveyed) in &self.plans {
             add(name.as_bytes());

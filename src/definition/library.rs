@@ -12,6 +12,7 @@ use std::{
 use crate::{
     base::Diagnostic,
     definition::{
+        activation::Activation,
         added::Added,
         agent::{Agent, Command, NamedGate, Skill},
         memory::{Choices, Memory},
@@ -195,6 +196,18 @@ pub struct Library {
     pub manifests: Vec<Manifest>,
     /// What `orch add` took in, by scope and name.
     pub added: Vec<Added>,
+    /// Which skills apply to what.
+    pub activation: Activation,
     /// Faults found while loading, in the order of files and places. A file with an error is not in a shelf.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Library {
+    /// The skills that apply to a text and to files without being named, nearest scope first, the strongest reason
+    /// first, each with why.
+    #[must_use]
+    pub fn activated(&self, text: &str, files: &[String]) -> Vec<(&Skill, String)> {
+        let found = self.activation.matches(&self.skills, text, files);
+        found.into_iter().filter_map(|(name, why)| Some((self.skills.get(name)?, why))).collect()
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! `load/` is the only reader of definition files. Nothing here knows plans or runs.
 
+mod activation;
 mod added;
 mod agent;
 mod arguments;
@@ -13,9 +14,11 @@ mod memory;
 mod meta;
 mod origin;
 mod rule;
+mod stems;
 mod tools;
 pub mod workflow;
 
+pub use activation::Activation;
 pub use added::{Added, LOCK_VERSION, Pin};
 pub use agent::{Agent, Command, CommandBody, NamedGate, Skill};
 pub use arguments::{Arguments, Base, Style};

@@ -67,7 +67,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("clap_complete", &["src/cli/completions.rs"]),
     ("figment", &["src/config/"]),
     ("getrandom", &["src/service/"]),
-    ("globset", &["src/plan/compile/", "src/execute/globs.rs"]),
+    ("globset", &["src/definition/activation.rs", "src/plan/compile/", "src/execute/globs.rs"]),
     ("gray_matter", &["src/definition/load/frontmatter.rs"]),
     ("include_dir", &["src/definition/load/builtin.rs"]),
     ("indicatif", &["src/cli/live.rs"]),

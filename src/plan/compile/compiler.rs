@@ -15,7 +15,6 @@ use crate::{
             faults::{Faults, Place, place_in},
             schema::{self, ENVELOPE, Known, NoField},
             scope::{Found, Reader, Sight, look_up},
-            skills::Activator,
         },
         types::{EdgeKind, Meaning, PlanAgent, PlanSkill, StepIx},
     },
@@ -113,8 +112,6 @@ pub(super) struct Compiler<'a> {
     /// For each step, why it waits for whom.
     pub(super) edges: Vec<Vec<Edge<'a>>>,
     pub(super) pins: Pins,
-    /// The skills that may apply to a step, indexed when the first step asks.
-    pub(super) activator: Option<Activator<'a>>,
     element_schemas: HashMap<StepIx, Option<&'a Value>>,
     /// What is wrong with each schema that was looked at, by its text.
     pub(super) schema_faults: HashMap<String, Option<String>>,
@@ -129,7 +126,6 @@ impl<'a> Compiler<'a> {
             faults,
             edges,
             pins: Pins::default(),
-            activator: None,
             element_schemas: HashMap::new(),
             schema_faults: HashMap::new(),
         }

@@ -22,7 +22,6 @@ mod reference;
 mod schema;
 mod scope;
 mod skills;
-mod stems;
 mod texts;
 mod wire;
 

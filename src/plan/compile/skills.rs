@@ -1,26 +1,15 @@
 //! Which skills apply to a step although nobody names them, and why.
 //!
 //! Reads what the step's own text says and which files it names; values of a run are not there yet, so they take no
-//! part. The rules are few and the reason is kept: a keyword or a glob of `triggers:`, a glob of `paths:`, or enough words
-//! of the description. Knows nothing of edges.
-
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+//! part. What makes a skill apply is the library's `Activation`; here it meets the step and its budget. Knows nothing
+//! of edges.
 
 use crate::{
     definition::{
-        Dialect, Library, Skill, ToolMode,
+        Dialect, Library, ToolMode,
         workflow::{Step, StepKind},
     },
-    plan::{
-        compile::{
-            compiler::Compiler,
-            stems::{stem, words},
-        },
-        told::Activated,
-        types::PlanSkill,
-    },
+    plan::{compile::compiler::Compiler, told::Activated, types::PlanSkill},
     template::estimate_tokens,
 };
 
@@ -31,120 +20,18 @@ const BUDGET_SHARE: u64 = 4;
 /// The most of a prompt that is looked at, in bytes.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
 
-/// All skills that may be activated, by what activates them.
-pub(super) struct Activator<'a> {
-    skills: Vec<&'a Skill>,
-    /// The first word of a keyword, the keyword's words, the skill.
-    keywords: HashMap<String, Vec<(Vec<String>, usize)>>,
-    globs: GlobSet,
-    /// For each glob its text and its skill.
-    glob_skills: Vec<(String, usize)>,
-    /// A stem of a description, and the skills.
-    stems: HashMap<String, Vec<usize>>,
-    /// How many of its stems a step must have.
-    needed: Vec<usize>,
-}
-
-impl<'a> Activator<'a> {
-    pub(super) fn new(library: &'a Library) -> Self {
-        let mut skills: Vec<&Skill> = library.skills.iter().filter(|skill| skill.meta.model_invocable).collect();
-        skills.sort_by_key(|skill| skill.origin.scope);
-        let mut made = Self {
-            skills: Vec::new(),
-            keywords: HashMap::new(),
-            globs: GlobSet::empty(),
-            glob_skills: Vec::new(),
-            stems: HashMap::new(),
-            needed: Vec::new(),
-        };
-        let mut globs = GlobSetBuilder::new();
-        for (place, skill) in skills.iter().enumerate() {
-            let (by_glob, by_word): (Vec<&String>, Vec<&String>) =
-                skill.triggers.iter().partition(|trigger| trigger.contains(['*', '?', '/']));
-            for glob in by_glob.into_iter().chain(&skill.globs) {
-                if let Ok(read) = GlobBuilder::new(glob.trim_start_matches("./")).literal_separator(true).build() {
-                    globs.add(read);
-                    made.glob_skills.push((glob.clone(), place));
-                }
-            }
-            for keyword in by_word {
-                let phrase: Vec<String> = words(keyword).collect();
-                if let Some(first) = phrase.first().cloned() {
-                    made.keywords.entry(first).or_default().push((phrase, place));
-                }
-            }
-            // `paths:` is a filter: such a skill waits for its files.
-            let about = if skill.globs.is_empty() { about(skill) } else { BTreeSet::new() };
-            made.needed.push(if about.is_empty() { usize::MAX } else { about.len().div_ceil(3).clamp(2, 4) });
-            for stem in about {
-                made.stems.entry(stem).or_default().push(place);
-            }
-        }
-        made.globs = globs.build().unwrap_or_else(|_| GlobSet::empty());
-        made.skills = skills;
-        made
-    }
-
-    /// The skills that apply to a text and to files, nearest scope first, the strongest reason first, each with why.
-    pub(super) fn matches(&self, text: &str, files: &[String]) -> Vec<(&'a Skill, String)> {
-        // 0 is a keyword, 1 a file, 2 a description.
-        let mut found: BTreeMap<usize, (u8, String)> = BTreeMap::new();
-        let mut add = |place: usize, rank: u8, why: String| {
-            let known = found.get(&place).is_some_and(|(other, _)| *other <= rank);
-            if !known {
-                found.insert(place, (rank, why));
-            }
-        };
-        let said: Vec<String> = words(text).collect();
-        for (at, word) in said.iter().enumerate() {
-            for (phrase, place) in self.keywords.get(word).into_iter().flatten() {
-                if said[at..].starts_with(phrase) {
-                    add(*place, 0, format!("keyword `{}`", phrase.join(" ")));
-                }
-            }
-        }
-        for file in files {
-            for glob in self.globs.matches(file) {
-                let (glob, place) = &self.glob_skills[glob];
-                add(*place, 1, format!("file `{file}` is of `{glob}`"));
-            }
-        }
-        let stems: BTreeSet<String> = said.iter().filter_map(|word| stem(word)).collect();
-        let mut shared: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
-        for stem in &stems {
-            for place in self.stems.get(stem).into_iter().flatten() {
-                shared.entry(*place).or_default().push(stem);
-            }
-        }
-        for (place, stems) in shared.into_iter().filter(|(place, stems)| stems.len() >= self.needed[*place]) {
-            let shown: Vec<String> = stems.iter().take(4).map(|stem| format!("`{stem}`")).collect();
-            add(place, 2, format!("description: {}", shown.join(", ")));
-        }
-        let mut found: Vec<_> = found.into_iter().collect();
-        found.sort_by_key(|(place, (rank, _))| (self.skills[*place].origin.scope, *rank, *place));
-        found.into_iter().map(|(place, (_, why))| (self.skills[place], why)).collect()
-    }
-}
-
 /// The skills that a step with this text and these files would get without asking, at most as many as a step gets, the
 /// nearest scope and the strongest reason first, each text with why. How much of the context they take is not asked.
 #[must_use]
 pub fn activated_skills<'a>(library: &'a Library, cases: &[(&str, &[String])]) -> Vec<Vec<(&'a str, String)>> {
-    let activator = Activator::new(library);
     let one = |(text, files): &(&str, &[String])| {
         let text = plain_text(text);
         let mut all = files_in(&text);
         all.extend(files.iter().cloned());
-        let found = activator.matches(&text, &all).into_iter().take(ACTIVATED_MAX);
+        let found = library.activated(&text, &all).into_iter().take(ACTIVATED_MAX);
         found.map(|(skill, why)| (skill.name.as_str(), why)).collect()
     };
     cases.iter().map(one).collect()
-}
-
-/// The stems of what a skill says it is for.
-fn about(skill: &Skill) -> BTreeSet<String> {
-    let more = skill.meta.when_to_use.as_deref().unwrap_or_default();
-    words(&skill.description).chain(words(more)).filter_map(|word| stem(&word)).collect()
 }
 
 impl<'a> Compiler<'a> {
@@ -158,7 +45,7 @@ impl<'a> Compiler<'a> {
         let text = plain_text(&prompt.text.value);
         let mut files = files_in(&text);
         files.extend(step.files.iter().map(|file| plain_text(&file.value)).filter(|file| !file.contains('\u{0}')));
-        let matched = self.activator.get_or_insert_with(|| Activator::new(library)).matches(&text, &files);
+        let matched = library.activated(&text, &files);
         let mut left = context_budget / BUDGET_SHARE;
         let mut activated: Vec<Activated> = Vec::new();
         for (skill, why) in matched {

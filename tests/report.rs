@@ -75,7 +75,7 @@ fn asks(step: &str, shown: &str, form: bool) -> What {
 }
 
 fn run_ends(status: &'static str, cause: Option<Cause>, exit_code: u8) -> What {
-    let usage = Usage { input_tokens: 12_000, output_tokens: 430, usd_micros: 310_000 };
+    let usage = Usage { input_tokens: 12_000, output_tokens: 430, usd_micros: 310_000, ..Usage::default() };
     let spent = Spent { usage, agents: 3, busy_ms: 92_700 };
     What::RunEnded { status, cause, exit_code, spent, outputs: Map::new() }
 }

@@ -58,7 +58,7 @@ impl Executor {
             return self.judged(place, async { judgement(Verdict::Error, failure.reason) }).await;
         }
         let (argv, limits) = (program.argv.clone(), program.limits.clone());
-        let report = self.start(program, place, stop).await;
+        let report = self.start(program, place, stop, None).await;
         let name = shown(&argv);
         let mut judgement = match ended(&report.end, &limits) {
             Ended::Stopped => return Outcome::Stopped,
@@ -171,7 +171,7 @@ impl Executor {
 
     pub(super) async fn reconcile(&self, program: Program, place: &Place, stop: StopToken) -> Outcome {
         let (argv, limits) = (program.argv.clone(), program.limits.clone());
-        let report = self.start(program, place, stop).await;
+        let report = self.start(program, place, stop, None).await;
         let name = shown(&argv);
         let mut judgement = match ended(&report.end, &limits) {
             Ended::Stopped => return Outcome::Stopped,

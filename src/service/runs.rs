@@ -20,7 +20,7 @@ use crate::{
         complete_inputs, encode, exit_code, load, narrate, opening, status_word,
     },
     execute::{
-        Baseline, Executor, Place, Traces,
+        Baseline, Executor, Live, Place, Traces,
         process::{Keeper, StopToken, sweep},
         render::Renderer,
     },
@@ -430,6 +430,7 @@ impl Runs {
             env: self.settings.env.clone(),
             run: run.to_string(),
             attempt: format!("{run}/baseline"),
+            live: Live::default(),
         };
         let baseline = executor.baseline(&place, StopToken::never()).await.map_err(|error| fault(error.to_string()))?;
         let bytes = serde_json::to_vec(&baseline).map_err(|error| fault(error.to_string()))?;

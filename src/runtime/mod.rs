@@ -4,6 +4,7 @@ mod adapter;
 mod base64;
 mod classify;
 mod custom;
+mod declared;
 mod order;
 mod program;
 mod recording;
@@ -15,6 +16,7 @@ pub use adapter::{
 };
 pub use classify::classify;
 pub use custom::{Custom, CustomSettings, OutputForm};
+pub use declared::Declared;
 pub use order::{Access, McpServer, Order, OrderAgent};
 pub use program::{PROGRAMS, ProgramKind, ProgramSettings};
 pub use recording::{RECORDING_BYTES_MAX, RECORDING_VERSION, Recording, RecordingError};

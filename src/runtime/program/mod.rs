@@ -14,7 +14,7 @@ use crate::runtime::adapter::Adapter;
 use transcript::{Ending, Transcript, Trouble};
 
 /// An agent program that `orch` knows.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct ProgramKind {
     /// The runtime's name.
     pub name: &'static str,
@@ -22,6 +22,10 @@ pub struct ProgramKind {
     pub binary: &'static str,
     /// Variables of the user's environment that it gets on top of the allow-list: its keys and its addresses.
     pub variables: &'static [&'static str],
+    /// Those of them that hold a key: one that is set counts as a login.
+    pub keys: &'static [&'static str],
+    /// Files in the user's home that a login leaves, relative to it.
+    pub logins: &'static [&'static str],
     /// Makes the adapter.
     pub make: fn(ProgramSettings) -> Arc<dyn Adapter>,
 }

@@ -16,13 +16,15 @@ use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
-    process::{Command as Process, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use orch::definition::load::Loader;
+use support::{apart, is_child, median, rounds, scaled};
+
+mod support;
 
 /// Definition files of the large project.
 const FILES: usize = 13_000;
@@ -123,14 +125,14 @@ fn one(case: &str, root: &Path) -> f64 {
             let library = Loader::new(root).threads(THREADS).load();
             let took = begin.elapsed();
             let all = library.agents.all().count() + library.commands.all().count() + library.skills.all().count();
-            assert!(all * 10 > scaled(FILES) * 9, "{all} definitions");
+            assert!(all * 10 > scaled(FILES, 100) * 9, "{all} definitions");
             took.as_secs_f64()
         }
         "bare" => {
             let begin = Instant::now();
             let keys = bare(root);
             let took = begin.elapsed();
-            assert!(keys > scaled(FILES));
+            assert!(keys > scaled(FILES, 100));
             took.as_secs_f64()
         }
         "reload" => {
@@ -142,7 +144,7 @@ fn one(case: &str, root: &Path) -> f64 {
                 thread::sleep(Duration::from_millis(5));
             }
             let edited = root.join(".claude/agents/g0/a0.md");
-            let mut times: Vec<f64> = (0..21)
+            let times: Vec<f64> = (0..21)
                 .map(|number| {
                     fs::write(&edited, made(number)).unwrap();
                     let begin = Instant::now();
@@ -152,53 +154,22 @@ fn one(case: &str, root: &Path) -> f64 {
                     took
                 })
                 .collect();
-            times.sort_by(f64::total_cmp);
-            times[times.len() / 2]
+            median(times)
         }
         other => panic!("no case {other}"),
     }
 }
 
-fn scaled(count: usize) -> usize {
-    let scale: f64 = env::var("ORCH_BENCH_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
-    ((count as f64 * scale) as usize).max(100)
-}
-
-/// The largest memory this process has had, in megabytes.
-fn peak_mb() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
-}
-
-/// One case in a process of its own: seconds and peak megabytes.
-fn apart(case: &str, root: &Path) -> (f64, f64) {
-    let mut process = Process::new(env::current_exe().unwrap());
-    let output = process.arg("--case").arg(case).arg(root).stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "case {case} failed");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let mut numbers = text.split_whitespace().map(|word| word.parse().unwrap());
-    (numbers.next().unwrap(), numbers.next().unwrap())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn main() {
-    let arguments: Vec<_> = env::args().collect();
-    if let Some(place) = arguments.iter().position(|argument| argument == "--case") {
-        let took = one(&arguments[place + 1], Path::new(&arguments[place + 2]));
-        println!("{took} {}", peak_mb());
+    if is_child(one) {
         return;
     }
-    let rounds: usize = env::var("ORCH_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(7);
+    let rounds = rounds(7);
     let base = env::var_os("ORCH_BENCH_DIR").map_or_else(env::temp_dir, PathBuf::from);
     let folder = base.join(format!("orch-bench-load-{}", std::process::id()));
     let (large, small) = (folder.join("large"), folder.join("small"));
-    project(&large, scaled(FILES));
-    project(&small, scaled(1_000));
+    project(&large, scaled(FILES, 100));
+    project(&small, scaled(1_000, 100));
     apart("bare", &large);
     println!("medians of {rounds} interleaved rounds, {THREADS} threads, files in the page cache");
     println!("{:<44} {:>10} {:>10} {:>8} {:>9} {:>8}", "case", "orch", "bare", "ratio", "goal", "peak MB");
@@ -207,12 +178,12 @@ fn main() {
     let theirs = median(pairs.iter().map(|pair| pair.1.0).collect());
     let ratio = median(pairs.iter().map(|pair| pair.0.0 / pair.1.0).collect());
     let peak = median(pairs.iter().map(|pair| pair.0.1).collect());
-    let name = format!("load and index {} files", scaled(FILES));
+    let name = format!("load and index {} files", scaled(FILES, 100));
     println!("{name:<44} {ours:>9.3}s {theirs:>9.3}s {ratio:>8.2} {:>9} {peak:>8.1}", "<= 1.5");
     let runs: Vec<_> = (0..rounds).map(|_| apart("reload", &small)).collect();
     let took = median(runs.iter().map(|run| run.0).collect()) * 1000.0;
     let peak = median(runs.iter().map(|run| run.1).collect());
-    let name = format!("load {} files again after one edit", scaled(1_000));
+    let name = format!("load {} files again after one edit", scaled(1_000, 100));
     println!("{name:<44} {took:>8.2}ms {:>10} {:>8} {:>9} {peak:>8.1}", "", "", "< 10ms");
     fs::remove_dir_all(folder).unwrap();
 }

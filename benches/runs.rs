@@ -7,7 +7,7 @@
 
 use std::{
     env, fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command as Process, Stdio},
     sync::{
         Arc,
@@ -29,6 +29,9 @@ use orch::{
     runtime::{Adapter, Call, Capabilities, Order, Reader, RecordedTurn, Scene},
     scheduler::Event,
 };
+use support::{apart, is_child, median, rounds, scaled};
+
+mod support;
 
 const ORCH: &str = env!("CARGO_BIN_EXE_orch");
 
@@ -297,23 +300,18 @@ fn scratch() -> PathBuf {
     folder
 }
 
-fn scaled(count: usize) -> usize {
-    let scale: f64 = env::var("ORCH_BENCH_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
-    ((count as f64 * scale) as usize).max(1)
-}
-
 /// Four for each core of the machine the goals were measured on, so that waiting for the disk does not leave a core idle.
 const PARALLEL: usize = 8;
 
 fn one(case: &str) -> f64 {
     match case {
-        "independent" => drive(&independent(scaled(10_000), command), PARALLEL as u32),
-        "independent-bare" => bare(scaled(10_000), PARALLEL),
-        "chain" => drive(&chain(scaled(500)), PARALLEL as u32),
-        "chain-bare" => bare(scaled(500), 1),
+        "independent" => drive(&independent(scaled(10_000, 1), command), PARALLEL as u32),
+        "independent-bare" => bare(scaled(10_000, 1), PARALLEL),
+        "chain" => drive(&chain(scaled(500, 1)), PARALLEL as u32),
+        "chain-bare" => bare(scaled(500, 1), 1),
         "layers" => drive(&layers(10, 100), PARALLEL as u32),
         "layers-bare" => bare(1000, PARALLEL),
-        "no-op" => drive(&independent(scaled(10_000), agent), 64),
+        "no-op" => drive(&independent(scaled(10_000, 1), agent), 64),
         "resume" => resume(100_000),
         "list" => cold(&["list"]),
         "help" => cold(&["--help"]),
@@ -321,36 +319,12 @@ fn one(case: &str) -> f64 {
     }
 }
 
-/// The largest memory this process has had, in megabytes.
-fn peak_mb() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
-}
-
-/// One case in a process of its own: seconds and peak megabytes.
-fn apart(case: &str) -> (f64, f64) {
-    let output =
-        Process::new(env::current_exe().unwrap()).args(["--case", case]).stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "case {case} failed");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let mut numbers = text.split_whitespace().map(|word| word.parse().unwrap());
-    (numbers.next().unwrap(), numbers.next().unwrap())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn main() {
-    let arguments: Vec<_> = env::args().collect();
-    if let Some(place) = arguments.iter().position(|argument| argument == "--case") {
-        let took = one(&arguments[place + 1]);
-        println!("{took} {}", peak_mb());
+    if is_child(|case, _| one(case)) {
         return;
     }
-    let rounds: usize = env::var("ORCH_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
+    let rounds = rounds(5);
+    let apart = |case: &str| apart(case, Path::new(""));
     println!("medians of {rounds} interleaved rounds, {PARALLEL} attempts at once, journal on");
     println!("{:<44} {:>10} {:>10} {:>8} {:>9} {:>8}", "case", "orch", "bare", "ratio", "goal", "peak MB");
     for (name, case, base, goal) in [
@@ -372,7 +346,7 @@ fn main() {
         println!("{name:<44} {:>10} {:>10} {:>8} {goal:>9} {peak:>8.1}", show(took), "", "");
     };
     let ms = |took: f64| format!("{:.1}ms", took * 1000.0);
-    let steps = |took: f64| format!("{:.0}/s", scaled(10_000) as f64 / took);
+    let steps = |took: f64| format!("{:.0}/s", scaled(10_000, 1) as f64 / took);
     figure("10,000 no-op steps, durable steps a second", "no-op", ">= 20000", &steps);
     figure("resume of a 100,000-record journal", "resume", "< 300ms", &ms);
     figure("cold `orch list`", "list", "< 30ms", &ms);

@@ -155,6 +155,19 @@ FEEDBACK            build[parser]/code      the evidence goes back to the agent
 }
 
 #[test]
+fn a_gate_that_a_person_opened_names_the_person() {
+    let mut report = Report::new(look());
+    let lines = told(
+        &mut report,
+        vec![
+            at(0, begins("deploy", "0-1", "gate 2: approve", None)),
+            at(1_000, ends("deploy", "0-1", "gate 2: approve", "pass", "approved by anna\u{1b}[2J", 1_000)),
+        ],
+    );
+    assert_eq!(lines, " GATE ok [    1.0s] deploy                  approve: approved by anna\n");
+}
+
+#[test]
 fn a_failed_run_says_why_and_what_to_type() {
     let mut report = Report::new(look());
     let reason = "gate 1 (schema) failed: output is not valid JSON at byte 65536, because the stream was cut off";

@@ -124,7 +124,8 @@ fn a_question_of_a_gate_waits() {
     let project = project("", "  - { id: make, run: echo made, recovery: retry, gate: [{ approve: \"Good?\" }] }\n");
     let next = stuck(&project.run(&["run", "w"]), 20, "for a decision about make");
     works(&project, &next[0]);
-    works(&project, next.last().unwrap());
+    let done = works(&project, next.last().unwrap());
+    assert!(done.stderr.contains("approve: approved by tester"), "the report names who decided: {}", done.stderr);
 }
 
 #[test]

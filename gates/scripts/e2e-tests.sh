@@ -17,23 +17,8 @@ for_js() {
   fi
 }
 
-for_python() {
-  folder=''
-  for folder in tests/e2e test/e2e e2e ''; do [ -z "$folder" ] || [ ! -d "$folder" ] || break; done
-  if [ -n "$folder" ] && has pytest; then run "$tool" -q "$folder"
-  elif [ -n "$folder" ] && has python3; then
-    run_counted '/^Ran [0-9]+ tests? in/ { n += $2 }' python3 -m unittest discover "$folder"
-  else lack Python "tests/e2e, test/e2e or e2e for pytest" "Write a test in tests/e2e/."
-  fi
-}
-
-for_go() {
-  if ! any '*_test.go' || ! list '*_test.go' | xargs -0 grep -lE '^//go:build .*e2e' | grep -q .; then
-    lack Go "*_test.go with the build tag e2e" "Write one that begins with \`//go:build e2e\`."
-  elif has go; then run_counted '/^ok / && !/\[no tests to run\]/ { n++ }' go test -tags e2e ./...
-  else lack Go go "Install Go."
-  fi
-}
+for_python() { python_tests "tests/e2e, test/e2e or e2e for pytest" "Write a test in tests/e2e/." tests/e2e test/e2e e2e; }
+for_go() { go_tests e2e; }
 
 for_java() {
   if grep -qs -e e2eTest -e endToEndTest build.gradle build.gradle.kts; then

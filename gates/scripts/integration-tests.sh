@@ -17,23 +17,10 @@ for_js() {
 }
 
 for_python() {
-  folder=''
-  for folder in tests/integration test/integration integration_tests ''; do [ -z "$folder" ] || [ ! -d "$folder" ] || break; done
-  if [ -n "$folder" ] && has pytest; then run "$tool" -q "$folder"
-  elif [ -n "$folder" ] && has python3; then
-    run_counted '/^Ran [0-9]+ tests? in/ { n += $2 }' python3 -m unittest discover "$folder"
-  else lack Python "tests/integration, test/integration or integration_tests for pytest" \
-    "Write a test in tests/integration/."
-  fi
+  python_tests "tests/integration, test/integration or integration_tests for pytest" \
+    "Write a test in tests/integration/." tests/integration test/integration integration_tests
 }
-
-for_go() {
-  if ! any '*_test.go' || ! list '*_test.go' | xargs -0 grep -lE '^//go:build .*integration' | grep -q .; then
-    lack Go "*_test.go with the build tag integration" "Write one that begins with \`//go:build integration\`."
-  elif has go; then run_counted '/^ok / && !/\[no tests to run\]/ { n++ }' go test -tags integration ./...
-  else lack Go go "Install Go."
-  fi
-}
+for_go() { go_tests integration; }
 
 for_java() {
   if [ -f pom.xml ] && grep -q maven-failsafe-plugin pom.xml; then run_maven verify

@@ -118,6 +118,27 @@ run_counted() {
   [ "$(cat "$scratch/count")" -gt 0 ] || { echo "$gate: \`$*\` was content, but it ran nothing"; exit 1; }
 }
 
+# The tests that a Python project keeps in a folder of their own, the first of these that is there: LOOKED FOR, FIX, FOLDERS.
+python_tests() {
+  looked=$1 fix=$2
+  shift 2
+  for folder in "$@" ''; do [ -z "$folder" ] || [ ! -d "$folder" ] || break; done
+  if [ -n "$folder" ] && has pytest; then run "$tool" -q "$folder"
+  elif [ -n "$folder" ] && has python3; then
+    run_counted '/^Ran [0-9]+ tests? in/ { n += $2 }' python3 -m unittest discover "$folder"
+  else lack Python "$looked" "$fix"
+  fi
+}
+
+# The tests of Go that have this build tag.
+go_tests() {
+  if ! any '*_test.go' || ! list '*_test.go' | xargs -0 grep -lE "^//go:build .*$1" | grep -q .; then
+    lack Go "*_test.go with the build tag $1" "Write one that begins with \`//go:build $1\`."
+  elif has go; then run_counted '/^ok / && !/\[no tests to run\]/ { n++ }' go test -tags "$1" ./...
+  else lack Go go "Install Go."
+  fi
+}
+
 run_maven() {
   if [ -x ./mvnw ]; then run ./mvnw -B -q "$@"
   elif has mvn; then run mvn -B -q "$@"

@@ -13,16 +13,37 @@ is_service() {
     grep -qsE '(spring-boot|quarkus|micronaut|ktor)' pom.xml build.gradle build.gradle.kts
 }
 
-# Asks $ORCH_INPUT_URL so many times; the times in whole milliseconds go to $scratch/times.
+# The bound in milliseconds, in `max`: the input's NAME and VALUE, or else DEFAULT.
+bound_ms() {
+  max=${2:-$3}
+  case $max in '' | *[!0-9]*) echo "$gate: the input $1 is no whole number: $max"; exit 127 ;; esac
+}
+
+# Whether $ORCH_INPUT_URL can be asked; else the gate ends here: WHAT, TOOLS, HOW it gets there.
+need_url() {
+  [ -z "${ORCH_INPUT_URL:-}" ] || ! has curl || return 0
+  lack "$1" "$2, curl with the workflow's input url" "Give the workflow an input \`url\` and $3 in a step before."
+  finish
+}
+
+# Asks $ORCH_INPUT_URL so many times; `took` is the time of that PLACE among them, sorted, in whole milliseconds.
 measure_url() {
   left=$1
   : >"$scratch/times"
   while [ "$left" -gt 0 ]; do
     seconds=$(curl --silent --show-error --fail --location --max-time 30 --output /dev/null --write-out '%{time_total}' -- "$ORCH_INPUT_URL") ||
-      return 1
+      { echo "$gate: no verdict: $ORCH_INPUT_URL did not answer with success"; exit 127; }
     echo "$seconds" | awk '{ sub(/,/, "."); printf "%d\n", $1 * 1000 + 0.5 }' >>"$scratch/times"
     left=$((left - 1))
   done
+  took=$(sort -n "$scratch/times" | sed -n "$2p")
+}
+
+# Ends the gate by whether `took` is within the bound: TEXT.
+judge_time() {
+  ran=$1
+  [ "$took" -le "$max" ] || { echo "$gate: $ran"; exit 1; }
+  finish
 }
 
 # The tags of all HTML files, one a line: file, line, the tag in one line, the text after it. Not of scripts and comments.

@@ -287,7 +287,8 @@ impl Report {
             "pass" => {
                 self.forget_wait(step);
                 self.gates_passed += 1;
-                self.line(GOOD, "GATE ok", Some(duration_ms), step, gate)
+                // A command that passes says nothing; where a person has decided, the reason names the person.
+                self.line(GOOD, "GATE ok", Some(duration_ms), step, &gate_words(gate, reason))
             }
             "fail" | "error" => {
                 self.forget_wait(step);

@@ -1,5 +1,7 @@
 //! How the placeholders of a prose command are read: each tool has its own way.
 
+use crate::definition::Dialect;
+
 /// The number of the first word after a command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Base {
@@ -35,4 +37,24 @@ pub struct Arguments {
     pub base: Base,
     /// Names for words (`arguments:`), in order.
     pub named: Vec<String>,
+}
+
+impl Arguments {
+    /// As the tool reads them that the file was written for.
+    #[must_use]
+    pub fn of(dialect: Dialect) -> Self {
+        let (style, base) = match dialect {
+            Dialect::Codex => (Style::Codex, Base::One),
+            Dialect::OpenCode => (Style::OpenCode, Base::One),
+            Dialect::Gemini => (Style::Gemini, Base::Zero),
+            Dialect::Copilot => (Style::Copilot, Base::Zero),
+            Dialect::Orch
+            | Dialect::ClaudeCode
+            | Dialect::AgentSkills
+            | Dialect::Cursor
+            | Dialect::SpecKit
+            | Dialect::Kiro => (Style::Claude, Base::Zero),
+        };
+        Self { style, base, named: Vec::new() }
+    }
 }

@@ -157,6 +157,43 @@ pub struct Step {
     pub summary: Option<Spanned<String>>,
 }
 
+impl Step {
+    /// A step that says nothing but what it does; its place is that of its id.
+    #[must_use]
+    pub fn new(id: Spanned<String>, kind: StepKind) -> Self {
+        Self {
+            span: id.span,
+            id,
+            kind,
+            needs: None,
+            join: None,
+            when: None,
+            gate: Vec::new(),
+            on_gate_fail: None,
+            retry: None,
+            timeout: None,
+            idle_timeout: None,
+            recovery: None,
+            optional: false,
+            on_failure: None,
+            model: None,
+            runtime: None,
+            tools: None,
+            context: None,
+            context_budget: None,
+            skills: None,
+            workspace: None,
+            output: None,
+            with: Vec::new(),
+            env: Vec::new(),
+            args: Vec::new(),
+            files: Vec::new(),
+            key: None,
+            summary: None,
+        }
+    }
+}
+
 /// What a step does. One kind key a step.
 #[derive(Debug, Clone)]
 pub enum StepKind {
@@ -229,6 +266,24 @@ pub enum StepKind {
         /// Its name.
         name: Spanned<String>,
     },
+}
+
+impl StepKind {
+    /// The steps inside of a container.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        match self {
+            Self::Parallel { steps, .. } | Self::Each { steps, .. } | Self::Loop { steps, .. } => steps,
+            Self::Agent { .. }
+            | Self::Run(_)
+            | Self::Approve { .. }
+            | Self::Ask { .. }
+            | Self::Wait(_)
+            | Self::Emit { .. }
+            | Self::Stop { .. }
+            | Self::Workflow { .. } => &[],
+        }
+    }
 }
 
 /// The text of a prompt.

@@ -1,6 +1,7 @@
 //! Gates: pass, fail or error, each with its evidence. What cannot be judged is an error and never passes.
 
 use std::{
+    ffi::OsString,
     fs,
     future::Future,
     path::{Path, PathBuf},
@@ -30,6 +31,16 @@ pub(super) fn judgement(verdict: Verdict, reason: impl Into<String>) -> Judgemen
     Judgement { verdict, reason: reason.into(), evidence: Evidence::default() }
 }
 
+/// What a command said that judges.
+struct Told {
+    argv: Vec<OsString>,
+    /// The command, for people.
+    name: String,
+    report: Report,
+    /// Its exit code; the judgement where it gave none.
+    code: Result<i32, Judgement>,
+}
+
 impl Executor {
     /// Adds the digest of the workspace to a judgement. A workspace over the limits leaves it out and says so.
     pub(super) async fn judged(&self, place: &Place, judge: impl Future<Output = Judgement>) -> Outcome {
@@ -57,31 +68,44 @@ impl Executor {
         {
             return self.judged(place, async { judgement(Verdict::Error, failure.reason) }).await;
         }
-        let (argv, limits) = (program.argv.clone(), program.limits.clone());
-        let report = self.start(program, place, stop, None).await;
-        let name = shown(&argv);
-        let mut judgement = match ended(&report.end, &limits) {
-            Ended::Stopped => return Outcome::Stopped,
-            Ended::Lost => return Outcome::Lost,
-            Ended::Not(_, reason) => judgement(Verdict::Error, format!("{name} {reason}")),
-            Ended::Signal(signal) => judgement(Verdict::Error, format!("{name} was ended by signal {signal}")),
-            Ended::Code(code @ (126 | 127)) => {
+        let Told { argv, name, report, code } = match self.told(program, place, stop).await {
+            Ok(told) => told,
+            Err(outcome) => return outcome,
+        };
+        let mut judgement = match code {
+            Err(judgement) => judgement,
+            Ok(code @ (126 | 127)) => {
                 let reason = format!("{name} ended with exit code {code}: a program is not there or cannot be started");
                 judgement(Verdict::Error, reason)
             }
             // What a shell says of a command that somebody hung up, interrupted, killed or terminated. A command that
             // crashed by itself has failed.
-            Ended::Code(code @ (129 | 130 | 137 | 143)) => {
+            Ok(code @ (129 | 130 | 137 | 143)) => {
                 judgement(Verdict::Error, format!("{name} ended with exit code {code}: signal {}", code - 128))
             }
-            Ended::Code(0) => match expect {
+            Ok(0) => match expect {
                 None => judgement(Verdict::Pass, String::new()),
                 Some(expect) => self.expect(expect, &report, place).await,
             },
-            Ended::Code(code) => judgement(Verdict::Fail, format!("{name} ended with exit code {code}")),
+            Ok(code) => judgement(Verdict::Fail, format!("{name} ended with exit code {code}")),
         };
         judgement.evidence = observed(argv, report, place).await;
         self.judged(place, async { judgement }).await
+    }
+
+    /// Runs a command whose exit code judges; the outcome where it says nothing because the attempt is over.
+    async fn told(&self, program: Program, place: &Place, stop: StopToken) -> Result<Told, Outcome> {
+        let (argv, limits) = (program.argv.clone(), program.limits.clone());
+        let report = self.start(program, place, stop, None).await;
+        let name = shown(&argv);
+        let code = match ended(&report.end, &limits) {
+            Ended::Stopped => return Err(Outcome::Stopped),
+            Ended::Lost => return Err(Outcome::Lost),
+            Ended::Not(_, reason) => Err(judgement(Verdict::Error, format!("{name} {reason}"))),
+            Ended::Signal(signal) => Err(judgement(Verdict::Error, format!("{name} was ended by signal {signal}"))),
+            Ended::Code(code) => Ok(code),
+        };
+        Ok(Told { argv, name, report, code })
     }
 
     /// Judges `expect:` over what a command said.
@@ -170,17 +194,15 @@ impl Executor {
     }
 
     pub(super) async fn reconcile(&self, program: Program, place: &Place, stop: StopToken) -> Outcome {
-        let (argv, limits) = (program.argv.clone(), program.limits.clone());
-        let report = self.start(program, place, stop, None).await;
-        let name = shown(&argv);
-        let mut judgement = match ended(&report.end, &limits) {
-            Ended::Stopped => return Outcome::Stopped,
-            Ended::Lost => return Outcome::Lost,
-            Ended::Not(_, reason) => judgement(Verdict::Error, format!("{name} {reason}")),
-            Ended::Signal(signal) => judgement(Verdict::Error, format!("{name} was ended by signal {signal}")),
-            Ended::Code(0) => judgement(Verdict::Pass, format!("{name} says that it was done")),
-            Ended::Code(1) => judgement(Verdict::Fail, format!("{name} says that it is to be run again")),
-            Ended::Code(code) => judgement(Verdict::Error, format!("{name} ended with exit code {code}")),
+        let Told { argv, name, report, code } = match self.told(program, place, stop).await {
+            Ok(told) => told,
+            Err(outcome) => return outcome,
+        };
+        let mut judgement = match code {
+            Err(judgement) => judgement,
+            Ok(0) => judgement(Verdict::Pass, format!("{name} says that it was done")),
+            Ok(1) => judgement(Verdict::Fail, format!("{name} says that it is to be run again")),
+            Ok(code) => judgement(Verdict::Error, format!("{name} ended with exit code {code}")),
         };
         judgement.evidence = observed(argv, report, place).await;
         Outcome::Judged(Box::new(judgement))

@@ -258,18 +258,7 @@ fn compare(ours: &[&Step], theirs: &[workflow::Step], above: &str, wrong: &mut V
         if !same(ours, theirs) {
             wrong.push(path.clone());
         }
-        let inner: &[workflow::Step] = match &theirs.kind {
-            StepKind::Parallel { steps, .. } | StepKind::Each { steps, .. } | StepKind::Loop { steps, .. } => steps,
-            StepKind::Agent { .. }
-            | StepKind::Run(_)
-            | StepKind::Approve { .. }
-            | StepKind::Ask { .. }
-            | StepKind::Wait(_)
-            | StepKind::Emit { .. }
-            | StepKind::Stop { .. }
-            | StepKind::Workflow { .. } => &[],
-        };
-        compare(&ours.children.iter().collect::<Vec<_>>(), inner, &format!("{path}/"), wrong)
+        compare(&ours.children.iter().collect::<Vec<_>>(), theirs.kind.steps(), &format!("{path}/"), wrong)
     })
 }
 

@@ -4,7 +4,7 @@
 use crate::{
     base::{Passage, Severity, Span, Spanned, codes::definition as codes},
     definition::{
-        Arguments, Base, Command, CommandBody, Dialect, Origin, Style,
+        Arguments, Base, Command, CommandBody, Dialect, Origin,
         load::{
             agent::model,
             describe::{is_document, no_frontmatter},
@@ -139,18 +139,7 @@ fn quiet_description(values: &mut Values<'_, '_, '_>) -> crate::definition::load
 
 /// How placeholders are read: as in the tool that the file was written for, unless the file says otherwise.
 fn arguments(values: &mut Values<'_, '_, '_>, dialect: Dialect) -> Arguments {
-    let (style, mut base) = match dialect {
-        Dialect::Codex => (Style::Codex, Base::One),
-        Dialect::OpenCode => (Style::OpenCode, Base::One),
-        Dialect::Gemini => (Style::Gemini, Base::Zero),
-        Dialect::Copilot => (Style::Copilot, Base::Zero),
-        Dialect::Orch
-        | Dialect::ClaudeCode
-        | Dialect::AgentSkills
-        | Dialect::Cursor
-        | Dialect::SpecKit
-        | Dialect::Kiro => (Style::Claude, Base::Zero),
-    };
+    let Arguments { style, mut base, mut named } = Arguments::of(dialect);
     if let Some(entry) = values.entry("argument-base") {
         match entry.value.as_text().map(str::trim) {
             Some("0") => base = Base::Zero,
@@ -158,7 +147,6 @@ fn arguments(values: &mut Values<'_, '_, '_>, dialect: Dialect) -> Arguments {
             _ => values.ignored(entry, "`argument-base: 0` or `argument-base: 1`"),
         }
     }
-    let mut named = Vec::new();
     if let Some(entry) = values.entry("arguments") {
         match entry.value.kind() {
             // Some tools describe each argument.

@@ -138,7 +138,7 @@ impl Reader<'_, '_> {
         let id = names.make(&verb.map_or_else(|| legal_id(&agent.value), str::to_owned));
         let prompt = self.task_prompt(&task, verb, description.as_ref())?;
         let kind = StepKind::Agent { agent: Some(agent), prompt: Some(prompt) };
-        let mut step = plain_step(Spanned::new(id, node.span), kind);
+        let mut step = Step::new(Spanned::new(id, node.span), kind);
         step.optional = optional;
         if verb.is_some_and(|verb| CRITICS.contains(&verb)) {
             step.output = Some(Spanned::new(suggestions_schema(), task.span));
@@ -201,41 +201,8 @@ fn suggestions_schema() -> serde_json::Value {
 fn repeated(steps: Vec<Step>, max: u32, threshold: u32, span: Span) -> Step {
     let critic = steps.iter().rev().find(|step| step.output.is_some()).map(|step| step.id.clone());
     let until = critic.map(|id| id.map(|id| format!("{id}.suggestions | length < {threshold}")));
-    plain_step(
+    Step::new(
         Spanned::new("iterations".to_owned(), span),
         StepKind::Loop { max, until, on_max: OnMax::Continue, steps },
     )
-}
-
-fn plain_step(id: Spanned<String>, kind: StepKind) -> Step {
-    Step {
-        span: id.span,
-        id,
-        kind,
-        needs: None,
-        join: None,
-        when: None,
-        gate: Vec::new(),
-        on_gate_fail: None,
-        retry: None,
-        timeout: None,
-        idle_timeout: None,
-        recovery: None,
-        optional: false,
-        on_failure: None,
-        model: None,
-        runtime: None,
-        tools: None,
-        context: None,
-        context_budget: None,
-        skills: None,
-        workspace: None,
-        output: None,
-        with: Vec::new(),
-        env: Vec::new(),
-        args: Vec::new(),
-        files: Vec::new(),
-        key: None,
-        summary: None,
-    }
 }

@@ -357,8 +357,8 @@ fn dedented(text: &str, indent: usize) -> (Cow<'_, str>, Patch) {
     if indent == 0 {
         return (Cow::Borrowed(text), Patch::default());
     }
-    let cut = lines(text, 0).map(|line| (line.start..line.start + line.indent().min(indent), String::new()));
-    let patch = Patch::of(cut.collect());
+    let mut patch = Patch::default();
+    lines(text, 0).for_each(|line| patch.push(line.start..line.start + line.indent().min(indent), ""));
     (Cow::Owned(patch.apply(text)), patch)
 }
 

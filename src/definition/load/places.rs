@@ -73,14 +73,31 @@ pub(super) struct Place {
     pub files: Files,
     /// Counts only where this file or folder stands beside it.
     pub only_with: Option<&'static str>,
+    side: Side,
+}
+
+/// Where a tool has such a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Both,
+    Project,
+    Home,
 }
 
 const fn row(folder: &'static str, kind: Kind, dialect: Dialect, files: Files) -> Place {
-    Place { folder, kind, dialect, files, only_with: None }
+    Place { folder, kind, dialect, files, only_with: None, side: Side::Both }
 }
 
-const fn row_with(folder: &'static str, kind: Kind, dialect: Dialect, files: Files, with: &'static str) -> Place {
-    Place { folder, kind, dialect, files, only_with: Some(with) }
+const fn project(folder: &'static str, kind: Kind, dialect: Dialect, files: Files) -> Place {
+    Place { side: Side::Project, ..row(folder, kind, dialect, files) }
+}
+
+const fn home(folder: &'static str, kind: Kind, dialect: Dialect, files: Files) -> Place {
+    Place { side: Side::Home, ..row(folder, kind, dialect, files) }
+}
+
+const fn with(only_with: &'static str, place: Place) -> Place {
+    Place { only_with: Some(only_with), ..place }
 }
 
 /// The project's own folders, those under `.orch/`, the user's own, and those in the binary.
@@ -92,8 +109,8 @@ pub(super) const OWN: &[Place] = &[
     row("gates", Kind::Gates, Dialect::Orch, Files::Yaml),
 ];
 
-/// The folders of other tools in a project.
-pub(super) const PROJECT: &[Place] = &[
+/// The folders of other tools, in a project and in a home folder.
+const OTHERS: &[Place] = &[
     row(".claude/agents", Kind::Agents, Dialect::ClaudeCode, Files::Markdown),
     row(".claude/skills", Kind::Skills, Dialect::ClaudeCode, Files::Skill),
     row(".claude/commands", Kind::Commands, Dialect::ClaudeCode, Files::Markdown),
@@ -106,54 +123,47 @@ pub(super) const PROJECT: &[Place] = &[
     row(".gemini/agents", Kind::Agents, Dialect::Gemini, Files::Markdown),
     row(".gemini/skills", Kind::Skills, Dialect::Gemini, Files::Skill),
     row(".gemini/commands", Kind::Commands, Dialect::Gemini, Files::Toml),
-    row(".github/agents", Kind::Agents, Dialect::Copilot, Files::Ending(".agent.md")),
-    row(".github/chatmodes", Kind::Agents, Dialect::Copilot, Files::Ending(".chatmode.md")),
-    row(".github/skills", Kind::Skills, Dialect::Copilot, Files::Skill),
-    row(".github/prompts", Kind::Commands, Dialect::Copilot, Files::Ending(".prompt.md")),
-    row(".github/instructions", Kind::Rules, Dialect::Copilot, Files::Ending(".instructions.md")),
-    row(".opencode/agent", Kind::Agents, Dialect::OpenCode, Files::Markdown),
-    row(".opencode/agents", Kind::Agents, Dialect::OpenCode, Files::Markdown),
-    row(".opencode/skill", Kind::Skills, Dialect::OpenCode, Files::Skill),
-    row(".opencode/skills", Kind::Skills, Dialect::OpenCode, Files::Skill),
-    row(".opencode/command", Kind::Commands, Dialect::OpenCode, Files::Markdown),
-    row(".opencode/commands", Kind::Commands, Dialect::OpenCode, Files::Markdown),
+    project(".github/agents", Kind::Agents, Dialect::Copilot, Files::Ending(".agent.md")),
+    project(".github/chatmodes", Kind::Agents, Dialect::Copilot, Files::Ending(".chatmode.md")),
+    project(".github/skills", Kind::Skills, Dialect::Copilot, Files::Skill),
+    project(".github/prompts", Kind::Commands, Dialect::Copilot, Files::Ending(".prompt.md")),
+    project(".github/instructions", Kind::Rules, Dialect::Copilot, Files::Ending(".instructions.md")),
+    project(".opencode/agent", Kind::Agents, Dialect::OpenCode, Files::Markdown),
+    project(".opencode/agents", Kind::Agents, Dialect::OpenCode, Files::Markdown),
+    project(".opencode/skill", Kind::Skills, Dialect::OpenCode, Files::Skill),
+    project(".opencode/skills", Kind::Skills, Dialect::OpenCode, Files::Skill),
+    project(".opencode/command", Kind::Commands, Dialect::OpenCode, Files::Markdown),
+    project(".opencode/commands", Kind::Commands, Dialect::OpenCode, Files::Markdown),
+    home(".copilot/agents", Kind::Agents, Dialect::Copilot, Files::Ending(".agent.md")),
+    home(".copilot/skills", Kind::Skills, Dialect::Copilot, Files::Skill),
+    home(".config/opencode/agent", Kind::Agents, Dialect::OpenCode, Files::Markdown),
+    home(".config/opencode/agents", Kind::Agents, Dialect::OpenCode, Files::Markdown),
+    home(".config/opencode/skills", Kind::Skills, Dialect::OpenCode, Files::Skill),
+    home(".config/opencode/command", Kind::Commands, Dialect::OpenCode, Files::Markdown),
+    home(".config/opencode/commands", Kind::Commands, Dialect::OpenCode, Files::Markdown),
     row(".cursor/agents", Kind::Agents, Dialect::Cursor, Files::Markdown),
     row(".cursor/skills", Kind::Skills, Dialect::Cursor, Files::Skill),
     row(".cursor/commands", Kind::Commands, Dialect::Cursor, Files::Markdown),
-    row(".cursor/rules", Kind::Rules, Dialect::Cursor, Files::Ending(".mdc")),
+    project(".cursor/rules", Kind::Rules, Dialect::Cursor, Files::Ending(".mdc")),
     row(".kiro/agents", Kind::Agents, Dialect::Kiro, Files::Markdown),
-    row(".kiro/skills", Kind::Skills, Dialect::Kiro, Files::Skill),
-    row(".kiro/steering", Kind::Rules, Dialect::Kiro, Files::Markdown),
-    row(".specify/templates/commands", Kind::Commands, Dialect::SpecKit, Files::Markdown),
-    row_with("templates/commands", Kind::Commands, Dialect::SpecKit, Files::Markdown, "templates/spec-template.md"),
+    project(".kiro/skills", Kind::Skills, Dialect::Kiro, Files::Skill),
+    project(".kiro/steering", Kind::Rules, Dialect::Kiro, Files::Markdown),
+    project(".specify/templates/commands", Kind::Commands, Dialect::SpecKit, Files::Markdown),
+    with(
+        "templates/spec-template.md",
+        project("templates/commands", Kind::Commands, Dialect::SpecKit, Files::Markdown),
+    ),
 ];
 
+/// The folders of other tools in a project.
+pub(super) fn in_project() -> impl Iterator<Item = &'static Place> {
+    OTHERS.iter().filter(|place| place.side != Side::Home)
+}
+
 /// The folders of other tools in a home folder.
-pub(super) const HOME: &[Place] = &[
-    row(".claude/agents", Kind::Agents, Dialect::ClaudeCode, Files::Markdown),
-    row(".claude/skills", Kind::Skills, Dialect::ClaudeCode, Files::Skill),
-    row(".claude/commands", Kind::Commands, Dialect::ClaudeCode, Files::Markdown),
-    row(".claude/output-styles", Kind::OutputStyles, Dialect::ClaudeCode, Files::Markdown),
-    row(".claude/rules", Kind::Rules, Dialect::ClaudeCode, Files::Markdown),
-    row(".agents/skills", Kind::Skills, Dialect::AgentSkills, Files::Skill),
-    row(".codex/agents", Kind::Agents, Dialect::Codex, Files::Toml),
-    row(".codex/skills", Kind::Skills, Dialect::Codex, Files::Skill),
-    row(".codex/prompts", Kind::Commands, Dialect::Codex, Files::Markdown),
-    row(".gemini/agents", Kind::Agents, Dialect::Gemini, Files::Markdown),
-    row(".gemini/skills", Kind::Skills, Dialect::Gemini, Files::Skill),
-    row(".gemini/commands", Kind::Commands, Dialect::Gemini, Files::Toml),
-    row(".copilot/agents", Kind::Agents, Dialect::Copilot, Files::Ending(".agent.md")),
-    row(".copilot/skills", Kind::Skills, Dialect::Copilot, Files::Skill),
-    row(".config/opencode/agent", Kind::Agents, Dialect::OpenCode, Files::Markdown),
-    row(".config/opencode/agents", Kind::Agents, Dialect::OpenCode, Files::Markdown),
-    row(".config/opencode/skills", Kind::Skills, Dialect::OpenCode, Files::Skill),
-    row(".config/opencode/command", Kind::Commands, Dialect::OpenCode, Files::Markdown),
-    row(".config/opencode/commands", Kind::Commands, Dialect::OpenCode, Files::Markdown),
-    row(".cursor/agents", Kind::Agents, Dialect::Cursor, Files::Markdown),
-    row(".cursor/skills", Kind::Skills, Dialect::Cursor, Files::Skill),
-    row(".cursor/commands", Kind::Commands, Dialect::Cursor, Files::Markdown),
-    row(".kiro/agents", Kind::Agents, Dialect::Kiro, Files::Markdown),
-];
+pub(super) fn in_home() -> impl Iterator<Item = &'static Place> {
+    OTHERS.iter().filter(|place| place.side != Side::Project)
+}
 
 /// The folders of a plugin, an extension, or a plain repository of definitions.
 pub(super) const PLUGIN: &[Place] = &[
@@ -164,7 +174,7 @@ pub(super) const PLUGIN: &[Place] = &[
     row("rules", Kind::Rules, Dialect::ClaudeCode, Files::Markdown),
     row("workflows", Kind::Workflows, Dialect::Orch, Files::Workflow),
     row("gates", Kind::Gates, Dialect::Orch, Files::Yaml),
-    row_with("commands", Kind::Commands, Dialect::Gemini, Files::Toml, "gemini-extension.json"),
+    with("gemini-extension.json", row("commands", Kind::Commands, Dialect::Gemini, Files::Toml)),
 ];
 
 impl Files {

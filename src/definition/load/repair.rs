@@ -42,11 +42,8 @@ pub(super) type Check<'c> = dyn FnMut(&str) -> Result<(), usize> + 'c;
 
 /// Repairs a text. `check` says whether a text is a mapping in YAML. `None` if nothing helps.
 pub(super) fn repair(text: &str, check: &mut Check<'_>) -> Option<Repaired> {
-    let small = small(text);
-    let mut keys: Vec<String> = small.iter().filter_map(|(_, _, key)| key.as_deref().map(quote::shown)).collect();
-    let mut places: Vec<Range<usize>> = small.iter().take(PLACES_MAX).map(|(range, ..)| range.clone()).collect();
-    let tabs_only = small.iter().all(|(_, _, key)| key.is_none());
-    let first = Patch::of(small.into_iter().map(|(range, text, _)| (range, text)).collect());
+    let Small { patch: first, mut keys, mut places } = small(text);
+    let tabs_only = keys.is_empty();
     let base = first.apply(text);
     let rows: Vec<Line<'_>> = lines(&base, 0).collect();
     // Lines that are no keys belong to a text; quoting line by line would tear it apart.
@@ -64,7 +61,6 @@ pub(super) fn repair(text: &str, check: &mut Check<'_>) -> Option<Repaired> {
     let repaired = second.apply(&base);
     let crlf = text.contains('\r');
     let claude = tabs_only && (edits.is_empty() || !crlf) && edits.iter().all(|edit| edit.claude);
-    keys.truncate(PLACES_MAX);
     for edit in edits.into_iter().take(PLACES_MAX) {
         places.push(first.back(edit.place.start)..first.back(edit.place.end));
         keys.push(edit.key);
@@ -80,7 +76,7 @@ pub(super) fn repair(text: &str, check: &mut Check<'_>) -> Option<Repaired> {
 }
 
 fn patch(edits: &[Value]) -> Patch {
-    Patch::of(edits.iter().map(|edit| (edit.place.clone(), edit.text.clone())).collect())
+    Patch::of(edits.iter().map(|edit| (edit.place.clone(), edit.text.as_str())))
 }
 
 fn salvaged(base: &str, rows: &[Line<'_>], check: &mut Check<'_>) -> Option<Vec<Value>> {
@@ -94,18 +90,38 @@ fn is_prose(row: &Line<'_>) -> bool {
     !" \t#-]}{[\"'?&!*|>".contains(first) && !row.text.contains(':') && known::key_of(row.text).is_none()
 }
 
-/// Changes that need no guess: place, text, and the key where it is one that other tools do not mend.
-fn small(text: &str) -> Vec<(Range<usize>, String, Option<String>)> {
-    let mut found = Vec::new();
+/// Changes that need no guess.
+#[derive(Default)]
+struct Small {
+    patch: Patch,
+    /// The keys, where they are ones that other tools do not mend; and the places. The first ones of each.
+    keys: Vec<String>,
+    places: Vec<Range<usize>>,
+}
+
+impl Small {
+    fn add(&mut self, place: Range<usize>, text: &str, key: Option<&str>) {
+        if let Some(key) = key.filter(|_| self.keys.len() < PLACES_MAX) {
+            self.keys.push(quote::shown(key));
+        }
+        if self.places.len() < PLACES_MAX {
+            self.places.push(place.clone());
+        }
+        self.patch.push(place, text);
+    }
+}
+
+fn small(text: &str) -> Small {
+    let mut found = Small::default();
     for line in lines(text, 0) {
         let indent = line.indent();
         if line.text[..indent].contains('\t') && !line.is_blank() {
             let spaces = line.text[..indent].replace('\t', "  ");
-            found.push((line.start..line.start + indent, spaces, None));
+            found.add(line.start..line.start + indent, &spaces, None);
         }
         let word = line.text.trim_end();
         if word.len() > 3 && word.bytes().all(|byte| byte == b'-') {
-            found.push((line.start..line.start, "# ".to_owned(), Some(word.to_owned())));
+            found.add(line.start..line.start, "# ", Some(word));
         }
         let Some((key, rest)) = line.text.split_once(':').filter(|_| indent == 0) else { continue };
         if !known::is_known(key) || rest.is_empty() {
@@ -114,9 +130,9 @@ fn small(text: &str) -> Vec<(Range<usize>, String, Option<String>)> {
         let at = line.start + key.len() + 1;
         let width = rest.len() - rest.trim_start_matches([' ', '\u{a0}']).len();
         if rest[..width].contains('\u{a0}') {
-            found.push((at..at + width, " ".to_owned(), Some(key.to_owned())));
+            found.add(at..at + width, " ", Some(key));
         } else if !rest.starts_with([' ', '\t']) {
-            found.push((at..at, " ".to_owned(), Some(key.to_owned())));
+            found.add(at..at, " ", Some(key));
         }
     }
     found
@@ -140,7 +156,7 @@ fn requote(text: &str, rows: &[Line<'_>], check: &mut Check<'_>) -> (BTreeMap<us
     let mut quoted: BTreeMap<usize, Value> = BTreeMap::new();
     let mut bytes = 0;
     for _ in 0..=ROUNDS_MAX {
-        let patch = Patch::of(quoted.values().map(|value| (value.place.clone(), value.text.clone())).collect());
+        let patch = Patch::of(quoted.values().map(|value| (value.place.clone(), value.text.as_str())));
         let now = patch.apply(text);
         let Err(at) = check(&now) else { return (quoted, true) };
         bytes += now.len();

@@ -13,7 +13,7 @@ use crate::{
         Added, Manifest, Scope,
         load::{
             discover::{Found, Home, walk},
-            places::{Files, HOME, Kind, OWN, PLUGIN, PROJECT, Place},
+            places::{Files, Kind, OWN, PLUGIN, Place, in_home, in_project},
             plugins::{self, Plugin, Plugins},
             read,
             trees::Trees,
@@ -82,14 +82,14 @@ pub(super) fn find(root: &Path, user: &UserFolders, trees: &mut Trees) -> Source
     let at = |scope, root| At { scope, plugin: None, root, cut: root };
     sources.rows(OWN, root, &at(Scope::Project, root));
     sources.rows(OWN, &root.join(".orch"), &at(Scope::DotOrch, root));
-    sources.rows(PROJECT, root, &at(Scope::Dialect, root));
+    sources.rows(in_project(), root, &at(Scope::Dialect, root));
     sources.plugins(plugins::scan(root, root, Scope::Dialect, None), &at(Scope::Dialect, root));
     sources.looked_for_plugins(root);
     sources.library(&root.join(".orch"), Scope::Added, root, trees);
     if let Some(orch) = &user.orch {
         sources.rows(OWN, orch, &At { scope: Scope::User, plugin: None, root: orch, cut: nothing });
     }
-    for place in HOME {
+    for place in in_home() {
         if let Some(top) = user.place(place.folder) {
             let root = top.parent().unwrap_or(&top).to_path_buf();
             sources.place(place, top, &At { scope: Scope::UserDialect, plugin: None, root: &root, cut: nothing });
@@ -103,7 +103,7 @@ pub(super) fn find(root: &Path, user: &UserFolders, trees: &mut Trees) -> Source
 
 impl Sources {
     /// The rows of a table at a folder.
-    fn rows(&mut self, table: &'static [Place], base: &Path, at: &At<'_>) {
+    fn rows(&mut self, table: impl IntoIterator<Item = &'static Place>, base: &Path, at: &At<'_>) {
         self.folders.push(base.to_path_buf());
         for place in table {
             if let Some(name) = place.only_with {
@@ -230,7 +230,7 @@ impl Sources {
     fn added_folder(&mut self, name: &str, folder: &Path, scope: Scope, cut: &Path) {
         let at = At { scope, plugin: Some(name), root: folder, cut };
         self.plugins(plugins::scan(folder, cut, scope, Some(name)), &at);
-        self.rows(PROJECT, folder, &at);
+        self.rows(in_project(), folder, &at);
     }
 }
 

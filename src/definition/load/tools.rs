@@ -140,25 +140,30 @@ impl Values<'_, '_, '_> {
         if let Kind::Map(tools) = entry.value.kind() {
             return tool_map(tools, dialect);
         }
-        let words = if entry.value.is_nothing() { Vec::new() } else { self.tool_words(entry, dialect) };
-        if words.iter().any(|word| word == "*") || is_all(&words) {
+        let allow = if entry.value.is_nothing() { Vec::new() } else { self.rules(entry, dialect) };
+        if allow.iter().any(|rule| rule.raw == "*") || is_all(&allow) {
             return ToolPolicy { mode: ToolMode::All, ..ToolPolicy::default() };
         }
-        if words.is_empty() {
+        if allow.is_empty() {
             self.no_tools(entry);
             return ToolPolicy { mode: ToolMode::None, ..ToolPolicy::default() };
         }
-        ToolPolicy { mode: ToolMode::List, allow: words.iter().map(|word| rule(word)).collect(), deny: Vec::new() }
+        ToolPolicy { mode: ToolMode::List, allow, deny: Vec::new() }
     }
 
-    /// The words of a list of tools. Spaces separate as commas do, but not in Copilot, where a tool may be called
-    /// `Microsoft Docs`.
-    fn tool_words(&mut self, entry: &Entry<'_>, dialect: Dialect) -> Vec<String> {
+    /// The tools of a list. Spaces separate as commas do, but not in Copilot, where a tool may be called
+    /// `Microsoft Docs`. A hostile list has hundreds of thousands: each word is given up for its rule at once.
+    fn rules(&mut self, entry: &Entry<'_>, dialect: Dialect) -> Vec<ToolRule> {
         let words = self.words_of(entry, true);
-        if dialect == Dialect::Copilot {
-            return words;
+        let mut rules = Vec::with_capacity(words.len());
+        for word in words {
+            if dialect == Dialect::Copilot {
+                rules.push(rule(&word));
+            } else {
+                rules.extend(split_spaces(&word).iter().map(|word| rule(word)));
+            }
         }
-        words.iter().flat_map(|word| split_spaces(word)).collect()
+        rules
     }
 
     fn no_tools(&mut self, entry: &Entry<'_>) {
@@ -192,12 +197,12 @@ impl Values<'_, '_, '_> {
     }
 
     fn unknown(&mut self, policy: &ToolPolicy, entry: Option<&Entry<'_>>) {
-        let rules = policy.allow.iter().chain(&policy.deny);
-        let unknown: Vec<&str> =
-            rules.filter(|rule| rule.status == ToolStatus::Unknown).map(|rule| rule.raw.as_str()).collect();
-        let (Some(entry), false) = (entry, unknown.is_empty()) else { return };
-        let shown: Vec<String> = unknown.iter().take(8).map(|raw| format!("`{}`", quote::shown(raw))).collect();
-        let more = if unknown.len() > 8 { format!(" and {} more", unknown.len() - 8) } else { String::new() };
+        let mut unknown = policy.allow.iter().chain(&policy.deny).filter(|rule| rule.status == ToolStatus::Unknown);
+        let shown: Vec<String> =
+            unknown.by_ref().take(8).map(|rule| format!("`{}`", quote::shown(&rule.raw))).collect();
+        let (Some(entry), false) = (entry, shown.is_empty()) else { return };
+        let more = unknown.count();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let mut fault = Diagnostic::error(
             codes::TOOL_UNKNOWN,
             self.faults.source(),
@@ -215,8 +220,11 @@ impl Values<'_, '_, '_> {
     }
 }
 
-fn is_all(words: &[String]) -> bool {
-    let text = words.join(" ");
+fn is_all(rules: &[ToolRule]) -> bool {
+    if rules.len() > 2 {
+        return false;
+    }
+    let text = rules.iter().map(|rule| rule.raw.as_str()).collect::<Vec<_>>().join(" ");
     text.eq_ignore_ascii_case("all tools") || text.eq_ignore_ascii_case("all")
 }
 

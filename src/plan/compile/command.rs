@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     base::{Diagnostic, Span, Spanned},
-    definition::{Arguments, Base, Command, CommandBody, Dialect, Library, Meta, Origin, Skill, Style},
+    definition::{Arguments, Base, Command, CommandBody, Library, Meta, Origin, Skill, Style},
     plan::compile::{
         entry::{Compiled, compile},
         faults::{self, Place, suggest},
@@ -84,18 +84,8 @@ fn of_dialect(arguments: &Arguments, origin: &Origin, meta: &Meta) -> Arguments 
     if arguments.style != Style::Claude {
         return arguments.clone();
     }
-    let (style, base) = match origin.dialect {
-        Dialect::Codex => (Style::Codex, Base::One),
-        Dialect::OpenCode => (Style::OpenCode, Base::One),
-        Dialect::Gemini => (Style::Gemini, Base::Zero),
-        Dialect::Copilot => (Style::Copilot, Base::Zero),
-        Dialect::Orch
-        | Dialect::ClaudeCode
-        | Dialect::AgentSkills
-        | Dialect::Cursor
-        | Dialect::SpecKit
-        | Dialect::Kiro => (Style::Claude, arguments.base),
-    };
+    let Arguments { style, base, .. } = Arguments::of(origin.dialect);
+    let base = if style == Style::Claude { arguments.base } else { base };
     let base = match meta.extra("argument-base") {
         Some(Value::Number(number)) if number.as_u64() == Some(1) => Base::One,
         Some(Value::Number(number)) if number.as_u64() == Some(0) => Base::Zero,

@@ -138,20 +138,6 @@ fn binding(kind: &StepKind) -> Option<&Spanned<String>> {
     }
 }
 
-fn steps_inside(kind: &StepKind) -> &[Step] {
-    match kind {
-        StepKind::Parallel { steps, .. } | StepKind::Each { steps, .. } | StepKind::Loop { steps, .. } => steps,
-        StepKind::Agent { .. }
-        | StepKind::Run(_)
-        | StepKind::Approve { .. }
-        | StepKind::Ask { .. }
-        | StepKind::Wait(_)
-        | StepKind::Emit { .. }
-        | StepKind::Stop { .. }
-        | StepKind::Workflow { .. } => &[],
-    }
-}
-
 impl<'a> Outliner<'a, '_> {
     fn unit(&mut self, workflow: &'a Workflow, call: Option<StepIx>) -> Option<usize> {
         let index = self.draft.units.len();
@@ -207,7 +193,7 @@ impl<'a> Outliner<'a, '_> {
                 self.draft.steps[ix.index()].children = self.draft.units[callee].roots.clone();
             }
         } else {
-            let children = self.body(steps_inside(&step.kind), unit, Some(ix), depth + 1)?;
+            let children = self.body(step.kind.steps(), unit, Some(ix), depth + 1)?;
             self.draft.steps[ix.index()].children = children;
         }
         Some(ix)

@@ -155,7 +155,7 @@ fn workflow(subject: Subject<'_>, prose: &Prose) -> Workflow {
             retry: Some(Spanned::new(Retry { tries: 0, delay: None, max_delay: None, on: RetryOn::Transient }, span)),
             timeout: Some(COMMAND_TIMEOUT),
             idle_timeout: Some(COMMAND_TIMEOUT),
-            ..bare(shell_id(place), span, StepKind::Run(RunCommand::Argv(argv)))
+            ..Step::new(Spanned::new(shell_id(place), span), StepKind::Run(RunCommand::Argv(argv)))
         }
     });
     let mut steps: Vec<Step> = commands.collect();
@@ -164,7 +164,7 @@ fn workflow(subject: Subject<'_>, prose: &Prose) -> Workflow {
     steps.push(Step {
         model: subject.model.filter(|model| *model != "inherit").map(here),
         with: prose.values.iter().map(|(name, _)| (here(name), Spanned::new(Value::Null, span))).collect(),
-        ..bare(id.clone(), span, StepKind::Agent { agent: subject.agent.map(here), prompt })
+        ..Step::new(Spanned::new(id.clone(), span), StepKind::Agent { agent: subject.agent.map(here), prompt })
     });
     Workflow {
         source: Arc::clone(source),
@@ -206,40 +206,6 @@ fn inputs(subject: Subject<'_>, prose: &Prose) -> Vec<Input> {
         inputs.insert(0, input("arguments", hint, false));
     }
     inputs
-}
-
-/// A step that says nothing.
-fn bare(id: String, span: Span, kind: StepKind) -> Step {
-    Step {
-        id: Spanned::new(id, span),
-        span,
-        kind,
-        needs: None,
-        join: None,
-        when: None,
-        gate: Vec::new(),
-        on_gate_fail: None,
-        retry: None,
-        timeout: None,
-        idle_timeout: None,
-        recovery: None,
-        optional: false,
-        on_failure: None,
-        model: None,
-        runtime: None,
-        tools: None,
-        context: None,
-        context_budget: None,
-        skills: None,
-        workspace: None,
-        output: None,
-        with: Vec::new(),
-        env: Vec::new(),
-        args: Vec::new(),
-        files: Vec::new(),
-        key: None,
-        summary: None,
-    }
 }
 
 /// A step's id from a command's name: `git:review-pr` gives `git_review_pr`.

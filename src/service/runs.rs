@@ -95,6 +95,14 @@ impl Runs {
         Ok(Self { store: Store::open(root)?, root: root.to_owned(), settings, recall: None })
     }
 
+    /// Runs that end with this process and leave no trace: their journal is in memory.
+    ///
+    /// # Errors
+    /// When the folders for logs cannot be made.
+    pub fn passing(root: &Path, settings: RunSettings) -> Result<Self, Refusal> {
+        Ok(Self { store: Store::passing(root)?, root: root.to_owned(), settings, recall: None })
+    }
+
     /// Remembers the steps of runs by content; with `reads`, what was done before is not done again.
     #[must_use]
     pub fn reusing(mut self, reads: bool) -> Self {

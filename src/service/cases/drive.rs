@@ -77,7 +77,7 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
         inbox: Duration::from_secs(1),
         ..settings.clone()
     };
-    let runs = Runs::open(&root, settings)?;
+    let runs = Runs::passing(&root, settings)?;
     let owned = runs.start(&stubbed.plan, case.inputs.value.clone(), Replay::default())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ended = to_the_end(&runtime, &runs, owned, plan, case);

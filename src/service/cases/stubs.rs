@@ -21,17 +21,21 @@ use crate::{
     },
 };
 
-/// Takes the next answer; a folder can be made only once, so that two items of an `each` never take the same one.
+/// Takes the next answer; without overwriting, a file can be made only once, so that two items of an `each` never take the
+/// same one. Programs are started only where there is something to copy: hundreds of stubs answer in one `orch test`.
 const SCRIPT: &str = r#"here=${0%/*}
+set -C
 n=1
-while ! mkdir "$here/turn-$n" 2> /dev/null; do n=$((n + 1)); test "$n" -lt 5000 || exit 125; done
+while ! { true > "$here/turn-$n"; } 2> /dev/null; do n=$((n + 1)); test "$n" -lt 5000 || exit 125; done
+set +C
 test -d "$here/answer-$n" || n=last
 answer=$here/answer-$n
 test ! -d "$answer/files" || cp -R "$answer/files/." .
 test ! -f "$answer/output" || cp "$answer/output" "$ORCH_OUTPUT"
-cat "$answer/stdout"
-cat "$answer/stderr" >&2
-exit "$(cat "$answer/exit")"
+test ! -s "$answer/stdout" || cat "$answer/stdout"
+test ! -s "$answer/stderr" || cat "$answer/stderr" >&2
+read -r code < "$answer/exit"
+exit "$code"
 "#;
 /// The longest time that a stubbed step sleeps.
 const SLEEP_MS_MAX: u64 = 10;
@@ -256,7 +260,7 @@ fn script(folder: &Path, turns: &[Answer]) -> io::Result<PathBuf> {
             fs::create_dir_all(&at)?;
             fs::write(at.join("stdout"), &turn.stdout)?;
             fs::write(at.join("stderr"), &turn.stderr)?;
-            fs::write(at.join("exit"), turn.exit.to_string())?;
+            fs::write(at.join("exit"), format!("{}\n", turn.exit))?;
             if let Some(output) = &turn.output {
                 fs::write(at.join("output"), output.to_string())?;
             }

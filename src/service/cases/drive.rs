@@ -27,6 +27,9 @@ use crate::{
 
 /// The longest that one case may take.
 pub(super) const TIME_MAX: Duration = Duration::from_secs(60);
+/// Attempts at once, unless the workflow wants fewer. Not the cores of this machine: which branches have begun when one of
+/// them fails must be the same everywhere.
+const PARALLEL: u32 = 64;
 /// How often the people of one case may be asked before it ends.
 const ROUNDS_MAX: usize = 200;
 
@@ -75,6 +78,7 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
         customs: stubbed.runtimes,
         trust: TrustGate::default(),
         inbox: Duration::from_secs(1),
+        parallel: PARALLEL,
         ..settings.clone()
     };
     let runs = Runs::passing(&root, settings)?;

@@ -411,7 +411,7 @@ fn what_runs_at_once_is_the_same_on_every_machine() {
     let branches: String = (0..9).map(|place| format!("      - {{ id: b{place}, run: work }}\n")).collect();
     let expected: Vec<_> = (1..9).map(|place| format!("all/b{place}: succeeded")).collect();
     let done = Project::new()
-        .file("orch.toml", "[run]\nparallel = 1\n")
+        .file("orch.toml", "parallel = 1\n")
         .file("workflows/wide.yaml", &format!("name: wide\nsteps:\n  - id: all\n    parallel:\n{branches}"))
         .file(
             "workflows/tests/wide.yaml",

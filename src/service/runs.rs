@@ -70,9 +70,9 @@ pub struct DriveOptions {
 /// The runs of a project.
 pub struct Runs {
     pub(super) store: Store,
-    root: PathBuf,
+    pub(super) root: PathBuf,
     pub(super) settings: RunSettings,
-    recall: Option<bool>,
+    pub(super) recall: Option<bool>,
 }
 
 /// A run that this process owns and is about to drive.
@@ -93,14 +93,6 @@ impl Runs {
     /// When the store cannot be opened.
     pub fn open(root: &Path, settings: RunSettings) -> Result<Self, Refusal> {
         Ok(Self { store: Store::open(root)?, root: root.to_owned(), settings, recall: None })
-    }
-
-    /// Runs that end with this process and leave no trace: their journal is in memory.
-    ///
-    /// # Errors
-    /// When the folders for logs cannot be made.
-    pub fn passing(root: &Path, settings: RunSettings) -> Result<Self, Refusal> {
-        Ok(Self { store: Store::passing(root)?, root: root.to_owned(), settings, recall: None })
     }
 
     /// Remembers the steps of runs by content; with `reads`, what was done before is not done again.

@@ -10,6 +10,7 @@ use tokio::{runtime::Runtime, sync::mpsc};
 use crate::{
     definition::cases::{Approval, Case},
     driver::{Finish, Loaded, OnApproval, exit_code, parked_exit_code},
+    journal::Store,
     plan::Plan,
     runtime::Replay,
     scheduler::{Decision, Notice, Purpose, WaitingFor},
@@ -81,7 +82,9 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
         parallel: PARALLEL,
         ..settings.clone()
     };
-    let runs = Runs::passing(&root, settings)?;
+    // Nobody resumes a case, so its journal waits for no disk.
+    let store = Store::passing(&root).map_err(Refusal::from)?;
+    let runs = Runs { store, root, settings, recall: None };
     let owned = runs.start(&stubbed.plan, case.inputs.value.clone(), Replay::default())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ended = to_the_end(&runtime, &runs, owned, plan, case);

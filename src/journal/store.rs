@@ -3,7 +3,7 @@
 //! Knows where things lie, not what they mean.
 
 use std::{
-    io,
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -78,6 +78,12 @@ impl Store {
         let folder = self.state.join("runs").join(run.as_str());
         folder::private_folder(&folder).map_err(|error| StoreError::io(format!("make {}", folder.display()), error))?;
         Ok(folder)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("state", &self.state).finish_non_exhaustive()
     }
 }
 

@@ -21,7 +21,7 @@ use orch::{
     definition::workflow::{Join, OnFailure, OnLimit, Workspace},
     driver::{Assigner, Finish, LocalDriver, OnApproval, Setup, encode, load},
     execute::{Executor, process::Keeper, render::Renderer},
-    journal::{Append, Journal, NewRun, RunSummary, Store},
+    journal::{Append, NewRun, RunSummary, Store},
     plan::{
         AgentWork, Budget, Command, EdgeKind, GateFail, Limits, Need, PLAN_VERSION, Plan, PlanContext, PlanStep,
         RecoveryPolicy, RetryPolicy, StepIx, Text, Work,

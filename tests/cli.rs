@@ -431,3 +431,13 @@ fn a_prompt_reads_the_values_of_its_with() {
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert!(project.read("prompt.txt").contains("Greet Ada in verse."), "{}", project.read("prompt.txt"));
 }
+
+#[test]
+fn a_faulty_file_of_the_project_is_never_replaced_by_another_of_its_name() {
+    let project = Project::bare().file("workflows/deploy.yaml", "name: deploy\nsteps:\n  - { id: a, rum: \"true\" }\n");
+    for verb in ["show", "plan", "run"] {
+        let done = project.run(&[verb, "deploy"]);
+        assert_eq!(done.code, Some(10), "{verb}: {}", done.stdout);
+        assert!(done.stderr.contains("workflows/deploy.yaml:3"), "{verb}: {}", done.stderr);
+    }
+}

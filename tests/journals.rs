@@ -10,7 +10,7 @@ use std::{fmt::Write as _, fs, path::Path, sync::Arc};
 use orch::{
     base::Timestamp,
     driver::{decode, load},
-    journal::{Journal, Store},
+    journal::Store,
     plan::Plan,
     scheduler::Scheduler,
     service::status,

@@ -241,6 +241,98 @@ fn mutants() -> Vec<Mutant> {
         .collect()
 }
 
+/// The shipped files of cases, as the schema sees them.
+fn case_files() -> Vec<(PathBuf, Value)> {
+    let mut found = Vec::new();
+    for path in load::case_files(home()) {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# yaml-language-server: $schema=../../schemas/cases.schema.json\n"), "{path:?}");
+        found.push((path.clone(), load::value_of(&path, &text).unwrap()));
+    }
+    found
+}
+
+#[test]
+fn every_shipped_workflow_has_cases_that_the_schema_accepts() {
+    let (schema, files) = (schema("cases"), case_files());
+    let names = |folder: &str| -> Vec<_> {
+        let entries = fs::read_dir(home().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = entries.filter(|name| name.to_string_lossy().ends_with(".yaml")).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("workflows/tests"), names("workflows"));
+    for (path, value) in files {
+        let faults: Vec<_> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(faults.is_empty(), "{}: {faults:?}", path.display());
+    }
+}
+
+/// All that the reader of cases and the schema must say the same of, and what no schema can see.
+#[test]
+fn the_schema_of_cases_and_its_reader_agree_on_1000_mutations() {
+    let (schema, files, mut dice) = (schema("cases"), case_files(), Dice(11));
+    // Two cases of one name, and paths that leave the project, are beyond a schema.
+    let beyond = |fault: &Diagnostic| {
+        fault.message.contains("a second case called") || fault.message.contains("leaves the project")
+    };
+    let (mut rejected, mut disagree) = (0, Vec::new());
+    for _ in 0..MUTATIONS {
+        let (path, value) = &files[dice.below(files.len())];
+        // Each starts with one case of the file: in all of them most changes would hit the stubs.
+        let mut value = value.clone();
+        let place = dice.below(value["cases"].as_array().unwrap().len());
+        value["cases"] = json!([value["cases"][place]]);
+        let what = format!("{}: {}", path.display(), mutate(&mut value, &mut dice));
+        let (_, faults) = load::load_cases_text(Path::new("t.yaml"), &value.to_string());
+        let faults: Vec<_> = faults.iter().filter(|fault| !beyond(fault)).map(|fault| &fault.message).collect();
+        let valid = schema.is_valid(&value);
+        rejected += usize::from(!valid);
+        if valid != faults.is_empty() {
+            disagree.push(format!("{what} (schema accepts: {valid}): {faults:?}"));
+        }
+    }
+    println!("{MUTATIONS} mutations of cases, {rejected} rejected, {} disagreements", disagree.len());
+    assert!(rejected > MUTATIONS / 4, "{rejected} of them are invalid");
+    assert!(disagree.is_empty(), "{}:\n{}", disagree.len(), disagree.join("\n"));
+}
+
+#[test]
+fn what_the_reader_of_cases_refuses_the_schema_refuses() {
+    let schema = schema("cases");
+    let case = |case: Value| json!({ "workflow": "w", "cases": [case] });
+    let stub = |stub: Value| case(json!({ "name": "a", "stubs": { "x": stub }, "expect": { "exit": 0 } }));
+    let expect = |expect: Value| case(json!({ "name": "a", "expect": expect }));
+    let right = [stub(json!("pass")), stub(json!(["fail", { "exit": 1 }])), expect(json!({ "attempts": { "x": 2 } }))];
+    let wrong = [
+        json!({ "cases": [{ "name": "a", "expect": { "exit": 0 } }] }),
+        json!({ "workflow": "w", "command": "/w", "cases": [{ "name": "a", "expect": { "exit": 0 } }] }),
+        json!({ "workflow": "w", "cases": [] }),
+        case(json!({ "name": "a" })),
+        case(json!({ "expect": { "exit": 0 } })),
+        case(json!({ "name": "a", "expect": { "exit": 0 }, "approvals": "yes" })),
+        case(json!({ "name": "a", "expect": { "exit": 0 }, "approvals": { "x": "yes" } })),
+        case(json!({ "name": "a", "expect": { "exit": 0 }, "default": { "agents": "pass" } })),
+        stub(json!("ok")),
+        stub(json!([])),
+        stub(json!(vec!["pass"; 101])),
+        stub(json!({ "ouput": 1 })),
+        stub(json!({ "exit": 256 })),
+        stub(json!({ "writes": { "a": ["x"] } })),
+        stub(json!({ "fail": "" })),
+        expect(json!({})),
+        expect(json!({ "outcome": "done" })),
+        expect(json!({ "steps": { "x": "pass" } })),
+        expect(json!({ "gates": { "x": "failed" } })),
+        expect(json!({ "attempts": { "x": -1 } })),
+        expect(json!({ "outputs": [1] })),
+    ];
+    for (value, is_right) in right.iter().map(|value| (value, true)).chain(wrong.iter().map(|value| (value, false))) {
+        let read = load::load_cases_text(Path::new("t.yaml"), &value.to_string()).0.is_some();
+        assert_eq!((schema.is_valid(value), read), (is_right, is_right), "{value}");
+    }
+}
+
 /// Writes all mutants into one project and gives what loading it says about each.
 fn faults_of(mutants: &[Mutant]) -> Vec<Vec<Diagnostic>> {
     let folder = tempfile::tempdir().unwrap();

@@ -350,13 +350,79 @@ cases:
     assert_eq!(done.code, Some(0), "{} {}", done.stdout, done.stderr);
 }
 
+/// The shipped workflows.
+const SHIPPED: [&str; 7] =
+    ["add-feature", "deploy", "fix-bug", "new-project", "optimize-performance", "refactor", "security-audit"];
+
 /// What is shipped is tested in any project, by its name.
 #[test]
 fn the_shipped_cases_pass() {
-    let project = Project::new();
-    let done = project.run(&["test", "fix-bug", "new-project"]);
+    let done = Project::new().run(&[&["test"], SHIPPED.as_slice()].concat());
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{}", done.stdout);
-    assert!(done.stdout.contains("PASS fix-bug: ") && done.stdout.contains("PASS new-project: "), "{}", done.stdout);
+    for name in SHIPPED {
+        let count = done.stdout.matches(&format!("PASS {name}: ")).count();
+        assert!(count >= 5, "{name} has {count} cases");
+    }
+}
+
+/// In each shipped workflow one bug, of those that its cases are there for: a gate that is gone, another edge, a condition
+/// that is turned round.
+#[test]
+fn the_shipped_cases_see_planted_bugs() {
+    let bugs = [
+        ("add-feature", "      - check: security.issues | length == 0\n", "", "the readers go on to find"),
+        ("deploy", "when: monitoring is not defined", "when: validation is not defined", "falls ill"),
+        ("fix-bug", "    when: cause.is_risky\n", "", "a bug is shown"),
+        ("new-project", "until: measure.clean", "until: not measure.clean", "in the second round"),
+        (
+            "optimize-performance",
+            "          - changed: { deny: [bench.sh, \"bench/**\"] }\n",
+            "",
+            "change what measures",
+        ),
+        ("refactor", "until: step.remaining | length == 0", "until: step.remaining | length <= 1", "in two steps"),
+        (
+            "security-audit",
+            "  - id: remediation\n",
+            "  - id: remediation\n    needs: compliance\n",
+            "does not want the attack",
+        ),
+    ];
+    assert_eq!(bugs.map(|(name, ..)| name), SHIPPED);
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows");
+    for (name, old, new, case) in bugs {
+        let text = fs::read_to_string(home.join(format!("{name}.yaml"))).unwrap();
+        assert!(text.contains(old), "{name}: {old}");
+        let project = Project::new().file(&format!("workflows/{name}.yaml"), &text.replacen(old, new, 1));
+        for prompt in tree(&home.join("prompts")).into_keys().filter(|path| path.ends_with(".md")) {
+            let text = fs::read_to_string(home.join("prompts").join(&prompt)).unwrap();
+            project.write(&format!("workflows/prompts/{prompt}"), &text);
+        }
+        let done = project.run(&["test", name]);
+        assert_eq!(done.code, Some(1), "{name}: {} {}", done.stdout, done.stderr);
+        let failed: Vec<_> = done.stdout.lines().filter(|line| line.starts_with("FAIL ")).collect();
+        assert!(failed.iter().any(|line| line.contains(case)), "{name}: {failed:?}");
+    }
+}
+
+/// Which branches have begun when one of them fails is a matter of the workflow, and not of the machine.
+#[test]
+fn what_runs_at_once_is_the_same_on_every_machine() {
+    let branches: String = (0..9).map(|place| format!("      - {{ id: b{place}, run: work }}\n")).collect();
+    let expected: Vec<_> = (1..9).map(|place| format!("all/b{place}: succeeded")).collect();
+    let done = Project::new()
+        .file("orch.toml", "parallel = 1\n")
+        .file("workflows/wide.yaml", &format!("name: wide\nsteps:\n  - id: all\n    parallel:\n{branches}"))
+        .file(
+            "workflows/tests/wide.yaml",
+            &format!(
+                "workflow: wide\ncases:\n  - name: one of nine fails\n    stubs: {{ all/b0: fail }}\n    \
+                 expect: {{ outcome: failed, exit: 1, steps: {{ all/b0: failed, {} }} }}\n",
+                expected.join(", ")
+            ),
+        )
+        .run(&["test"]);
+    assert_eq!(done.code, Some(0), "{} {}", done.stdout, done.stderr);
 }
 
 /// The example of docs/testing.md does what its text says.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     base::RunId,
     driver::{Clock, Loaded, decode_decision, encode, exit_code, status_word, waiting_words},
-    journal::{Append, DecisionId, Journal as _, Owner, RunSummary},
+    journal::{Append, DecisionId, Owner, RunSummary},
     plan::Work,
     scheduler::{Action, Answer, AttemptId, Decision, Event, InstanceId, Strength, WaitingFor},
     service::{refusal::Refusal, runs::Runs},

@@ -11,6 +11,7 @@ use crate::{
 /// The schemas built into the binary: name and text.
 pub const SCHEMAS: &[(&str, &str)] = &[
     ("agent", include_str!("../../schemas/agent.schema.json")),
+    ("cases", include_str!("../../schemas/cases.schema.json")),
     ("command", include_str!("../../schemas/command.schema.json")),
     ("config", include_str!("../../schemas/config.schema.json")),
     ("dev", include_str!("../../schemas/dev.schema.json")),

@@ -6,7 +6,8 @@ use crate::{
     base::{Diagnostic, Severity, did_you_mean},
     config::Settings,
     definition::{
-        Command, CommandBody, Library, Skill, WorkflowEntry, load::load_workflow_file, normal_name, workflow::Workflow,
+        Command, CommandBody, Library, Scope, Skill, WorkflowEntry, load::load_workflow_file, normal_name,
+        workflow::Workflow,
     },
     plan::{Compiled, Plan, compile, compile_command, skill_command},
     service::{fault::Fault, filling, project::Project, refusal::Refusal},
@@ -32,6 +33,24 @@ pub(super) enum Found<'a> {
     /// Started like a command.
     Skill(&'a Skill),
     File(Box<WorkflowEntry>),
+}
+
+impl Found<'_> {
+    /// How near it was found.
+    fn scope(&self) -> Scope {
+        match self {
+            Self::Workflow(entry) => entry.origin.scope,
+            Self::Command(command) => command.origin.scope,
+            Self::Skill(skill) => skill.origin.scope,
+            Self::File(entry) => entry.origin.scope,
+        }
+    }
+}
+
+/// Whether an error is in one of the project's own files for things that run.
+fn is_of_project(fault: &Diagnostic) -> bool {
+    let first = fault.source.path.iter().next();
+    fault.severity == Severity::Error && first.is_some_and(|first| first == "workflows" || first == "commands")
 }
 
 /// Finds and compiles what can be run under `name`: `name`, `/name`, or the path of a file.
@@ -66,10 +85,12 @@ pub(super) fn find<'a>(project: &'a Project, name: &str) -> Result<Found<'a>, Fa
     } else {
         workflow.or(command)
     };
-    if let Some(found) = found {
+    // The nearer file that has faults is what was meant: another of its name, from farther away, may do something else.
+    let faults = faults_of(project, word);
+    let is_nearest = |found: &Found<'_>| found.scope() == Scope::Project || !faults.iter().any(is_of_project);
+    if let Some(found) = found.filter(is_nearest) {
         return Ok(found);
     }
-    let faults = faults_of(project, word);
     if faults.is_empty() { Err(not_found(project, name, word)) } else { Err(Fault::Diagnosed(faults)) }
 }
 

@@ -75,9 +75,9 @@ pub struct DriveOptions {
 /// The runs of a project.
 pub struct Runs {
     pub(super) store: Store,
-    root: PathBuf,
+    pub(super) root: PathBuf,
     pub(super) settings: RunSettings,
-    recall: Option<bool>,
+    pub(super) recall: Option<bool>,
 }
 
 /// A run that this process owns and is about to drive.

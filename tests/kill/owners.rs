@@ -22,7 +22,8 @@ fn runs(folder: &Path) -> Runs {
     let settings = RunSettings {
         parallel: 4,
         runtime: None,
-        customs: Vec::new(),
+        found: None,
+        runtimes: Vec::new(),
         env: Vec::new(),
         stream_bytes_max: 1_000_000,
         disk_floor_bytes: 0,

@@ -36,30 +36,30 @@ const TURNS_MAX: usize = 100;
 table! {
     /// A file of cases.
     CASE_FILE "cases" "a file of cases" ["cases"] {
-        "$schema" "{}" "Where an editor finds a schema";
-        "workflow" "{}" "The workflow that is run";
-        "command" "{}" "The slash command that is run";
-        "cases" "{}" "The cases";
+        "$schema" "{}" "Where an editor finds this schema";
+        "workflow" r##"{"$ref":"#/definitions/text"}"## "The workflow that is run";
+        "command" r##"{"$ref":"#/definitions/text"}"## "The slash command that is run";
+        "cases" r##"{"type":"array","minItems":1,"maxItems":500,"items":{"$ref":"#/definitions/case"}}"## "The cases";
     }
 }
 
 table! {
     /// One case.
     CASE "case" "a case" ["name" "expect"] {
-        "name" "{}" "What it shows";
-        "inputs" "{}" "The inputs of the run";
-        "stubs" "{}" "What steps and gates answer";
-        "default" "{}" "What steps without a stub do";
-        "approvals" "{}" "What a person says";
-        "expect" "{}" "What must come of it";
+        "name" r##"{"$ref":"#/definitions/text"}"## "What it shows";
+        "inputs" r#"{"type":"object"}"# "The inputs of the run";
+        "stubs" r##"{"type":"object","additionalProperties":{"$ref":"#/definitions/answers"}}"## "What steps and gates answer";
+        "default" r##"{"$ref":"#/definitions/case_default"}"## "What steps without a stub do";
+        "approvals" r##"{"anyOf":[{"$ref":"#/definitions/approval"},{"type":"object","additionalProperties":{"$ref":"#/definitions/approval"}}]}"## "What a person says: to all questions, or by step";
+        "expect" r##"{"$ref":"#/definitions/expect"}"## "What must come of it";
     }
 }
 
 table! {
     /// What steps without a stub do.
     DEFAULT "case_default" "`default:`" [] {
-        "agents" "{}" "`ok` or `fail`";
-        "commands" "{}" "`ok` or `fail`";
+        "agents" r#"{"enum":["ok","fail"]}"# "What agents without a stub do";
+        "commands" r#"{"enum":["ok","fail"]}"# "What commands without a stub do";
     }
 }
 
@@ -67,26 +67,39 @@ table! {
     /// One answer.
     STUB "stub" "a stub" [] {
         "output" "{}" "The output of the step";
-        "text" "{}" "The whole answer of an agent";
-        "summary" "{}" "The summary of an agent";
-        "writes" "{}" "Files that are written: path to text";
-        "fail" "{}" "Why the agent fails";
-        "exit" "{}" "The exit code of a command";
-        "stdout" "{}" "What a command prints";
+        "text" r##"{"$ref":"#/definitions/any_text"}"## "The whole answer of an agent";
+        "summary" r##"{"$ref":"#/definitions/any_text"}"## "The summary of an agent";
+        "writes" r##"{"type":"object","additionalProperties":{"$ref":"#/definitions/any_text"}}"## "Files that are written: path to text";
+        "fail" r##"{"$ref":"#/definitions/text"}"## "Why the agent fails";
+        "exit" r#"{"type":"integer","minimum":0,"maximum":255}"# "The exit code of a command";
+        "stdout" r##"{"$ref":"#/definitions/any_text"}"## "What a command prints";
     }
 }
 
 table! {
     /// What must come of a case.
     EXPECT "expect" "`expect:`" [] {
-        "outcome" "{}" "How the run ends";
-        "exit" "{}" "Its exit code";
-        "steps" "{}" "Where steps stand";
-        "gates" "{}" "The last verdicts of gates";
-        "attempts" "{}" "How often steps were tried";
-        "outputs" "{}" "Outputs of the run";
+        "outcome" r#"{"enum":["succeeded","failed","cancelled","waiting"]}"# "How the run ends";
+        "exit" r#"{"type":"integer","minimum":0,"maximum":255}"# "Its exit code";
+        "steps" r#"{"type":"object","additionalProperties":{"enum":["succeeded","failed","skipped","cancelled","waiting"]}}"# "Where steps stand";
+        "gates" r##"{"type":"object","additionalProperties":{"$ref":"#/definitions/verdict"}}"## "The last verdicts of gates";
+        "attempts" r#"{"type":"object","additionalProperties":{"type":"integer","minimum":0,"maximum":10000}}"# "How often steps were tried";
+        "outputs" r#"{"type":"object"}"# "Outputs of the run";
     }
 }
+
+/// What the tables share: name and JSON Schema.
+pub(super) const CASE_FORMS: &[(&str, &str)] = &[
+    ("text", r#"{"type":"string"}"#),
+    ("any_text", r#"{"type":["string","number","boolean"]}"#),
+    ("verdict", r#"{"enum":["pass","fail","error"]}"#),
+    ("approval", r#"{"enum":["approve","reject","wait"]}"#),
+    ("answer", r##"{"anyOf":[{"$ref":"#/definitions/verdict"},{"$ref":"#/definitions/stub"}]}"##),
+    (
+        "answers",
+        r##"{"anyOf":[{"$ref":"#/definitions/answer"},{"type":"array","minItems":1,"maxItems":100,"items":{"$ref":"#/definitions/answer"}}]}"##,
+    ),
+];
 
 const VERDICTS: &[(&str, Verdict)] = &[("pass", Verdict::Pass), ("fail", Verdict::Fail), ("error", Verdict::Error)];
 const APPROVALS: &[(&str, Approval)] =

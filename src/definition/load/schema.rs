@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::definition::load::{
+    cases::{CASE, CASE_FILE, CASE_FORMS, DEFAULT, EXPECT, STUB},
     keys::{DIALECT, NAMED_GATE, TABLES, Table, WORKFLOW},
     markdown_keys::{AGENT, COMMAND, FORMS, SKILL},
 };
@@ -18,6 +19,7 @@ pub fn definition_schemas() -> Vec<(&'static str, Value)> {
             "agent",
             frontmatter(&AGENT, &format!("{about} an agent: agents/NAME.md. The text below it is the system prompt.")),
         ),
+        ("cases", cases_schema()),
         (
             "command",
             frontmatter(
@@ -63,6 +65,23 @@ fn gate_schema() -> Value {
     schema
 }
 
+/// The draft-07 schema of a file of cases for `orch test`.
+fn cases_schema() -> Value {
+    let mut schema = object(&CASE_FILE);
+    schema["$schema"] = json!(DRAFT);
+    schema["title"] = json!("orch cases");
+    schema["description"] = json!("Cases of a workflow, for `orch test`: workflows/tests/NAME.yaml.");
+    schema["oneOf"] = json!([{ "required": ["workflow"] }, { "required": ["command"] }]);
+    let mut definitions = forms(CASE_FORMS);
+    for table in [&CASE, &DEFAULT, &STUB, &EXPECT] {
+        definitions.insert(table.name.to_owned(), object(table));
+    }
+    // Where nothing is compared, nothing is tested.
+    definitions["expect"]["minProperties"] = json!(1);
+    schema["definitions"] = Value::Object(definitions);
+    schema
+}
+
 /// Those of the definitions that a schema leads to.
 fn reachable(schema: &Value, mut definitions: Map<String, Value>) -> Map<String, Value> {
     let mut found = Map::new();
@@ -86,13 +105,18 @@ fn frontmatter(table: &Table, description: &str) -> Value {
     schema["title"] = json!(format!("orch {}", table.name));
     schema["description"] = json!(description);
     schema["additionalProperties"] = json!(true);
-    let forms = FORMS.iter().map(|(name, text)| {
+    schema["definitions"] = Value::Object(forms(FORMS));
+    schema
+}
+
+/// Definitions that several keys share.
+fn forms(forms: &[(&str, &str)]) -> Map<String, Value> {
+    let parsed = forms.iter().map(|(name, text)| {
         let mut form: Value = serde_json::from_str(text).expect("a test parses every form of the tables");
         texts_as_written(&mut form);
         ((*name).to_owned(), form)
     });
-    schema["definitions"] = Value::Object(forms.collect());
-    schema
+    parsed.collect()
 }
 
 /// The definitions that all parts of the workflow language share.

@@ -10,6 +10,7 @@ use tokio::{runtime::Runtime, sync::mpsc};
 use crate::{
     definition::cases::{Approval, Case},
     driver::{Finish, Loaded, OnApproval, exit_code, parked_exit_code},
+    journal::Store,
     plan::Plan,
     runtime::Replay,
     scheduler::{Decision, Notice, Purpose, WaitingFor},
@@ -27,6 +28,9 @@ use crate::{
 
 /// The longest that one case may take.
 pub(super) const TIME_MAX: Duration = Duration::from_secs(60);
+/// Attempts at once, unless the workflow wants fewer. Not the cores of this machine: which branches have begun when one of
+/// them fails must be the same everywhere.
+const PARALLEL: u32 = 64;
 /// How often the people of one case may be asked before it ends.
 const ROUNDS_MAX: usize = 200;
 
@@ -76,9 +80,12 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
         runtimes: stubbed.runtimes,
         trust: TrustGate::default(),
         inbox: Duration::from_secs(1),
+        parallel: PARALLEL,
         ..settings.clone()
     };
-    let runs = Runs::open(&root, settings)?;
+    // Nobody resumes a case, so its journal waits for no disk.
+    let store = Store::passing(&root).map_err(Refusal::from)?;
+    let runs = Runs { store, root, settings, recall: None };
     let owned = runs.start(&stubbed.plan, case.inputs.value.clone(), Replay::default())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ended = to_the_end(&runtime, &runs, owned, plan, case);

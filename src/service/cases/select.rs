@@ -1,7 +1,14 @@
 //! Which files of cases are tested, and with which workflows. Faults of all files are told before anything runs.
 
 use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
     time::Instant,
 };
 
@@ -29,6 +36,9 @@ use crate::{
 
 /// The code of cases of something that cannot be run.
 const CASE: Code = Code("E0578");
+
+/// Cases at once. Each has a keeper and threads of its own, so more of them would only wait for each other.
+const WORKERS_MAX: usize = 8;
 
 /// The word that names the cases of skills.
 const SKILLS: &str = "skills";
@@ -69,15 +79,7 @@ pub fn test(
         read => read?,
     };
     skills.iter().for_each(&mut tell);
-    let settings = project.run_settings(program);
-    let mut cases = Vec::new();
-    for one in &tested {
-        for case in &one.file.cases {
-            let result = result(one, case, &settings);
-            tell(&result);
-            cases.push(result);
-        }
-    }
+    let cases = results(&tested, &project.run_settings(program), tell);
     let sections = [Section { name: SKILLS, cases: skills }, Section { name: "workflows", cases }];
     Ok(TestReport::new(sections.into_iter().filter(|section| !section.cases.is_empty()).collect()))
 }
@@ -103,6 +105,39 @@ fn skill_results(project: &Project) -> Vec<CaseResult> {
         }
     });
     results.collect()
+}
+
+/// The cases run beside each other, because most of each is waiting; they are told in the order in which they are written.
+fn results(tested: &[Tested], settings: &RunSettings, mut tell: impl FnMut(&CaseResult)) -> Vec<CaseResult> {
+    let all: Vec<_> = tested.iter().flat_map(|one| one.file.cases.iter().map(move |case| (one, case))).collect();
+    let next = AtomicUsize::new(0);
+    let work = |done: mpsc::Sender<(usize, CaseResult)>| {
+        while let Some((place, (tested, case))) = {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            all.get(place).map(|one| (place, one))
+        } {
+            done.send((place, result(tested, case, settings))).ok();
+        }
+    };
+    let mut found: Vec<CaseResult> = Vec::with_capacity(all.len());
+    thread::scope(|scope| {
+        let (done, results) = mpsc::channel();
+        let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get).clamp(2, WORKERS_MAX);
+        for _ in 0..workers.min(all.len()) {
+            let done = done.clone();
+            scope.spawn(|| work(done));
+        }
+        drop(done);
+        let mut early = BTreeMap::new();
+        for (place, result) in results {
+            early.insert(place, result);
+            while let Some(result) = early.remove(&found.len()) {
+                tell(&result);
+                found.push(result);
+            }
+        }
+    });
+    found
 }
 
 fn result(tested: &Tested, case: &Case, settings: &RunSettings) -> CaseResult {

@@ -1,5 +1,5 @@
-//! Puts the answers of a case in the place of agents and commands: each step and gate gets a folder with a small script and
-//! its answers, which are taken in their order.
+//! Puts the answers of a case in the place of agents and commands: each step and gate gets a folder with its answers, which a
+//! small script takes in their order.
 //!
 //! The answers lie beside the folder in which the run works, so that no gate sees them.
 
@@ -21,23 +21,27 @@ use crate::{
     },
 };
 
-/// Takes the next answer; a folder can be made only once, so that two items of an `each` never take the same one.
-const SCRIPT: &str = r#"here=${0%/*}
+/// Takes the next of `$2` answers in the folder `$1`; without overwriting, a file can be made only once, so that two items of
+/// an `each` never take the same one. Only what an answer has is a file, and programs start only where there is something to
+/// copy: hundreds of stubs answer in one `orch test`.
+const SCRIPT: &str = r#"set -C
 n=1
-while ! mkdir "$here/turn-$n" 2> /dev/null; do n=$((n + 1)); test "$n" -lt 5000 || exit 125; done
-test -d "$here/answer-$n" || n=last
-answer=$here/answer-$n
+while ! { true > "$1/turn-$n"; } 2> /dev/null; do n=$((n + 1)); test "$n" -lt 5000 || exit 125; done
+set +C
+test "$n" -le "$2" || n=$2
+answer=$1/answer-$n code=0
 test ! -d "$answer/files" || cp -R "$answer/files/." .
 test ! -f "$answer/output" || cp "$answer/output" "$ORCH_OUTPUT"
-cat "$answer/stdout"
-cat "$answer/stderr" >&2
-exit "$(cat "$answer/exit")"
+test ! -f "$answer/stdout" || cat "$answer/stdout"
+test ! -f "$answer/stderr" || cat "$answer/stderr" >&2
+test ! -f "$answer/exit" || read -r code < "$answer/exit"
+exit "$code"
 "#;
 /// The longest time that a stubbed step sleeps.
 const SLEEP_MS_MAX: u64 = 10;
 
 /// One answer as the script finds it.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 struct Answer {
     output: Option<Value>,
     stdout: String,
@@ -74,12 +78,12 @@ pub(super) fn stubbed(plan: &Plan, case: &Case, answers: &Path, work: &Path) -> 
             Work::Agent(agent) => {
                 let turns = turns(own, case.agents, |stub| agent_answer(stub, schema.as_ref(), &made));
                 let name = format!("case-{place}");
-                runtimes.push((name.clone(), runtime(&script(&answers.join(&name), &turns)?)));
+                runtimes.push((name.clone(), runtime(command(answers, &name, &turns)?)));
                 answers_of(agent, name);
             }
             Work::Run { command, .. } => {
                 let turns = turns(own, case.commands, |stub| command_answer(stub, schema.as_ref(), &made));
-                *command = shell(&script(&answers.join(format!("run-{place}")), &turns)?);
+                *command = Command::Argv(self::command(answers, &format!("run-{place}"), &turns)?);
                 step.args.clear();
             }
             Work::Sleep { delay_ms } => *delay_ms = (*delay_ms).min(SLEEP_MS_MAX),
@@ -88,7 +92,7 @@ pub(super) fn stubbed(plan: &Plan, case: &Case, answers: &Path, work: &Path) -> 
         if let Some(fixer) = &mut step.on_gate_fail.fixer {
             let turns = turns(of(Named::Fixer(ix)), case.agents, |stub| agent_answer(stub, None, &[]));
             let name = format!("case-{place}-fix");
-            runtimes.push((name.clone(), runtime(&script(&answers.join(&name), &turns)?)));
+            runtimes.push((name.clone(), runtime(command(answers, &name, &turns)?)));
             answers_of(fixer, name);
         }
         for (number, gate) in step.gates.iter_mut().enumerate() {
@@ -99,7 +103,7 @@ pub(super) fn stubbed(plan: &Plan, case: &Case, answers: &Path, work: &Path) -> 
                 *expect = None;
             }
             let turns = turns(own, true, |stub| command_answer(stub, None, &[]));
-            *command = shell(&script(&answers.join(format!("gate-{place}-{number}")), &turns)?);
+            *command = Command::Argv(self::command(answers, &format!("gate-{place}-{number}"), &turns)?);
         }
         // A case does not wait as a run does.
         let tries = step.retry.tries;
@@ -130,18 +134,14 @@ fn answers_of(agent: &mut AgentWork, runtime: String) {
     agent.model = None;
 }
 
-fn runtime(script: &Path) -> Declared {
+fn runtime(command: Vec<String>) -> Declared {
     Declared::Custom(CustomSettings {
-        command: vec!["sh".to_owned(), script.display().to_string()],
+        command,
         output: OutputForm::Json,
         env: std::collections::BTreeMap::new(),
         sessions: true,
         reads_memory: false,
     })
-}
-
-fn shell(script: &Path) -> Command {
-    Command::Argv(vec!["sh".to_owned(), script.display().to_string()])
 }
 
 /// The answers of one step in their order; where nothing is written, one that succeeds or fails as the case says.
@@ -244,30 +244,37 @@ fn write(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     fs::write(full, text)
 }
 
-/// Writes the script and the answers of one step; gives the script.
-fn script(folder: &Path, turns: &[Answer]) -> io::Result<PathBuf> {
-    for (place, turn) in turns.iter().enumerate() {
-        let mut names = vec![format!("answer-{}", place + 1)];
-        if place + 1 == turns.len() {
-            names.push("answer-last".to_owned());
+/// Writes the answers of one step or gate; gives the command that takes them.
+fn command(answers: &Path, name: &str, turns: &[Answer]) -> io::Result<Vec<String>> {
+    // Most gates pass and say nothing.
+    if *turns == [Answer::default()] {
+        return Ok(vec!["true".to_owned()]);
+    }
+    let (script, folder) = (answers.join("stub.sh"), answers.join(name));
+    fs::create_dir_all(&folder)?;
+    if !script.exists() {
+        fs::write(&script, SCRIPT)?;
+    }
+    for (place, turn) in turns.iter().enumerate().filter(|(_, turn)| **turn != Answer::default()) {
+        let at = folder.join(format!("answer-{}", place + 1));
+        fs::create_dir_all(&at)?;
+        for (name, text) in [("stdout", &turn.stdout), ("stderr", &turn.stderr)] {
+            if !text.is_empty() {
+                fs::write(at.join(name), text)?;
+            }
         }
-        for name in names {
-            let at = folder.join(name);
-            fs::create_dir_all(&at)?;
-            fs::write(at.join("stdout"), &turn.stdout)?;
-            fs::write(at.join("stderr"), &turn.stderr)?;
-            fs::write(at.join("exit"), turn.exit.to_string())?;
-            if let Some(output) = &turn.output {
-                fs::write(at.join("output"), output.to_string())?;
-            }
-            for (path, text) in &turn.files {
-                write(&at.join("files"), path, text)?;
-            }
+        if turn.exit != 0 {
+            fs::write(at.join("exit"), format!("{}\n", turn.exit))?;
+        }
+        if let Some(output) = &turn.output {
+            fs::write(at.join("output"), output.to_string())?;
+        }
+        for (path, text) in &turn.files {
+            write(&at.join("files"), path, text)?;
         }
     }
-    let script = folder.join("stub.sh");
-    fs::write(&script, SCRIPT)?;
-    Ok(script)
+    let words = ["sh".to_owned(), script.display().to_string(), folder.display().to_string(), turns.len().to_string()];
+    Ok(words.to_vec())
 }
 
 #[cfg(test)]

@@ -134,6 +134,8 @@ fn order(expected_output: Option<Value>) -> Order {
         expected_output,
         feedback: None,
         session: None,
+        forks: false,
+        session_usage: orch::base::Usage::default(),
         model: None,
         tools: None,
         files: vec![],

@@ -4,9 +4,9 @@
 //! the turn.
 
 use std::{
-    fs::OpenOptions,
+    fs::{DirBuilder, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
     sync::{Arc, PoisonError},
     time::Duration,
@@ -88,7 +88,7 @@ impl Executor {
             return Outcome::Failed(failure);
         }
         for (name, bytes) in &invocation.files {
-            if let Err(error) = keep(&place.attempt_dir.join(name), bytes) {
+            if let Err(error) = offer(&place.attempt_dir, name, bytes) {
                 let reason = format!("write `{}` for the agent's program: {error}", name.display());
                 return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
             }
@@ -131,6 +131,15 @@ fn store(order: &Order, place: &Place) -> io::Result<()> {
     keep(&place.order(), &serde_json::to_vec_pretty(order)?)
 }
 
+/// Writes a file that a program needs, with the folders on its way.
+fn offer(folder: &Path, name: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = folder.join(name);
+    if let Some(parent) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+    }
+    keep(&path, bytes)
+}
+
 /// Writes a file of the attempt, for the owner's eyes only.
 fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
@@ -145,14 +154,14 @@ fn scene(place: &Place) -> Scene {
         folder: place.attempt_dir.clone(),
         workspace: place.workspace.clone(),
         home,
-        session: session_id(&place.attempt),
+        session: session_id(&place.run, &place.attempt),
     }
 }
 
 /// A session id that is the attempt's alone, in the form of a UUID of version 8 (RFC 9562, section 5.8). It is made
-/// from the attempt's id, so that a later owner knows it as well.
-fn session_id(attempt: &str) -> String {
-    let hex = Digest::of(format!("session\0{attempt}").as_bytes());
+/// from the ids of the run and the attempt, so that a later owner knows it as well.
+fn session_id(run: &str, attempt: &str) -> String {
+    let hex = Digest::of(format!("session\0{run}\0{attempt}").as_bytes());
     let hex = hex.as_str().rsplit(':').next().unwrap_or_default();
     format!("{}-{}-8{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }

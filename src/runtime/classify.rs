@@ -43,6 +43,15 @@ const CONTEXT: &[&str] = &[
     "exceeds the maximum number of tokens",
     "ran out of room",
     "error_max_turns",
+    "max_turns",
+    "error_max_budget_usd",
+    "blocking_limit",
+    "max_tokens",
+    "context_window_exceeded",
+    // A session that is gone: a fresh one may do.
+    "no conversation found",
+    "no rollout found",
+    "session not found",
 ];
 const TRANSIENT: &[&str] = &[
     "rate limit",
@@ -67,6 +76,9 @@ const TRANSIENT: &[&str] = &[
     "cannot connect to",
     "stream disconnected",
     "temporarily unavailable",
+    // Somebody stopped the program, and it was not `orch`.
+    "aborted_streaming",
+    "aborted_tools",
 ];
 /// HTTP states, read only where the text says that a number is one.
 const STATES: &[(&str, Kind)] = &[

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::base::Attached;
+use crate::base::{Attached, Usage};
 
 /// What an agent is told for one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,12 @@ pub struct Order {
     /// The session to go on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// Whether the session is only where a new one begins: it stays as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forks: bool,
+    /// What the session has been charged so far. Some programs count from its beginning.
+    #[serde(default, skip_serializing_if = "Usage::is_zero")]
+    pub session_usage: Usage,
     /// The model, if one was asked for; a tier is already resolved for the runtime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -102,13 +108,23 @@ impl Order {
     /// The whole order as one prompt text for runtimes that take a single message.
     #[must_use]
     pub fn prompt(&self) -> String {
+        self.text(true)
+    }
+
+    /// The order as a prompt text without the role, for runtimes that are told the role in another way.
+    #[must_use]
+    pub fn message(&self) -> String {
+        self.text(false)
+    }
+
+    fn text(&self, with_role: bool) -> String {
         let mut text = String::new();
         let mut section = |title: &str, body: &str| {
             if !body.trim().is_empty() {
                 text.push_str(&format!("# {title}\n\n{}\n\n", body.trim()));
             }
         };
-        section("Role", &self.agent.instructions);
+        section("Role", if with_role { &self.agent.instructions } else { "" });
         section("Task", &self.task);
         section("What the run is for", &self.requirements);
         section("Constraints", &self.constraints.iter().map(|rule| format!("- {rule}\n")).collect::<String>());

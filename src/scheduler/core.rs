@@ -155,7 +155,7 @@ impl Scheduler {
             Event::Started { attempt, subject, shown } => self.started(attempt, subject, shown),
             Event::Spent { attempt, usage } => {
                 if self.is_live(attempt) {
-                    self.ledger.charge(usage);
+                    self.ledger.charge_in(self.at(attempt.instance).session.clone(), usage);
                     self.at_mut(attempt.instance).charged.get_or_insert_default().add(usage);
                     self.watch_budget();
                 }

@@ -3,6 +3,8 @@
 //! A budget is checked before each start and charged by every report. Time counts only while something runs, so
 //! that waiting for a person costs nothing.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use crate::{
     base::{Timestamp, Usage},
     plan::Budget,
@@ -16,6 +18,8 @@ pub(super) struct Ledger {
     agents: u64,
     busy_ms: u64,
     last: Timestamp,
+    /// What each session has been charged: a program that goes on with one may count from its beginning.
+    sessions: BTreeMap<Arc<str>, Usage>,
 }
 
 /// What has been spent, for people.
@@ -31,7 +35,8 @@ pub struct Spent {
 
 impl Ledger {
     pub fn new(limits: Budget) -> Self {
-        Self { limits, spent: Usage::default(), agents: 0, busy_ms: 0, last: Timestamp::default() }
+        let (spent, last) = (Usage::default(), Timestamp::default());
+        Self { limits, spent, agents: 0, busy_ms: 0, last, sessions: BTreeMap::new() }
     }
 
     /// Time has passed, with or without something running.
@@ -52,6 +57,19 @@ impl Ledger {
             return;
         }
         self.spent.add(usage);
+    }
+
+    /// Charges what was spent in a session, if in one.
+    pub fn charge_in(&mut self, session: Option<Arc<str>>, usage: Usage) {
+        self.charge(usage);
+        if let Some(session) = session.filter(|_| !usage.is_zero()) {
+            self.sessions.entry(session).or_default().add(usage);
+        }
+    }
+
+    /// What a session has been charged.
+    pub fn charged_in(&self, session: &str) -> Usage {
+        self.sessions.get(session).copied().unwrap_or_default()
     }
 
     pub fn count_agent(&mut self) {

@@ -252,6 +252,12 @@ impl Scheduler {
         self.ledger.spent()
     }
 
+    /// What a session has been charged so far.
+    #[must_use]
+    pub fn charged_in(&self, session: &str) -> crate::base::Usage {
+        self.ledger.charged_in(session)
+    }
+
     /// When the run began.
     #[must_use]
     pub fn started_at(&self) -> Option<Timestamp> {

@@ -218,10 +218,13 @@ impl Scheduler {
         at.losses = if lost { at.losses + 1 } else { 0 };
         let stop_sent = self.at(instance).stop_sent;
         let charged = self.at_mut(instance).charged.take().map_or_else(Usage::default, |charged| *charged);
-        match &outcome {
-            Outcome::Succeeded(envelope) => self.ledger.charge(envelope.usage.without(charged)),
-            Outcome::Failed(failure) => self.ledger.charge(failure.usage.without(charged)),
-            Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => {}
+        let told = match &outcome {
+            Outcome::Succeeded(envelope) => Some((&envelope.session, envelope.usage)),
+            Outcome::Failed(failure) => Some((&failure.session, failure.usage)),
+            Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => None,
+        };
+        if let Some((session, usage)) = told {
+            self.ledger.charge_in(session.as_deref().map(Arc::from), usage.without(charged));
         }
         if stop_sent.is_some() {
             self.stopped_attempt(instance, purpose, outcome);

@@ -3,15 +3,16 @@
 //! Their formats and their lies are those that were seen with the versions named in each file. Programs change every
 //! day, so an event or a field that nobody knows is skipped, never an error.
 
-#[expect(dead_code, reason = "the first program comes with the next change")]
+mod claude;
+mod codex;
+mod json;
+mod launch;
+mod strict;
 mod transcript;
 
 use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 
 use crate::runtime::adapter::Adapter;
-
-#[expect(unused_imports, reason = "the first program comes with the next change")]
-use transcript::{Ending, Transcript, Trouble};
 
 /// An agent program that `orch` knows.
 #[derive(Debug, Clone, Copy)]
@@ -44,4 +45,17 @@ pub struct ProgramSettings {
 }
 
 /// All agent programs that `orch` knows, in the order in which they are looked for.
-pub const PROGRAMS: &[ProgramKind] = &[];
+#[rustfmt::skip]
+pub const PROGRAMS: &[ProgramKind] = &[
+    ProgramKind { name: "claude", binary: "claude", variables: CLAUDE, make: claude::claude },
+    ProgramKind { name: "codex", binary: "codex", variables: CODEX, make: codex::codex },
+];
+
+const CLAUDE: &[&str] = &[
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_BASE_URL",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CONFIG_DIR",
+];
+const CODEX: &[&str] = &["OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_HOME", "OPENAI_BASE_URL"];

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::{
-    base::{Envelope, Evidence, Failure, FailureClass, Outcome, Usage},
+    base::{Envelope, Evidence, Failure, FailureClass, Outcome, Timestamp, Usage},
     runtime::{
         adapter::{ProgramExit, ProgramOutput, Seen},
         classify::{classify, classify_trouble},
@@ -34,6 +34,8 @@ pub(in crate::runtime) struct Transcript {
     pub ending: Option<Ending>,
     /// The last thing that went wrong.
     pub trouble: Option<Trouble>,
+    /// The service refuses because a quota is used up; until when, where that is known.
+    pub quota_until: Option<Option<Timestamp>>,
     /// What the agent was not allowed to do.
     pub denials: Vec<String>,
     /// All that was spent.
@@ -78,6 +80,17 @@ impl Transcript {
         }
         self.session = Some(session.to_owned());
         Some(Seen::Session(session.to_owned()))
+    }
+
+    /// Notes a line that is no event.
+    pub fn unread(&mut self, line: &[u8]) -> Vec<Seen> {
+        if line.trim_ascii().is_empty() {
+            return Vec::new();
+        }
+        self.broken += 1;
+        let said: String =
+            String::from_utf8_lossy(&line[..line.len().min(200)]).chars().filter(|c| !c.is_control()).collect();
+        vec![Seen::Warning(format!("a line that is no event: {said}"))]
     }
 
     /// Notes that something was not allowed.
@@ -130,7 +143,11 @@ impl Transcript {
             Some(Ending::Failed) => return Err(self.failed(&complaint, "the agent says that it failed")),
             None => {
                 let begun = format!("the agent ended with {end} and without its last event");
-                if self.trouble.is_none() && classify(&complaint).is_none() && complaint.trim().is_empty() {
+                let is_killed = match output.exit {
+                    ProgramExit::Signal(_) | ProgramExit::Code(0 | 129..) | ProgramExit::Lingered => true,
+                    ProgramExit::Code(_) => complaint.trim().is_empty(),
+                };
+                if self.trouble.is_none() && classify(&complaint).is_none() && is_killed {
                     // Cut off, or killed from outside: the same may go well another time.
                     return Err((FailureClass::Transient { retry_after_ms: None }, format!("ambiguous: {begun}")));
                 }
@@ -185,6 +202,12 @@ impl Transcript {
         };
         let class = classify_trouble(trouble.status, &trouble.kind, &trouble.text);
         let class = class.or_else(|| classify(complaint)).unwrap_or(FailureClass::Permanent);
+        let class = match (class, self.quota_until) {
+            (FailureClass::Quota { until: None } | FailureClass::Transient { .. }, Some(until)) => {
+                FailureClass::Quota { until }
+            }
+            (class, _) => class,
+        };
         let text = if trouble.text.trim().is_empty() { &trouble.kind } else { &trouble.text };
         (class, joined(begun, text.lines().next().unwrap_or_default()))
     }

@@ -1,0 +1,200 @@
+//! The command line of Claude Code. Knows nothing of what it prints.
+//!
+//! It gets a closed world: no settings file of the user or the project, no memory file, no skill, no server that the
+//! order does not name. Logins and keys are no settings and stay.
+
+use std::{ffi::OsString, sync::Arc};
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    base::Failure,
+    runtime::{
+        adapter::{Adapter, Call, Capabilities, Invocation, Reader, Scene},
+        order::{Access, Order},
+        program::{
+            ProgramSettings,
+            claude::reader::Events,
+            launch::{ARGUMENT_BYTES_MAX, environment, flag, impossible, named, server_name, session, stdin},
+        },
+    },
+};
+
+/// How often it tries a request again by itself: `orch` decides and sees more.
+const RETRIES: &str = "1";
+/// What it must not do by itself.
+const QUIET: [&str; 4] =
+    ["CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "DISABLE_AUTOUPDATER", "DISABLE_TELEMETRY", "DISABLE_ERROR_REPORTING"];
+/// The tools of an agent that declares none. Agents of its own making are not among them: nobody could count them.
+const TOOLS: [&str; 10] =
+    ["Read", "Glob", "Grep", "Edit", "Write", "NotebookEdit", "Bash", "WebFetch", "WebSearch", "TodoWrite"];
+/// Tools that change files without a command; where an agent has one, edits in the workspace are accepted.
+const EDITORS: [&str; 3] = ["Edit", "Write", "NotebookEdit"];
+/// Tools that change nothing, by the reading that makes an agent read-only.
+const READERS: [&str; 6] = ["Read", "Glob", "Grep", "WebFetch", "WebSearch", "TodoWrite"];
+
+/// Claude Code with these settings.
+pub(in crate::runtime::program) fn claude(settings: ProgramSettings) -> Arc<dyn Adapter> {
+    Arc::new(Claude { settings })
+}
+
+struct Claude {
+    settings: ProgramSettings,
+}
+
+impl Adapter for Claude {
+    fn name(&self) -> &str {
+        "claude"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            sessions: true,
+            forks: true,
+            presets_session: true,
+            streams: true,
+            reports_usage: true,
+            system_prompt: true,
+            models: true,
+            structured: true,
+            mcp: true,
+            read_only: true,
+            tool_lists: true,
+            ..Capabilities::default()
+        }
+    }
+
+    fn call(&self, order: &Order, scene: &Scene) -> Result<Call, Box<Failure>> {
+        let mut argv = vec![self.settings.program.clone()];
+        let mut files = Vec::new();
+        let fixed = ["-p", "--output-format=stream-json", "--verbose", "--setting-sources=", "--strict-mcp-config"];
+        argv.extend(fixed.map(OsString::from));
+        // A prompt that begins with a slash is no command of the program.
+        argv.push("--disable-slash-commands".into());
+        if let Some(model) = order.model.as_deref().or(self.settings.model.as_deref()) {
+            argv.push(flag("model", model)?);
+        }
+        argv.extend(permissions(order)?);
+        argv.extend(session_flags(order, scene)?);
+        if !order.agent.instructions.trim().is_empty() {
+            files.push(("role.md".into(), order.agent.instructions.clone().into_bytes()));
+            argv.push(path_flag("append-system-prompt-file", scene, "role.md"));
+        }
+        if !order.mcp_servers.is_empty() {
+            // In a file, because its environment may hold secrets and arguments are seen by all.
+            files.push(("mcp.json".into(), servers(order)?));
+            argv.push(path_flag("mcp-config", scene, "mcp.json"));
+        }
+        if let Some(schema) = schema(order) {
+            argv.push(format!("--json-schema={schema}").into());
+        }
+        let mut env = environment(&self.settings);
+        env.extend(QUIET.map(|name| (OsString::from(name), OsString::from("1"))));
+        env.insert("CLAUDE_CODE_MAX_RETRIES".into(), RETRIES.into());
+        if self.settings.isolated_home {
+            let home = scene.folder.join("home");
+            env.insert("CLAUDE_CONFIG_DIR".into(), home.join(".claude").into());
+            env.insert("HOME".into(), home.into());
+            files.push(("home/.claude/settings.json".into(), b"{}".to_vec()));
+        }
+        Ok(Call::Program(Invocation { argv, env, stdin: stdin(order.message())?, files }))
+    }
+
+    fn reader(&self, order: &Order) -> Box<dyn Reader> {
+        Box::new(Events::new(order))
+    }
+}
+
+/// `--name=PATH` of a file in the attempt's folder.
+fn path_flag(name: &str, scene: &Scene, file: &str) -> OsString {
+    let mut flag = OsString::from(format!("--{name}="));
+    flag.push(scene.folder.join(file));
+    flag
+}
+
+fn session_flags(order: &Order, scene: &Scene) -> Result<Vec<OsString>, Box<Failure>> {
+    let new = flag("session-id", &scene.session)?;
+    Ok(match session(order)? {
+        None => vec![new],
+        Some(id) if order.forks => vec![flag("resume", id)?, "--fork-session".into(), new],
+        Some(id) => vec![flag("resume", id)?],
+    })
+}
+
+/// Which tools there are, and which of them need no question: nobody is there to answer one.
+fn permissions(order: &Order) -> Result<Vec<OsString>, Box<Failure>> {
+    let declared: Option<Vec<&str>> = order
+        .tools
+        .as_ref()
+        .map(|tools| tools.iter().map(|tool| tool.trim()).collect())
+        .filter(|tools: &Vec<&str>| !tools.contains(&"*"));
+    let mut rules = declared.clone().unwrap_or_else(|| TOOLS.to_vec());
+    if order.access == Access::Read {
+        rules.retain(|rule| READERS.contains(&base(rule)) || is_of_server(rule));
+    }
+    let mut builtin: Vec<&str> = rules.iter().map(|rule| base(rule)).filter(|name| is_builtin(name)).collect();
+    builtin.sort_unstable();
+    builtin.dedup();
+    let mut flags = vec![OsString::from(format!("--tools={}", builtin.join(",")))];
+    match order.access {
+        Access::Full => {
+            flags.push("--dangerously-skip-permissions".into());
+            return Ok(flags);
+        }
+        Access::Edit if builtin.iter().any(|name| EDITORS.contains(name)) => {
+            flags.push("--permission-mode=acceptEdits".into());
+        }
+        Access::Read | Access::Edit => flags.push("--permission-mode=dontAsk".into()),
+    }
+    for rule in &rules {
+        flags.push(flag("allowedTools", named("tools", rule)?)?);
+    }
+    for server in &order.mcp_servers {
+        let prefix = format!("mcp__{}", server_name(&server.name)?);
+        // Single tools of a server were named: those only.
+        if !rules.iter().any(|rule| rule.strip_prefix(&prefix).is_some_and(|rest| rest.starts_with("__"))) {
+            flags.push(flag("allowedTools", &prefix)?);
+        }
+    }
+    Ok(flags)
+}
+
+/// A tool without what stands in parentheses behind it.
+fn base(rule: &str) -> &str {
+    rule.split_once('(').map_or(rule, |(name, _)| name).trim_end()
+}
+
+fn is_of_server(rule: &str) -> bool {
+    rule.starts_with("mcp__")
+}
+
+fn is_builtin(name: &str) -> bool {
+    !is_of_server(name) && !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric())
+}
+
+fn servers(order: &Order) -> Result<Vec<u8>, Box<Failure>> {
+    let mut all = Map::new();
+    for server in &order.mcp_servers {
+        let (command, args) = server
+            .command
+            .split_first()
+            .ok_or_else(|| impossible(format!("the MCP server `{}` has no command", server.name)))?;
+        // Else its tools hide behind a search tool.
+        let value = json!({
+            "type": "stdio", "command": command, "args": args, "env": server.env, "alwaysLoad": true
+        });
+        all.insert(server_name(&server.name)?.to_owned(), value);
+    }
+    Ok(json!({ "mcpServers": all }).to_string().into_bytes())
+}
+
+/// The schema as the program takes it; `None` where it would not, and then only `orch` holds the answer to it.
+fn schema(order: &Order) -> Option<String> {
+    let mut schema = order.expected_output.as_ref()?.as_object()?.clone();
+    // It knows no dialect by its name.
+    schema.shift_remove("$schema");
+    if schema.get("type").and_then(Value::as_str) != Some("object") {
+        return None;
+    }
+    Some(Value::Object(schema).to_string()).filter(|text| text.len() <= ARGUMENT_BYTES_MAX)
+}

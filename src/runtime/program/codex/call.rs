@@ -1,0 +1,187 @@
+//! The command line of Codex. Knows nothing of what it prints.
+//!
+//! It gets a closed world: no configuration of the user or the project, no memory file, no plugin, no rule, no server
+//! that the order does not name. Logins are no configuration and stay; another address of the service comes by
+//! `OPENAI_BASE_URL`.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    sync::Arc,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    base::Failure,
+    runtime::{
+        adapter::{Adapter, Call, Capabilities, Invocation, Reader, Scene},
+        order::{Access, McpServer, Order},
+        program::{
+            ProgramSettings,
+            codex::reader::Events,
+            launch::{ARGUMENT_BYTES_MAX, environment, flag, impossible, server_name, session, stdin},
+            strict::is_strict,
+        },
+    },
+};
+
+/// How often it tries a request again by itself: `orch` decides and sees more.
+const RETRIES: u32 = 1;
+/// Where its service is, where that is not the usual place.
+const ADDRESS: &str = "OPENAI_BASE_URL";
+/// What it must not do by itself. Without plugins it clones nothing; memory files are told with the order.
+const QUIET: [&str; 9] = [
+    "check_for_update_on_startup=false",
+    "analytics.enabled=false",
+    "feedback.enabled=false",
+    "features.plugins=false",
+    "features.apps=false",
+    "features.hooks=false",
+    "features.memories=false",
+    "project_doc_max_bytes=0",
+    "history.persistence=\"none\"",
+];
+
+/// Codex with these settings.
+pub(in crate::runtime::program) fn codex(settings: ProgramSettings) -> Arc<dyn Adapter> {
+    Arc::new(Codex { settings })
+}
+
+struct Codex {
+    settings: ProgramSettings,
+}
+
+impl Adapter for Codex {
+    fn name(&self) -> &str {
+        "codex"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            sessions: true,
+            forks: true,
+            streams: true,
+            reports_usage: true,
+            system_prompt: true,
+            models: true,
+            structured: true,
+            mcp: true,
+            read_only: true,
+            own_sandbox: true,
+            ..Capabilities::default()
+        }
+    }
+
+    fn call(&self, order: &Order, scene: &Scene) -> Result<Call, Box<Failure>> {
+        let mut argv = vec![self.settings.program.clone()];
+        let mut env = environment(&self.settings);
+        let mut files = Vec::new();
+        let fixed = ["exec", "--json", "--skip-git-repo-check", "--ignore-user-config", "--ignore-rules"];
+        argv.extend(fixed.map(OsString::from));
+        argv.push(match order.access {
+            Access::Read => "--sandbox=read-only".into(),
+            Access::Edit => "--sandbox=workspace-write".into(),
+            Access::Full => "--dangerously-bypass-approvals-and-sandbox".into(),
+        });
+        if let Some(model) = order.model.as_deref().or(self.settings.model.as_deref()) {
+            argv.push(flag("model", model)?);
+        }
+        let mut config: Vec<String> = QUIET.map(str::to_owned).to_vec();
+        config.extend(self.service());
+        if order.tools.as_ref().is_some_and(|tools| !tools.iter().any(|tool| matches!(tool.trim(), "WebSearch" | "*")))
+        {
+            config.push("web_search=\"disabled\"".into());
+        }
+        let role = order.agent.instructions.trim();
+        let is_role_apart = role.len() <= ARGUMENT_BYTES_MAX;
+        if is_role_apart && !role.is_empty() {
+            config.push(format!("developer_instructions={}", toml(&json!(role))));
+        }
+        config.extend(servers(&order.mcp_servers, &mut env)?);
+        for setting in config {
+            argv.extend(["-c".into(), setting.into()]);
+        }
+        if let Some(schema) = order.expected_output.as_ref().filter(|schema| is_strict(schema)) {
+            files.push(("schema.json".into(), schema.to_string().into_bytes()));
+            let mut flag = OsString::from("--output-schema=");
+            flag.push(scene.folder.join("schema.json"));
+            argv.push(flag);
+        }
+        if self.settings.isolated_home {
+            let home = scene.folder.join("home");
+            env.insert("CODEX_HOME".into(), home.join(".codex").into());
+            env.insert("HOME".into(), home.into());
+            // It makes no home by itself.
+            files.push(("home/.codex/config.toml".into(), Vec::new()));
+        }
+        if let Some(id) = session(order)? {
+            argv.extend([if order.forks { "fork" } else { "resume" }.into(), OsString::from(id)]);
+        }
+        argv.push("-".into());
+        let prompt = if is_role_apart { order.message() } else { order.prompt() };
+        Ok(Call::Program(Invocation { argv, env, stdin: stdin(prompt)?, files }))
+    }
+
+    fn reader(&self, order: &Order) -> Box<dyn Reader> {
+        Box::new(Events::new(order))
+    }
+}
+
+impl Codex {
+    /// Another address of the service. Only such a one can be told how often to try again.
+    fn service(&self) -> Vec<String> {
+        let Some(address) = self.settings.env.get(OsStr::new(ADDRESS)).and_then(|address| address.to_str()) else {
+            return Vec::new();
+        };
+        let service = [
+            ("name", json!("orch")),
+            ("base_url", json!(address)),
+            ("env_key", json!("OPENAI_API_KEY")),
+            ("wire_api", json!("responses")),
+            ("request_max_retries", json!(RETRIES)),
+            ("stream_max_retries", json!(RETRIES)),
+        ];
+        let service = service.map(|(key, value)| format!("model_providers.orch.{key}={}", toml(&value)));
+        [vec!["model_provider=\"orch\"".to_owned()], service.to_vec()].concat()
+    }
+}
+
+/// The settings of the servers. What is in their environment goes through the program's own, which hands on what is
+/// named: arguments are seen by all.
+fn servers(servers: &[McpServer], env: &mut BTreeMap<OsString, OsString>) -> Result<Vec<String>, Box<Failure>> {
+    let mut settings = Vec::new();
+    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+    for server in servers {
+        let at = format!("mcp_servers.{}", server_name(&server.name)?);
+        let (command, args) = server
+            .command
+            .split_first()
+            .ok_or_else(|| impossible(format!("the MCP server `{}` has no command", server.name)))?;
+        let mut set = |key: &str, value: Value| settings.push(format!("{at}.{key}={}", toml(&value)));
+        set("command", json!(command));
+        set("args", json!(args));
+        set("required", json!(true));
+        set("default_tools_approval_mode", json!("approve"));
+        set("env_vars", json!(server.env.keys().collect::<Vec<_>>()));
+        for (name, value) in &server.env {
+            if names.insert(name, value).is_some_and(|other| other != value) {
+                return Err(impossible(format!(
+                    "two MCP servers want different values of `{name}`, and codex has one environment for all: \
+                     start one of them by a command that sets its own"
+                )));
+            }
+            env.insert(name.into(), value.into());
+        }
+    }
+    if !names.is_empty() {
+        let names: Vec<&str> = names.into_keys().collect();
+        settings.push(format!("shell_environment_policy.exclude={}", toml(&json!(names))));
+    }
+    Ok(settings)
+}
+
+/// A value as TOML writes it: as JSON does, but for one character.
+fn toml(value: &Value) -> String {
+    value.to_string().replace('\u{7f}', "\\u007f")
+}

@@ -14,8 +14,7 @@ use crate::{
     config::Flags,
     definition::load,
     plan::Plan,
-    runtime::Replay,
-    service::{Refusal, Runs, agree, find_runnable, gather_inputs, recordings},
+    service::{FirstUse, Refusal, Runs, agree, find_runnable, gather_inputs, recordings},
 };
 
 pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> {
@@ -40,32 +39,43 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
     settings.trust.allowed.extend(args.trust.clone());
     let mut runs = Runs::open(project.root(), settings)?;
     let replay = recordings(project.root(), &runnable.plan);
-    if let Some(name) = runs.first_use(&runnable.plan).map(str::to_owned)
+    if let Some(first) = runs.first_use(&runnable.plan, &replay)
         && session.can_ask()
-        && let Some(answer) = ask_first_use(session, &name, replay.knows(&runnable.plan.name))
     {
-        if answer == name {
-            agree(&session.environment, &name).map_err(|error| Failure::bug(&error))?;
+        match ask_first_use(session, &first) {
+            FirstAnswer::Yes => {
+                agree(&session.environment, &first.name).map_err(|error| Failure::bug(&error))?;
+                runs.use_runtime(&first.name);
+            }
+            FirstAnswer::Recorded => runs.use_recordings(),
+            FirstAnswer::No => {}
         }
-        runs.use_runtime(&answer);
     }
     let owned = runs.start(&runnable.plan, inputs, replay)?;
     drive(session, &runs, owned, project.settings().on_approval, project.root())
 }
 
-/// Asks once whether agents may run on a program that was found; `None` is a no.
-fn ask_first_use(session: &mut Session, name: &str, is_recorded: bool) -> Option<String> {
-    let replay = if is_recorded { " / r for the recorded answers, which cost nothing" } else { "" };
+/// What a person says to the first use of a runtime.
+enum FirstAnswer {
+    Yes,
+    Recorded,
+    No,
+}
+
+/// Asks once whether agents may run on a program that was found.
+fn ask_first_use(session: &mut Session, first: &FirstUse) -> FirstAnswer {
+    let recorded = if first.is_recorded { " / r for the recorded answers, which cost nothing" } else { "" };
     session.out.talk(&format!(
-        "No runtime is named. `{name}` is installed: let agents run on it, now and from now on? It may cost money.\n\
-         [y for yes{replay} / N] "
+        "No runtime is named. `{}` is installed: let agents run on it, now and from now on? It may cost money.\n\
+         [y for yes{recorded} / N] ",
+        first.name
     ));
     let mut line = String::new();
     let read = std::io::stdin().lock().read_line(&mut line).unwrap_or(0);
     match line.trim().to_lowercase().as_str() {
-        "y" | "yes" if read > 0 => Some(name.to_owned()),
-        "r" | "replay" if is_recorded => Some(Replay::NAME.to_owned()),
-        _ => None,
+        "y" | "yes" if read > 0 => FirstAnswer::Yes,
+        "r" | "replay" if first.is_recorded => FirstAnswer::Recorded,
+        _ => FirstAnswer::No,
     }
 }
 

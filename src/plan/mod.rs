@@ -6,6 +6,7 @@ mod diff;
 pub mod draw;
 pub mod graph;
 mod policy;
+mod read_only;
 mod told;
 pub mod truth;
 mod types;

@@ -2,6 +2,7 @@
 
 mod abilities;
 mod added;
+mod answerers;
 mod cases;
 mod check;
 mod compile_all;
@@ -32,6 +33,7 @@ mod trust;
 
 pub use abilities::check_abilities;
 pub use added::{AddRequest, AddedFolder, Change, ChangeKind, Update, add, remove, update};
+pub use answerers::FirstUse;
 pub use cases::{CaseResult, Difference, Section, TEST_REPORT_VERSION, TestReport, test};
 pub use check::{Checked, check, check_and_lint};
 pub use decisions::{Delivered, Verdict};

@@ -26,7 +26,7 @@ use crate::{
     },
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::{Plan, PlanGate},
-    runtime::{Adapter, Capabilities, Declared, Replay},
+    runtime::{Declared, Replay},
     scheduler::{Action, Event, Notice, Scheduler},
     service::{
         abilities, decisions::summary_of, preflight, recordings::is_replayed, refusal::Refusal, runtimes::FoundRuntime,
@@ -256,17 +256,6 @@ impl Runs {
         Ok(Owned { lock, loaded, first: Vec::new(), parallel, told, replay })
     }
 
-    /// The runtime that this plan would use for the first time ever, so that a person must say yes to it.
-    #[must_use]
-    pub fn first_use(&self, plan: &Plan) -> Option<&str> {
-        preflight::needs_yes(plan, &self.settings)
-    }
-
-    /// From now on agents that name no runtime run on this one.
-    pub fn use_runtime(&mut self, name: &str) {
-        self.settings.runtime = Some(name.to_owned());
-    }
-
     /// Takes a run over: after a crash, after a wait, or with answers and raised budgets.
     ///
     /// # Errors
@@ -460,17 +449,6 @@ impl Runs {
         });
         written.map_err(|error| fault(error.to_string()))?;
         Ok(Some(Arc::new(baseline)))
-    }
-
-    /// What a declared runtime can do.
-    fn capabilities(&self, name: &str) -> Option<Capabilities> {
-        let (_, declared) = self.settings.runtimes.iter().find(|(other, _)| other == name)?;
-        Some(declared.adapter(name, &self.root).capabilities())
-    }
-
-    fn adapters(&self, replay: Replay) -> Vec<Arc<dyn Adapter>> {
-        let declared = self.settings.runtimes.iter().map(|(name, declared)| declared.adapter(name, &self.root));
-        declared.chain([Arc::new(replay) as Arc<dyn Adapter>]).collect()
     }
 }
 

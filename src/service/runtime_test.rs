@@ -127,6 +127,8 @@ fn question() -> Order {
         expected_output: None,
         feedback: None,
         session: None,
+        session_usage: Usage::default(),
+        forks: false,
         model: None,
         tools: None,
         files: Vec::new(),

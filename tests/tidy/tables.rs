@@ -87,7 +87,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("shell_words", &["src/execute/process/", "src/service/", "src/cli/", "src/template/filters.rs"]),
     ("similar", &["src/service/"]),
     ("strsim", &["src/base/suggest.rs"]),
-    ("tempfile", &["src/guard/", "src/service/cases/drive.rs"]),
+    ("tempfile", &["src/guard/", "src/service/cases/drive.rs", "src/service/runtime_test.rs"]),
     ("thiserror", &["*"]),
     ("tokio", &["src/journal/", "src/execute/", "src/driver/", "src/service/", "src/cli/"]),
     ("toml_edit", &["src/config/", "src/definition/load/lock.rs", "src/definition/load/toml.rs"]),

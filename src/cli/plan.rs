@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 use crate::{
     base::render::render_all,
     cli::{exit::Exit, failure::Failure, session::Session},
+    config::Flags,
     plan::draw,
     service::{check_abilities, find_runnable},
 };
@@ -21,6 +22,9 @@ pub struct PlanArgs {
     /// How to draw it
     #[arg(long, value_name = "FORMAT", default_value = "tree")]
     pub format: PlanFormat,
+    /// Ask whether this runtime can do it, for agents that name none
+    #[arg(long, value_name = "NAME")]
+    pub runtime: Option<String>,
     /// End with 12 instead of 0 where there is work to do
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -40,7 +44,8 @@ pub enum PlanFormat {
 }
 
 pub(super) fn run(session: &mut Session, args: &PlanArgs) -> Result<u8, Failure> {
-    let project = session.project()?;
+    let flags = Flags::new().with("runtime", "--runtime", args.runtime.as_deref());
+    let project = session.project_with(flags)?;
     let runnable = find_runnable(&project, &args.name)?;
     if !runnable.warnings.is_empty() && !session.global.quiet && !session.global.json {
         session.out.talk(&format!("{}\n", render_all(&runnable.warnings, true)));

@@ -86,7 +86,7 @@ impl Project {
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orch"));
         command.args(words).current_dir(self.root()).env_clear().stdin(Stdio::null());
-        command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.home()).env("USER", "tester");
+        command.env("PATH", path_without_agents()).env("HOME", self.home()).env("USER", "tester");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -104,7 +104,8 @@ impl Project {
         self.done(child.wait_with_output().unwrap())
     }
 
-    fn home(&self) -> PathBuf {
+    /// The home folder.
+    pub fn home(&self) -> PathBuf {
         self.folder.path().canonicalize().unwrap().join("home")
     }
 
@@ -116,6 +117,14 @@ impl Project {
         };
         Done { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
+}
+
+/// The `PATH` without folders that hold agent programs: whoever runs the tests may have some, and none may be started.
+pub fn path_without_agents() -> std::ffi::OsString {
+    let known = ["claude", "codex", "gemini", "copilot", "opencode"];
+    let path = std::env::var_os("PATH").unwrap();
+    let folders = std::env::split_paths(&path).filter(|folder| !known.iter().any(|name| folder.join(name).exists()));
+    std::env::join_paths(folders).unwrap()
 }
 
 impl Done {

@@ -1,0 +1,290 @@
+//! The shipped `/fix-bug`, unchanged, from its sample to its end, on each real agent program against a scripted model.
+//!
+//! What the scripted model answers is made from the recording of the workflow, so the same test and the same fix go
+//! wrong first and are mended by what the gate says. Needs `ORCH_CLIS` (folders with the programs, as in a PATH) and the
+//! scripted model in `../shared/stub-model` (or `ORCH_STUB_MODEL`); says loudly what it skips.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot be set up must stop; skips are loud")]
+
+mod support;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use support::path_without_agents;
+
+/// A step of the workflow, and words that stand in its prompt and in no other.
+const PROMPTS: &[(&str, &str)] = &[
+    ("triage", "Read the report and the code that it is about"),
+    ("reproduce", "is to be shown before anybody mends it"),
+    ("cause", "Find its cause. Change nothing"),
+    ("fix", "Change the cause, not the symptom"),
+    ("quality/review", "does it mend the cause and not only the"),
+    ("quality/security", "could the bug be"),
+    ("record", "Write down what the next person needs"),
+];
+/// What every order says after a failed gate.
+const AGAIN: &str = "What was wrong with the last attempt";
+
+/// How a program is told of the scripted model: its name, its environment, and files in its home.
+struct Wiring {
+    name: &'static str,
+    env: fn(&str) -> Vec<(&'static str, String)>,
+    files: fn(&str) -> Vec<(&'static str, String)>,
+    settings: &'static str,
+}
+
+const KEY: &str = "sk-stub-0000";
+
+const WIRING: &[Wiring] = &[
+    Wiring {
+        name: "claude",
+        env: |base| vec![("ANTHROPIC_BASE_URL", base.into()), ("ANTHROPIC_API_KEY", KEY.into())],
+        files: |_| Vec::new(),
+        settings: "",
+    },
+    Wiring {
+        name: "codex",
+        env: |base| vec![("OPENAI_BASE_URL", format!("{base}/v1")), ("OPENAI_API_KEY", KEY.into())],
+        files: |_| Vec::new(),
+        settings: "",
+    },
+    Wiring {
+        name: "gemini",
+        env: |base| vec![("GOOGLE_GEMINI_BASE_URL", base.into()), ("GEMINI_API_KEY", KEY.into())],
+        files: |_| {
+            let auth = json!({ "security": { "auth": { "selectedType": "gemini-api-key" } } });
+            vec![(".gemini/settings.json", auth.to_string())]
+        },
+        settings: "",
+    },
+    Wiring {
+        name: "copilot",
+        env: |base| {
+            vec![
+                ("COPILOT_PROVIDER_BASE_URL", format!("{base}/v1")),
+                ("COPILOT_PROVIDER_TYPE", "openai".into()),
+                ("COPILOT_PROVIDER_WIRE_API", "completions".into()),
+                ("COPILOT_PROVIDER_API_KEY", KEY.into()),
+                ("COPILOT_MODEL", "gpt-5.4".into()),
+                ("COPILOT_OFFLINE", "true".into()),
+            ]
+        },
+        files: |_| Vec::new(),
+        settings: "",
+    },
+    Wiring {
+        name: "opencode",
+        env: |_| Vec::new(),
+        files: |base| {
+            let model = json!({ "name": "stub-model", "limit": { "context": 200_000, "output": 8_000 } });
+            let provider = json!({
+                "npm": "@ai-sdk/openai-compatible", "name": "stub",
+                "options": { "baseURL": format!("{base}/v1"), "apiKey": KEY },
+                "models": { "stub-model": model, "large": model, "medium": model },
+            });
+            let config =
+                json!({ "enabled_providers": ["stub"], "provider": { "stub": provider }, "model": "stub/stub-model" });
+            vec![(".config/opencode/opencode.json", config.to_string())]
+        },
+        settings: "model = \"stub/stub-model\"\n",
+    },
+];
+
+/// The scripted model; ends with the test.
+struct Model {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Model {
+    fn start(folder: &Path, lab: &Path, scenario: &Value) -> Self {
+        let (script, port) = (lab.join("scenario.json"), lab.join("port"));
+        fs::write(&script, scenario.to_string()).unwrap();
+        let child = Command::new("python3")
+            .arg(folder.join("stub_model.py"))
+            .args([&script, Path::new("--port-file"), &port, Path::new("--log"), &lab.join("requests.jsonl")])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut model = Self { child, address: String::new() };
+        for _ in 0..600 {
+            let text = fs::read_to_string(&port).unwrap_or_default();
+            if !text.trim().is_empty() {
+                model.address = format!("http://127.0.0.1:{}", text.trim());
+                return model;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the scripted model does not begin");
+    }
+}
+
+fn model_folder() -> Option<PathBuf> {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named = std::env::var_os("ORCH_STUB_MODEL").map(PathBuf::from);
+    let places = [named, Some(home.join("../shared/stub-model"))];
+    places.into_iter().flatten().find(|folder| folder.join("stub_model.py").is_file())
+}
+
+/// One rule for each recorded turn: later attempts first, because their prompts hold the words of the first as well.
+fn scenario() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows/recordings/fix-bug.yaml");
+    let recording: Value = serde_yaml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let mut rules = Vec::new();
+    for turn in recording["turns"].as_array().unwrap() {
+        let step = turn["step"].as_str().unwrap();
+        let words = PROMPTS.iter().find(|(name, _)| *name == step).unwrap().1;
+        let is_again = turn["attempt"].as_u64().unwrap_or(1) > 1;
+        let pattern = if is_again { format!("{words}.*{AGAIN}") } else { words.to_owned() };
+        // Written by a command: tools of some programs refuse to replace a file that they have not read.
+        let writes: Vec<Value> = turn["writes"].as_array().into_iter().flatten().map(|file| {
+            let (path, text) = (file["path"].as_str().unwrap(), file["text"].as_str().unwrap());
+            let folder = Path::new(path).parent().unwrap().display().to_string();
+            let folder = if folder.is_empty() { ".".to_owned() } else { folder };
+            json!({ "do": "shell", "command": format!("mkdir -p {folder} && cat > {path} <<'END_OF_FILE'\n{text}END_OF_FILE") })
+        }).collect();
+        let said = &turn["says"];
+        let output = &said["output"];
+        let last = if output.is_null() {
+            json!({ "text": said["summary"] })
+        } else {
+            json!({ "tools": [{ "do": "final_json", "value": output }] })
+        };
+        let mut turns: Vec<Value> = writes.into_iter().map(|write| json!({ "tools": [write] })).collect();
+        turns.extend([last, json!({ "text": said["summary"] })]);
+        let rule = json!({ "name": format!("{step} {is_again}"), "match": pattern, "turns": turns });
+        if is_again { rules.insert(0, rule) } else { rules.push(rule) }
+    }
+    json!({ "rules": rules, "default": { "text": "ok" } })
+}
+
+fn told(output: &Output) -> String {
+    format!(
+        "{:?}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// `orch` in a folder, with a home below it that holds nothing but what the wiring says.
+struct Lab {
+    folder: PathBuf,
+    env: Vec<(String, String)>,
+    path: std::ffi::OsString,
+}
+
+impl Lab {
+    fn orch(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orch"));
+        command.args(words).current_dir(self.folder.join("project")).env_clear().stdin(Stdio::null());
+        command.env("PATH", &self.path).env("HOME", self.folder.join("home")).env("USER", "tester");
+        for name in ["RUSTUP_HOME", "CARGO_HOME", "RUSTUP_TOOLCHAIN"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        if std::env::var_os("RUSTUP_HOME").is_none() {
+            let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+            command.env("RUSTUP_HOME", home.join(".rustup")).env("CARGO_HOME", home.join(".cargo"));
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value))).output().unwrap()
+    }
+
+    fn status(&self) -> Value {
+        serde_json::from_slice(&self.orch(&["status", "--json"]).stdout).unwrap()
+    }
+}
+
+fn fixes_the_bug(wiring: &Wiring, folder: &Path, program: &Path, lab: &Path) -> Result<(), String> {
+    fs::create_dir_all(lab.join("home")).unwrap();
+    fs::create_dir_all(lab.join("project")).unwrap();
+    let model = Model::start(folder, lab, &scenario());
+    for (path, text) in (wiring.files)(&model.address) {
+        let path = lab.join("home").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let env = (wiring.env)(&model.address).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let lab = Lab { folder: lab.to_owned(), env, path: path_without_agents() };
+    let made = lab.orch(&["init", "--sample", "fix-bug", "."]);
+    if made.status.code() != Some(0) {
+        return Err(told(&made));
+    }
+    let settings =
+        format!("[runtimes.{}]\nprogram = {:?}\n{}", wiring.name, program.display().to_string(), wiring.settings);
+    let file = lab.folder.join("project/orch.toml");
+    let before = fs::read_to_string(&file).unwrap_or_default();
+    fs::write(&file, format!("{before}\n{settings}")).unwrap();
+    let words = ["run", "/fix-bug", "newest prints v1.9.0 although v1.10.0 is out", "--runtime", wiring.name];
+    let run = lab.orch(&[words.as_slice(), &["--on-approval", "approve", "-v"]].concat());
+    if run.status.code() != Some(0) {
+        return Err(told(&run));
+    }
+    let status = lab.status();
+    let need =
+        |holds: bool, what: &str| if holds { Ok(()) } else { Err(format!("{what}\n{status:#}\n{}", told(&run))) };
+    let steps = status["steps"].as_array().unwrap();
+    let gates: Vec<_> = steps.iter().flat_map(|step| step["gates"].as_array().unwrap()).collect();
+    need(status["status"] == "succeeded", "it did not succeed")?;
+    need(
+        gates.len() > 8 && gates.iter().filter(|gate| !gate["verdict"].is_null()).all(|gate| gate["verdict"] == "pass"),
+        "gates",
+    )?;
+    need(status["spent"]["usage"]["input_tokens"].as_u64() > Some(0), "no usage was recorded")?;
+    let fixed = fs::read_to_string(lab.folder.join("project/src/lib.rs")).unwrap();
+    need(
+        fixed
+            != fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows/samples/fix-bug/src/lib.rs"))
+                .unwrap_or_default(),
+        "the code is as it was",
+    )?;
+    need(lab.folder.join("project/checks/reproduce.sh").is_file(), "there is no check")?;
+    let story = String::from_utf8_lossy(&lab.orch(&["watch", status["id"].as_str().unwrap()]).stdout).into_owned();
+    for step in ["reproduce", "fix"] {
+        let mut lines = story.lines().filter(|line| line.split_whitespace().any(|word| word == step));
+        for mark in ["GATE ✗", "FEEDBACK", "GATE ok"] {
+            need(lines.any(|line| line.contains(mark)), &format!("{step}: no {mark} in its place in\n{story}"))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_shipped_fix_bug_runs_on_every_agent_program() {
+    let (Some(folder), Some(programs)) = (model_folder(), std::env::var_os("ORCH_CLIS")) else {
+        println!("SKIPPED: /fix-bug on real agent programs needs ORCH_CLIS=/path/to/bin and ../shared/stub-model");
+        return;
+    };
+    // Not below the system's folder for temporary files: one of the programs cannot make its sandbox there.
+    let lab = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let only = std::env::var("ORCH_ONLY_CLI").ok();
+    let mut wrong = Vec::new();
+    for wiring in WIRING.iter().filter(|wiring| only.as_deref().is_none_or(|only| only == wiring.name)) {
+        let found = std::env::split_paths(&programs).map(|folder| folder.join(wiring.name)).find(|path| path.exists());
+        let Some(program) = found else {
+            println!("SKIPPED: {} is in no folder of ORCH_CLIS", wiring.name);
+            continue;
+        };
+        let result = fixes_the_bug(wiring, &folder, &program, &lab.path().join(wiring.name));
+        println!("{} /fix-bug: {}", wiring.name, result.as_ref().err().map_or("green", |_| "RED"));
+        if let Err(fault) = result {
+            wrong.push(format!("==== {}\n{fault}", wiring.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

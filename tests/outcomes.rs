@@ -2,7 +2,8 @@
 //! output, its standard error, how it ended. `tests/outcomes/NAME.yaml` holds the tapes of the program `NAME`, and the
 //! expected outcomes of the runs that were recorded with real programs, where `../shared/cli-samples` is there.
 //!
-//! A tape: `name`; `stdout`, `stderr`, `output_file` (texts); `exit` (a code), `signal` or `lingered: true`; `order`
+//! A tape: `name`; `stdout`, `stderr`, `output_file`,
+//! `side_file` (texts); `exit` (a code), `signal` or `lingered: true`; `order`
 //! (`expected_output`, `session`, `forks`, `session_usage`, `access`, `tools`); `expect`. A recorded case: its `order`
 //! where it had one, and `expect`. An expectation: `succeeded: { text, output }` or `failed: { class, reason,
 //! retry_after_ms }`, where `reason` lists words that must all be there; `session`; `usage`; `seen`, words that must be
@@ -48,6 +49,8 @@ struct Tape {
     stderr: String,
     #[serde(default)]
     output_file: Option<String>,
+    #[serde(default)]
+    side_file: Option<String>,
     #[serde(default)]
     exit: i32,
     #[serde(default)]
@@ -188,7 +191,10 @@ fn feed(reader: &mut dyn Reader, stdout: &[u8]) -> Vec<Seen> {
 /// Plays a tape; the faults of its outcome.
 fn faults(program: &str, tape: &Tape) -> Vec<String> {
     let mut reader = reader(program, &tape.order);
-    let seen = feed(&mut *reader, tape.stdout.as_bytes());
+    let mut seen = feed(&mut *reader, tape.stdout.as_bytes());
+    if let Some(bytes) = &tape.side_file {
+        seen.extend(reader.side_file(bytes.as_bytes()));
+    }
     let outcome = reader.finish(&output(tape, tape.stdout.as_bytes(), exit_of(tape)));
     let expect = &tape.expect;
     let mut faults = Vec::new();
@@ -287,6 +293,7 @@ fn recorded_tape(folder: &Path, name: &str, case: &Value, recorded: &Recorded) -
         stdout: read(".jsonl").or_else(|| read(".txt")).unwrap_or_default(),
         stderr: read(".stderr.txt").unwrap_or_default(),
         output_file: None,
+        side_file: read(".usage.json"),
         exit: exit.max(0),
         signal: (exit < 0).then_some(-exit),
         lingered: false,
@@ -414,6 +421,7 @@ fn a_reader_takes_any_line() {
             stdout: String::new(),
             stderr: "x\u{1b}[2J\n".repeat(10_000),
             output_file: None,
+            side_file: None,
             exit: 0,
             signal: None,
             lingered: false,

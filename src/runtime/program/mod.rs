@@ -4,10 +4,17 @@
 //! day, so an event or a field that nobody knows is skipped, never an error.
 
 mod claude;
+#[cfg(test)]
+mod closed_world;
 mod codex;
+mod copilot;
+mod gemini;
 mod json;
 mod launch;
+mod opencode;
+mod rights;
 mod strict;
+mod subject;
 mod transcript;
 
 use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
@@ -45,6 +52,9 @@ pub struct ProgramSettings {
 pub const PROGRAMS: &[ProgramKind] = &[
     ProgramKind { name: "claude", binary: "claude", variables: CLAUDE, make: claude::claude },
     ProgramKind { name: "codex", binary: "codex", variables: CODEX, make: codex::codex },
+    ProgramKind { name: "gemini", binary: "gemini", variables: GEMINI, make: gemini::gemini },
+    ProgramKind { name: "copilot", binary: "copilot", variables: COPILOT, make: copilot::copilot },
+    ProgramKind { name: "opencode", binary: "opencode", variables: OPENCODE, make: opencode::opencode },
 ];
 
 const CLAUDE: &[&str] = &[
@@ -55,3 +65,40 @@ const CLAUDE: &[&str] = &[
     "CLAUDE_CONFIG_DIR",
 ];
 const CODEX: &[&str] = &["OPENAI_API_KEY", "CODEX_API_KEY", "CODEX_HOME", "OPENAI_BASE_URL"];
+const GEMINI: &[&str] = &[
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GOOGLE_CLOUD_LOCATION",
+    "GOOGLE_CLOUD_PROJECT",
+    "GOOGLE_GEMINI_BASE_URL",
+    "GOOGLE_GENAI_USE_GCA",
+    "GOOGLE_GENAI_USE_VERTEXAI",
+];
+const COPILOT: &[&str] = &[
+    "COPILOT_GH_HOST",
+    "COPILOT_GITHUB_TOKEN",
+    "COPILOT_HOME",
+    "COPILOT_MODEL",
+    "COPILOT_OFFLINE",
+    "COPILOT_PROVIDER_API_KEY",
+    "COPILOT_PROVIDER_BASE_URL",
+    "COPILOT_PROVIDER_BEARER_TOKEN",
+    "COPILOT_PROVIDER_HEADERS",
+    "COPILOT_PROVIDER_TYPE",
+    "COPILOT_PROVIDER_WIRE_API",
+    "GH_HOST",
+    "GH_TOKEN",
+    "GITHUB_TOKEN",
+];
+const OPENCODE: &[&str] = &[
+    "ANTHROPIC_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_GENERATIVE_AI_API_KEY",
+    "OPENAI_API_KEY",
+    "OPENCODE_API_KEY",
+    "OPENROUTER_API_KEY",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+];

@@ -107,7 +107,7 @@ impl Adapter for OpenCode {
     }
 
     fn reader(&self, order: &Order) -> Box<dyn Reader> {
-        Box::new(Events::new(order))
+        Box::new(Events::new(order, order.model.as_deref().or(self.settings.model.as_deref())))
     }
 }
 

@@ -31,13 +31,10 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub fn new(order: &Order) -> Self {
-        Self {
-            transcript: Transcript::default(),
-            expected: order.expected_output.clone(),
-            begins: true,
-            compacts: false,
-        }
+    /// It never says which model answers, so that the one that was asked for is taken.
+    pub fn new(order: &Order, model: Option<&str>) -> Self {
+        let transcript = Transcript { model: model.map(str::to_owned), ..Transcript::default() };
+        Self { transcript, expected: order.expected_output.clone(), begins: true, compacts: false }
     }
 
     fn text(&mut self, part: &Value) -> Vec<Seen> {

@@ -1,7 +1,7 @@
 //! The command line of Gemini CLI. Knows nothing of what it prints.
 //!
 //! It gets a closed world by two files that stand above those of the user and the project: settings that turn off
-//! servers, skills, hooks, extensions and memory files that the order does not name, and a policy that denies every
+//! servers, skills, hooks and extensions that the order does not name, and a policy that denies every
 //! other tool. The user's own settings stay, because the login is among them.
 
 use std::{
@@ -30,8 +30,9 @@ use crate::{
 const ATTEMPTS: u32 = 2;
 /// A name that no server has: an empty list of allowed servers would allow all.
 const NO_SERVER: &str = "orch-allows-none";
-/// A memory file that no project has: `orch` tells the memory itself, the same to every program.
-const NO_MEMORY: &str = ".orch-tells-the-memory-itself.md";
+/// The one memory file that it reads whatever its settings say; a project's settings cannot name more. The memory of
+/// other programs is told by `orch`.
+const MEMORY: &str = "GEMINI.md";
 
 /// Gemini CLI with these settings.
 pub(in crate::runtime::program) fn gemini(settings: ProgramSettings) -> Arc<dyn Adapter> {
@@ -174,7 +175,7 @@ fn settings(order: &Order) -> Result<Vec<u8>, Box<Failure>> {
         "general": { "enableAutoUpdate": false, "enableAutoUpdateNotification": false, "maxAttempts": ATTEMPTS },
         "privacy": { "usageStatisticsEnabled": false },
         "telemetry": { "enabled": false },
-        "context": { "fileName": NO_MEMORY },
+        "context": { "fileName": MEMORY },
         "tools": { "discoveryCommand": "", "callCommand": "" },
         "skills": { "enabled": false },
         "hooksConfig": { "enabled": false },

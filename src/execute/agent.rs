@@ -5,7 +5,7 @@
 
 use std::{
     fs::{DirBuilder, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
     sync::{Arc, PoisonError},
@@ -32,6 +32,8 @@ use crate::{
 
 /// The end of standard error that adapters see, in bytes.
 const COMPLAINT_BYTES_MAX: usize = 64 * 1024;
+/// The longest file that a program leaves beside its output, in bytes.
+const SIDE_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Changed files named in an envelope.
 const CHANGED_MAX: usize = 1_000;
 
@@ -94,10 +96,17 @@ impl Executor {
             }
         }
         let before = snapshot(place).await;
-        let (listener, ears) = Listener::new(Ears { reader: adapter.reader(&order), live: place.live.clone() });
+        let mut reader = adapter.reader(&order);
+        if order.session.is_none() {
+            reader.preset(&scene(place).session);
+        }
+        let (listener, ears) = Listener::new(Ears { reader, live: place.live.clone() });
         let report = self.start(program, place, stop, Some(listener)).await;
         let read = |exit| {
             let mut ears = ears.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(bytes) = adapter.side_file().and_then(|name| side_file(&place.attempt_dir.join(name))) {
+                ears.reader.side_file(&bytes).into_iter().for_each(|seen| place.live.tell(seen));
+            }
             read(&mut *ears.reader, &report, exit, place)
         };
         let mut outcome = match ended(&report.end, &limits) {
@@ -138,6 +147,15 @@ fn offer(folder: &Path, name: &Path, bytes: &[u8]) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
     }
     keep(&path, bytes)
+}
+
+/// What a program left beside its output; nothing where it is no file or longer than anybody needs.
+fn side_file(path: &Path) -> Option<Vec<u8>> {
+    let file =
+        OpenOptions::new().read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits()).open(path).ok()?;
+    let mut bytes = Vec::new();
+    file.take(SIDE_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 <= SIDE_FILE_BYTES_MAX).then_some(bytes)
 }
 
 /// Writes a file of the attempt, for the owner's eyes only.

@@ -3,7 +3,11 @@
 //! An adapter starts no process, writes no file and reads no clock: the executor does. It knows nothing of plans,
 //! runs or journals.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 
@@ -28,6 +32,11 @@ pub trait Adapter: Send + Sync {
 
     /// Who reads what the called program says, for this one attempt.
     fn reader(&self, order: &Order) -> Box<dyn Reader>;
+
+    /// A file in the attempt's folder that its program leaves for the reader.
+    fn side_file(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// Reads one attempt of a program, line by line while it works.
@@ -36,6 +45,14 @@ pub trait Adapter: Send + Sync {
 pub trait Reader: Send {
     /// One line of standard output without its end. `is_whole` is false where its end was cut off (16 MiB).
     fn line(&mut self, line: &[u8], is_whole: bool) -> Vec<Seen>;
+
+    /// The id that a new session was given, for programs that say it only at their end.
+    fn preset(&mut self, _session: &str) {}
+
+    /// What stands in [`Adapter::side_file`] after the program has ended, if it wrote one.
+    fn side_file(&mut self, _bytes: &[u8]) -> Vec<Seen> {
+        Vec::new()
+    }
 
     /// What came of it. Success is proven here, never assumed: an exit code alone is no evidence.
     fn finish(&mut self, output: &ProgramOutput) -> Outcome;

@@ -100,6 +100,7 @@ fn known(project: &Project, name: &str, wishes: &ProgramWishes, folder: &Path) -
         program: beside(program, folder).into(),
         env: inherited.chain(own).collect(),
         model: wishes.model.clone(),
+        sizes: kind.sizes,
         isolated_home: wishes.isolated_home,
     };
     Declared::Program(kind, settings)

@@ -83,9 +83,64 @@ pub(super) fn environment(settings: &ProgramSettings) -> BTreeMap<OsString, OsSt
     env
 }
 
+/// What the tests of all programs call.
+#[cfg(test)]
+pub(super) mod samples {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::runtime::{Adapter, Call, Invocation, OrderAgent, Scene};
+
+    pub fn order() -> Order {
+        Order {
+            workflow: "w".into(),
+            step: "s".into(),
+            attempt: 1,
+            turn: 1,
+            agent: OrderAgent { name: "developer".into(), instructions: "You write code.".into() },
+            task: "--yolo".into(),
+            requirements: String::new(),
+            constraints: vec![],
+            context: String::new(),
+            context_files: vec![],
+            expected_output: None,
+            feedback: None,
+            session: None,
+            forks: false,
+            session_usage: Usage::default(),
+            model: None,
+            tools: None,
+            files: vec![],
+            access: crate::runtime::Access::Edit,
+            mcp_servers: vec![],
+            attached: vec![],
+            inputs: serde_json::Map::new(),
+        }
+    }
+
+    /// What is called in the folder `/attempt`, with the fresh session `5e551011`.
+    pub fn invocation(
+        make: impl Fn(ProgramSettings) -> Arc<dyn Adapter>,
+        order: &Order,
+    ) -> Result<Invocation, Box<Failure>> {
+        let settings = ProgramSettings { program: "program".into(), ..ProgramSettings::default() };
+        let scene = Scene { folder: "/attempt".into(), session: "5e551011".into(), ..Scene::default() };
+        make(settings).call(order, &scene).map(|call| match call {
+            Call::Program(invocation) => invocation,
+            Call::Recorded(_) => panic!("a program plays no recording"),
+        })
+    }
+
+    pub fn argv(make: impl Fn(ProgramSettings) -> Arc<dyn Adapter>, order: &Order) -> Vec<String> {
+        let call = invocation(make, order).unwrap();
+        call.argv.into_iter().map(|word| word.into_string().unwrap()).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::{McpServer, PROGRAMS, program::launch::samples};
 
     #[test]
     fn only_plain_names_become_values() {
@@ -104,5 +159,32 @@ mod tests {
         assert_eq!(stdin("x".repeat(PROMPT_BYTES_MAX)).unwrap().len(), PROMPT_BYTES_MAX);
         let reason = stdin("x".repeat(PROMPT_BYTES_MAX + 1)).unwrap_err().reason;
         assert!(reason.contains("1000001 bytes") && reason.contains("name its path"), "{reason}");
+    }
+
+    /// Whatever a definition says, no word of it stands at the beginning of an argument of any program.
+    #[test]
+    fn nothing_of_a_definition_becomes_a_flag() {
+        let evil = "--dangerously-evil";
+        let hostile = Order {
+            model: Some(evil.into()),
+            tools: Some(vec![evil.into(), "Bash(--dangerously-evil)".into()]),
+            mcp_servers: vec![McpServer {
+                name: "s".into(),
+                command: vec![evil.into(), evil.into()],
+                env: BTreeMap::new(),
+            }],
+            ..samples::order()
+        };
+        for program in PROGRAMS {
+            let Ok(call) = samples::invocation(program.make, &hostile) else { continue };
+            for word in &call.argv {
+                assert!(!word.to_string_lossy().starts_with(evil), "{}: {word:?}", program.name);
+                assert!(!word.to_string_lossy().contains("yolo"), "{}: the prompt is an argument", program.name);
+            }
+            for session in ["--last", "-x", "a b", "", "../x"] {
+                let order = Order { session: Some(session.into()), ..samples::order() };
+                assert!(samples::invocation(program.make, &order).is_err(), "{}: {session:?}", program.name);
+            }
+        }
     }
 }

@@ -4,11 +4,18 @@
 //! day, so an event or a field that nobody knows is skipped, never an error.
 
 mod claude;
+#[cfg(test)]
+mod closed_world;
 mod codex;
+mod copilot;
+mod gemini;
 mod json;
 mod kind;
 mod launch;
+mod opencode;
+mod rights;
 mod strict;
+mod subject;
 mod transcript;
 
 pub use kind::{PROGRAMS, ProgramKind, ProgramSettings};

@@ -161,7 +161,10 @@ impl Transcript {
         }
         let envelope = self.result(expected, output)?;
         if !is_clean {
-            return Err(self.failed(&complaint, &format!("the agent said that it was done and then ended with {end}")));
+            let (class, reason) =
+                self.failed(&complaint, &format!("the agent said that it was done and then ended with {end}"));
+            let is_killed = matches!(output.exit, ProgramExit::Signal(_)) && class == FailureClass::Permanent;
+            return Err((if is_killed { FailureClass::Transient { retry_after_ms: None } } else { class }, reason));
         }
         Ok(envelope)
     }

@@ -71,7 +71,7 @@ impl Adapter for Claude {
         argv.extend(fixed.map(OsString::from));
         // A prompt that begins with a slash is no command of the program.
         argv.push("--disable-slash-commands".into());
-        if let Some(model) = order.model.as_deref().or(self.settings.model.as_deref()) {
+        if let Some(model) = self.settings.model(order.model.as_deref()) {
             argv.push(flag("model", model)?);
         }
         argv.extend(permissions(order)?);
@@ -197,4 +197,87 @@ fn schema(order: &Order) -> Option<String> {
         return None;
     }
     Some(Value::Object(schema).to_string()).filter(|text| text.len() <= ARGUMENT_BYTES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, ffi::OsStr};
+
+    use super::*;
+    use crate::runtime::{
+        order::McpServer,
+        program::launch::samples::{argv, invocation, order},
+    };
+
+    fn of_permissions(order: &Order) -> Vec<String> {
+        let signs = ["--tools", "--allowedTools", "--permission-mode", "--dangerously"];
+        argv(claude, order).into_iter().filter(|word| signs.iter().any(|sign| word.starts_with(sign))).collect()
+    }
+
+    #[test]
+    fn access_and_tools_are_mapped() {
+        let tools = |access, tools: &[&str]| Order {
+            access,
+            tools: Some(tools.iter().map(|tool| (*tool).to_owned()).collect()),
+            ..order()
+        };
+        let reads = tools(Access::Read, &["Read", "Write", "Bash(git *)"]);
+        assert_eq!(of_permissions(&reads), ["--tools=Read", "--permission-mode=dontAsk", "--allowedTools=Read"]);
+        let runs = tools(Access::Edit, &["Read", "Bash(git *)", "Bash(npm test)"]);
+        assert_eq!(
+            of_permissions(&runs),
+            [
+                "--tools=Bash,Read",
+                "--permission-mode=dontAsk",
+                "--allowedTools=Read",
+                "--allowedTools=Bash(git *)",
+                "--allowedTools=Bash(npm test)"
+            ]
+        );
+        let edits = of_permissions(&tools(Access::Edit, &["Edit"]));
+        assert_eq!(edits, ["--tools=Edit", "--permission-mode=acceptEdits", "--allowedTools=Edit"]);
+        let all = of_permissions(&tools(Access::Full, &["Edit"]));
+        assert_eq!(all, ["--tools=Edit", "--dangerously-skip-permissions"]);
+        let any = of_permissions(&order());
+        assert!(any[0].contains("Bash") && any.contains(&"--permission-mode=acceptEdits".to_owned()), "{any:?}");
+        assert!(of_permissions(&tools(Access::Edit, &["*"]))[0].contains("Bash"));
+        let none = of_permissions(&tools(Access::Edit, &[]));
+        assert_eq!(none, ["--tools=", "--permission-mode=dontAsk"]);
+    }
+
+    #[test]
+    fn servers_come_in_a_file_and_no_other_way() {
+        let server = McpServer {
+            name: "db".into(),
+            command: vec!["srv".into(), "-v".into()],
+            env: BTreeMap::from([("TOKEN".to_owned(), "hush".to_owned())]),
+        };
+        let order = Order { mcp_servers: vec![server], ..order() };
+        let call = invocation(claude, &order).unwrap();
+        assert!(!format!("{:?}", call.argv).contains("hush"));
+        assert!(call.argv.contains(&"--mcp-config=/attempt/mcp.json".into()));
+        assert!(call.argv.contains(&"--allowedTools=mcp__db".into()));
+        let file = &call.files.iter().find(|(path, _)| path.ends_with("mcp.json")).unwrap().1;
+        let file: Value = serde_json::from_slice(file).unwrap();
+        assert_eq!(file["mcpServers"]["db"]["env"], json!({ "TOKEN": "hush" }));
+        let single = Order { tools: Some(vec!["mcp__db__read".into()]), ..order };
+        let flags = of_permissions(&single);
+        assert_eq!(flags, ["--tools=", "--permission-mode=dontAsk", "--allowedTools=mcp__db__read"]);
+    }
+
+    #[test]
+    fn sessions_homes_and_schemas() {
+        let new = argv(claude, &order());
+        assert!(new.contains(&"--session-id=5e551011".to_owned()), "{new:?}");
+        let goes_on = Order { session: Some("s-1".into()), ..order() };
+        let words = argv(claude, &goes_on);
+        assert!(words.contains(&"--resume=s-1".to_owned()) && !format!("{words:?}").contains("--session-id"));
+        let words = argv(claude, &Order { forks: true, ..goes_on });
+        assert!(words.contains(&"--fork-session".to_owned()) && words.contains(&"--session-id=5e551011".to_owned()));
+        let schema = json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object" });
+        let words = argv(claude, &Order { expected_output: Some(schema), ..order() });
+        assert!(words.contains(&"--json-schema={\"type\":\"object\"}".to_owned()), "{words:?}");
+        let call = invocation(|settings| claude(ProgramSettings { isolated_home: true, ..settings }), &order());
+        assert_eq!(call.unwrap().env[OsStr::new("HOME")], "/attempt/home");
+    }
 }

@@ -1,7 +1,7 @@
 //! The command line of Codex. Knows nothing of what it prints.
 //!
-//! It gets a closed world: no configuration of the user or the project, no memory file, no plugin, no rule, no server
-//! that the order does not name. Logins are no configuration and stay; another address of the service comes by
+//! It gets a closed world: no configuration of the user or the project, no memory file, no skill, no plugin, no rule,
+//! no server that the order does not name. Logins are no configuration and stay; another address of the service comes by
 //! `OPENAI_BASE_URL`.
 
 use std::{
@@ -31,7 +31,7 @@ const RETRIES: u32 = 1;
 /// Where its service is, where that is not the usual place.
 const ADDRESS: &str = "OPENAI_BASE_URL";
 /// What it must not do by itself. Without plugins it clones nothing; memory files are told with the order.
-const QUIET: [&str; 9] = [
+const QUIET: [&str; 11] = [
     "check_for_update_on_startup=false",
     "analytics.enabled=false",
     "feedback.enabled=false",
@@ -39,6 +39,8 @@ const QUIET: [&str; 9] = [
     "features.apps=false",
     "features.hooks=false",
     "features.memories=false",
+    "features.goals=false",
+    "skills.include_instructions=false",
     "project_doc_max_bytes=0",
     "history.persistence=\"none\"",
 ];
@@ -84,7 +86,7 @@ impl Adapter for Codex {
             Access::Edit => "--sandbox=workspace-write".into(),
             Access::Full => "--dangerously-bypass-approvals-and-sandbox".into(),
         });
-        if let Some(model) = order.model.as_deref().or(self.settings.model.as_deref()) {
+        if let Some(model) = self.settings.model(order.model.as_deref()) {
             argv.push(flag("model", model)?);
         }
         let mut config: Vec<String> = QUIET.map(str::to_owned).to_vec();
@@ -184,4 +186,67 @@ fn servers(servers: &[McpServer], env: &mut BTreeMap<OsString, OsString>) -> Res
 /// A value as TOML writes it: as JSON does, but for one character.
 fn toml(value: &Value) -> String {
     value.to_string().replace('\u{7f}', "\\u007f")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::program::launch::samples::{argv, invocation, order};
+
+    #[test]
+    fn access_and_sessions_are_mapped() {
+        for (access, flag) in [
+            (Access::Read, "--sandbox=read-only"),
+            (Access::Edit, "--sandbox=workspace-write"),
+            (Access::Full, "--dangerously-bypass-approvals-and-sandbox"),
+        ] {
+            let argv = argv(codex, &Order { access, ..order() });
+            assert!(argv.contains(&flag.to_owned()), "{argv:?}");
+            assert_eq!(argv.iter().filter(|word| word.contains("sandbox")).count(), 1, "{argv:?}");
+            assert_eq!(argv.last().unwrap(), "-");
+        }
+        let goes_on = Order { session: Some("t-1".into()), ..order() };
+        assert!(argv(codex, &goes_on).ends_with(&["resume".into(), "t-1".into(), "-".into()]));
+        let forks = Order { forks: true, ..goes_on };
+        assert!(argv(codex, &forks).ends_with(&["fork".into(), "t-1".into(), "-".into()]));
+    }
+
+    #[test]
+    fn secrets_of_a_server_are_no_arguments() {
+        let server = |name: &str, value: &str| McpServer {
+            name: name.into(),
+            command: vec!["srv".into(), "--x\"".into()],
+            env: BTreeMap::from([("TOKEN".to_owned(), value.to_owned())]),
+        };
+        let one = Order { mcp_servers: vec![server("a", "hush")], ..order() };
+        let call = invocation(codex, &one).unwrap();
+        assert_eq!(call.env[OsStr::new("TOKEN")], "hush");
+        let words = format!("{:?}", call.argv);
+        assert!(!words.contains("hush") && words.contains("mcp_servers.a.env_vars"), "{words}");
+        assert!(argv(codex, &one).contains(&"mcp_servers.a.args=[\"--x\\\"\"]".to_owned()));
+        let two = Order { mcp_servers: vec![server("a", "hush"), server("b", "other")], ..order() };
+        assert!(invocation(codex, &two).unwrap_err().reason.contains("different values of `TOKEN`"));
+    }
+
+    #[test]
+    fn a_long_role_stands_in_the_prompt() {
+        let mut long = order();
+        long.agent.instructions = "role ".repeat(30_000);
+        let call = invocation(codex, &long).unwrap();
+        assert!(call.argv.iter().all(|word| word.len() < ARGUMENT_BYTES_MAX));
+        assert!(String::from_utf8_lossy(&call.stdin).contains("# Role"));
+        assert!(!String::from_utf8_lossy(&invocation(codex, &order()).unwrap().stdin).contains("# Role"));
+    }
+
+    #[test]
+    fn only_a_strict_schema_is_handed_over() {
+        let open = json!({ "type": "object", "properties": { "a": { "type": "string" } } });
+        assert!(invocation(codex, &Order { expected_output: Some(open.clone()), ..order() }).unwrap().files.is_empty());
+        let mut closed = open;
+        closed["required"] = json!(["a"]);
+        closed["additionalProperties"] = json!(false);
+        let call = invocation(codex, &Order { expected_output: Some(closed), ..order() }).unwrap();
+        assert_eq!(call.files.len(), 1);
+        assert!(call.argv.contains(&"--output-schema=/attempt/schema.json".into()));
+    }
 }

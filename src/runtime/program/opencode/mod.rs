@@ -1,0 +1,6 @@
+//! opencode, seen with version 1.18.33.
+
+mod call;
+mod reader;
+
+pub(super) use call::opencode;

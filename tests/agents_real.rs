@@ -1,0 +1,345 @@
+//! Real agent programs against a scripted model: one attempt at a time through the executor. No account, no network.
+//!
+//! `ORCH_CLIS` names the folder with the programs (`sh ../shared/stub-model/install_clis.sh DIR claude codex` makes
+//! `DIR/bin`); the scripted model is `../shared/stub-model`, or `ORCH_STUB_MODEL`. Skips loudly what is not there.
+//! Another program is one more row of `WIRING`.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot be set up must stop; skips are loud")]
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command as Process, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use orch::{
+    base::{Envelope, FailureClass, Outcome, Usage},
+    execute::{
+        Assignment, Executor, Live, Place,
+        process::{Keeper, Limits, StopToken, allow_list_env},
+        render::Renderer,
+    },
+    runtime::{Access, McpServer, Order, OrderAgent, PROGRAMS, ProgramKind, ProgramSettings, Seen},
+};
+use serde_json::json;
+
+/// How each program finds the scripted model: its name, a model it knows, and its environment for an address.
+type Wiring = (&'static str, &'static str, fn(&str) -> Vec<(&'static str, String)>);
+#[rustfmt::skip]
+const WIRING: &[Wiring] = &[
+    ("claude", "claude-sonnet-4-6", |base| vec![("ANTHROPIC_BASE_URL", base.into()), ("ANTHROPIC_API_KEY", "sk-stub".into())]),
+    ("codex", "gpt-5.5", |base| vec![("OPENAI_BASE_URL", format!("{base}/v1")), ("OPENAI_API_KEY", "sk-stub".into())]),
+];
+
+/// The scripted model; ends with the test.
+struct Stub(Child, String);
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn stub_folder() -> Option<PathBuf> {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named = std::env::var_os("ORCH_STUB_MODEL").map(PathBuf::from);
+    let places = [named, Some(home.join("../shared/stub-model"))];
+    places.into_iter().flatten().find(|folder| folder.join("stub_model.py").is_file())
+}
+
+fn stub(folder: &Path, lab: &Path) -> Stub {
+    let port_file = lab.join("port");
+    let child = Process::new("python3")
+        .arg(folder.join("stub_model.py"))
+        .arg(folder.join("scenarios/cases.json"))
+        .arg("--port-file")
+        .arg(&port_file)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stub = Stub(child, String::new());
+    for _ in 0..600 {
+        if let Ok(port) = fs::read_to_string(&port_file).map(|text| text.trim().to_owned())
+            && !port.is_empty()
+        {
+            stub.1 = format!("http://127.0.0.1:{port}");
+            return stub;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("the scripted model does not begin");
+}
+
+/// One program and where it works.
+struct Bench {
+    kind: &'static ProgramKind,
+    settings: ProgramSettings,
+    model: &'static str,
+    lab: PathBuf,
+    attempts: std::cell::Cell<u32>,
+}
+
+/// What an attempt left.
+struct Done {
+    outcome: Outcome,
+    seen: Vec<Seen>,
+    workspace: PathBuf,
+    attempt_dir: PathBuf,
+}
+
+impl Done {
+    fn success(&self) -> Result<&Envelope, String> {
+        match &self.outcome {
+            Outcome::Succeeded(envelope) => Ok(envelope),
+            other => Err(format!("it ended as {other:?}")),
+        }
+    }
+
+    fn session(&self) -> Option<&str> {
+        self.seen.iter().find_map(|seen| match seen {
+            Seen::Session(session) => Some(session.as_str()),
+            _ => None,
+        })
+    }
+}
+
+impl Bench {
+    fn order(&self, case: &str) -> Order {
+        Order {
+            workflow: "w".into(),
+            step: "s".into(),
+            attempt: 1,
+            turn: 1,
+            agent: OrderAgent { name: "developer".into(), instructions: "You write \"code\".\n--yes".into() },
+            task: format!("case: {case}"),
+            requirements: String::new(),
+            constraints: vec![],
+            context: String::new(),
+            context_files: vec![],
+            expected_output: None,
+            feedback: None,
+            session: None,
+            forks: false,
+            session_usage: Usage::default(),
+            model: Some(self.model.into()),
+            tools: None,
+            files: vec![],
+            access: Access::Edit,
+            mcp_servers: vec![],
+            attached: vec![],
+            inputs: serde_json::Map::new(),
+        }
+    }
+
+    async fn perform(&self, order: Order) -> Done {
+        self.perform_in(order, self.workspace(), self.settings.clone()).await
+    }
+
+    fn workspace(&self) -> PathBuf {
+        self.attempts.set(self.attempts.get() + 1);
+        let workspace = self.lab.join(format!("work-{}", self.attempts.get()));
+        fs::create_dir_all(&workspace).unwrap();
+        workspace
+    }
+
+    async fn perform_in(&self, order: Order, workspace: PathBuf, settings: ProgramSettings) -> Done {
+        let program = Path::new(env!("CARGO_BIN_EXE_orch"));
+        let adapter = (self.kind.make)(settings);
+        let executor = Executor::new(Keeper::start(program).unwrap(), Renderer::new(program), [adapter]);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&seen);
+        let home = OsString::from(self.lab.join("home"));
+        let mut env: Vec<_> =
+            allow_list_env(std::env::vars_os()).into_iter().filter(|(name, _)| name != "HOME").collect();
+        env.push(("HOME".into(), home));
+        let attempt = format!("{}-1", self.attempts.get());
+        let place = Place {
+            workspace: workspace.clone(),
+            attempt_dir: self.lab.join("attempts").join(&attempt),
+            env,
+            run: self.lab.display().to_string(),
+            attempt,
+            live: Live::new(move |what| heard.lock().unwrap().push(what)),
+        };
+        let limits = Limits { timeout: Some(Duration::from_secs(240)), ..Limits::default() };
+        let assignment = Assignment::Agent { order: Box::new(order), runtime: self.kind.name.into(), limits };
+        let outcome = executor.perform(assignment, &place, StopToken::never()).await;
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        Done { outcome, seen, workspace, attempt_dir: place.attempt_dir }
+    }
+}
+
+fn need(holds: bool, what: impl Into<String>) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what.into()) }
+}
+
+async fn answers(bench: &Bench) -> Result<(), String> {
+    let done = bench.perform(bench.order("hello")).await;
+    let envelope = done.success()?;
+    need(envelope.text == "Hello from the stub.", format!("it said {:?}", envelope.text))?;
+    need(done.session().is_some() && done.session() == envelope.session.as_deref(), "its session was not told")?;
+    need(envelope.usage.tokens() == 120, format!("it cost {:?}", envelope.usage))
+}
+
+async fn writes(bench: &Bench) -> Result<(), String> {
+    let done = bench.perform(bench.order("write notes.txt")).await;
+    let envelope = done.success()?;
+    let text = fs::read_to_string(done.workspace.join("notes.txt")).map_err(|error| error.to_string())?;
+    need(text == "hello from the stub\n", format!("it wrote {text:?}"))?;
+    need(envelope.files_changed == ["notes.txt"], format!("{:?}", envelope.files_changed))
+}
+
+async fn runs_commands(bench: &Bench) -> Result<(), String> {
+    let done = bench.perform(bench.order("shell")).await;
+    done.success()?;
+    need(done.workspace.join("shell.txt").is_file(), "the command did not run")
+}
+
+async fn only_reads(bench: &Bench) -> Result<(), String> {
+    let done = bench.perform(Order { access: Access::Read, ..bench.order("write notes.txt") }).await;
+    need(!done.workspace.join("notes.txt").exists(), "it wrote where it may only read")?;
+    match &done.outcome {
+        Outcome::Succeeded(envelope) => need(!envelope.text.contains("Done"), "a write that was denied is a success"),
+        _ => Ok(()),
+    }
+}
+
+async fn keeps_the_schema(bench: &Bench) -> Result<(), String> {
+    let schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object", "required": ["verdict", "score"], "additionalProperties": false,
+        "properties": { "verdict": { "type": "string" }, "score": { "type": "integer" } }
+    });
+    let order = |case: &str| Order { expected_output: Some(schema.clone()), ..bench.order(case) };
+    let done = bench.perform(order("json")).await;
+    need(done.success()?.output == json!({ "verdict": "pass", "score": 7 }), "the output is another one")?;
+    match bench.perform(order("no json")).await.outcome {
+        Outcome::Failed(failure) if failure.class == FailureClass::Invalid => {
+            need(failure.session.is_some(), "nobody can tell the session what was wrong")
+        }
+        other => Err(format!("prose ended as {other:?}")),
+    }
+}
+
+async fn goes_on(bench: &Bench) -> Result<(), String> {
+    let workspace = bench.workspace();
+    let first = bench.perform_in(bench.order("hello"), workspace.clone(), bench.settings.clone()).await;
+    let envelope = first.success()?.clone();
+    let order = Order { session: envelope.session.clone(), session_usage: envelope.usage, ..bench.order("hello") };
+    bench.attempts.set(bench.attempts.get() + 1);
+    let second = bench.perform_in(order.clone(), workspace.clone(), bench.settings.clone()).await;
+    let next = second.success()?;
+    need(next.session == envelope.session, "it did not go on with the session")?;
+    need(next.usage == envelope.usage, format!("it was charged {:?} and then {:?}", envelope.usage, next.usage))?;
+    let adapter = (bench.kind.make)(bench.settings.clone());
+    if !adapter.capabilities().forks {
+        return Ok(());
+    }
+    let mut twice = envelope.usage;
+    twice.add(next.usage);
+    bench.attempts.set(bench.attempts.get() + 1);
+    let order = Order { forks: true, session_usage: twice, ..order };
+    let fork = bench.perform_in(order, workspace, bench.settings.clone()).await;
+    let forked = fork.success()?;
+    need(forked.session.is_some() && forked.session != envelope.session, "it did not fork the session")?;
+    need(forked.usage == envelope.usage, format!("the fork was charged {:?}", forked.usage))
+}
+
+async fn names_a_rate_limit(bench: &Bench) -> Result<(), String> {
+    match bench.perform(bench.order("fault rate_limit")).await.outcome {
+        Outcome::Failed(failure) if matches!(failure.class, FailureClass::Transient { .. }) => Ok(()),
+        other => Err(format!("it ended as {other:?}")),
+    }
+}
+
+async fn calls_a_server(bench: &Bench) -> Result<(), String> {
+    let server = McpServer {
+        name: "orch".into(),
+        command: vec!["python3".into(), stub_folder().unwrap().join("mcp_stub.py").display().to_string()],
+        env: BTreeMap::from([("SECRET_OF_THE_SERVER".to_owned(), "x".to_owned())]),
+    };
+    let done = bench.perform(Order { mcp_servers: vec![server], ..bench.order("mcp orch submit_result") }).await;
+    let text = &done.success()?.text;
+    need(text.contains("recorded: pass"), format!("it said {text:?}"))
+}
+
+/// A project brings hooks, servers and settings of its own: nothing of that runs.
+async fn takes_nothing_from_the_project(bench: &Bench) -> Result<(), String> {
+    let workspace = bench.workspace();
+    let mark = bench.lab.join("mark");
+    let touch = format!("touch {}", mark.display());
+    let hook = json!([{ "hooks": [{ "type": "command", "command": touch }] }]);
+    let hooks = json!({ "hooks": { "SessionStart": hook, "UserPromptSubmit": hook, "Stop": hook } });
+    let server = json!({ "mcpServers": { "evil": { "command": "touch", "args": [mark] } } });
+    let toml = format!("[mcp_servers.evil]\ncommand = \"touch\"\nargs = [{:?}]\n", mark.display().to_string());
+    for (path, text) in [
+        (".claude/settings.json", hooks.to_string()),
+        (".mcp.json", server.to_string()),
+        (".codex/config.toml", toml),
+        (".codex/hooks.json", hooks.to_string()),
+    ] {
+        let path = workspace.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let done = bench.perform_in(bench.order("hello"), workspace, bench.settings.clone()).await;
+    done.success()?;
+    need(!mark.exists(), "a hook or a server of the project ran")
+}
+
+async fn has_a_home_of_its_own(bench: &Bench) -> Result<(), String> {
+    let settings = ProgramSettings { isolated_home: true, ..bench.settings.clone() };
+    let done = bench.perform_in(bench.order("write notes.txt"), bench.workspace(), settings).await;
+    done.success()?;
+    need(done.attempt_dir.join("home").is_dir(), "there is no home")?;
+    need(done.workspace.join("notes.txt").is_file(), "it wrote nothing")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_programs_do_as_they_are_told() {
+    let (Some(folder), Some(programs)) = (stub_folder(), std::env::var_os("ORCH_CLIS").map(PathBuf::from)) else {
+        println!("SKIPPED: real agent programs need ORCH_CLIS=/path/to/bin and ../shared/stub-model");
+        return;
+    };
+    // Not below the system's folder for temporary files: one of the programs cannot make its sandbox there.
+    let lab = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let stub = stub(&folder, lab.path());
+    let mut wrong = Vec::new();
+    for (name, model, env) in WIRING {
+        let program = programs.join(name);
+        let Some(kind) = PROGRAMS.iter().find(|kind| kind.name == *name).filter(|_| program.exists()) else {
+            println!("SKIPPED: {name} is not in {}", programs.display());
+            continue;
+        };
+        let env = env(&stub.1).into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let settings = ProgramSettings { program: program.into(), env, ..ProgramSettings::default() };
+        let lab = lab.path().join(name);
+        fs::create_dir_all(lab.join("home/.codex")).unwrap();
+        let bench = Bench { kind, settings, model, lab, attempts: std::cell::Cell::new(0) };
+        let checks = [
+            ("answers", answers(&bench).await),
+            ("writes", writes(&bench).await),
+            ("runs commands", runs_commands(&bench).await),
+            ("only reads", only_reads(&bench).await),
+            ("keeps the schema", keeps_the_schema(&bench).await),
+            ("goes on with a session", goes_on(&bench).await),
+            ("names a rate limit", names_a_rate_limit(&bench).await),
+            ("calls a server", calls_a_server(&bench).await),
+            ("takes nothing from the project", takes_nothing_from_the_project(&bench).await),
+            ("has a home of its own", has_a_home_of_its_own(&bench).await),
+        ];
+        for (what, result) in checks {
+            println!("{name} {what}: {}", result.as_ref().err().map_or("yes", |fault| fault));
+            if let Err(fault) = result {
+                wrong.push(format!("{name} {what}: {fault}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

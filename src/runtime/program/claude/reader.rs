@@ -187,6 +187,9 @@ impl Events {
         }
         if number(event, "queued_turn_count") == 0 {
             seen.push(Seen::LastWord);
+        } else if self.seen.ending == Some(Ending::Done) {
+            // It has more to do and will say another result.
+            self.seen.ending = None;
         }
         seen
     }

@@ -767,6 +767,29 @@ fn a_cancel_ends_a_run_whose_attempt_never_reports() {
 }
 
 #[test]
+fn a_session_is_charged_once_for_all_that_it_spent() {
+    let mut patient = step("a", run());
+    patient.retry.tries = 1;
+    let mut bench = Bench::of(flat(vec![patient]));
+    let spent = |tokens| Usage { input_tokens: tokens, ..Usage::default() };
+    let charged = |bench: &Bench, session: &str| bench.scheduler.charged_in(session).input_tokens;
+    let attempt = bench.attempt("a");
+    bench.event(Event::SessionKnown { attempt, session: "s-1".to_owned() });
+    bench.event(Event::Spent { attempt, usage: spent(10) });
+    assert_eq!(charged(&bench, "s-1"), 10);
+    let (class, reason) = (FailureClass::Invalid, "it is no object".to_owned());
+    let session = Some("s-1".to_owned());
+    let failure = Failure { class, reason, evidence: Evidence::default(), session, usage: spent(15) };
+    bench.report("a", Outcome::Failed(Box::new(failure)));
+    assert_eq!(charged(&bench, "s-1"), 15);
+    bench.wake();
+    let envelope = Envelope { usage: spent(7), session: Some("s-2".to_owned()), ..Envelope::default() };
+    bench.report("a", Outcome::Succeeded(Box::new(envelope)));
+    assert_eq!((charged(&bench, "s-1"), charged(&bench, "s-2"), charged(&bench, "s-3")), (15, 7, 0));
+    assert_eq!(bench.scheduler.spent().usage, spent(22));
+}
+
+#[test]
 fn a_budget_pauses_before_the_next_start_until_it_is_raised() {
     let mut made = flat(vec![step("a", run()), PlanStep { needs: vec![need(0)], ..step("b", run()) }]);
     made.budget.tokens = Some(100);

@@ -31,6 +31,8 @@ pub(super) struct Events {
     tools: BTreeMap<String, (String, String)>,
     /// The message whose cost was told last, and that cost: each part of a message repeats it.
     told: (String, Usage),
+    /// What had been spent at the last result; the next one counts from there.
+    settled: Usage,
 }
 
 impl Events {
@@ -41,6 +43,7 @@ impl Events {
             seen: Transcript::default(),
             tools: BTreeMap::new(),
             told: (String::new(), Usage::default()),
+            settled: Usage::default(),
         }
     }
 
@@ -149,6 +152,7 @@ impl Events {
         let mut seen: Vec<Seen> = self.seen.in_session(text(event, "session_id")).into_iter().collect();
         let total = self.total(event);
         seen.extend(self.seen.spend(total.without(self.seen.usage)));
+        self.settled = self.seen.usage;
         for denial in event["permission_denials"].as_array().into_iter().flatten() {
             let (name, used) = (text(denial, "tool_name"), used_on(&denial["tool_input"]));
             let what = format!("{name} {used}").trim_end().to_owned();
@@ -183,6 +187,9 @@ impl Events {
         }
         if number(event, "queued_turn_count") == 0 {
             seen.push(Seen::LastWord);
+        } else if self.seen.ending == Some(Ending::Done) {
+            // It has more to do and will say another result.
+            self.seen.ending = None;
         }
         seen
     }
@@ -190,22 +197,19 @@ impl Events {
     /// All that the attempt has cost. The totals by model are those of the whole session, earlier attempts included;
     /// only the part since the last result is this attempt's.
     fn total(&self, event: &Value) -> Usage {
-        let models = event.get("model_usage_since_last_result").and_then(Value::as_object);
-        if let Some(models) = models {
-            let mut total = Usage::default();
+        let mut total = self.settled;
+        if let Some(models) = event.get("model_usage_since_last_result").and_then(Value::as_object) {
             for model in models.values() {
-                total.add(Usage {
-                    usd_micros: micros(&model["costUSD"]),
-                    ..usage(model, ["inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens"])
-                });
+                let names = ["inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens"];
+                total.add(Usage { usd_micros: micros(&model["costUSD"]), ..usage(model, names) });
             }
-            // The part is told with every result, and an attempt may have several.
-            total.add(self.seen.usage.without(total));
             return total;
         }
-        let usd_micros = if self.resumes { 0 } else { micros(&event["total_cost_usd"]) };
         let names = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"];
-        Usage { usd_micros, ..usage(&event["usage"], names) }
+        total.add(usage(&event["usage"], names));
+        // An older version counts the money of the whole session.
+        total.usd_micros = if self.resumes { 0 } else { micros(&event["total_cost_usd"]) };
+        total
     }
 
     /// A subscription's limit tells when it resets.

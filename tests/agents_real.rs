@@ -34,7 +34,28 @@ type Wiring = (&'static str, &'static str, fn(&str) -> Vec<(&'static str, String
 const WIRING: &[Wiring] = &[
     ("claude", "claude-sonnet-4-6", |base| vec![("ANTHROPIC_BASE_URL", base.into()), ("ANTHROPIC_API_KEY", "sk-stub".into())]),
     ("codex", "gpt-5.5", |base| vec![("OPENAI_BASE_URL", format!("{base}/v1")), ("OPENAI_API_KEY", "sk-stub".into())]),
+    ("gemini", "gemini-2.5-pro", |base| vec![("GOOGLE_GEMINI_BASE_URL", base.into()), ("GEMINI_API_KEY", "sk-stub".into())]),
+    ("copilot", "gpt-5.4", |base| vec![
+        ("COPILOT_OFFLINE", "true".into()),
+        ("COPILOT_PROVIDER_BASE_URL", format!("{base}/v1")),
+        ("COPILOT_PROVIDER_TYPE", "openai".into()),
+        ("COPILOT_PROVIDER_WIRE_API", "completions".into()),
+        ("COPILOT_PROVIDER_API_KEY", "sk-stub".into()),
+    ]),
+    ("opencode", "stub/stub-model", |base| vec![("OPENCODE_CONFIG_CONTENT", opencode(base))]),
 ];
+
+/// The service that opencode needs to be told of.
+fn opencode(base: &str) -> String {
+    let models = json!({ "stub-model": { "limit": { "context": 200_000, "output": 8_000 } }, "stub-small": {} });
+    let provider = json!({
+        "npm": "@ai-sdk/openai-compatible",
+        "options": { "baseURL": format!("{base}/v1"), "apiKey": "sk-stub" },
+        "models": models
+    });
+    let providers = json!({ "stub": provider });
+    json!({ "enabled_providers": ["stub"], "small_model": "stub/stub-small", "provider": providers }).to_string()
+}
 
 /// The scripted model; ends with the test.
 struct Stub(Child, String);
@@ -277,12 +298,23 @@ async fn takes_nothing_from_the_project(bench: &Bench) -> Result<(), String> {
     let hook = json!([{ "hooks": [{ "type": "command", "command": touch }] }]);
     let hooks = json!({ "hooks": { "SessionStart": hook, "UserPromptSubmit": hook, "Stop": hook } });
     let server = json!({ "mcpServers": { "evil": { "command": "touch", "args": [mark] } } });
+    let mut gemini = hooks.clone();
+    gemini["hooksConfig"] = json!({ "enabled": true });
+    gemini["mcpServers"] = server["mcpServers"].clone();
+    gemini["tools"] = json!({ "discoveryCommand": touch });
+    let opencode = json!({ "mcp": { "evil": { "type": "local", "command": ["touch", mark], "enabled": true } } });
+    let plugin = format!("import fs from \"fs\";\nfs.writeFileSync({:?}, \"\");\n", mark.display().to_string());
+    let copilot = json!({ "version": 1, "hooks": { "sessionStart": [{ "type": "command", "bash": touch }] } });
     let toml = format!("[mcp_servers.evil]\ncommand = \"touch\"\nargs = [{:?}]\n", mark.display().to_string());
     for (path, text) in [
         (".claude/settings.json", hooks.to_string()),
         (".mcp.json", server.to_string()),
         (".codex/config.toml", toml),
         (".codex/hooks.json", hooks.to_string()),
+        (".gemini/settings.json", gemini.to_string()),
+        ("opencode.json", opencode.to_string()),
+        (".opencode/plugin/evil.js", plugin),
+        (".github/hooks/evil.json", copilot.to_string()),
     ] {
         let path = workspace.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

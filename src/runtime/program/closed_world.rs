@@ -203,7 +203,11 @@ fn servers_of_the_order_and_no_others() {
     assert_eq!(values(&gemini, "allowed-mcp-server-names"), ["docs", "all_of"]);
     assert!(allowed(&order).contains(&r#"mcpName = "docs" toolName = "search""#.to_owned()));
     assert!(allowed(&order).contains(&r#"mcpName = "all_of" toolName = "*""#.to_owned()));
+    assert_eq!(values(&gemini, "extensions"), ["none"]);
     let settings: Value = serde_json::from_str(&file(&gemini, "gemini.json")).unwrap();
+    for (part, key) in [("skills", "enabled"), ("hooksConfig", "enabled"), ("experimental", "enableAgents")] {
+        assert_eq!(settings[part][key], false, "{part}");
+    }
     assert_eq!(settings["mcpServers"]["docs"]["args"], serde_json::json!(["--x"]));
     let copilot = plain("copilot", &order);
     assert_eq!(values(&copilot, "available-tools"), ["all_of", "docs-search", "orch-shows-no-other", "view"]);

@@ -205,6 +205,12 @@ impl Lab {
         command.envs(self.env.iter().map(|(name, value)| (name, value))).output().unwrap()
     }
 
+    /// What an attempt was told.
+    fn order(&self, run: &str, attempt: &str) -> Value {
+        let folder = self.folder.join("project/.orch/state/runs").join(run).join("attempts").join(attempt);
+        serde_json::from_str(&fs::read_to_string(folder.join("order.json")).unwrap()).unwrap()
+    }
+
     fn status(&self) -> Value {
         serde_json::from_slice(&self.orch(&["status", "--json"]).stdout).unwrap()
     }
@@ -254,12 +260,14 @@ fn fixes_the_bug(wiring: &Wiring, folder: &Path, program: &Path, lab: &Path) -> 
         "the code is as it was",
     )?;
     need(lab.folder.join("project/checks/reproduce.sh").is_file(), "there is no check")?;
-    let story = String::from_utf8_lossy(&lab.orch(&["watch", status["id"].as_str().unwrap()]).stdout).into_owned();
-    for step in ["reproduce", "fix"] {
-        let mut lines = story.lines().filter(|line| line.split_whitespace().any(|word| word == step));
-        for mark in ["GATE ✗", "FEEDBACK", "GATE ok"] {
-            need(lines.any(|line| line.contains(mark)), &format!("{step}: no {mark} in its place in\n{story}"))?;
-        }
+    for name in ["reproduce", "fix"] {
+        let step = steps.iter().find(|step| step["id"] == name).unwrap();
+        let again = step["gates"].as_array().unwrap().iter().map(|gate| gate["failed_before"].as_u64().unwrap());
+        need(again.sum::<u64>() >= 1, &format!("no gate of {name} failed first"))?;
+        // What was wrong went back to the session that had done it.
+        let works: Vec<_> = step["history"].as_array().unwrap().iter().filter(|one| one["purpose"] == "work").collect();
+        let order = lab.order(status["id"].as_str().unwrap(), works.last().unwrap()["id"].as_str().unwrap());
+        need(order["session"].is_string() && order["feedback"].is_string(), &format!("{name}: {order:#}"))?;
     }
     Ok(())
 }

@@ -141,7 +141,7 @@ fn model_folder() -> Option<PathBuf> {
 }
 
 /// One rule for each recorded turn: later attempts first, because their prompts hold the words of the first as well.
-fn scenario() -> Value {
+fn scenario(program: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows/recordings/fix-bug.yaml");
     let recording: Value = serde_yaml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let mut rules = Vec::new();
@@ -219,7 +219,7 @@ impl Lab {
 fn fixes_the_bug(wiring: &Wiring, folder: &Path, program: &Path, lab: &Path) -> Result<(), String> {
     fs::create_dir_all(lab.join("home")).unwrap();
     fs::create_dir_all(lab.join("project")).unwrap();
-    let model = Model::start(folder, lab, &scenario());
+    let model = Model::start(folder, lab, &scenario(wiring.name));
     for (path, text) in (wiring.files)(&model.address) {
         let path = lab.join("home").join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

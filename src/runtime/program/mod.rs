@@ -10,8 +10,7 @@ use std::{collections::BTreeMap, ffi::OsString, sync::Arc};
 
 use crate::runtime::adapter::Adapter;
 
-#[expect(unused_imports, reason = "the first program comes with the next change")]
-use transcript::{Ending, Transcript, Trouble};
+pub(super) use transcript::{Ending, Transcript};
 
 /// An agent program that `orch` knows.
 #[derive(Clone, Copy)]

@@ -1,0 +1,96 @@
+//! Reads and writes files for an agent. Blocks while it waits for the disk.
+
+use std::{io::Read as _, path::Path};
+
+use super::desk::{Desk, TOLD_BYTES_MAX, told, wrong};
+use crate::{
+    execute::{recorded, tree::open_plain},
+    runtime::service::{Refusal, ToolDone},
+};
+
+/// The longest file that is read, and that is written, in bytes.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// Lines of a file.
+pub(super) fn read(desk: &Desk, path: &Path, offset: u64, limit: u64) -> Result<ToolDone, Refusal> {
+    let bytes = whole(&desk.readable(path)?, path)?;
+    if bytes.contains(&0) {
+        return Err(wrong(format!("`{}` is no text: {} bytes", path.display(), bytes.len())));
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let skipped = usize::try_from(offset - 1).unwrap_or(usize::MAX);
+    let mut shown = String::new();
+    let mut count = 0u64;
+    for line in text.split_inclusive('\n').skip(skipped) {
+        if count == limit || (count > 0 && shown.len() + line.len() > TOLD_BYTES_MAX) {
+            let next = offset + count;
+            shown.push_str(&format!("[there is more: go on with the offset {next}]"));
+            break;
+        }
+        count += 1;
+        if line.len() > TOLD_BYTES_MAX {
+            shown.push_str(&line[..line.floor_char_boundary(TOLD_BYTES_MAX)]);
+            shown.push_str("[the line is cut]\n");
+            continue;
+        }
+        shown.push_str(line);
+    }
+    if count == 0 {
+        let lines = text.lines().count();
+        return Ok(told(if lines == 0 {
+            "[the file is empty]".into()
+        } else {
+            format!("[the file has {lines} lines]")
+        }));
+    }
+    Ok(told(shown))
+}
+
+/// Writes a whole file.
+pub(super) fn write(desk: &Desk, path: &Path, content: &str) -> Result<ToolDone, Refusal> {
+    let place = desk.writable(path)?;
+    if content.len() as u64 > FILE_BYTES_MAX {
+        return Err(wrong(format!("a file may have {} MB", FILE_BYTES_MAX >> 20)));
+    }
+    recorded::apply(&desk.workspace, &desk.attempt, &[(place.clone(), content.as_bytes().to_vec())], &[])
+        .map_err(wrong)?;
+    Ok(told(format!("wrote {} bytes to `{}`", content.len(), place.display())))
+}
+
+/// Replaces a text in a file.
+pub(super) fn edit(desk: &Desk, path: &Path, old: &str, new: &str, all: bool) -> Result<ToolDone, Refusal> {
+    let place = desk.writable(path)?;
+    let bytes = whole(&desk.workspace.join(&place), path)?;
+    let text = String::from_utf8(bytes).map_err(|_| wrong("the file is not UTF-8; it can only be written whole"))?;
+    if old.is_empty() {
+        return Err(wrong("`old` is empty"));
+    }
+    let found = text.matches(old).count();
+    match found {
+        0 => return Err(wrong("`old` does not stand in the file; read it, and repeat all white space as it is")),
+        1 => {}
+        _ if all => {}
+        _ => {
+            return Err(wrong(format!(
+                "`old` stands there {found} times; tell more of what is around it, or set `all`"
+            )));
+        }
+    }
+    if (text.len() as u64).saturating_add((new.len() as u64).saturating_mul(found as u64)) > FILE_BYTES_MAX {
+        return Err(wrong(format!("a file may have {} MB", FILE_BYTES_MAX >> 20)));
+    }
+    let changed = text.replace(old, new);
+    recorded::apply(&desk.workspace, &desk.attempt, &[(place.clone(), changed.into_bytes())], &[]).map_err(wrong)?;
+    Ok(told(format!("replaced {found} in `{}`", place.display())))
+}
+
+/// All bytes of a file.
+fn whole(place: &Path, path: &Path) -> Result<Vec<u8>, Refusal> {
+    let mut bytes = Vec::new();
+    let read = open_plain(place).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    read.map_err(|error| wrong(format!("`{}` cannot be read: {error}", path.display())))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(wrong(format!("`{}` is longer than {} MB", path.display(), FILE_BYTES_MAX >> 20)));
+    }
+    Ok(bytes)
+}

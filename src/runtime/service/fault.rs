@@ -91,7 +91,7 @@ impl Fault {
         let complaint = complaint(event)?;
         let lower = complaint.kind.to_ascii_lowercase();
         // In a stream the word stands where the status would have been.
-        let status = complaint.status.or_else(|| match lower.as_str() {
+        let status = complaint.status.or(match lower.as_str() {
             "api_error" | "server_error" | "timeout_error" | "internal" | "unavailable" => Some(500),
             _ => None,
         });

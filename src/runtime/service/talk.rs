@@ -49,6 +49,14 @@ pub struct ToolDone {
     pub is_ok: bool,
 }
 
+/// An answer whose tools are being used.
+#[derive(Debug)]
+struct Open {
+    message: Message,
+    /// Its calls, and what came of those that need no executor.
+    calls: Vec<(ToolCall, Option<ToolDone>)>,
+}
+
 /// One attempt's conversation.
 #[derive(Debug)]
 pub struct Talk {
@@ -61,8 +69,7 @@ pub struct Talk {
     transcript: Transcript,
     turns: u32,
     repairs: u32,
-    /// The answer whose tools are being used, and what the results of it are that need no executor.
-    open: Option<(Message, Vec<(ToolCall, Option<ToolDone>)>)>,
+    open: Option<Open>,
     fault: Option<Fault>,
 }
 
@@ -168,15 +175,21 @@ impl Talk {
         if calls.is_empty() {
             return self.said(message);
         }
-        let calls: Vec<_> = calls.into_iter().map(|call| (self.handed_in(&call), call)).collect();
-        let open = calls.iter().filter(|(done, _)| done.is_none()).map(|(_, call)| call.clone()).collect::<Vec<_>>();
-        self.open = Some((message, calls.into_iter().map(|(done, call)| (call, done)).collect()));
+        let calls: Vec<_> = calls
+            .into_iter()
+            .map(|call| {
+                let done = self.handed_in(&call);
+                (call, done)
+            })
+            .collect();
+        let open: Vec<_> = calls.iter().filter(|(_, done)| done.is_none()).map(|(call, _)| call.clone()).collect();
+        self.open = Some(Open { message, calls });
         if open.is_empty() { self.performed(Vec::new()) } else { Next::Perform(open) }
     }
 
     /// Takes what came of the tools, in the order in which they were to be used.
     pub fn performed(&mut self, done: Vec<ToolDone>) -> Next {
-        let Some((message, calls)) = self.open.take() else { return Next::Over };
+        let Some(Open { message, calls }) = self.open.take() else { return Next::Over };
         let mut done = done.into_iter();
         let results = calls.into_iter().map(|(call, known)| {
             let done = known.or_else(|| done.next());

@@ -123,7 +123,7 @@ async fn what_is_no_answer_is_no_success() {
         ("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 0\r\n\r\n".into(), transient, "before its end"),
         ("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"fine\"}}]}\n\n".into(), transient, "before its end"),
         ("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nContent-Length: 900\r\n\r\n".to_owned() + CHAT.split("data: [").next().unwrap(), transient, "broke off"),
-        ("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 46\r\n\r\n{\"error\":{\"code\":401,\"message\":\"bad key here\"}}".into(), FailureClass::Missing, "bad key"),
+        ("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 47\r\n\r\n{\"error\":{\"code\":401,\"message\":\"bad key here\"}}".into(), FailureClass::Missing, "bad key"),
         ("HTTP/1.1 503 No\r\nretry-after-ms: 250\r\ncontent-length: 4\r\n\r\nlate".into(), FailureClass::Transient { retry_after_ms: Some(250) }, "503"),
         ("nonsense\r\n\r\n".into(), transient, "hung up"),
     ] {

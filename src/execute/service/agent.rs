@@ -101,7 +101,11 @@ impl Executor {
 impl Work<'_> {
     async fn go(mut self, mut talk: Talk) -> Outcome {
         let mut wait_ms = None;
-        let mut next = Next::Ask;
+        // Known before anything is sent, so that what is lost can be taken up.
+        let mut next = match self.keep(&talk).await {
+            Ok(()) => Next::Ask,
+            Err(fault) => talk.failed(fault),
+        };
         loop {
             next = match next {
                 Next::Ask => match self.ask(&mut talk).await {

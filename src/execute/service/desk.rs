@@ -101,3 +101,47 @@ pub(super) fn cut(text: &str) -> String {
     let tail = &text[text.ceil_char_boundary(text.len() - TOLD_BYTES_MAX / 2)..];
     format!("{head}\n[… {} bytes are left out …]\n{tail}", text.len() - head.len() - tail.len())
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::runtime::{Access, OrderAgent};
+
+    /// A desk on an empty workspace.
+    pub(in crate::execute::service) fn desk(named: &[&str], declared: &[&str]) -> (tempfile::TempDir, Desk) {
+        let all = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
+        let order = Order {
+            workflow: "w".into(),
+            step: "s".into(),
+            attempt: 1,
+            turn: 1,
+            agent: OrderAgent { name: "a".into(), instructions: String::new() },
+            task: "t".into(),
+            requirements: String::new(),
+            constraints: vec![],
+            context: String::new(),
+            context_files: all(named),
+            expected_output: None,
+            feedback: None,
+            session: None,
+            model: None,
+            tools: None,
+            files: all(declared),
+            access: Access::Edit,
+            mcp_servers: vec![],
+            attached: vec![],
+            inputs: serde_json::Map::new(),
+        };
+        let root = tempfile::tempdir().unwrap();
+        let desk = Desk::new(root.path(), "run/1-1", &order).unwrap();
+        (root, desk)
+    }
+
+    #[test]
+    fn what_is_told_keeps_its_head_and_its_tail() {
+        assert_eq!(cut("short"), "short");
+        let text = cut(&format!("begin{}end", "é".repeat(TOLD_BYTES_MAX)));
+        assert!(text.starts_with("begin") && text.ends_with("end") && text.contains("bytes are left out"));
+        assert!(text.len() < TOLD_BYTES_MAX + 60);
+    }
+}

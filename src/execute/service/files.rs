@@ -94,3 +94,59 @@ fn whole(place: &Path, path: &Path) -> Result<Vec<u8>, Refusal> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+    use crate::execute::service::desk::tests::desk;
+
+    fn refused(done: Result<ToolDone, Refusal>) -> String {
+        match done {
+            Err(Refusal::Wrong(reason)) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_edit_changes_exactly_what_it_names() {
+        let (_root, desk) = desk(&[], &[]);
+        let path = Path::new("./a/b.txt");
+        write(&desk, path, "one two two\n").unwrap();
+        edit(&desk, path, "one", "1", false).unwrap();
+        assert!(refused(edit(&desk, path, "two", "2", false)).contains("2 times"));
+        assert!(refused(edit(&desk, path, "three", "3", false)).contains("does not stand"));
+        assert!(refused(edit(&desk, path, "", "3", false)).contains("empty"));
+        edit(&desk, path, "two", "2", true).unwrap();
+        assert_eq!(read(&desk, path, 1, 9).unwrap().text, "1 2 2\n");
+        fs::write(desk.workspace.join("c"), [0xff, 0x41]).unwrap();
+        assert!(refused(edit(&desk, Path::new("c"), "A", "B", false)).contains("UTF-8"));
+        fs::write(desk.workspace.join("c"), "x\0").unwrap();
+        assert!(refused(read(&desk, Path::new("c"), 1, 9)).contains("no text"));
+        assert!(refused(read(&desk, Path::new("gone"), 1, 9)).contains("cannot be read"));
+        assert_eq!(read(&desk, path, 9, 9).unwrap().text, "[the file has 1 lines]");
+    }
+
+    #[test]
+    fn only_what_the_order_names_is_touched() {
+        let outside = tempfile::tempdir().unwrap();
+        let named = outside.path().join("context.md");
+        fs::write(&named, "known\n").unwrap();
+        fs::write(outside.path().join("other"), "hidden\n").unwrap();
+        let (_root, desk) = desk(&[named.to_str().unwrap()], &["src/*.rs"]);
+        symlink(outside.path(), desk.workspace.join("src")).unwrap();
+        assert_eq!(read(&desk, &named, 1, 9).unwrap().text, "known\n");
+        for path in [outside.path().join("other").to_str().unwrap(), "../x", ".git/config", "/etc/passwd"] {
+            assert!(matches!(read(&desk, Path::new(path), 1, 9), Err(Refusal::Denied(_))), "{path}");
+        }
+        assert!(matches!(read(&desk, Path::new("src/other"), 1, 9), Err(Refusal::Wrong(_))));
+        for path in ["src/a.rs", "b.rs", named.to_str().unwrap(), "src/deep/a.rs"] {
+            assert!(matches!(write(&desk, Path::new(path), "x"), Err(Refusal::Denied(_))), "{path}");
+            assert!(matches!(edit(&desk, Path::new(path), "x", "y", false), Err(Refusal::Denied(_))), "{path}");
+        }
+        fs::remove_file(desk.workspace.join("src")).unwrap();
+        write(&desk, &desk.workspace.join("src/a.rs"), "x").unwrap();
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 2);
+    }
+}

@@ -106,3 +106,69 @@ fn files(desk: &Desk, below: &Path, pattern: Option<&str>) -> Result<Vec<PathBuf
     };
     Ok(found.into_keys().filter(|path| fits(path)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use super::*;
+    use crate::execute::service::{desk::tests::desk, files};
+
+    fn text(done: Result<ToolDone, Refusal>) -> String {
+        match done {
+            Ok(done) => done.text,
+            Err(refusal) => panic!("{refusal:?}"),
+        }
+    }
+
+    #[test]
+    fn files_are_listed_and_lines_found() {
+        let (root, desk) = desk(&[], &[]);
+        for (path, content) in [
+            ("src/a.rs", "fn one() {}\nfn two() {}\n"),
+            ("src/in/b.rs", "one\n"),
+            ("c.txt", "one\0"),
+            (".git/d.rs", "one"),
+        ] {
+            files_write(root.path(), path, content);
+        }
+        symlink("/etc", desk.workspace.join("out")).unwrap();
+        assert_eq!(text(list(&desk, Path::new(""), Some("*.rs"))), "src/a.rs\nsrc/in/b.rs\n");
+        assert_eq!(text(list(&desk, Path::new("./src/"), Some("in/**"))), "src/in/b.rs\n");
+        assert_eq!(text(list(&desk, &desk.workspace.join("src"), Some("nothing"))), "[no file]");
+        assert_eq!(
+            text(search(&desk, Path::new(""), "^fn (one|two)", None)),
+            "src/a.rs:1: fn one() {}\nsrc/a.rs:2: fn two() {}\n"
+        );
+        assert_eq!(text(search(&desk, Path::new("src/in/b.rs"), "one", None)), "src/in/b.rs:1: one\n");
+        assert_eq!(text(search(&desk, Path::new(""), "one", Some("*.txt"))), "[nothing found]");
+        assert!(matches!(search(&desk, Path::new(""), "(", None), Err(Refusal::Wrong(_))));
+        assert!(matches!(search(&desk, Path::new(""), "\\w{900}{900}", None), Err(Refusal::Wrong(_))));
+        for denied in ["..", "/etc", ".git"] {
+            assert!(matches!(list(&desk, Path::new(denied), None), Err(Refusal::Denied(_))), "{denied}");
+        }
+        assert!(matches!(list(&desk, Path::new("out"), None), Err(Refusal::Wrong(_))));
+    }
+
+    #[test]
+    fn what_is_told_is_bounded() {
+        let (root, desk) = desk(&[], &[]);
+        files_write(root.path(), "long", &format!("{}\n", "x".repeat(999)).repeat(900));
+        for number in 0..1_100 {
+            files_write(root.path(), &format!("many/{number}"), "");
+        }
+        assert!(text(list(&desk, Path::new(""), None)).ends_with("[and 101 more]\n"));
+        let found = text(search(&desk, Path::new("long"), "x", None));
+        assert!(found.len() < TOLD_BYTES_MAX + 1_000 && found.ends_with("search for less]\n"));
+        let read = text(files::read(&desk, Path::new("long"), 1, 2_000));
+        assert!(read.len() < TOLD_BYTES_MAX + 100 && read.ends_with("with the offset 66]"), "{}", read.len());
+        let next = text(files::read(&desk, Path::new("long"), 899, 2_000));
+        assert_eq!(next.lines().count(), 2);
+    }
+
+    fn files_write(root: &Path, path: &str, content: &str) {
+        let place = root.join(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, content).unwrap();
+    }
+}

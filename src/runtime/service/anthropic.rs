@@ -38,7 +38,9 @@ fn message(message: &Message) -> Value {
         Speaker::User => "user",
         Speaker::Agent => "assistant",
     };
-    let parts = message.parts.iter().map(|part| match part {
+    // White space alone is refused as a text.
+    let parts = message.parts.iter().filter(|part| !matches!(part, Part::Text(text) if text.trim().is_empty()));
+    let parts = parts.map(|part| match part {
         Part::Text(text) => json!({ "type": "text", "text": text }),
         Part::Call(call) => json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": call.object() }),
         Part::Result { id, text, is_ok, name: _ } => {

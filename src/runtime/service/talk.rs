@@ -87,8 +87,9 @@ impl Talk {
         let mut specs = toolset.specs();
         specs.extend(order.expected_output.as_ref().map(submit::spec));
         let mut messages = stored.map(|stored| readable(stored, &call)).unwrap_or_default();
-        let request = request(order, &messages);
-        say(&mut messages, request);
+        if let Some(request) = request(order, &messages) {
+            say(&mut messages, request);
+        }
         let transcript = Transcript { model: Some(call.model.clone()), ..Transcript::default() };
         let mut talk = Self {
             system: system(order, workspace),
@@ -238,7 +239,10 @@ impl Talk {
 
     /// An answer without a call is the last one, unless a result is still missing.
     fn said(&mut self, message: Message) -> Next {
-        self.messages.push(message);
+        // No service takes a message back that says nothing.
+        if !message.parts.is_empty() {
+            self.messages.push(message);
+        }
         let Some(expected) = &self.expected else {
             self.transcript.ending = Some(Ending::Done);
             return Next::Over;
@@ -365,20 +369,195 @@ fn system(order: &Order, workspace: &Path) -> String {
     text.trim_start().to_owned()
 }
 
-/// What is asked: all of the order; only what was wrong where the conversation knows the rest.
-fn request(order: &Order, messages: &[Message]) -> String {
-    let knows_task = messages.iter().filter(|message| message.by == Speaker::User).flat_map(|message| &message.parts).any(
-        |part| matches!(part, Part::Text(text) if !order.task.trim().is_empty() && text.contains(order.task.trim())),
-    );
-    let mut rest = order.clone();
-    rest.agent.instructions.clear();
-    // The tool that takes the result says what it has to be.
-    rest.expected_output = None;
-    if let (true, Some(feedback)) = (knows_task, &order.feedback) {
-        return format!(
-            "# What was wrong with the last attempt\n\n{}\n\nMend it; the task is the same.",
-            feedback.trim()
-        );
+/// What is asked: all of the order; only what was wrong where the conversation knows the rest; nothing where it broke off
+/// before its answer.
+fn request(order: &Order, messages: &[Message]) -> Option<String> {
+    let mut told = messages.iter().filter(|message| message.by == Speaker::User).flat_map(|message| &message.parts);
+    let task = order.task.trim();
+    let knows_task = !task.is_empty() && told.any(|part| matches!(part, Part::Text(text) if text.contains(task)));
+    let is_open = messages.last().is_some_and(|last| last.by == Speaker::User);
+    match &order.feedback {
+        Some(feedback) if knows_task => {
+            let feedback = feedback.trim();
+            Some(format!("# What was wrong with the last attempt\n\n{feedback}\n\nMend it; the task is the same."))
+        }
+        None if knows_task && is_open => None,
+        Some(_) | None => {
+            let mut rest = order.clone();
+            rest.agent.instructions.clear();
+            // The tool that takes the result says what it has to be.
+            rest.expected_output = None;
+            Some(rest.prompt().trim().to_owned())
+        }
     }
-    rest.prompt().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::runtime::{
+        order::{Access, OrderAgent},
+        service::settings::{Format, ServiceKind},
+    };
+
+    fn order(expected_output: Option<Value>) -> Order {
+        Order {
+            workflow: "w".into(),
+            step: "s".into(),
+            attempt: 1,
+            turn: 1,
+            agent: OrderAgent { name: "a".into(), instructions: "Be kind.".into() },
+            task: "Count the words.".into(),
+            requirements: String::new(),
+            constraints: vec![],
+            context: String::new(),
+            context_files: vec![],
+            expected_output,
+            feedback: None,
+            session: None,
+            model: None,
+            tools: None,
+            files: vec![],
+            access: Access::Edit,
+            mcp_servers: vec![],
+            attached: vec![],
+            inputs: serde_json::Map::new(),
+        }
+    }
+
+    fn talk(order: &Order, stored: Option<Conversation>) -> Talk {
+        let mut settings = ServiceKind::named("anthropic").unwrap().settings(|_| None);
+        settings.turns_max = 4;
+        let call = ServiceCall { service: "anthropic".into(), settings: settings.into(), model: "m".into() };
+        Talk::new(call, order, "s-1", Path::new("/work"), stored)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "object", "required": ["n"], "properties": { "n": { "type": "integer" } } })
+    }
+
+    fn answer(parts: Vec<Part>) -> Answer {
+        Answer { parts, usage: Usage::default(), model: None, stop: Stop::Done }
+    }
+
+    fn call(name: &str, input: Value) -> Part {
+        Part::Call(ToolCall { id: String::new(), name: name.into(), input, signature: None })
+    }
+
+    fn reason(talk: &mut Talk) -> (FailureClass, String) {
+        match talk.outcome() {
+            Outcome::Failed(failure) => (failure.class, failure.reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Every call has its result in the message after it, and no two calls have the same id.
+    fn is_sound(messages: &[Message]) -> bool {
+        let mut ids = std::collections::BTreeSet::new();
+        messages.iter().enumerate().all(|(place, message)| {
+            message.parts.iter().all(|part| match part {
+                Part::Call(call) => {
+                    let answers = |part: &Part| matches!(part, Part::Result { id, .. } if *id == call.id);
+                    let next = messages.get(place + 1);
+                    ids.insert(call.id.clone())
+                        && next.is_some_and(|next| next.parts.iter().filter(|part| answers(part)).count() == 1)
+                }
+                _ => true,
+            })
+        })
+    }
+
+    #[test]
+    fn a_result_is_handed_in_after_the_other_tools() {
+        let mut talk = talk(&order(Some(schema())), None);
+        let names: Vec<_> = talk.ask().tools.iter().map(|tool| tool.name).collect();
+        assert!(names.contains(&"submit_result") && names.contains(&"Bash"), "{names:?}");
+        assert!(talk.ask().system.contains("Be kind.") && talk.ask().system.contains("Working directory: /work"));
+        let next = talk.answered(answer(vec![
+            call("submit_result", json!({ "n": "x" })),
+            call("Read", json!({ "path": "a" })),
+            call("submit_result", json!({ "n": 4 })),
+            call("submit_result", json!({ "n": 5 })),
+        ]));
+        let Next::Perform(calls) = next else { panic!("{next:?}") };
+        assert_eq!(calls.iter().map(|call| call.name.as_str()).collect::<Vec<_>>(), ["Read"]);
+        assert!(talk.conversation().messages.len() == 1, "nothing is stored that has no results");
+        assert_eq!(talk.performed(vec![ToolDone { text: "found".into(), is_ok: true }]), Next::Over);
+        assert!(is_sound(&talk.conversation().messages), "{:?}", talk.conversation());
+        let Outcome::Succeeded(envelope) = talk.outcome() else { panic!() };
+        assert_eq!((envelope.output, envelope.session.as_deref()), (json!({ "n": 4 }), Some("s-1")));
+    }
+
+    #[test]
+    fn a_bad_result_is_mended_twice_and_no_more() {
+        let mut talk = talk(&order(Some(schema())), None);
+        let bad = || answer(vec![call("submit_result", json!({ "n": "x" }))]);
+        assert_eq!(talk.answered(bad()), Next::Ask);
+        assert_eq!(talk.answered(answer(vec![])), Next::Ask);
+        assert!(talk.ask().messages.iter().all(|message| !message.parts.is_empty()));
+        assert_eq!(talk.answered(bad()), Next::Over);
+        let (class, reason) = reason(&mut talk);
+        assert!(class == FailureClass::Invalid && reason.contains("/n"), "{reason}");
+        assert!(is_sound(&talk.conversation().messages));
+    }
+
+    #[test]
+    fn a_denial_is_never_a_success() {
+        let mut talk = talk(&order(Some(schema())), None);
+        assert_eq!(talk.deny("Write: no"), Seen::Denied("Write: no".into()));
+        assert_eq!(talk.answered(answer(vec![call("submit_result", json!({ "n": 1 }))])), Next::Over);
+        assert!(reason(&mut talk).1.contains("was not allowed"));
+    }
+
+    #[test]
+    fn turns_and_ends_are_bounded() {
+        let mut endless = talk(&order(None), None);
+        for turn in 1..=4 {
+            let next = endless.answered(answer(vec![call("Read", json!({ "path": "a" }))]));
+            assert!(matches!(next, Next::Perform(_)), "{next:?}");
+            let next = endless.performed(vec![]);
+            assert_eq!(next, if turn < 4 { Next::Ask } else { Next::Over });
+        }
+        assert_eq!(reason(&mut endless).0, FailureClass::Recoverable);
+        assert!(is_sound(&endless.conversation().messages));
+        for (stop, class) in [
+            (Stop::Length, FailureClass::Recoverable),
+            (Stop::Context, FailureClass::Recoverable),
+            (Stop::Refused("x".into()), FailureClass::Permanent),
+            (Stop::Unknown("x".into()), FailureClass::Transient { retry_after_ms: None }),
+        ] {
+            let mut talk = talk(&order(None), None);
+            let said = Answer { stop, ..answer(vec![Part::Text("All is done.".into()), call("Bash", json!({}))]) };
+            assert_eq!(talk.answered(said), Next::Over);
+            assert_eq!(reason(&mut talk).0, class);
+        }
+        let mut silent = talk(&order(None), None);
+        assert_eq!(silent.answered(answer(vec![])), Next::Over);
+        assert!(reason(&mut silent).1.contains("ambiguous"));
+    }
+
+    #[test]
+    fn a_stored_conversation_goes_on_with_what_is_new() {
+        let mut first = talk(&order(None), None);
+        let before = first.conversation();
+        // It broke off before its first answer: nothing is said twice.
+        assert_eq!(talk(&order(None), Some(before.clone())).conversation().messages, before.messages);
+        let thought = Part::Thought(json!({ "type": "thinking" }));
+        assert_eq!(first.answered(answer(vec![thought, Part::Text("Seven.".into())])), Next::Over);
+        let mut stored = first.conversation();
+        let mut again = order(None);
+        again.feedback = Some("There are eight.".into());
+        let told = |talk: &Talk| format!("{:?}", talk.ask().messages.last().unwrap().parts);
+        let second = talk(&again, Some(stored.clone()));
+        assert!(told(&second).contains("eight") && !told(&second).contains("Count the words"));
+        assert!(format!("{:?}", second.ask().messages).contains("Thought"));
+        // Another service cannot read the thoughts of this one; another task is told whole.
+        stored.format = Format::Chat;
+        again.task = "Count the lines.".into();
+        let third = talk(&again, Some(stored));
+        assert!(told(&third).contains("Count the lines.") && told(&third).contains("eight"));
+        assert!(!format!("{:?}", third.ask().messages).contains("Thought"));
+    }
 }

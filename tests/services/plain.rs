@@ -118,6 +118,7 @@ async fn a_redirect_is_not_followed() {
 async fn what_is_no_answer_is_no_success() {
     let transient = FailureClass::Transient { retry_after_ms: None };
     let page = "<html>welcome to the hotel</html>";
+    let echo = format!("{{\"error\":{{\"message\":\"Incorrect API key provided: {KEY}.\"}}}}");
     for (answer, class, word) in [
         (format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\n\r\n{page}", page.len()), transient, "text/html"),
         ("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 0\r\n\r\n".into(), transient, "before its end"),
@@ -125,6 +126,11 @@ async fn what_is_no_answer_is_no_success() {
         ("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nContent-Length: 900\r\n\r\n".to_owned() + CHAT.split("data: [").next().unwrap(), transient, "broke off"),
         ("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 47\r\n\r\n{\"error\":{\"code\":401,\"message\":\"bad key here\"}}".into(), FailureClass::Missing, "bad key"),
         ("HTTP/1.1 503 No\r\nretry-after-ms: 250\r\ncontent-length: 4\r\n\r\nlate".into(), FailureClass::Transient { retry_after_ms: Some(250) }, "503"),
+        (
+            format!("HTTP/1.1 401 No\r\ncontent-length: {}\r\n\r\n{echo}", echo.len()),
+            FailureClass::Missing,
+            "provided: [key].",
+        ),
         ("nonsense\r\n\r\n".into(), transient, "hung up"),
     ] {
         let server = Server::start(answer.clone());

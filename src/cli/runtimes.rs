@@ -71,7 +71,7 @@ fn text(lines: &[RuntimeLine]) -> String {
     let mut text = String::new();
     for line in lines {
         let mark = if !line.is_there {
-            paint(DIM, "not installed")
+            paint(DIM, if line.kind == "service" { "no key" } else { "not installed" })
         } else if line.is_standard {
             paint(GOOD, "standard")
         } else {

@@ -19,6 +19,6 @@ pub use form::{Form, Setting};
 pub use keys::{KEYS, Key, variable_name};
 pub use layer::Flags;
 pub use origin::Origin;
-pub use runtime::{ProgramWishes, Runtime, RuntimeForm, built_in};
+pub use runtime::{ProgramWishes, Runtime, RuntimeForm, ServiceWishes, built_in};
 pub use schema::schema;
 pub use settings::{Budget, ColorChoice, Intervals, Limits, LogLevel, Settings, Timeouts, load};

@@ -10,7 +10,10 @@ use crate::{
         form::is_name,
         origin::Origin,
     },
-    runtime::{CustomSettings, OutputForm, PROGRAMS},
+    runtime::{
+        CustomSettings, OutputForm, PROGRAMS,
+        service::{SERVICES, ServiceKind},
+    },
 };
 
 /// Runtimes of `orch` itself, which nobody may declare anew.
@@ -19,6 +22,10 @@ const RESERVED: &[&str] = &["replay"];
 const COMMAND_KEYS: &[&str] = &["command", "output", "env", "sessions", "reads_memory"];
 /// What may be said of a program that `orch` knows.
 const PROGRAM_KEYS: &[&str] = &["program", "env", "model", "home", "command"];
+/// What may be said of a model service.
+const SERVICE_KEYS: &[&str] = &["service", "base_url", "key_env", "model", "max_tokens", "command"];
+/// Tokens that one answer may have.
+const MAX_TOKENS: std::ops::RangeInclusive<i64> = 256..=1_000_000;
 
 /// A declared runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +45,23 @@ pub enum RuntimeForm {
     Command(CustomSettings),
     /// A program that `orch` knows by this name.
     Program(ProgramWishes),
+    /// A model service.
+    Service(ServiceWishes),
+}
+
+/// What a user wants of a model service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceWishes {
+    /// Which one: a name of `SERVICES`.
+    pub service: String,
+    /// Where it is, where that is not the usual place.
+    pub base_url: Option<String>,
+    /// The variable that holds its key, where that is not the usual one.
+    pub key_env: Option<String>,
+    /// The model where nobody names one.
+    pub model: Option<String>,
+    /// Tokens of one answer.
+    pub max_tokens: Option<u32>,
 }
 
 impl RuntimeForm {
@@ -47,6 +71,7 @@ impl RuntimeForm {
         match self {
             Self::Command(settings) => settings.command.join(" "),
             Self::Program(wishes) => wishes.program.clone().unwrap_or_else(|| "the program of that name".to_owned()),
+            Self::Service(wishes) => format!("service {}", wishes.service),
         }
     }
 }
@@ -67,17 +92,26 @@ pub struct ProgramWishes {
 /// Whether a name is that of a runtime that needs no declaration.
 #[must_use]
 pub fn is_built_in(name: &str) -> bool {
-    RESERVED.contains(&name) || PROGRAMS.iter().any(|kind| kind.name == name)
+    built_in().any(|known| known == name)
 }
 
 /// The names of all runtimes that need no declaration.
 pub fn built_in() -> impl Iterator<Item = &'static str> {
-    RESERVED.iter().copied().chain(PROGRAMS.iter().map(|kind| kind.name))
+    let services = SERVICES.iter().filter(|kind| kind.needs_key()).map(|kind| kind.name);
+    RESERVED.iter().copied().chain(PROGRAMS.iter().map(|kind| kind.name)).chain(services)
 }
 
 /// The keys of a runtime's table.
 pub(super) fn keys_of(name: &str) -> &'static [&'static str] {
-    if PROGRAMS.iter().any(|kind| kind.name == name) { PROGRAM_KEYS } else { COMMAND_KEYS }
+    match () {
+        () if is_program(name) => PROGRAM_KEYS,
+        () if ServiceKind::named(name).is_some() => SERVICE_KEYS,
+        () => COMMAND_KEYS,
+    }
+}
+
+fn is_program(name: &str) -> bool {
+    PROGRAMS.iter().any(|kind| kind.name == name)
 }
 
 impl Reader<'_> {
@@ -99,11 +133,12 @@ impl Reader<'_> {
 
     fn runtime(&mut self, name: &str, at: Range<usize>, table: &dyn TableLike) {
         let before = self.layer.faults.len();
-        let is_known = PROGRAMS.iter().any(|kind| kind.name == name);
-        let form = if is_known && !table.contains_key("command") {
-            RuntimeForm::Program(self.program(name, table))
-        } else {
-            RuntimeForm::Command(self.own_command(name, at.clone(), table))
+        let is_service = table.contains_key("service") || ServiceKind::named(name).is_some();
+        let form = match () {
+            () if table.contains_key("command") => RuntimeForm::Command(self.own_command(name, at.clone(), table)),
+            () if is_program(name) => RuntimeForm::Program(self.program(name, table)),
+            () if is_service => RuntimeForm::Service(self.service(name, at.clone(), table)),
+            () => RuntimeForm::Command(self.own_command(name, at.clone(), table)),
         };
         if self.layer.faults.len() == before {
             let origin = self.place.origin(self.source.position(at.start).line);
@@ -130,6 +165,40 @@ impl Reader<'_> {
                 },
                 _ => self.unknown(key_span(table, key), &format!("runtimes.{name}"), key),
             }
+        }
+        wishes
+    }
+
+    fn service(&mut self, name: &str, at: Range<usize>, table: &dyn TableLike) -> ServiceWishes {
+        let mut wishes = ServiceWishes { service: name.to_owned(), ..ServiceWishes::default() };
+        for (key, item) in table.iter() {
+            let path = format!("runtimes.{name}.{key}");
+            let place = item.span().unwrap_or_else(|| key_span(table, key));
+            match key {
+                "service" => match item.as_str().filter(|word| ServiceKind::named(word).is_some()) {
+                    Some(word) => word.clone_into(&mut wishes.service),
+                    None => {
+                        let names: Vec<_> = SERVICES.iter().map(|kind| format!("\"{}\"", kind.name)).collect();
+                        self.refuse(place, &path, "this service is not known", &format!("write {}", names.join(", ")));
+                    }
+                },
+                "base_url" => wishes.base_url = self.word(&path, place, item),
+                "key_env" => wishes.key_env = self.word(&path, place, item),
+                "model" => wishes.model = self.word(&path, place, item),
+                "max_tokens" => match item.as_integer().filter(|count| MAX_TOKENS.contains(count)) {
+                    Some(count) => wishes.max_tokens = u32::try_from(count).ok(),
+                    None => {
+                        let help = format!("write a whole number from {} to {}", MAX_TOKENS.start(), MAX_TOKENS.end());
+                        self.refuse(place, &path, "this is no number of tokens", &help);
+                    }
+                },
+                _ => self.unknown(key_span(table, key), "runtimes.openai", key),
+            }
+        }
+        let needs_url = ServiceKind::named(&wishes.service).is_some_and(|kind| kind.base_url.is_empty());
+        if needs_url && wishes.base_url.is_none() {
+            let help = "add where it is: base_url = \"http://localhost:11434/v1\"";
+            self.refuse(at, &format!("runtimes.{name}"), "it has no `base_url`", help);
         }
         wishes
     }

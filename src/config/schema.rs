@@ -7,7 +7,7 @@ use crate::{
         form::Form,
         keys::{KEYS, Key},
     },
-    runtime::PROGRAMS,
+    runtime::{PROGRAMS, service::SERVICES},
 };
 
 /// The schema of a settings file.
@@ -76,12 +76,17 @@ fn runtimes() -> Value {
         schema["description"] = json!(format!("The program `{}`, or a command in its place.", kind.binary));
         properties.insert(kind.name.to_owned(), schema);
     }
+    for kind in SERVICES {
+        let mut schema = json!({ "oneOf": [service(), command()] });
+        schema["description"] = json!(format!("The model service `{}`, or a command in its place.", kind.name));
+        properties.insert(kind.name.to_owned(), schema);
+    }
     json!({
         "type": "object",
-        "description": "Programs and commands that agents run on, by name.",
+        "description": "Programs, model services and commands that agents run on, by name.",
         "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,63}$", "not": { "enum": ["replay"] } },
         "properties": properties,
-        "additionalProperties": command(),
+        "additionalProperties": { "oneOf": [command(), service()] },
     })
 }
 
@@ -89,6 +94,23 @@ fn env() -> Value {
     json!({
         "type": "object", "additionalProperties": { "type": "string" },
         "description": "Variables on top of those that it sees anyway.",
+    })
+}
+
+fn service() -> Value {
+    let names: Vec<_> = SERVICES.iter().map(|kind| kind.name).collect();
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "service": { "enum": names, "description": "Which service; the runtime's own name where absent." },
+            "base_url": { "type": "string", "description": "Where it is, where that is not the usual place." },
+            "key_env": { "type": "string", "description": "The variable that holds its key." },
+            "model": { "type": "string", "description": "The model where neither step nor agent names one." },
+            "max_tokens": {
+                "type": "integer", "minimum": 256, "maximum": 1_000_000, "description": "Tokens of one answer.",
+            },
+        },
     })
 }
 

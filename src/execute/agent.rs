@@ -51,9 +51,11 @@ impl Executor {
             return Outcome::Failed(failed(FailureClass::Missing, reason, Evidence::default()));
         };
         let attached = order.attached.clone();
-        let mut outcome = match adapter.call(&order, &scene(place)) {
+        let scene = scene(place);
+        let mut outcome = match adapter.call(&order, &scene) {
             Err(failure) => Outcome::Failed(failure),
             Ok(Call::Recorded(turn)) => play(*turn, &order, place, stop).await,
+            Ok(Call::Service(call)) => self.serve(*call, &scene.session, order, limits, place, stop).await,
             Ok(Call::Program(invocation)) => {
                 let adapter = Arc::clone(adapter);
                 self.invoke(adapter, invocation, order, limits, place, stop).await
@@ -135,7 +137,7 @@ impl Executor {
 }
 
 /// Stores the order where the program and people find it, for the owner's eyes only.
-fn store(order: &Order, place: &Place) -> io::Result<()> {
+pub(super) fn store(order: &Order, place: &Place) -> io::Result<()> {
     make_attempt_dir(place)?;
     keep(&place.order(), &serde_json::to_vec_pretty(order)?)
 }
@@ -159,7 +161,7 @@ fn side_file(path: &Path) -> Option<Vec<u8>> {
 }
 
 /// Writes a file of the attempt, for the owner's eyes only.
-fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
     options.open(path)?.write_all(bytes)
@@ -257,13 +259,13 @@ async fn play(turn: RecordedTurn, order: &Order, place: &Place, mut stop: StopTo
 }
 
 /// What stands in the workspace; `None` where that cannot be seen within the limits.
-async fn snapshot(place: &Place) -> Option<Snapshot> {
+pub(super) async fn snapshot(place: &Place) -> Option<Snapshot> {
     let workspace = place.workspace.clone();
     blocking(move || walk(&workspace, Path::new("")).ok()).await
 }
 
 /// The files that have changed, of those that the step declares if it does.
-async fn seen_changes(before: Option<Snapshot>, declared: &[String], place: &Place) -> Option<Vec<String>> {
+pub(super) async fn seen_changes(before: Option<Snapshot>, declared: &[String], place: &Place) -> Option<Vec<String>> {
     let (before, after) = (before?, snapshot(place).await?);
     let globs = Globs::new(declared).ok()?;
     let mut files = changes(&before, &after);

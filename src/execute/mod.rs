@@ -11,6 +11,7 @@ mod globs;
 pub mod process;
 mod recorded;
 pub mod render;
+mod service;
 mod traces;
 mod tree;
 

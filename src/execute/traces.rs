@@ -124,6 +124,11 @@ impl Executor {
                 let scene = Scene { workspace: place.workspace.clone(), ..Scene::default() };
                 match adapter.call(order, &scene).ok()? {
                     Call::Recorded(turn) => parts.push(format!("{turn:?}")),
+                    Call::Service(call) => {
+                        let settings = &call.settings;
+                        let told = (settings.format, &settings.base_url, settings.max_tokens, &call.model);
+                        parts.push(format!("{told:?}"));
+                    }
                     Call::Program(invocation) => {
                         parts.push(format!("{:?} {:?}", invocation.argv, invocation.env));
                         let program = place.workspace.join(invocation.argv.first()?);

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     base::{Envelope, Failure, Outcome, Usage},
-    runtime::order::Order,
+    runtime::{order::Order, service::ServiceCall},
 };
 
 /// A runtime: a program, a service, or recordings.
@@ -137,6 +137,8 @@ pub enum Call {
     Program(Invocation),
     /// A recorded turn: wait, write, answer.
     Recorded(Box<RecordedTurn>),
+    /// A model service, and the tools that its model uses here.
+    Service(Box<ServiceCall>),
 }
 
 /// A program to run.

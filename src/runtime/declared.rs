@@ -6,6 +6,7 @@ use crate::runtime::{
     adapter::Adapter,
     custom::{Custom, CustomSettings},
     program::{ProgramKind, ProgramSettings},
+    service::{Service, ServiceSettings},
 };
 
 /// What stands behind a runtime's name.
@@ -15,6 +16,8 @@ pub enum Declared {
     Custom(CustomSettings),
     /// An agent program that `orch` knows.
     Program(&'static ProgramKind, ProgramSettings),
+    /// A model service, and whether it answers nobody without a key.
+    Service(Box<ServiceSettings>, bool),
 }
 
 impl Declared {
@@ -24,15 +27,17 @@ impl Declared {
         match self {
             Self::Custom(settings) => Arc::new(Custom::new(name, settings.clone(), folder)),
             Self::Program(kind, settings) => (kind.make)(settings.clone()),
+            Self::Service(settings, needs_key) => Arc::new(Service::new(name, (**settings).clone(), *needs_key)),
         }
     }
 
-    /// The program that must be there.
+    /// The program that must be there; empty for a service.
     #[must_use]
     pub fn program(&self) -> String {
         match self {
             Self::Custom(settings) => settings.command.first().cloned().unwrap_or_default(),
             Self::Program(_, settings) => settings.program.to_string_lossy().into_owned(),
+            Self::Service(..) => String::new(),
         }
     }
 }

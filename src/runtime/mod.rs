@@ -10,6 +10,7 @@ mod program;
 mod recording;
 mod replay;
 mod result;
+pub mod service;
 
 pub use adapter::{
     Adapter, Call, Capabilities, Invocation, ProgramExit, ProgramOutput, Reader, RecordedTurn, Scene, Seen,

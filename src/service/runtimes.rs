@@ -14,8 +14,11 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    config::{Environment, ProgramWishes, RuntimeForm},
-    runtime::{Capabilities, CustomSettings, Declared, PROGRAMS, ProgramKind, ProgramSettings, Replay},
+    config::{Environment, ProgramWishes, RuntimeForm, ServiceWishes},
+    runtime::{
+        Capabilities, CustomSettings, Declared, PROGRAMS, ProgramKind, ProgramSettings, Replay,
+        service::{SERVICES, Secret, ServiceKind},
+    },
     service::project::Project,
 };
 
@@ -38,11 +41,11 @@ pub struct FoundRuntime {
 pub struct RuntimeLine {
     /// Its name.
     pub name: String,
-    /// `program`, `command` or `replay`.
+    /// `program`, `service`, `command` or `replay`.
     pub kind: &'static str,
-    /// Whether its program is there; `replay` always is.
+    /// Whether its program is there, or the key of its service; `replay` always is.
     pub is_there: bool,
-    /// Where its program is, or what was looked for.
+    /// Where its program is, or what was looked for; for a service its address.
     pub program: String,
     /// What the program says of its version.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +66,7 @@ pub(super) fn declared(project: &Project) -> Vec<(String, Declared)> {
         let declared = match &runtime.form {
             RuntimeForm::Command(settings) => Declared::Custom(with_folder(settings, &runtime.folder)),
             RuntimeForm::Program(wishes) => known(project, name, wishes, &runtime.folder),
+            RuntimeForm::Service(wishes) => service(project.environment(), wishes),
         };
         (name.clone(), declared)
     });
@@ -70,7 +74,12 @@ pub(super) fn declared(project: &Project) -> Vec<(String, Declared)> {
         let nothing = ProgramWishes::default();
         (kind.name.to_owned(), known(project, kind.name, &nothing, project.root()))
     });
-    own.chain(known).collect()
+    let services = SERVICES.iter().filter(|kind| kind.needs_key() && !settings.runtimes.contains_key(kind.name));
+    let services = services.map(|kind| {
+        let wishes = ServiceWishes { service: kind.name.to_owned(), ..ServiceWishes::default() };
+        (kind.name.to_owned(), service(project.environment(), &wishes))
+    });
+    own.chain(known).chain(services).collect()
 }
 
 /// A command with its program made absolute where it is a relative path.
@@ -104,6 +113,22 @@ fn known(project: &Project, name: &str, wishes: &ProgramWishes, folder: &Path) -
         isolated_home: wishes.isolated_home,
     };
     Declared::Program(kind, settings)
+}
+
+fn service(environment: &Environment, wishes: &ServiceWishes) -> Declared {
+    let kind = ServiceKind::named(&wishes.service).expect("the settings know the same names");
+    let variable = |name: &str| environment.variable(name).map(|value| value.to_string_lossy().into_owned());
+    let mut settings = kind.settings(variable);
+    if let Some(url) = &wishes.base_url {
+        settings.base_url.clone_from(url);
+    }
+    if let Some(name) = &wishes.key_env {
+        settings.key = variable(name).map(Secret::new);
+        settings.key_name.clone_from(name);
+    }
+    settings.model.clone_from(&wishes.model);
+    settings.max_tokens = wishes.max_tokens.unwrap_or(settings.max_tokens);
+    Declared::Service(Box::new(settings), kind.needs_key() || wishes.key_env.is_some())
 }
 
 /// The runtime that somebody has named for agents that name none: by a setting, or by declaring only one.
@@ -171,6 +196,9 @@ fn line(project: &Project, name: &str, declared: &Declared, standard: Option<&st
     let path = path.filter(|path| nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok());
     let (kind, version, login) = match declared {
         Declared::Custom(_) => ("command", None, None),
+        Declared::Service(settings, _) => {
+            ("service", None, settings.key.as_ref().map(|_| format!("key {}", settings.key_name)))
+        }
         Declared::Program(kind, settings) => {
             let version = path.as_ref().and_then(|path| version(path, &project.environment().child_variables()));
             ("program", version, login(project.environment(), kind, settings))
@@ -179,8 +207,14 @@ fn line(project: &Project, name: &str, declared: &Declared, standard: Option<&st
     RuntimeLine {
         name: name.to_owned(),
         kind,
-        is_there: path.is_some(),
-        program: path.map_or(wanted, |path| path.display().to_string()),
+        is_there: match declared {
+            Declared::Service(settings, needs_key) => settings.key.is_some() || !needs_key,
+            Declared::Custom(_) | Declared::Program(..) => path.is_some(),
+        },
+        program: match declared {
+            Declared::Service(settings, _) => settings.base_url.clone(),
+            Declared::Custom(_) | Declared::Program(..) => path.map_or(wanted, |path| path.display().to_string()),
+        },
         version,
         login,
         is_standard: standard == Some(name),

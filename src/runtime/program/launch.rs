@@ -127,7 +127,7 @@ pub(super) mod samples {
         let scene = Scene { folder: "/attempt".into(), session: "5e551011".into(), ..Scene::default() };
         make(settings).call(order, &scene).map(|call| match call {
             Call::Program(invocation) => invocation,
-            Call::Recorded(_) => panic!("a program plays no recording"),
+            Call::Recorded(_) | Call::Service(_) => panic!("a program is called"),
         })
     }
 

@@ -19,3 +19,4 @@ mod subject;
 mod transcript;
 
 pub use kind::{PROGRAMS, ProgramKind, ProgramSettings};
+pub(super) use transcript::{Ending, Transcript};

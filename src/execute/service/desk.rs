@@ -1,0 +1,149 @@
+//! Where an agent's tools work: which paths they may touch, and what the model is told of each call.
+//!
+//! Invariants: nothing outside the workspace is touched but the files that the order names; a refused change is a
+//! denial, never a small thing; what is told is bounded.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::{
+    execute::globs::Globs,
+    guard::{PathFault, contained_path},
+    runtime::{
+        Order,
+        service::{Refusal, ToolDone},
+    },
+};
+
+/// The longest text that the model is told of one call, in bytes.
+pub(super) const TOLD_BYTES_MAX: usize = 64 * 1024;
+
+/// The workspace as the tools see it. It is handed to threads that may wait for the disk.
+#[derive(Debug, Clone)]
+pub(super) struct Desk {
+    pub workspace: PathBuf,
+    pub attempt: String,
+    /// Files outside the workspace that may be read: those that the order names.
+    named: Vec<PathBuf>,
+    /// What may be written, where the step declares it.
+    declared: Option<Globs>,
+}
+
+impl Desk {
+    /// # Errors
+    /// A declared glob that cannot be understood.
+    pub(super) fn new(workspace: &Path, attempt: &str, order: &Order) -> Result<Self, String> {
+        let declared = if order.files.is_empty() { None } else { Some(Globs::new(&order.files)?) };
+        let named = order.context_files.iter().map(PathBuf::from).filter(|path| path.is_absolute()).collect();
+        Ok(Self { workspace: workspace.to_owned(), attempt: attempt.to_owned(), named, declared })
+    }
+
+    /// Where a file to be read lies.
+    pub(super) fn readable(&self, path: &Path) -> Result<PathBuf, Refusal> {
+        if self.named.iter().any(|named| named == path) {
+            return Ok(path.to_owned());
+        }
+        contained_path(&self.workspace, &self.relative(path)).map_err(refused_look)
+    }
+
+    /// The path of a folder or file to be looked through, relative to the workspace; empty for all of it.
+    pub(super) fn below(&self, path: &Path) -> Result<PathBuf, Refusal> {
+        let relative = self.relative(path);
+        if !relative.as_os_str().is_empty() {
+            contained_path(&self.workspace, &relative).map_err(refused_look)?;
+        }
+        Ok(relative)
+    }
+
+    /// The path of a file to be written, relative to the workspace.
+    pub(super) fn writable(&self, path: &Path) -> Result<PathBuf, Refusal> {
+        let relative = self.relative(path);
+        contained_path(&self.workspace, &relative).map_err(|fault| Refusal::Denied(fault.to_string()))?;
+        if self.declared.as_ref().is_some_and(|declared| !declared.is_match(&relative)) {
+            let shown = relative.display();
+            return Err(Refusal::Denied(format!("the path `{shown}` is none of the `files` of this step")));
+        }
+        Ok(relative)
+    }
+
+    /// Models write the same path in many ways. What leads out stays as it is, for the guard to refuse.
+    fn relative(&self, path: &Path) -> PathBuf {
+        let path = path.strip_prefix(&self.workspace).unwrap_or(path);
+        path.components().filter(|part| *part != Component::CurDir).collect()
+    }
+}
+
+/// A link may well lead to a place inside; it is not followed, and that is no attempt to break out.
+fn refused_look(fault: PathFault) -> Refusal {
+    match fault {
+        PathFault::Link { .. } | PathFault::Look { .. } | PathFault::Size { .. } => Refusal::Wrong(fault.to_string()),
+        PathFault::Absolute { .. } | PathFault::NotPlain { .. } | PathFault::Reserved { .. } => {
+            Refusal::Denied(fault.to_string())
+        }
+    }
+}
+
+/// It was done.
+pub(super) fn told(text: impl Into<String>) -> ToolDone {
+    ToolDone { text: text.into(), is_ok: true }
+}
+
+/// It was not done.
+pub(super) fn wrong(text: impl Into<String>) -> Refusal {
+    Refusal::Wrong(text.into())
+}
+
+/// The beginning and the end of a text, and how much is missing between.
+pub(super) fn cut(text: &str) -> String {
+    if text.len() <= TOLD_BYTES_MAX {
+        return text.to_owned();
+    }
+    let head = &text[..text.floor_char_boundary(TOLD_BYTES_MAX / 2)];
+    let tail = &text[text.ceil_char_boundary(text.len() - TOLD_BYTES_MAX / 2)..];
+    format!("{head}\n[… {} bytes are left out …]\n{tail}", text.len() - head.len() - tail.len())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::runtime::{Access, OrderAgent};
+
+    /// A desk on an empty workspace.
+    pub(in crate::execute::service) fn desk(named: &[&str], declared: &[&str]) -> (tempfile::TempDir, Desk) {
+        let all = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
+        let order = Order {
+            workflow: "w".into(),
+            step: "s".into(),
+            attempt: 1,
+            turn: 1,
+            agent: OrderAgent { name: "a".into(), instructions: String::new() },
+            task: "t".into(),
+            requirements: String::new(),
+            constraints: vec![],
+            context: String::new(),
+            context_files: all(named),
+            expected_output: None,
+            feedback: None,
+            session: None,
+            session_usage: crate::base::Usage::default(),
+            forks: false,
+            model: None,
+            tools: None,
+            files: all(declared),
+            access: Access::Edit,
+            mcp_servers: vec![],
+            attached: vec![],
+            inputs: serde_json::Map::new(),
+        };
+        let root = tempfile::tempdir().unwrap();
+        let desk = Desk::new(root.path(), "run/1-1", &order).unwrap();
+        (root, desk)
+    }
+
+    #[test]
+    fn what_is_told_keeps_its_head_and_its_tail() {
+        assert_eq!(cut("short"), "short");
+        let text = cut(&format!("begin{}end", "é".repeat(TOLD_BYTES_MAX)));
+        assert!(text.starts_with("begin") && text.ends_with("end") && text.contains("bytes are left out"));
+        assert!(text.len() < TOLD_BYTES_MAX + 60);
+    }
+}

@@ -123,6 +123,7 @@ fn plan(steps: Vec<PlanStep>) -> Plan {
         folder: ".".to_owned(),
         memory: Vec::new(),
         trust: None,
+        estimate: None,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     base::{RunId, Timestamp},
     cli::{
         clean::clean,
+        cost::header,
         ending::Ending,
         failure::Failure,
         live::{Screen, ScreenKind},
@@ -56,6 +57,7 @@ pub(super) fn drive(
         width: Screen::columns(),
         verbose: session.global.verbose > 0,
         parallel: Some(owned.parallel()),
+        estimate: header(owned.plan()),
         replayed: owned.is_replayed(),
         waits: on_approval == OnApproval::Wait && !asks,
     };

@@ -14,6 +14,7 @@ use crate::{
         form::{Form, is_name},
         keys::{self, KEYS},
         layer::{Entry, FilePlace, Layer},
+        prices::PRICE_KEYS,
         settings::Runtime,
     },
     runtime::{CustomSettings, OutputForm},
@@ -60,7 +61,7 @@ fn text_of(path: &Path) -> Result<Option<String>, String> {
     String::from_utf8(bytes).map(Some).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
-fn parse(layer: &mut Layer, text: String, place: &FilePlace) {
+pub(super) fn parse(layer: &mut Layer, text: String, place: &FilePlace) {
     let source = Source::new(place.shown.clone(), text);
     let document = match ImDocument::parse(source.text.as_str()) {
         Ok(document) => document,
@@ -78,8 +79,8 @@ fn parse(layer: &mut Layer, text: String, place: &FilePlace) {
     reader.table("", document.as_table());
 }
 
-struct Reader<'a> {
-    layer: &'a mut Layer,
+pub(super) struct Reader<'a> {
+    pub(super) layer: &'a mut Layer,
     source: &'a Arc<Source>,
     place: &'a FilePlace,
 }
@@ -98,6 +99,11 @@ impl Reader<'_> {
                 match item.as_table_like() {
                     Some(runtimes) => self.runtimes(runtimes),
                     None => self.refuse(at, &path, "this is no table", "write a table for each: [runtimes.NAME]"),
+                }
+            } else if path == "prices" {
+                match item.as_table_like() {
+                    Some(prices) => self.prices(prices),
+                    None => self.refuse(at, &path, "this is no table", "write a table for each: [prices.\"MODEL\"]"),
                 }
             } else if prefix.is_empty() && is_section(&path) {
                 match item.as_table_like() {
@@ -217,13 +223,13 @@ impl Reader<'_> {
         variables
     }
 
-    fn refuse(&mut self, at: Range<usize>, path: &str, cause: &str, help: &str) {
+    pub(super) fn refuse(&mut self, at: Range<usize>, path: &str, cause: &str, help: &str) {
         let fault =
             Diagnostic::error(BAD_VALUE, self.source, Span::new(at), format!("`{path}` cannot be used as it is"));
         self.layer.faults.push(fault.cause(cause).help(help));
     }
 
-    fn unknown(&mut self, at: Range<usize>, prefix: &str, name: &str) {
+    pub(super) fn unknown(&mut self, at: Range<usize>, prefix: &str, name: &str) {
         let known = names_in(prefix);
         let help = match did_you_mean(name, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -241,6 +247,9 @@ fn names_in(prefix: &str) -> Vec<String> {
     if prefix.starts_with("runtimes.") {
         return RUNTIME_KEYS.iter().map(|&key| key.to_owned()).collect();
     }
+    if prefix.starts_with("prices.") {
+        return PRICE_KEYS.iter().map(|&key| key.to_owned()).collect();
+    }
     let mut names: Vec<String> = Vec::new();
     for key in KEYS {
         let rest = if prefix.is_empty() {
@@ -254,7 +263,7 @@ fn names_in(prefix: &str) -> Vec<String> {
         }
     }
     if prefix.is_empty() {
-        names.push("runtimes".to_owned());
+        names.extend(["runtimes".to_owned(), "prices".to_owned()]);
     }
     names
 }
@@ -263,6 +272,6 @@ fn is_section(name: &str) -> bool {
     KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(head, _)| head == name))
 }
 
-fn key_span(table: &dyn TableLike, name: &str) -> Range<usize> {
+pub(super) fn key_span(table: &dyn TableLike, name: &str) -> Range<usize> {
     table.key(name).and_then(toml_edit::Key::span).unwrap_or(0..0)
 }

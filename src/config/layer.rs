@@ -8,7 +8,7 @@ use figment::{
 };
 
 use crate::{
-    base::{Diagnostic, Source, Span, codes::use_::BAD_VALUE, codes::use_::UNKNOWN_KEY, did_you_mean},
+    base::{Diagnostic, Price, Source, Span, codes::use_::BAD_VALUE, codes::use_::UNKNOWN_KEY, did_you_mean},
     config::{
         environment::Environment,
         form::Setting,
@@ -35,6 +35,7 @@ pub(super) struct Layer {
     pub name: String,
     pub entries: Vec<Entry>,
     pub runtimes: Vec<(String, Runtime)>,
+    pub prices: Vec<(String, Price)>,
     pub faults: Vec<Diagnostic>,
 }
 

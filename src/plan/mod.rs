@@ -4,6 +4,7 @@ pub mod compile;
 pub mod defaults;
 mod diff;
 pub mod draw;
+mod estimate;
 pub mod graph;
 mod policy;
 mod told;
@@ -12,6 +13,7 @@ mod types;
 
 pub use compile::{Compiled, activated_skills, compile, compile_command, skill_command};
 pub use diff::{ChangedStep, Edge, PlanDiff, diff};
+pub use estimate::{Expected, PlanEstimate, StepEstimate, estimate};
 pub use policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy};
 pub use told::{Activated, PlanMemory, PlanTrust, ProseValue, ProseWork};
 pub use types::*;

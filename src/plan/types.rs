@@ -15,6 +15,7 @@ use crate::{
     base::Digest,
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, Workspace},
     plan::{
+        estimate::PlanEstimate,
         policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy},
         told::{Activated, PlanMemory, PlanTrust, ProseWork},
     },
@@ -75,6 +76,9 @@ pub struct Plan {
     /// The commands of a definition that run only where a person trusts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<PlanTrust>,
+    /// What its agents are expected to spend; absent where nobody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<PlanEstimate>,
 }
 
 /// One declared input of a plan or of a called workflow.
@@ -505,6 +509,13 @@ impl Plan {
     #[must_use]
     pub fn step(&self, ix: StepIx) -> &PlanStep {
         &self.steps[ix.index()]
+    }
+
+    /// The model that a tier means on a runtime; anything else stands for itself.
+    #[must_use]
+    pub fn model_for<'a>(&'a self, model: &'a str, runtime: &str) -> &'a str {
+        let tier = self.models.get(model);
+        tier.and_then(|tier| tier.get(runtime).or_else(|| tier.get("any"))).map_or(model, String::as_str)
     }
 
     /// The steps beside each other in a container, or at the top.

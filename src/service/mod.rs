@@ -1,9 +1,11 @@
 //! What a user can ask for; the CLI and later the server call nothing else.
 
 mod added;
+mod baseline;
 mod cases;
 mod check;
 mod compile_all;
+mod costs;
 mod decisions;
 mod definitions;
 pub mod dev;
@@ -30,6 +32,7 @@ mod trust;
 pub use added::{AddRequest, AddedFolder, Change, ChangeKind, Update, add, remove, update};
 pub use cases::{CaseResult, Difference, Section, TEST_REPORT_VERSION, TestReport, test};
 pub use check::{Checked, check, check_and_lint};
+pub use costs::{COST_VERSION, CostLine, DayCost, RunCost, cost};
 pub use decisions::{Delivered, Verdict};
 pub use definitions::{LIST_VERSION, Listed, Shown, list, show};
 pub use doctor::{Check, Health, SettingLine, State, doctor};

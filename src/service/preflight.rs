@@ -21,6 +21,15 @@ const BUILTINS: &[&str] = &[
     "!", "(", ")",
 ];
 
+/// The runtime of agents that name none: the one that is set, else the only one that is declared, else recordings.
+pub(super) fn default_runtime(plan: &Plan, set: Option<&str>, declared: &[&str], replay: &Replay) -> Option<String> {
+    match (set, declared) {
+        (Some(name), _) => Some(name.to_owned()),
+        (None, [name]) => Some((*name).to_owned()),
+        (None, _) => replay.knows(&plan.name).then(|| Replay::NAME.to_owned()),
+    }
+}
+
 /// The runtime of agents that name none, after checking that every runtime a step names is there.
 ///
 /// # Errors
@@ -28,12 +37,8 @@ const BUILTINS: &[&str] = &[
 pub(super) fn runtimes(plan: &Plan, settings: &RunSettings, replay: &Replay) -> Result<String, Refusal> {
     let declared = |name: &str| settings.customs.iter().any(|(other, _)| other == name);
     let there = |name: &str| declared(name) || name == Replay::NAME;
-    let default = match &settings.runtime {
-        Some(name) => Some(name.clone()),
-        None if settings.customs.len() == 1 => settings.customs.first().map(|(name, _)| name.clone()),
-        None if replay.knows(&plan.name) => Some(Replay::NAME.to_owned()),
-        None => None,
-    };
+    let customs: Vec<_> = settings.customs.iter().map(|(name, _)| name.as_str()).collect();
+    let default = default_runtime(plan, settings.runtime.as_deref(), &customs, replay);
     let mut faults = Vec::new();
     for step in &plan.steps {
         let own = match &step.work {

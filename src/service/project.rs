@@ -157,6 +157,7 @@ impl Project {
             inbox: self.settings.intervals.inbox,
             heartbeat: self.settings.intervals.heartbeat,
             program,
+            prices: Arc::new(self.settings.prices.clone()),
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
         }
     }

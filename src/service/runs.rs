@@ -4,7 +4,6 @@
 
 use std::{
     ffi::OsString,
-    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -14,21 +13,21 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::{
-    base::{RunId, Timestamp},
+    base::{Prices, RunId, Timestamp},
     driver::{
         Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, Recall, RunEvent, Setup, StepMemory,
         complete_inputs, encode, exit_code, load, narrate, opening, status_word,
     },
     execute::{
-        Baseline, Executor, Live, Place, Traces,
-        process::{Keeper, StopToken, sweep},
+        Executor, Traces,
+        process::{Keeper, sweep},
         render::Renderer,
     },
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
-    plan::{Plan, PlanGate},
+    plan::Plan,
     runtime::{Adapter, Custom, CustomSettings, Replay},
     scheduler::{Action, Event, Notice, Scheduler},
-    service::{decisions::summary_of, preflight, recordings::is_replayed, refusal::Refusal, trust::TrustGate},
+    service::{costs, decisions::summary_of, preflight, recordings::is_replayed, refusal::Refusal, trust::TrustGate},
 };
 
 /// What runs need to know of the settings.
@@ -54,6 +53,8 @@ pub struct RunSettings {
     pub heartbeat: Duration,
     /// The program that keeper and renderer children are started from.
     pub program: PathBuf,
+    /// What models cost.
+    pub prices: Arc<Prices>,
     /// Which definitions may run their commands.
     pub trust: TrustGate,
 }
@@ -70,7 +71,7 @@ pub struct DriveOptions {
 /// The runs of a project.
 pub struct Runs {
     pub(super) store: Store,
-    root: PathBuf,
+    pub(super) root: PathBuf,
     pub(super) settings: RunSettings,
     recall: Option<bool>,
 }
@@ -231,15 +232,18 @@ impl Runs {
             waiting_for: None,
             exit_code: None,
         };
-        let plan_body = serde_json::to_vec(plan).map_err(|error| {
+        // The run keeps what it was expected to spend: what is held free for its agents must not change under it.
+        let mut plan = plan.clone();
+        plan.estimate = costs::expected(&plan, &self.settings.prices, Some(&runtime));
+        let plan_body = serde_json::to_vec(&plan).map_err(|error| {
             Refusal::new(70, "E0303", format!("the plan cannot be written: {error}"), "report this as a bug")
         })?;
-        let parallel = self.parallel(plan);
+        let parallel = self.parallel(&plan);
         let replayed = vec![Replay::NAME.to_owned()];
         let begin = Event::RunStarted { run: id.clone(), inputs, seed, parallel, runtime, replayed };
         // Together with the run itself: a run without its beginning could never go on.
         let records = vec![encode(now, &begin)];
-        let scheduler = Scheduler::new(Arc::new(plan.clone()));
+        let scheduler = Scheduler::new(Arc::new(plan));
         let mut begun = Loaded { summary, scheduler, seq: 1, last: now };
         let _: Vec<Action> = begun.scheduler.step(now, begin);
         let summary = summary_of(&begun);
@@ -357,7 +361,8 @@ impl Runs {
         let adapters = self.adapters(replay);
         let reads_memory = adapters.iter().filter(|adapter| adapter.capabilities().reads_memory);
         let reads_memory = reads_memory.map(|adapter| adapter.name().to_owned()).collect();
-        let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters);
+        let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
+            .priced(Arc::clone(&self.settings.prices));
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
             renderer,
@@ -403,48 +408,6 @@ impl Runs {
         Ok(finish?)
     }
 
-    /// The tree at the start of the run, if a gate compares with it: taken once, kept for every later owner.
-    async fn baseline(&self, executor: &Executor, loaded: &Loaded) -> Result<Option<Arc<Baseline>>, Refusal> {
-        if !wants_baseline(loaded.scheduler.plan()) {
-            return Ok(None);
-        }
-        let run = &loaded.summary.run;
-        let folder = self.store.run_folder(run)?;
-        let kept = folder.join("baseline.json");
-        if let Ok(bytes) = std::fs::read(&kept)
-            && let Ok(baseline) = serde_json::from_slice(&bytes)
-        {
-            return Ok(Some(Arc::new(baseline)));
-        }
-        let fault = |reason: String| {
-            Refusal::new(
-                1,
-                "E0313",
-                format!("the tree cannot be read for the `changed` gate: {reason}"),
-                "look at the named path, or leave the gate out",
-            )
-        };
-        let place = Place {
-            workspace: self.root.clone(),
-            attempt_dir: folder.join("attempts").join("baseline"),
-            env: self.settings.env.clone(),
-            run: run.to_string(),
-            attempt: format!("{run}/baseline"),
-            live: Live::default(),
-        };
-        let baseline = executor.baseline(&place, StopToken::never()).await.map_err(|error| fault(error.to_string()))?;
-        let bytes = serde_json::to_vec(&baseline).map_err(|error| fault(error.to_string()))?;
-        // Whole or not at all: after a crash half of it would be taken again, from a tree that the run has changed.
-        let new = folder.join("baseline.json.new");
-        let written = std::fs::File::create(&new).and_then(|mut file| {
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&new, &kept)
-        });
-        written.map_err(|error| fault(error.to_string()))?;
-        Ok(Some(Arc::new(baseline)))
-    }
-
     fn adapters(&self, replay: Replay) -> Vec<Arc<dyn Adapter>> {
         let customs = self
             .settings
@@ -485,10 +448,6 @@ impl Owned {
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
     }
-}
-
-fn wants_baseline(plan: &Plan) -> bool {
-    plan.steps.iter().flat_map(|step| &step.gates).any(|gate| matches!(gate, PlanGate::Changed { .. }))
 }
 
 /// Marks the borders of untrusted text; random, so that no recorded or guessed text can hold it.

@@ -22,8 +22,10 @@ const LINES_MAX: usize = 200;
 
 /// Arguments of `orch cost`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  orch cost              all runs, by day\n  orch cost 7f3k         one run: by step, \
-                        agent, model and runtime\n  orch cost 7f3k --json")]
+#[command(
+    after_help = "Examples:\n  orch cost              all runs, by day\n  orch cost 7f3k         one run: by step, \
+                        agent, model and runtime\n  orch cost 7f3k --json"
+)]
 pub struct CostArgs {
     /// The run, or the beginning of its id [default: all runs, by day]
     pub run: Option<String>,
@@ -93,7 +95,8 @@ fn of_run(cost: &RunCost) -> String {
 }
 
 fn by_day(days: &[DayCost]) -> String {
-    let head = format!("{:<10} {:>5} {:>6} {:>10} {:>8} {:>8} {:>8}", "day", "runs", "agents", "money", "in", "cached", "out");
+    let head =
+        format!("{:<10} {:>5} {:>6} {:>10} {:>8} {:>8} {:>8}", "day", "runs", "agents", "money", "in", "cached", "out");
     let mut text = format!("{}\n", paint(DIM, &head));
     let mut all = Usage::default();
     let (mut runs, mut agents) = (0, 0);

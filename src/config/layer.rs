@@ -112,7 +112,8 @@ impl Layer {
 
 /// Variables that `orch` itself sets for its children, so that an `orch` inside a step does not stumble over them.
 fn is_ours(name: &str) -> bool {
-    const OURS: &[&str] = &["ORCH_RUN", "ORCH_STEP", "ORCH_ATTEMPT", "ORCH_OUTPUT", "ORCH_KEY", "ORCH_ORDER"];
+    const OURS: &[&str] =
+        &["ORCH_RUN", "ORCH_STEP", "ORCH_ATTEMPT", "ORCH_OUTPUT", "ORCH_KEY", "ORCH_ORDER", "ORCH_CHAIN"];
     OURS.contains(&name) || name.starts_with("ORCH_INPUT_")
 }
 

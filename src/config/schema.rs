@@ -100,7 +100,8 @@ fn runtimes() -> Value {
 }
 
 fn prices() -> Value {
-    let dollars = |description: &str| json!({ "type": "number", "minimum": 0, "maximum": 10_000, "description": description });
+    let dollars =
+        |description: &str| json!({ "type": "number", "minimum": 0, "maximum": 10_000, "description": description });
     json!({
         "type": "object",
         "description": "What models cost, by the beginnings of their names, in dollars for a million tokens.",

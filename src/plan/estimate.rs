@@ -122,20 +122,11 @@ fn inside(work: &Work) -> u64 {
     }
 }
 
-fn attempt(
-    plan: &Plan,
-    prices: &Prices,
-    runtime: Option<&str>,
-    step: &PlanStep,
-    agent: &AgentWork,
-) -> StepEstimate {
+fn attempt(plan: &Plan, prices: &Prices, runtime: Option<&str>, step: &PlanStep, agent: &AgentWork) -> StepEstimate {
     let runtime = agent.runtime.as_deref().or(runtime);
     let asked = agent.model.as_deref().map(|model| plan.model_for(model, runtime.unwrap_or("any")));
-    let usage = Usage {
-        input_tokens: told(plan, step, agent),
-        output_tokens: defaults::ANSWER_TOKENS,
-        ..Usage::default()
-    };
+    let usage =
+        Usage { input_tokens: told(plan, step, agent), output_tokens: defaults::ANSWER_TOKENS, ..Usage::default() };
     let names = [asked, runtime];
     let costs = prices.cost(names.into_iter().flatten(), &usage);
     StepEstimate {

@@ -91,10 +91,9 @@ impl Scheduler {
             return Hold::default();
         }
         let (step, fix) = (self.at(instance).step, purpose == Purpose::Fix);
-        self.plan.estimate_of(step, fix).map_or_else(Hold::default, |estimate| Hold {
-            tokens: estimate.tokens(),
-            usd_micros: estimate.usd_micros,
-        })
+        self.plan
+            .estimate_of(step, fix)
+            .map_or_else(Hold::default, |estimate| Hold { tokens: estimate.tokens(), usd_micros: estimate.usd_micros })
     }
 
     /// An attempt has spent something and goes on.

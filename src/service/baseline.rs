@@ -11,7 +11,11 @@ use crate::{
 
 impl Runs {
     /// The tree at the start of the run, if a gate compares with it: taken once, kept for every later owner.
-    pub(super) async fn baseline(&self, executor: &Executor, loaded: &Loaded) -> Result<Option<Arc<Baseline>>, Refusal> {
+    pub(super) async fn baseline(
+        &self,
+        executor: &Executor,
+        loaded: &Loaded,
+    ) -> Result<Option<Arc<Baseline>>, Refusal> {
         if !wants_baseline(loaded.scheduler.plan()) {
             return Ok(None);
         }

@@ -147,11 +147,8 @@ fn agent(scheduler: &Scheduler, view: &StepView<'_>, purpose: Purpose, runtime: 
 }
 
 fn share(part: &Usage, all: &Usage) -> f64 {
-    let (part, all) = if all.usd_micros > 0 {
-        (part.usd_micros, all.usd_micros)
-    } else {
-        (part.tokens(), all.tokens())
-    };
+    let (part, all) =
+        if all.usd_micros > 0 { (part.usd_micros, all.usd_micros) } else { (part.tokens(), all.tokens()) };
     #[expect(clippy::cast_precision_loss, reason = "a share is shown in percent")]
     let share = if all == 0 { 0.0 } else { part as f64 / all as f64 };
     (share * 10_000.0).round() / 10_000.0

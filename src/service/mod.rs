@@ -20,6 +20,7 @@ mod init;
 mod inputs;
 mod lint;
 mod mend;
+mod nested;
 mod preflight;
 mod project;
 mod recordings;

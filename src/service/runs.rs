@@ -27,7 +27,9 @@ use crate::{
     plan::Plan,
     runtime::{Adapter, Custom, CustomSettings, Replay},
     scheduler::{Action, Event, Notice, Scheduler},
-    service::{costs, decisions::summary_of, preflight, recordings::is_replayed, refusal::Refusal, trust::TrustGate},
+    service::{
+        costs, decisions::summary_of, nested, preflight, recordings::is_replayed, refusal::Refusal, trust::TrustGate,
+    },
 };
 
 /// What runs need to know of the settings.
@@ -55,6 +57,8 @@ pub struct RunSettings {
     pub program: PathBuf,
     /// What models cost.
     pub prices: Arc<Prices>,
+    /// The workflows of the runs around this process, the outermost first: it may be part of a run itself.
+    pub chain: Vec<String>,
     /// Which definitions may run their commands.
     pub trust: TrustGate,
 }
@@ -209,6 +213,7 @@ impl Runs {
     /// Everything that would make the run fail before its first step, all at once.
     pub fn start(&self, plan: &Plan, inputs: Map<String, Value>, replay: Replay) -> Result<Owned, Refusal> {
         self.settings.trust.check(&self.root, plan)?;
+        nested::check(&self.settings.chain, &plan.name)?;
         let inputs = complete_inputs(&plan.inputs, inputs).map_err(|faults| {
             Refusal::new(2, "E0501", faults, format!("`orch show {}` lists the inputs", plan.name))
         })?;
@@ -368,7 +373,7 @@ impl Runs {
             renderer,
             root: self.root.clone(),
             folder: self.store.run_folder(&run)?,
-            env: self.settings.env.clone(),
+            env: nested::told(self.settings.env.clone(), &self.settings.chain, &loaded.summary.workflow),
             stream_bytes_max: self.settings.stream_bytes_max,
             baseline,
             reads_memory,

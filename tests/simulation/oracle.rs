@@ -8,7 +8,9 @@ use orch::{
     base::{Timestamp, Usage, Verdict},
     definition::workflow::{OnLimit, RetryOn},
     plan::{Budget, Plan, PlanStep, StepIx},
-    scheduler::{Action, AttemptId, Event, Hold, InstanceId, Notice, Purpose, Scheduler, Settled, Site, StepState, Strength},
+    scheduler::{
+        Action, AttemptId, Event, Hold, InstanceId, Notice, Purpose, Scheduler, Settled, Site, StepState, Strength,
+    },
 };
 
 /// A broken rule, in words.
@@ -34,7 +36,9 @@ mod starts;
 enum Last {
     Nothing,
     WorkDone,
-    WorkFailed { again: bool },
+    WorkFailed {
+        again: bool,
+    },
     GateFailed,
     GateError,
     GivenUp,
@@ -314,7 +318,11 @@ impl Oracle {
             }
             Notice::Unknown { instance } => {
                 let last = self.seen[instance.index()].last;
-                let purpose = if matches!(last, Last::Lost(Purpose::Fix) | Last::Halted(Purpose::Fix)) { Purpose::Fix } else { Purpose::Work };
+                let purpose = if matches!(last, Last::Lost(Purpose::Fix) | Last::Halted(Purpose::Fix)) {
+                    Purpose::Fix
+                } else {
+                    Purpose::Work
+                };
                 self.unknown.insert(*instance, purpose);
             }
             Notice::RunEnded => self.ends(scheduler)?,

@@ -22,10 +22,7 @@ const LINES_MAX: usize = 200;
 
 /// Arguments of `orch cost`.
 #[derive(Debug, Clone, Args)]
-#[command(
-    after_help = "Examples:\n  orch cost              all runs, by day\n  orch cost 7f3k         one run: by step, \
-                        agent, model and runtime\n  orch cost 7f3k --json"
-)]
+#[command(after_help = "Examples:\n  orch cost\n  orch cost 7f3k\n  orch cost 7f3k --json")]
 pub struct CostArgs {
     /// The run, or the beginning of its id [default: all runs, by day]
     pub run: Option<String>,

@@ -79,7 +79,7 @@ fn a_price_of_the_settings_wins_and_is_checked() {
 
 #[test]
 fn a_plan_says_what_its_agents_may_cost() {
-    let steps = "  - id: all\n    each: '[1, 2, 3]'\n    do:\n      - { id: one, prompt: Do it, agent: worker, model: gpt-5, retry: 2 }\n";
+    let steps = "  - id: all\n    each: '[1, 2, 3]'\n    steps:\n      - { id: one, prompt: Do it, agent: worker, model: gpt-5, retry: 2 }\n";
     let project = project("", "budget: { usd: 9 }\n", steps);
     let plan = project.run(&["plan", "w", "--json"]).json(0);
     let estimate = &plan["estimate"];

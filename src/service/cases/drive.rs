@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -75,6 +76,8 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
         customs: stubbed.runtimes,
         trust: TrustGate::default(),
         inbox: Duration::from_secs(1),
+        // What stands in for an agent costs what it says, and nothing else.
+        prices: Arc::default(),
         ..settings.clone()
     };
     let runs = Runs::open(&root, settings)?;

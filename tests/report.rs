@@ -339,6 +339,7 @@ fn every_event_agrees_with_the_published_schema() {
         What::Unknown { step: "a".into() },
         settles("a", StepState::Succeeded, "", "", 0, 1, 0),
         What::BudgetReached { reason: "x".into() },
+        What::BudgetNear { reason: "x".into() },
         run_ends("succeeded", None, 0),
         run_ends("failed", Some(cause), 24),
     ];

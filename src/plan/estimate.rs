@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     base::{Prices, Usage},
+    definition::workflow::RetryOn,
     plan::{
         defaults,
         types::{AgentWork, Plan, PlanContext, PlanStep, StepIx, Work},
@@ -95,7 +96,9 @@ pub fn estimate(plan: &Plan, prices: &Prices, runtime: Option<&str>) -> PlanEsti
     for (place, step) in plan.steps.iter().enumerate() {
         let around = step.parent.map_or(1, |parent| most[parent.index()]);
         let rounds = 1 + u64::from(step.on_gate_fail.tries);
-        let tries = 1 + u64::from(step.retry.tries);
+        // A container is only opened again where its step says so for any failure.
+        let again = !step.work.is_container() || step.retry.on == RetryOn::Any;
+        let tries = if again { 1 + u64::from(step.retry.tries) } else { 1 };
         let works = around.saturating_mul(rounds).saturating_mul(tries);
         most.push(works.saturating_mul(inside(&step.work)));
         let ix = StepIx(u32::try_from(place).unwrap_or(u32::MAX));

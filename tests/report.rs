@@ -333,6 +333,7 @@ fn every_event_agrees_with_the_published_schema() {
         begins("a", "0-1", "work", None),
         begins("a", "0-1", "work", Some("replay")),
         ends("a", "0-1", "work", "lost", "", 0),
+        What::AgentActivity { step: "a".into(), attempt: "0-1".into(), activity: "text", text: "x".into() },
         What::Retrying { step: "a".into(), delay_ms: 1, reason: String::new() },
         What::Feedback { step: "a".into(), text: "x".into() },
         asks("a", "?", true),

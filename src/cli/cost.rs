@@ -13,8 +13,7 @@ use crate::{
         session::Session,
         style::{BOLD, DIM, DOUBT, paint},
     },
-    plan::Plan,
-    service::{DayCost, RunCost, Runs},
+    service::{DayCost, Owned, RunCost, Runs},
 };
 
 /// Lines of one run that are printed as text.
@@ -129,7 +128,8 @@ fn unpriced(name: &str) -> String {
 }
 
 /// The header of a run: what its agents are expected to spend, where a limit is set on money or tokens.
-pub(super) fn header(plan: &Plan) -> Option<String> {
+pub(super) fn header(owned: &Owned) -> Option<String> {
+    let plan = owned.plan();
     let limited = plan.budget.usd_micros.is_some() || plan.budget.tokens.is_some();
     let estimate = plan.estimate.as_ref().filter(|_| limited)?;
     let (typical, worst) = (estimate.typical, estimate.worst);

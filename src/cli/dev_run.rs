@@ -72,7 +72,7 @@ impl Driving {
             width: Screen::columns(),
             verbose: session.global.verbose > 0,
             parallel: Some(owned.parallel()),
-            estimate: header(owned.plan()),
+            estimate: header(&owned),
             replayed: owned.is_replayed(),
             waits: on_approval == OnApproval::Wait && !asks,
         };

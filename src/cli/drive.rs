@@ -57,7 +57,7 @@ pub(super) fn drive(
         width: Screen::columns(),
         verbose: session.global.verbose > 0,
         parallel: Some(owned.parallel()),
-        estimate: header(owned.plan()),
+        estimate: header(&owned),
         replayed: owned.is_replayed(),
         waits: on_approval == OnApproval::Wait && !asks,
     };
@@ -98,13 +98,7 @@ pub(super) fn drive(
     });
     // A prompt that still waits for a line must not keep the process.
     runtime.shutdown_background();
-    let finish = match finish {
-        Ok(finish) => finish,
-        Err(failure) => {
-            screen.pause();
-            return Err(failure);
-        }
-    };
+    let finish = finish.inspect_err(|_| screen.pause())?;
     let code = code_of(&finish, terminated.load(Ordering::Relaxed));
     finish_screen(&mut screen, runs, &run, root, code)?;
     if let Finish::Ended(end) = &finish

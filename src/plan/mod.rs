@@ -7,6 +7,7 @@ pub mod draw;
 mod estimate;
 pub mod graph;
 mod policy;
+mod reach;
 mod told;
 pub mod truth;
 mod types;

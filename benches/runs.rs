@@ -126,6 +126,7 @@ fn plan(steps: Vec<PlanStep>) -> Plan {
         folder: ".".to_owned(),
         memory: Vec::new(),
         trust: None,
+        estimate: None,
     }
 }
 

@@ -11,7 +11,7 @@ use orch::{
 use serde_json::{Map, Value};
 
 fn look() -> Look {
-    Look { width: 80, verbose: false, parallel: Some(4), replayed: false, waits: true }
+    Look { width: 80, verbose: false, parallel: Some(4), estimate: None, replayed: false, waits: true }
 }
 
 fn at(ms: u64, what: What) -> RunEvent {
@@ -346,13 +346,14 @@ fn every_event_agrees_with_the_published_schema() {
         begins("a", "0-1", "work", None),
         begins("a", "0-1", "work", Some("replay")),
         ends("a", "0-1", "work", "lost", "", 0),
+        What::AgentActivity { step: "a".into(), attempt: "0-1".into(), activity: "text", text: "x".into() },
         What::Retrying { step: "a".into(), delay_ms: 1, reason: String::new() },
         What::Feedback { step: "a".into(), text: "x".into() },
         asks("a", "?", true),
         What::Unknown { step: "a".into() },
         settles("a", StepState::Succeeded, "", "", 0, 1, 0),
         What::BudgetReached { reason: "x".into() },
-        What::AgentActivity { step: "a".into(), attempt: "1-1".into(), activity: "tool", text: "Read a.rs".into() },
+        What::BudgetNear { reason: "x".into() },
         run_ends("succeeded", None, 0),
         run_ends("failed", Some(cause), 24),
     ];

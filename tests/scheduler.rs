@@ -775,7 +775,7 @@ fn a_session_is_charged_once_for_all_that_it_spent() {
     let charged = |bench: &Bench, session: &str| bench.scheduler.charged_in(session).input_tokens;
     let attempt = bench.attempt("a");
     bench.event(Event::SessionKnown { attempt, session: "s-1".to_owned() });
-    bench.event(Event::Spent { attempt, usage: spent(10) });
+    bench.event(Event::Spent { attempt, usage: spent(10), model: None });
     assert_eq!(charged(&bench, "s-1"), 10);
     let (class, reason) = (FailureClass::Invalid, "it is no object".to_owned());
     let session = Some("s-1".to_owned());

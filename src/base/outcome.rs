@@ -206,6 +206,9 @@ pub struct Usage {
     pub cache_write_tokens: u64,
     /// Micro-dollars (10⁻⁶ US dollars).
     pub usd_micros: u64,
+    /// That part of `usd_micros` which was counted at the dearest known price, because nobody knows the right one.
+    #[serde(skip_serializing_if = "is_zero_u64")]
+    pub guessed_usd_micros: u64,
 }
 
 impl Usage {
@@ -240,6 +243,7 @@ impl Usage {
             cache_read_tokens: with(self.cache_read_tokens, other.cache_read_tokens),
             cache_write_tokens: with(self.cache_write_tokens, other.cache_write_tokens),
             usd_micros: with(self.usd_micros, other.usd_micros),
+            guessed_usd_micros: with(self.guessed_usd_micros, other.guessed_usd_micros),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::{
         add::{AddArgs, RemoveArgs},
         check::CheckArgs,
         completions::CompletionsArgs,
+        cost::CostArgs,
         dev::DevArgs,
         doctor::DoctorArgs,
         explain::ExplainArgs,
@@ -118,6 +119,8 @@ pub enum Verb {
     Runs(RunsArgs),
     /// Show where a run stands, why it waits, and what moves it
     Status(StatusArgs),
+    /// Say what runs have cost: by step, agent and model, or by day
+    Cost(CostArgs),
     /// Print what steps have printed
     Logs(LogsArgs),
     /// List what waits for you

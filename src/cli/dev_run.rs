@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use crate::{
     base::RunId,
     cli::{
+        cost::header,
         dev::{DevArgs, Keyboard},
         drive::{Questions, ask_people, code_of, finish_screen, outputs_text, screen},
         failure::Failure,
@@ -71,6 +72,7 @@ impl Driving {
             width: Screen::columns(),
             verbose: session.global.verbose > 0,
             parallel: Some(owned.parallel()),
+            estimate: header(&owned),
             replayed: owned.is_replayed(),
             waits: on_approval == OnApproval::Wait && !asks,
         };

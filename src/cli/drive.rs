@@ -22,6 +22,7 @@ use crate::{
     base::{RunId, Timestamp},
     cli::{
         clean::clean,
+        cost::header,
         ending::Ending,
         failure::Failure,
         live::{Screen, ScreenKind},
@@ -56,6 +57,7 @@ pub(super) fn drive(
         width: Screen::columns(),
         verbose: session.global.verbose > 0,
         parallel: Some(owned.parallel()),
+        estimate: header(&owned),
         replayed: owned.is_replayed(),
         waits: on_approval == OnApproval::Wait && !asks,
     };
@@ -96,13 +98,7 @@ pub(super) fn drive(
     });
     // A prompt that still waits for a line must not keep the process.
     runtime.shutdown_background();
-    let finish = match finish {
-        Ok(finish) => finish,
-        Err(failure) => {
-            screen.pause();
-            return Err(failure);
-        }
-    };
+    let finish = finish.inspect_err(|_| screen.pause())?;
     let code = code_of(&finish, terminated.load(Ordering::Relaxed));
     finish_screen(&mut screen, runs, &run, root, code)?;
     if let Finish::Ended(end) = &finish

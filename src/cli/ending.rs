@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    base::render_duration,
+    base::{dollars, render_duration},
     cli::{
         clean::{clean, one_line, wrap},
         exit::Exit,
@@ -113,7 +113,8 @@ fn head(text: &mut String, report: &Report, ending: &Ending<'_>, word: &str, spe
             words.push(format!("{} tokens", count_words(tokens)));
         }
         if spent.usage.usd_micros > 0 {
-            words.push(format!("${}.{:02}", spent.usage.usd_micros / 1_000_000, spent.usage.usd_micros / 10_000 % 100));
+            let guessed = if spent.usage.guessed_usd_micros > 0 { " estimated" } else { "" };
+            words.push(format!("{}{guessed}", dollars(spent.usage.usd_micros)));
         }
         if spent.agents > 0 {
             words.push(format!("{} agent{}", spent.agents, plural(usize::try_from(spent.agents).unwrap_or(2))));

@@ -8,6 +8,7 @@ mod args;
 mod check;
 mod clean;
 mod completions;
+mod cost;
 mod decide;
 mod dev;
 mod dev_report;

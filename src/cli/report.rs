@@ -36,6 +36,8 @@ pub struct Look {
     pub verbose: bool,
     /// Attempts at once, for the header.
     pub parallel: Option<u32>,
+    /// What the agents are expected to spend, for the header; only where a limit is set on that.
+    pub estimate: Option<String>,
     /// Whether agents are replayed from recordings, for the header.
     pub replayed: bool,
     /// Whether a question waits for a person, so that the command that answers it is worth showing.
@@ -180,6 +182,7 @@ impl Report {
                 self.waits.push(Wait::Budget(reason.clone()));
                 self.line(DOUBT, "BUDGET", None, "", &one_line(reason))
             }
+            What::BudgetNear { reason } => self.line(DOUBT, "BUDGET", None, "", &one_line(reason)),
             What::RunEnded { .. } => {
                 self.running.clear();
                 self.ended = Some(event.what.clone());
@@ -235,6 +238,9 @@ impl Report {
         let name = paint(BOLD, &one_line(workflow));
         let head = if resumed { format!("run {} {verb}", self.run) } else { format!("run {}", self.run) };
         let mut lines = format!("{head}  {name}  {}\n", words.join(" · "));
+        if let Some(estimate) = &self.look.estimate {
+            let _ = writeln!(lines, "{}", paint(DIM, &one_line(estimate)));
+        }
         if self.look.replayed {
             let _ = writeln!(
                 lines,

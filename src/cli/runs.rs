@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::{
-    base::{Timestamp, render_duration},
+    base::{Timestamp, dollars, render_duration},
     cli::{
         args::{InboxArgs, RunsArgs, StatusArgs},
         clean::{clean, one_line},
@@ -142,11 +142,11 @@ fn text(status: &Status) -> String {
     if spent.agents > 0 {
         let _ = writeln!(
             text,
-            "spent: {} agent starts, {} tokens, ${}.{:02}",
+            "spent: {} agent starts, {} tokens, {}{}",
             spent.agents,
             spent.usage.tokens(),
-            spent.usage.usd_micros / 1_000_000,
-            spent.usage.usd_micros / 10_000 % 100
+            dollars(spent.usage.usd_micros),
+            if spent.usage.guessed_usd_micros > 0 { " (estimated: `orch cost` says why)" } else { "" }
         );
     }
     for (place, next) in status.next.iter().enumerate() {

@@ -29,6 +29,7 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> Result<u8, Failure
         width: Screen::columns(),
         verbose: session.global.verbose > 0,
         parallel: None,
+        estimate: None,
         replayed: is_replayed(&loaded.scheduler),
         waits: true,
     };

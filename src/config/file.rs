@@ -14,6 +14,7 @@ use crate::{
         form::Form,
         keys::{self, KEYS},
         layer::{Entry, FilePlace, Layer},
+        prices::PRICE_KEYS,
         runtime::keys_of,
     },
 };
@@ -56,7 +57,7 @@ fn text_of(path: &Path) -> Result<Option<String>, String> {
     String::from_utf8(bytes).map(Some).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
-fn parse(layer: &mut Layer, text: String, place: &FilePlace) {
+pub(super) fn parse(layer: &mut Layer, text: String, place: &FilePlace) {
     let source = Source::new(place.shown.clone(), text);
     let document = match ImDocument::parse(source.text.as_str()) {
         Ok(document) => document,
@@ -94,6 +95,11 @@ impl Reader<'_> {
                 match item.as_table_like() {
                     Some(runtimes) => self.runtimes(runtimes),
                     None => self.refuse(at, &path, "this is no table", "write a table for each: [runtimes.NAME]"),
+                }
+            } else if path == "prices" {
+                match item.as_table_like() {
+                    Some(prices) => self.prices(prices),
+                    None => self.refuse(at, &path, "this is no table", "write a table for each: [prices.\"MODEL\"]"),
                 }
             } else if prefix.is_empty() && is_section(&path) {
                 match item.as_table_like() {
@@ -141,6 +147,9 @@ fn names_in(prefix: &str) -> Vec<String> {
     if let Some(name) = prefix.strip_prefix("runtimes.") {
         return keys_of(name).iter().map(|&key| key.to_owned()).collect();
     }
+    if prefix.starts_with("prices.") {
+        return PRICE_KEYS.iter().map(|&key| key.to_owned()).collect();
+    }
     let mut names: Vec<String> = Vec::new();
     for key in KEYS {
         let rest = if prefix.is_empty() {
@@ -154,7 +163,7 @@ fn names_in(prefix: &str) -> Vec<String> {
         }
     }
     if prefix.is_empty() {
-        names.push("runtimes".to_owned());
+        names.extend(["runtimes".to_owned(), "prices".to_owned()]);
     }
     names
 }

@@ -8,7 +8,7 @@ use figment::{
 };
 
 use crate::{
-    base::{Diagnostic, Source, Span, codes::use_::BAD_VALUE, codes::use_::UNKNOWN_KEY, did_you_mean},
+    base::{Diagnostic, Price, Source, Span, codes::use_::BAD_VALUE, codes::use_::UNKNOWN_KEY, did_you_mean},
     config::{
         environment::Environment,
         form::Setting,
@@ -35,6 +35,7 @@ pub(super) struct Layer {
     pub name: String,
     pub entries: Vec<Entry>,
     pub runtimes: Vec<(String, Runtime)>,
+    pub prices: Vec<(String, Price)>,
     pub faults: Vec<Diagnostic>,
 }
 
@@ -111,7 +112,8 @@ impl Layer {
 
 /// Variables that `orch` itself sets for its children, so that an `orch` inside a step does not stumble over them.
 fn is_ours(name: &str) -> bool {
-    const OURS: &[&str] = &["ORCH_RUN", "ORCH_STEP", "ORCH_ATTEMPT", "ORCH_OUTPUT", "ORCH_KEY", "ORCH_ORDER"];
+    const OURS: &[&str] =
+        &["ORCH_RUN", "ORCH_STEP", "ORCH_ATTEMPT", "ORCH_OUTPUT", "ORCH_KEY", "ORCH_ORDER", "ORCH_CHAIN"];
     OURS.contains(&name) || name.starts_with("ORCH_INPUT_")
 }
 

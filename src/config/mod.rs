@@ -10,6 +10,7 @@ mod form;
 mod keys;
 mod layer;
 mod origin;
+mod prices;
 mod runtime;
 mod schema;
 mod settings;

@@ -28,6 +28,7 @@ pub fn schema() -> Value {
         }
     }
     properties.insert("runtimes".to_owned(), runtimes());
+    properties.insert("prices".to_owned(), prices());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://orch.run/schemas/config.schema.json",
@@ -149,6 +150,26 @@ fn command() -> Value {
             "reads_memory": {
                 "type": "boolean", "default": false,
                 "description": "Whether it reads the project's memory files by itself, so that they are not told twice.",
+            },
+        },
+    })
+}
+
+fn prices() -> Value {
+    let dollars =
+        |description: &str| json!({ "type": "number", "minimum": 0, "maximum": 10_000, "description": description });
+    json!({
+        "type": "object",
+        "description": "What models cost, by the beginnings of their names, in dollars for a million tokens.",
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["input", "output"],
+            "properties": {
+                "input": dollars("Tokens read."),
+                "output": dollars("Tokens written."),
+                "cache_read": dollars("Tokens read from a cache; as `input` where absent."),
+                "cache_write": dollars("Tokens written to a cache; as `input` where absent."),
             },
         },
     })

@@ -6,7 +6,7 @@ use figment::Figment;
 
 use crate::{
     base::{
-        Diagnostic, Severity, Source, Span,
+        Diagnostic, Prices, Severity, Source, Span,
         codes::use_::{CONTRADICTION, UNKNOWN_RUNTIME},
         did_you_mean,
     },
@@ -17,6 +17,7 @@ use crate::{
         keys::{KEYS, Key},
         layer::{FilePlace, Flags, Layer},
         origin::Origin,
+        prices,
         runtime::{Runtime, built_in, is_built_in},
     },
     definition::{Choices, MemoryFamily, workflow::OnLimit},
@@ -48,6 +49,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What a run may spend where its workflow does not say.
     pub budget: Budget,
+    /// What models cost.
+    pub prices: Prices,
     /// How often things are looked at.
     pub intervals: Intervals,
     origins: BTreeMap<&'static str, (Setting, Origin)>,
@@ -158,7 +161,7 @@ pub fn load(environment: &Environment, root: &Path, flags: &Flags) -> Result<Set
     });
     let place = FilePlace { shown: FILE_NAME.into(), folder: root.to_path_buf(), is_project: true };
     let project = file::read(&root.join(FILE_NAME), &place);
-    let mut layers = vec![Layer::defaults()];
+    let mut layers = vec![Layer::defaults(), prices::built_in()];
     layers.extend(user);
     layers.extend(project);
     layers.push(Layer::environment(environment));
@@ -223,6 +226,7 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
             agents: values.count("budget.agents").unwrap_or(crate::plan::defaults::AGENTS_MAX),
             on_limit: if values.word("budget.on_limit") == Some("stop") { OnLimit::Stop } else { OnLimit::Pause },
         },
+        prices: prices::merged(layers),
         intervals: Intervals {
             inbox: values.duration("intervals.inbox"),
             heartbeat: values.duration("intervals.heartbeat"),

@@ -266,7 +266,7 @@ impl LocalDriver {
     /// What an agent spends and its session are written down; the rest is told to whoever watches now.
     fn see(&mut self, attempt: AttemptId, seen: Seen) {
         match seen {
-            Seen::Spent(usage, _) => self.queue.push_back(Event::Spent { attempt, usage }),
+            Seen::Spent(usage, model) => self.queue.push_back(Event::Spent { attempt, usage, model }),
             Seen::Session(session) => self.queue.push_back(Event::SessionKnown { attempt, session }),
             other => self.told.extend(overheard(&self.scheduler, self.clock.now(), attempt, other)),
         }
@@ -381,7 +381,11 @@ impl LocalDriver {
                     self.summary.waiting_for = None;
                 }
             }
-            Notice::Starting { .. } | Notice::Ended { .. } | Notice::Retrying { .. } | Notice::Feedback { .. } => {}
+            Notice::Starting { .. }
+            | Notice::Ended { .. }
+            | Notice::Retrying { .. }
+            | Notice::Feedback { .. }
+            | Notice::BudgetNear => {}
             Notice::Settled { instance } => {
                 if let Some(recall) = &self.setup.recall {
                     recall.settled(&self.scheduler, *instance);

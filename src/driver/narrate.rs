@@ -142,6 +142,11 @@ pub enum What {
         /// Which.
         reason: String,
     },
+    /// Most of a budget is used up.
+    BudgetNear {
+        /// Which, and how much of it.
+        reason: String,
+    },
     /// The run has ended.
     RunEnded {
         /// `succeeded`, `failed` or `cancelled`.
@@ -190,6 +195,7 @@ pub fn narrate(scheduler: &Scheduler, at: Timestamp, notice: &Notice) -> Option<
         Notice::BudgetReached => {
             What::BudgetReached { reason: scheduler.budget_reason().unwrap_or_default().to_owned() }
         }
+        Notice::BudgetNear => What::BudgetNear { reason: scheduler.near_limit().unwrap_or_default() },
         Notice::RunEnded => {
             let end = scheduler.ended()?;
             What::RunEnded {

@@ -76,7 +76,7 @@ pub(super) fn orders(
         session_usage: session.as_deref().map(|session| scheduler.charged_in(session)).unwrap_or_default(),
         session,
         forks: false,
-        model: work.model.as_deref().map(|model| resolve_model(scheduler, model, runtime)),
+        model: work.model.as_deref().map(|model| plan.model_for(model, runtime).to_owned()),
         tools: work.tools.clone(),
         files,
         access: access(work),
@@ -105,16 +105,6 @@ fn role(scheduler: &Scheduler, work: &AgentWork) -> OrderAgent {
 /// What an agent may do: one whose tools all only look is kept from writing.
 fn access(work: &AgentWork) -> Access {
     if work.reads_only() { Access::Read } else { Access::Edit }
-}
-
-/// A tier becomes the model of the runtime; anything else passes unchanged.
-fn resolve_model(scheduler: &Scheduler, model: &str, runtime: &str) -> String {
-    scheduler
-        .plan()
-        .models
-        .get(model)
-        .and_then(|tier| tier.get(runtime).or_else(|| tier.get("any")))
-        .map_or_else(|| model.to_owned(), Clone::clone)
 }
 
 /// A section of the context.

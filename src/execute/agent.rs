@@ -15,12 +15,13 @@ use std::{
 use nix::fcntl::OFlag;
 
 use crate::{
-    base::{Digest, Evidence, Failure, FailureClass, Outcome},
+    base::{Digest, Evidence, Failure, FailureClass, Outcome, Usage},
     execute::{
         answer::{read_answer, whole},
         assignment::{Live, Place},
         executor::{Ended, Executor, Program, blocking, ended, failed, make_attempt_dir, observed, shown},
         globs::Globs,
+        meter::Meter,
         process::{End, Heard, Limits, Listener, Report, StopToken, Tap},
         recorded,
         tree::{Snapshot, changes, path_text, walk},
@@ -58,7 +59,8 @@ impl Executor {
             Ok(Call::Service(call)) => self.serve(*call, &scene.session, order, limits, place, stop).await,
             Ok(Call::Program(invocation)) => {
                 let adapter = Arc::clone(adapter);
-                self.invoke(adapter, invocation, order, limits, place, stop).await
+                let meter = Meter::new(Arc::clone(&self.prices), order.model.as_deref(), runtime);
+                self.invoke((adapter, meter), invocation, order, limits, place, stop).await
             }
         };
         if let Outcome::Succeeded(envelope) = &mut outcome {
@@ -69,7 +71,7 @@ impl Executor {
 
     async fn invoke(
         &self,
-        adapter: Arc<dyn Adapter>,
+        (adapter, meter): (Arc<dyn Adapter>, Meter),
         invocation: Invocation,
         order: Order,
         limits: Limits,
@@ -102,7 +104,7 @@ impl Executor {
         if order.session.is_none() {
             reader.preset(&scene(place).session);
         }
-        let (listener, ears) = Listener::new(Ears { reader, live: place.live.clone() });
+        let (listener, ears) = Listener::new(Ears { reader, live: place.live.clone(), meter });
         let report = self.start(program, place, stop, Some(listener)).await;
         let read = |exit| {
             let mut ears = ears.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,6 +123,9 @@ impl Executor {
             Ended::Code(code) => read(ProgramExit::Code(code)),
             Ended::Signal(signal) => read(ProgramExit::Signal(signal)),
         };
+        if let Some(usage) = usage_of(&mut outcome) {
+            ears.lock().unwrap_or_else(PoisonError::into_inner).meter.close(usage);
+        }
         match &mut outcome {
             Outcome::Succeeded(envelope) => {
                 envelope.leaked = report.leaked;
@@ -190,18 +195,34 @@ fn session_id(run: &str, attempt: &str) -> String {
 struct Ears {
     reader: Box<dyn Reader>,
     live: Live,
+    meter: Meter,
 }
 
 impl Tap for Ears {
     fn line(&mut self, line: &[u8], cut: u64) -> Heard {
         let mut heard = Heard::GoOn;
         for seen in self.reader.line(line, cut == 0) {
+            let seen = match seen {
+                Seen::Spent(usage, model) => {
+                    let (usage, model) = self.meter.spent(usage, model);
+                    Seen::Spent(usage, model)
+                }
+                other => other,
+            };
             if seen == Seen::LastWord {
                 heard = Heard::LastWord;
             }
             self.live.tell(seen);
         }
         heard
+    }
+}
+
+fn usage_of(outcome: &mut Outcome) -> Option<&mut Usage> {
+    match outcome {
+        Outcome::Succeeded(envelope) => Some(&mut envelope.usage),
+        Outcome::Failed(failure) => Some(&mut failure.usage),
+        Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => None,
     }
 }
 

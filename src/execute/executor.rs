@@ -14,7 +14,7 @@ use std::{
 };
 
 use crate::{
-    base::{Digest, Envelope, Evidence, Failure, FailureClass, Outcome, Usage},
+    base::{Digest, Envelope, Evidence, Failure, FailureClass, Outcome, Prices, Usage},
     execute::{
         answer::whole,
         assignment::{Assignment, Place},
@@ -30,6 +30,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Executor {
     pub(super) shared: Arc<Shared>,
+    pub(super) prices: Arc<Prices>,
 }
 
 pub(super) struct Shared {
@@ -66,7 +67,15 @@ impl Executor {
     #[must_use]
     pub fn new(keeper: Keeper, renderer: Renderer, adapters: impl IntoIterator<Item = Arc<dyn Adapter>>) -> Self {
         let adapters = adapters.into_iter().map(|adapter| (adapter.name().to_owned(), adapter)).collect();
-        Self { shared: Arc::new(Shared { keeper, renderer, adapters, trees: Trees::default() }) }
+        let shared = Arc::new(Shared { keeper, renderer, adapters, trees: Trees::default() });
+        Self { shared, prices: Arc::default() }
+    }
+
+    /// Puts these prices on what agents report.
+    #[must_use]
+    pub fn priced(mut self, prices: Arc<Prices>) -> Self {
+        self.prices = prices;
+        self
     }
 
     /// What a runtime can do; `None` if there is none of that name.

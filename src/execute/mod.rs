@@ -8,6 +8,7 @@ mod evidence;
 mod executor;
 mod gate;
 mod globs;
+mod meter;
 pub mod process;
 mod recorded;
 pub mod render;

@@ -18,3 +18,5 @@ pub const AGENTS_MAX: u64 = 100;
 pub const STEPS_MAX: usize = 20_000;
 /// Tokens of forked context.
 pub const CONTEXT_BUDGET: u64 = 20_000;
+/// Tokens that an agent writes in an attempt, as far as anybody can guess before.
+pub const ANSWER_TOKENS: u64 = 4_000;

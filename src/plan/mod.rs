@@ -4,8 +4,10 @@ pub mod compile;
 pub mod defaults;
 mod diff;
 pub mod draw;
+mod estimate;
 pub mod graph;
 mod policy;
+mod reach;
 mod read_only;
 mod told;
 pub mod truth;
@@ -13,6 +15,7 @@ mod types;
 
 pub use compile::{Compiled, activated_skills, compile, compile_command, skill_command};
 pub use diff::{ChangedStep, Edge, PlanDiff, diff};
+pub use estimate::{Expected, PlanEstimate, StepEstimate, estimate};
 pub use policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy};
 pub use told::{Activated, PlanMemory, PlanTrust, ProseValue, ProseWork};
 pub use types::*;

@@ -15,6 +15,7 @@ use crate::{
     base::Digest,
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, Workspace},
     plan::{
+        estimate::PlanEstimate,
         policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy},
         told::{Activated, PlanMemory, PlanTrust, ProseWork},
     },
@@ -75,6 +76,9 @@ pub struct Plan {
     /// The commands of a definition that run only where a person trusts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<PlanTrust>,
+    /// What its agents are expected to spend; absent where nobody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<PlanEstimate>,
 }
 
 /// One declared input of a plan or of a called workflow.
@@ -455,43 +459,4 @@ pub struct PlanSkill {
     pub name: String,
     /// The text.
     pub body: String,
-}
-
-impl Work {
-    /// The steps inside, for containers.
-    #[must_use]
-    pub fn children(&self) -> &[StepIx] {
-        match self {
-            Self::Parallel { children, .. } | Self::Loop { children, .. } | Self::Call { children, .. } => children,
-            Self::Each(each) => &each.children,
-            Self::Agent(_)
-            | Self::Run { .. }
-            | Self::Approve { .. }
-            | Self::Ask { .. }
-            | Self::Sleep { .. }
-            | Self::Await { .. }
-            | Self::Emit { .. }
-            | Self::Stop { .. } => &[],
-        }
-    }
-
-    /// Whether it holds other steps.
-    #[must_use]
-    pub fn is_container(&self) -> bool {
-        matches!(self, Self::Parallel { .. } | Self::Loop { .. } | Self::Call { .. } | Self::Each(_))
-    }
-}
-
-impl Plan {
-    /// The step at `ix`.
-    #[must_use]
-    pub fn step(&self, ix: StepIx) -> &PlanStep {
-        &self.steps[ix.index()]
-    }
-
-    /// The steps beside each other in a container, or at the top.
-    #[must_use]
-    pub fn body(&self, container: Option<StepIx>) -> &[StepIx] {
-        container.map_or(&self.roots, |ix| self.step(ix).work.children())
-    }
 }

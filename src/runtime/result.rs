@@ -75,6 +75,7 @@ impl From<WrittenUsage> for Usage {
             cache_read_tokens: written.cache_read_tokens,
             cache_write_tokens: written.cache_write_tokens,
             usd_micros: written.usd_micros,
+            guessed_usd_micros: 0,
         }
     }
 }

@@ -79,6 +79,8 @@ pub enum Notice {
     },
     /// A budget is used up.
     BudgetReached,
+    /// Most of a budget is used up; told once.
+    BudgetNear,
     /// The run has ended.
     RunEnded,
 }

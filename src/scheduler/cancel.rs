@@ -87,32 +87,6 @@ impl Scheduler {
         }
     }
 
-    /// Looks whether a budget is used up while something runs.
-    pub(super) fn watch_budget(&mut self) {
-        if self.paused.is_some() || self.over_budget.is_some() || self.ended.is_some() || self.cancelling.is_some() {
-            return;
-        }
-        if let Some(reason) = self.ledger.reached(false) {
-            self.budget_reached(reason);
-        }
-    }
-
-    /// Keeps one timer for the time budget, while something runs.
-    pub(super) fn set_budget_timer(&mut self) {
-        if self.plan.budget.time_ms.is_none() {
-            return;
-        }
-        if let Some(at) = self.budget_timer.take() {
-            self.timers.remove(&(at, Timer::Budget));
-        }
-        let watching = self.limiter.in_use() > 0 && self.paused.is_none() && self.ended.is_none() && !self.is_ending();
-        if let Some(at) = self.ledger.time_limit_at().filter(|_| watching) {
-            let at = at.max(crate::base::Timestamp(self.now.0 + 1));
-            self.timers.insert((at, Timer::Budget));
-            self.budget_timer = Some(at);
-        }
-    }
-
     /// A person has said how an attempt ended.
     pub(super) fn answered(&mut self, instance: InstanceId, answer: crate::scheduler::Answer, by: &str) {
         if !self.exists(instance) {

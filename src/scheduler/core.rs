@@ -47,6 +47,8 @@ pub struct Scheduler {
     pub(super) stopped: Option<(bool, String)>,
     pub(super) paused: Option<String>,
     pub(super) over_budget: Option<String>,
+    /// Agents that wait until enough of the budget is free.
+    pub(super) short: VecDeque<(InstanceId, Purpose)>,
     pub(super) ended: Option<RunEnd>,
     pub(super) todo: VecDeque<Todo>,
     pub(super) actions: Vec<Action>,
@@ -120,6 +122,7 @@ impl Scheduler {
             stopped: None,
             paused: None,
             over_budget: None,
+            short: VecDeque::new(),
             ended: None,
             todo: VecDeque::new(),
             actions: Vec::new(),
@@ -153,11 +156,9 @@ impl Scheduler {
                 }
             }
             Event::Started { attempt, subject, shown } => self.started(attempt, subject, shown),
-            Event::Spent { attempt, usage } => {
+            Event::Spent { attempt, usage, model } => {
                 if self.is_live(attempt) {
-                    self.ledger.charge_in(self.at(attempt.instance).session.clone(), usage);
-                    self.at_mut(attempt.instance).charged.get_or_insert_default().add(usage);
-                    self.watch_budget();
+                    self.spends(attempt, usage, model.as_deref());
                 }
             }
             Event::SessionKnown { attempt, session } => {
@@ -317,6 +318,7 @@ impl Scheduler {
         at.phase = Phase::Settled(settled);
         at.question = None;
         at.stop_sent = None;
+        at.halted = false;
         self.todo.push_back(Todo::Propagate(instance));
         self.notice(Notice::Settled { instance });
     }
@@ -349,7 +351,9 @@ impl Scheduler {
         self.settle(instance, Settled::Failed);
     }
 
+    /// Gives back what an attempt has taken: its slot, and what is held of the budget for it.
     pub(super) fn give_slot_back(&mut self, instance: InstanceId) {
+        self.ledger.give_back(instance);
         if let Some(class) = self.at_mut(instance).slot.take()
             && !planted::on(Bug::SlotNotReleased)
         {

@@ -172,6 +172,9 @@ pub enum Event {
         attempt: AttemptId,
         /// Since the last report.
         usage: Usage,
+        /// The model, where it is told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
     },
     /// The session of an attempt is known; known before its end, so that it can be gone on with after a crash.
     SessionKnown {

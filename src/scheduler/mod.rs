@@ -1,6 +1,7 @@
 //! The pure core: `step(now, event) -> actions`. Reads no clock, file, environment or random number.
 
 mod action;
+mod budget;
 mod cancel;
 mod containers;
 mod core;
@@ -19,6 +20,6 @@ mod work;
 pub use action::{Action, Cause, CauseKind, Notice, Settled};
 pub use core::{RunEnd, Scheduler};
 pub use event::{Answer, AttemptId, Decision, EVENT_VERSION, Evaluation, Event, InstanceId, Purpose, Site, Strength};
-pub use ledger::Spent;
-pub use state::{AttemptEnd, AttemptRecord, Question};
+pub use ledger::{Hold, Spent};
+pub use state::{AttemptEnd, AttemptRecord, Cost, Question};
 pub use view::{StepState, StepView, Thread, WaitingFor};

@@ -30,11 +30,16 @@ pub enum Bug {
     OutcomeChanges,
     OutstandingForgetsStart,
     ReplayUsesClock,
+    RoomUnchecked,
+    HoldNotEaten,
+    HoldNotGivenBack,
+    LimitStopsNobody,
+    SpenderSpared,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 29] = [
         Self::SlotOffByOne,
         Self::SlotNotReleased,
         Self::UsageNotCharged,
@@ -59,6 +64,11 @@ impl Bug {
         Self::OutcomeChanges,
         Self::OutstandingForgetsStart,
         Self::ReplayUsesClock,
+        Self::RoomUnchecked,
+        Self::HoldNotEaten,
+        Self::HoldNotGivenBack,
+        Self::LimitStopsNobody,
+        Self::SpenderSpared,
     ];
 }
 

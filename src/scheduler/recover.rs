@@ -41,10 +41,7 @@ impl Scheduler {
             }
             if self.at(instance).stop_sent.is_some() {
                 self.give_slot_back(instance);
-                match self.at(instance).cause.clone() {
-                    Some(cause) => self.fail(instance, cause),
-                    None => self.settle(instance, Settled::Cancelled),
-                }
+                self.stopped_attempt(instance, purpose, Outcome::Lost);
             } else {
                 self.lost(instance, purpose);
             }
@@ -98,6 +95,7 @@ impl Scheduler {
         self.stopped = None;
         self.paused = None;
         self.over_budget = None;
+        self.short.clear();
         self.listeners.clear();
         let classes = std::mem::take(&mut self.limiter);
         self.limiter = Limiter::renewed(&classes);

@@ -93,6 +93,8 @@ pub(super) struct Instance {
     pub session: Option<Arc<str>>,
     /// What the current attempt has been charged while it works.
     pub charged: Option<Box<Usage>>,
+    /// The current attempt is stopped because a budget is used up; it goes on when a person has raised that.
+    pub halted: bool,
     /// What a gate or a person found wrong; part of the next order.
     pub feedback: Option<Arc<str>>,
     /// Why it fails, or why it is being stopped.
@@ -162,6 +164,40 @@ pub struct AttemptRecord {
     pub end: AttemptEnd,
     /// Why, one line; empty where all went well.
     pub reason: Arc<str>,
+    /// What it has spent, by model.
+    pub costs: Vec<Cost>,
+}
+
+/// What an attempt has spent on one model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cost {
+    /// The model; unknown where its runtime does not tell.
+    pub model: Option<Arc<str>>,
+    /// What.
+    pub usage: Usage,
+}
+
+/// Models that are told apart in one attempt.
+const MODELS_MAX: usize = 16;
+
+impl AttemptRecord {
+    /// Notes a cost. What no model is named for goes to the one that was named last.
+    pub(super) fn note(&mut self, usage: Usage, model: Option<&str>) {
+        let known = match model {
+            None => self.costs.last_mut(),
+            Some(name) if self.costs.len() < MODELS_MAX => {
+                self.costs.iter_mut().find(|cost| cost.model.as_deref() == Some(name))
+            }
+            Some(name) => {
+                let place = self.costs.iter().position(|cost| cost.model.as_deref() == Some(name));
+                self.costs.get_mut(place.unwrap_or(MODELS_MAX - 1))
+            }
+        };
+        match known {
+            Some(cost) => cost.usage.add(usage),
+            None => self.costs.push(Cost { model: model.map(Arc::from), usage }),
+        }
+    }
 }
 
 /// How an attempt ended, for people.
@@ -281,6 +317,7 @@ impl Instance {
             envelope: None,
             session: None,
             charged: None,
+            halted: false,
             feedback: None,
             cause: None,
             question: None,

@@ -9,7 +9,7 @@ use crate::{
         action::{Action, Cause, Settled},
         core::Scheduler,
         event::{AttemptId, InstanceId, Purpose, Strength},
-        ledger::Spent,
+        ledger::{Hold, Spent},
         planted::{self, Bug},
         state::{AttemptRecord, Phase, Question},
     },
@@ -135,7 +135,7 @@ impl Scheduler {
         if self.ended.is_some() {
             return false;
         }
-        let queue = self.paused.is_none() && self.limiter.has_waiting();
+        let queue = self.paused.is_none() && (self.limiter.has_waiting() || !self.short.is_empty());
         queue || !self.sites.is_empty() || !self.timers.is_empty() || self.limiter.in_use() > 0 || self.has_starting()
     }
 
@@ -256,6 +256,17 @@ impl Scheduler {
     #[must_use]
     pub fn charged_in(&self, session: &str) -> crate::base::Usage {
         self.ledger.charged_in(session)
+    }
+
+    /// What is held of the budget for agents that run or are about to, by step.
+    pub fn holds(&self) -> impl Iterator<Item = (InstanceId, Hold)> {
+        self.ledger.holds_all()
+    }
+
+    /// Which budget is nearly used up, if one is, in words.
+    #[must_use]
+    pub fn near_limit(&self) -> Option<String> {
+        self.ledger.near()
     }
 
     /// When the run began.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     base::{Digest, Envelope, Failure, FailureClass, Outcome, Timestamp, Usage},
-    definition::workflow::{OnLimit, RetryOn},
+    definition::workflow::RetryOn,
     plan::{PlanGate, RecoveryPolicy, Work, defaults},
     scheduler::{
         action::{Action, CauseKind, Notice, Settled},
@@ -23,7 +23,7 @@ const OVERDUE: Duration = Duration::from_secs(90);
 /// How often the attempts of one step may be lost while their owner lives, before a person is asked.
 const LOSSES_MAX: u32 = 3;
 /// How long a stopped attempt may take to report.
-const STOPPING: Duration = Duration::from_secs(60);
+pub(super) const STOPPING: Duration = Duration::from_secs(60);
 
 impl Scheduler {
     /// Starts what a step does. Its needs, its `when` and its frame have agreed.
@@ -71,6 +71,11 @@ impl Scheduler {
             return self.settle(instance, Settled::Cancelled);
         }
         self.at_mut(instance).phase = Phase::Queued(purpose);
+        self.stand_in_line(instance, purpose, line);
+    }
+
+    /// Puts an attempt that waits for a slot into its line.
+    pub(super) fn stand_in_line(&mut self, instance: InstanceId, purpose: Purpose, line: Line) {
         let runtime = self.runtime_of(instance, purpose).map(str::to_owned);
         let class = match &runtime {
             Some(name) => {
@@ -104,43 +109,6 @@ impl Scheduler {
         agent.runtime.as_deref().or(self.run.as_ref().map(|run| run.runtime.as_str()))
     }
 
-    /// Gives one free slot to whoever is next. False when nothing more can begin.
-    pub(super) fn grant_one(&mut self) -> bool {
-        if self.paused.is_some() || !self.limiter.has_waiting() {
-            return false;
-        }
-        let Some((class, waiting)) = self.limiter.grant() else { return false };
-        let instance = waiting.instance;
-        if self.at(instance).phase != Phase::Queued(waiting.purpose) {
-            self.limiter.release(class);
-            return true;
-        }
-        let is_agent = self.runtime_of(instance, waiting.purpose).is_some();
-        if let Some(reason) = self.ledger.reached(is_agent) {
-            self.limiter.release(class);
-            self.queue(instance, waiting.purpose, Line::Begun);
-            self.budget_reached(reason);
-            return self.paused.is_none();
-        }
-        if is_agent {
-            self.ledger.count_agent();
-        }
-        self.at_mut(instance).slot = Some(class);
-        self.launch(instance, waiting.purpose);
-        true
-    }
-
-    pub(super) fn budget_reached(&mut self, reason: String) {
-        self.notice(Notice::BudgetReached);
-        match self.ledger.limits().on_limit {
-            OnLimit::Pause => self.paused = Some(reason),
-            OnLimit::Stop => {
-                self.over_budget = Some(reason);
-                self.cancel(Strength::Gentle);
-            }
-        }
-    }
-
     /// Says that an attempt must start. It is live only when `Started` has come back from the journal.
     pub(super) fn launch(&mut self, instance: InstanceId, purpose: Purpose) {
         if self.refuses(instance, purpose) {
@@ -150,6 +118,7 @@ impl Scheduler {
         at.attempts += 1;
         at.phase = Phase::Starting(purpose);
         at.stop_sent = None;
+        at.halted = false;
         at.charged = None;
         let attempt = AttemptId { instance, number: at.attempts };
         self.actions.push(Action::Start { attempt, purpose });
@@ -175,6 +144,7 @@ impl Scheduler {
             ended: None,
             end: AttemptEnd::Live,
             reason: Arc::from(""),
+            costs: Vec::new(),
         });
         if let Some(subject) = subject {
             at.question = Some(Box::new(Question { subject, shown: shown.unwrap_or_default() }));
@@ -224,7 +194,7 @@ impl Scheduler {
             Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => None,
         };
         if let Some((session, usage)) = told {
-            self.ledger.charge_in(session.as_deref().map(Arc::from), usage.without(charged));
+            self.charge_in(instance, session.as_deref().map(Arc::from), usage.without(charged), None);
         }
         if stop_sent.is_some() {
             self.stopped_attempt(instance, purpose, outcome);
@@ -270,7 +240,7 @@ impl Scheduler {
         }
     }
 
-    fn work_reported(&mut self, instance: InstanceId, outcome: Outcome) {
+    pub(super) fn work_reported(&mut self, instance: InstanceId, outcome: Outcome) {
         match outcome {
             Outcome::Succeeded(envelope) => {
                 let at = self.at_mut(instance);
@@ -367,7 +337,10 @@ impl Scheduler {
     }
 
     /// An attempt that was told to stop has reported.
-    fn stopped_attempt(&mut self, instance: InstanceId, purpose: Purpose, outcome: Outcome) {
+    pub(super) fn stopped_attempt(&mut self, instance: InstanceId, purpose: Purpose, outcome: Outcome) {
+        if std::mem::take(&mut self.at_mut(instance).halted) && !self.is_ending() && self.at(instance).cause.is_none() {
+            return self.halted(instance, purpose, outcome);
+        }
         if let (Purpose::Work, Outcome::Succeeded(envelope)) = (purpose, outcome) {
             self.at_mut(instance).envelope = Some(envelope);
         }
@@ -413,8 +386,8 @@ impl Scheduler {
                     self.lost(instance, purpose);
                 }
             }
-            Phase::Starting(_) if self.at(instance).stop_sent.is_some() => {
-                self.stopped_attempt(instance, Purpose::Work, Outcome::Lost);
+            Phase::Starting(purpose) if self.at(instance).stop_sent.is_some() => {
+                self.stopped_attempt(instance, purpose, Outcome::Lost);
             }
             _ => {}
         }

@@ -14,6 +14,7 @@ pub const SCHEMAS: &[(&str, &str)] = &[
     ("cases", include_str!("../../schemas/cases.schema.json")),
     ("command", include_str!("../../schemas/command.schema.json")),
     ("config", include_str!("../../schemas/config.schema.json")),
+    ("cost", include_str!("../../schemas/cost.schema.json")),
     ("dev", include_str!("../../schemas/dev.schema.json")),
     ("event", include_str!("../../schemas/event.schema.json")),
     ("gate", include_str!("../../schemas/gate.schema.json")),

@@ -10,7 +10,7 @@ use crate::{
         workflow::Workflow,
     },
     plan::{Compiled, Plan, compile, compile_command, skill_command},
-    service::{fault::Fault, filling, project::Project, refusal::Refusal},
+    service::{costs::estimated, fault::Fault, filling, project::Project, refusal::Refusal},
 };
 
 /// Something that can be run, compiled.
@@ -66,7 +66,9 @@ pub fn find_runnable(project: &Project, name: &str) -> Result<Runnable, Fault> {
         Found::Skill(skill) => (format!("/{}", skill.name), skill.origin.path.clone()),
         Found::File(entry) => (entry.workflow.name.value.clone(), entry.origin.path.clone()),
     };
-    Ok(Runnable { name, path, plan: compiled.plan, warnings: compiled.warnings })
+    let mut plan = compiled.plan;
+    plan.estimate = estimated(project, &plan);
+    Ok(Runnable { name, path, plan, warnings: compiled.warnings })
 }
 
 /// Finds what can be run under `name`.

@@ -3,9 +3,11 @@
 mod abilities;
 mod added;
 mod answerers;
+mod baseline;
 mod cases;
 mod check;
 mod compile_all;
+mod costs;
 mod decisions;
 mod definitions;
 pub mod dev;
@@ -20,6 +22,7 @@ mod init;
 mod inputs;
 mod lint;
 mod mend;
+mod nested;
 mod preflight;
 mod project;
 mod recordings;
@@ -36,6 +39,7 @@ pub use added::{AddRequest, AddedFolder, Change, ChangeKind, Update, add, remove
 pub use answerers::FirstUse;
 pub use cases::{CaseResult, Difference, Section, TEST_REPORT_VERSION, TestReport, test};
 pub use check::{Checked, check, check_and_lint};
+pub use costs::{COST_VERSION, CostLine, DayCost, RunCost, cost};
 pub use decisions::{Delivered, Verdict};
 pub use definitions::{LIST_VERSION, Listed, Shown, list, show};
 pub use doctor::{Check, Health, SettingLine, State, doctor};

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     plan::{Command, Plan, PlanGate, Work},
     runtime::Replay,
-    service::{refusal::Refusal, runs::RunSettings},
+    service::{refusal::Refusal, runs::RunSettings, runtimes::FoundRuntime},
 };
 
 /// Words that a shell knows without a program.
@@ -21,6 +21,21 @@ const BUILTINS: &[&str] = &[
     "!", "(", ")",
 ];
 
+/// The runtime of agents that name none: the one that somebody has named, else one that was found and agreed to, else
+/// recordings.
+pub(super) fn default_runtime(
+    plan: &Plan,
+    named: Option<&str>,
+    found: Option<&FoundRuntime>,
+    replay: &Replay,
+) -> Option<String> {
+    match (named, found) {
+        (Some(name), _) => Some(name.to_owned()),
+        (None, Some(found)) if found.is_agreed => Some(found.name.clone()),
+        (None, _) => replay.knows(&plan.name).then(|| Replay::NAME.to_owned()),
+    }
+}
+
 /// The runtime of agents that name none, after checking that every runtime a step names is there.
 ///
 /// # Errors
@@ -28,13 +43,13 @@ const BUILTINS: &[&str] = &[
 pub(super) fn runtimes(plan: &Plan, settings: &RunSettings, replay: &Replay) -> Result<String, Refusal> {
     let declared = |name: &str| settings.runtimes.iter().any(|(other, _)| other == name);
     let there = |name: &str| declared(name) || name == Replay::NAME;
-    let default = match (&settings.runtime, &settings.found) {
-        (Some(name), _) => Some(name.clone()),
-        (None, Some(found)) if found.is_agreed => Some(found.name.clone()),
-        (None, Some(found)) if !unnamed(plan).is_empty() => return Err(first_use(plan, &found.name, replay)),
-        (None, _) if replay.knows(&plan.name) => Some(Replay::NAME.to_owned()),
-        (None, _) => None,
-    };
+    if let (None, Some(found)) = (&settings.runtime, &settings.found)
+        && !found.is_agreed
+        && !unnamed(plan).is_empty()
+    {
+        return Err(first_use(plan, &found.name, replay));
+    }
+    let default = default_runtime(plan, settings.runtime.as_deref(), settings.found.as_ref(), replay);
     let mut faults = Vec::new();
     for step in &plan.steps {
         let own = match &step.work {

@@ -15,7 +15,7 @@ use crate::{
         Library,
         load::{Loader, Watched, load_memory, project_root},
     },
-    service::{fault::Fault, filling, refusal::Refusal, runs::RunSettings, runtimes, trust::TrustGate},
+    service::{fault::Fault, filling, nested, refusal::Refusal, runs::RunSettings, runtimes, trust::TrustGate},
 };
 
 /// How the root is found.
@@ -140,6 +140,8 @@ impl Project {
             inbox: self.settings.intervals.inbox,
             heartbeat: self.settings.intervals.heartbeat,
             program,
+            chain: nested::chain(self.environment.variable(nested::VARIABLE)),
+            prices: Arc::new(self.settings.prices.clone()),
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
         }
     }

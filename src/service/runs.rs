@@ -4,7 +4,6 @@
 
 use std::{
     ffi::OsString,
-    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -14,23 +13,23 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::{
-    base::{RunId, Timestamp},
+    base::{Prices, RunId, Timestamp},
     driver::{
         Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, Recall, RunEvent, Setup, StepMemory,
         complete_inputs, encode, exit_code, load, narrate, opening, status_word,
     },
     execute::{
-        Baseline, Executor, Live, Place, Traces,
-        process::{Keeper, StopToken, sweep},
+        Executor, Traces,
+        process::{Keeper, sweep},
         render::Renderer,
     },
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
-    plan::{Plan, PlanGate},
+    plan::Plan,
     runtime::{Declared, Replay},
     scheduler::{Action, Event, Notice, Scheduler},
     service::{
-        abilities, decisions::summary_of, preflight, recordings::is_replayed, refusal::Refusal, runtimes::FoundRuntime,
-        trust::TrustGate,
+        abilities, costs, decisions::summary_of, nested, preflight, recordings::is_replayed, refusal::Refusal,
+        runtimes::FoundRuntime, trust::TrustGate,
     },
 };
 
@@ -59,6 +58,10 @@ pub struct RunSettings {
     pub heartbeat: Duration,
     /// The program that keeper and renderer children are started from.
     pub program: PathBuf,
+    /// What models cost.
+    pub prices: Arc<Prices>,
+    /// The workflows of the runs around this process, the outermost first: it may be part of a run itself.
+    pub chain: Vec<String>,
     /// Which definitions may run their commands.
     pub trust: TrustGate,
 }
@@ -213,6 +216,7 @@ impl Runs {
     /// Everything that would make the run fail before its first step, all at once.
     pub fn start(&self, plan: &Plan, inputs: Map<String, Value>, replay: Replay) -> Result<Owned, Refusal> {
         self.settings.trust.check(&self.root, plan)?;
+        nested::check(&self.settings.chain, &plan.name)?;
         let inputs = complete_inputs(&plan.inputs, inputs).map_err(|faults| {
             Refusal::new(2, "E0501", faults, format!("`orch show {}` lists the inputs", plan.name))
         })?;
@@ -237,15 +241,18 @@ impl Runs {
             waiting_for: None,
             exit_code: None,
         };
-        let plan_body = serde_json::to_vec(plan).map_err(|error| {
+        // The run keeps what it was expected to spend: what is held free for its agents must not change under it.
+        let mut plan = plan.clone();
+        plan.estimate = costs::expected(&plan, &self.settings.prices, Some(&runtime));
+        let plan_body = serde_json::to_vec(&plan).map_err(|error| {
             Refusal::new(70, "E0303", format!("the plan cannot be written: {error}"), "report this as a bug")
         })?;
-        let parallel = self.parallel(plan);
+        let parallel = self.parallel(&plan);
         let replayed = vec![Replay::NAME.to_owned()];
         let begin = Event::RunStarted { run: id.clone(), inputs, seed, parallel, runtime, replayed };
         // Together with the run itself: a run without its beginning could never go on.
         let records = vec![encode(now, &begin)];
-        let scheduler = Scheduler::new(Arc::new(plan.clone()));
+        let scheduler = Scheduler::new(Arc::new(plan));
         let mut begun = Loaded { summary, scheduler, seq: 1, last: now };
         let _: Vec<Action> = begun.scheduler.step(now, begin);
         let summary = summary_of(&begun);
@@ -363,13 +370,14 @@ impl Runs {
         let adapters = self.adapters(replay);
         let reads_memory = adapters.iter().filter(|adapter| adapter.capabilities().reads_memory);
         let reads_memory = reads_memory.map(|adapter| adapter.name().to_owned()).collect();
-        let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters);
+        let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
+            .priced(Arc::clone(&self.settings.prices));
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
             renderer,
             root: self.root.clone(),
             folder: self.store.run_folder(&run)?,
-            env: self.settings.env.clone(),
+            env: nested::told(self.settings.env.clone(), &self.settings.chain, &loaded.summary.workflow),
             stream_bytes_max: self.settings.stream_bytes_max,
             baseline,
             reads_memory,
@@ -408,48 +416,6 @@ impl Runs {
         drop(lock);
         Ok(finish?)
     }
-
-    /// The tree at the start of the run, if a gate compares with it: taken once, kept for every later owner.
-    async fn baseline(&self, executor: &Executor, loaded: &Loaded) -> Result<Option<Arc<Baseline>>, Refusal> {
-        if !wants_baseline(loaded.scheduler.plan()) {
-            return Ok(None);
-        }
-        let run = &loaded.summary.run;
-        let folder = self.store.run_folder(run)?;
-        let kept = folder.join("baseline.json");
-        if let Ok(bytes) = std::fs::read(&kept)
-            && let Ok(baseline) = serde_json::from_slice(&bytes)
-        {
-            return Ok(Some(Arc::new(baseline)));
-        }
-        let fault = |reason: String| {
-            Refusal::new(
-                1,
-                "E0313",
-                format!("the tree cannot be read for the `changed` gate: {reason}"),
-                "look at the named path, or leave the gate out",
-            )
-        };
-        let place = Place {
-            workspace: self.root.clone(),
-            attempt_dir: folder.join("attempts").join("baseline"),
-            env: self.settings.env.clone(),
-            run: run.to_string(),
-            attempt: format!("{run}/baseline"),
-            live: Live::default(),
-        };
-        let baseline = executor.baseline(&place, StopToken::never()).await.map_err(|error| fault(error.to_string()))?;
-        let bytes = serde_json::to_vec(&baseline).map_err(|error| fault(error.to_string()))?;
-        // Whole or not at all: after a crash half of it would be taken again, from a tree that the run has changed.
-        let new = folder.join("baseline.json.new");
-        let written = std::fs::File::create(&new).and_then(|mut file| {
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&new, &kept)
-        });
-        written.map_err(|error| fault(error.to_string()))?;
-        Ok(Some(Arc::new(baseline)))
-    }
 }
 
 impl Owned {
@@ -482,10 +448,6 @@ impl Owned {
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
     }
-}
-
-fn wants_baseline(plan: &Plan) -> bool {
-    plan.steps.iter().flat_map(|step| &step.gates).any(|gate| matches!(gate, PlanGate::Changed { .. }))
 }
 
 /// Marks the borders of untrusted text; random, so that no recorded or guessed text can hold it.

@@ -20,6 +20,8 @@ const DELIVERED: Duration = Duration::from_millis(100);
 
 fn runs(folder: &Path) -> Runs {
     let settings = RunSettings {
+        prices: std::sync::Arc::default(),
+        chain: Vec::new(),
         parallel: 4,
         runtime: None,
         found: None,

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orch::{
     base::{Timestamp, Usage, Verdict},
-    definition::workflow::RetryOn,
+    definition::workflow::{OnLimit, RetryOn},
     plan::{Budget, Plan, PlanStep, StepIx},
-    scheduler::{Action, AttemptId, Event, InstanceId, Notice, Purpose, Scheduler, Settled, Site, StepState, Strength},
+    scheduler::{
+        Action, AttemptId, Event, Hold, InstanceId, Notice, Purpose, Scheduler, Settled, Site, StepState, Strength,
+    },
 };
 
 /// A broken rule, in words.
@@ -23,6 +25,7 @@ macro_rules! hold {
     };
 }
 
+mod budget;
 mod ends;
 mod frames;
 mod reports;
@@ -33,12 +36,16 @@ mod starts;
 enum Last {
     Nothing,
     WorkDone,
-    WorkFailed { again: bool },
+    WorkFailed {
+        again: bool,
+    },
     GateFailed,
     GateError,
     GivenUp,
     Approved,
     Lost(Purpose),
+    /// A limit stopped it.
+    Halted(Purpose),
     FixDone,
     FixFailed,
     RunAgain,
@@ -75,6 +82,10 @@ struct Live {
     stop: Option<Strength>,
     asked: Option<orch::base::Digest>,
     charged: Usage,
+    /// Since when it is told to stop, if it is.
+    stopped_at: Timestamp,
+    /// The stop came from a limit.
+    halted: bool,
 }
 
 #[derive(Debug)]
@@ -97,6 +108,13 @@ pub struct Oracle {
     replayed: Vec<String>,
     limits: Budget,
     spent: Usage,
+    /// What was held free after the last event.
+    held: BTreeMap<InstanceId, Hold>,
+    /// Agents that begin in this step.
+    beginning: Vec<AttemptId>,
+    /// Who spends after it was told to stop.
+    spender: Option<AttemptId>,
+    warned: bool,
     agents: u64,
     busy_ms: u64,
     last: Timestamp,
@@ -121,6 +139,10 @@ impl Oracle {
             replayed: Vec::new(),
             limits: plan.budget.clone(),
             spent: Usage::default(),
+            held: BTreeMap::new(),
+            beginning: Vec::new(),
+            spender: None,
+            warned: false,
             agents: 0,
             busy_ms: 0,
             last: Timestamp::default(),
@@ -169,10 +191,12 @@ impl Oracle {
                     live.asked = subject.clone();
                 }
             }
-            Event::Spent { attempt, usage } => {
+            Event::Spent { attempt, usage, .. } => {
                 let Some(live) = self.live.get_mut(attempt).filter(|live| live.started) else { return Ok(false) };
                 live.charged.add(*usage);
                 self.spent.add(*usage);
+                let late = live.stop == Some(Strength::Gentle) && self.last.0 > live.stopped_at.0 + 100;
+                self.spender = late.then_some(*attempt);
             }
             Event::SessionKnown { attempt, .. } => {
                 return Ok(self.live.get(attempt).is_some_and(|live| live.started));
@@ -211,6 +235,7 @@ impl Oracle {
                 self.limits.tokens = tokens.or(self.limits.tokens);
                 self.limits.time_ms = time_ms.or(self.limits.time_ms);
                 self.limits.agents = agents.unwrap_or(self.limits.agents);
+                self.warned = false;
             }
         }
         Ok(true)
@@ -247,6 +272,13 @@ impl Oracle {
                     hold!(stop.is_none_or(|before| before <= *strength), "the stop of {attempt} gets weaker");
                     *stop = Some(*strength);
                 }
+                let spent = self.is_spent() && !self.is_ending() && self.limits.on_limit == OnLimit::Pause;
+                if let Some(live) = self.live.get_mut(attempt)
+                    && live.stopped_at == Timestamp::default()
+                {
+                    live.stopped_at = self.last;
+                    live.halted = spent && live.runtime.is_some();
+                }
             }
             Action::Notice(notice) => self.notice(scheduler, event, notice)?,
         }
@@ -260,7 +292,8 @@ impl Oracle {
                 if let Some(live) = self.live.remove(attempt) {
                     hold!(matches!(event, Event::TimeReached), "{attempt} ends with no report");
                     let seen = &mut self.seen[attempt.instance.index()];
-                    seen.last = Last::Lost(*purpose);
+                    seen.last = if live.halted { Last::Halted(*purpose) } else { Last::Lost(*purpose) };
+                    seen.excused += u32::from(live.halted);
                     seen.excused += u32::from(live.stop.is_none_or(|stop| stop == Strength::Hard));
                 }
             }
@@ -285,10 +318,18 @@ impl Oracle {
             }
             Notice::Unknown { instance } => {
                 let last = self.seen[instance.index()].last;
-                let purpose = if matches!(last, Last::Lost(Purpose::Fix)) { Purpose::Fix } else { Purpose::Work };
+                let purpose = if matches!(last, Last::Lost(Purpose::Fix) | Last::Halted(Purpose::Fix)) {
+                    Purpose::Fix
+                } else {
+                    Purpose::Work
+                };
                 self.unknown.insert(*instance, purpose);
             }
             Notice::RunEnded => self.ends(scheduler)?,
+            Notice::BudgetNear => {
+                hold!(!self.warned, "people are warned twice");
+                self.warned = true;
+            }
             Notice::Starting { .. } | Notice::Asking { .. } | Notice::BudgetReached => {}
         }
         Ok(())

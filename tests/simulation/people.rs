@@ -23,7 +23,7 @@ impl World {
         if self.roll(self.options.gives_spent) {
             let usage = self.usage();
             let early = self.rng.below(delay.max(1));
-            self.send(early, Mail::Report(attempt, Event::Spent { attempt, usage }));
+            self.send(early, Mail::Report(attempt, Event::Spent { attempt, usage, model: None }));
             let session = "session".to_owned();
             self.send(early, Mail::Report(attempt, Event::SessionKnown { attempt, session }));
         }

@@ -5,7 +5,7 @@ use orch::{
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, RetryOn, ThenFail, Workspace},
     plan::{
         AgentWork, Budget, Command, EachWork, EdgeKind, GateFail, Limits, Need, PLAN_VERSION, Plan, PlanContext,
-        PlanGate, PlanStep, RecoveryPolicy, RetryPolicy, StepIx, Text, ValueText, Work,
+        PlanEstimate, PlanGate, PlanStep, RecoveryPolicy, RetryPolicy, StepEstimate, StepIx, Text, ValueText, Work,
     },
 };
 use serde_json::Value;
@@ -87,6 +87,7 @@ pub fn plan(steps: Vec<PlanStep>, roots: Vec<StepIx>) -> Plan {
         folder: String::new(),
         memory: Vec::new(),
         trust: None,
+        estimate: None,
     }
 }
 
@@ -123,6 +124,7 @@ impl<'a> Generator<'a> {
                 on_limit,
             };
         }
+        plan.estimate = rng.chance(60).then(|| estimates(&plan, rng));
         plan
     }
 
@@ -291,6 +293,28 @@ impl<'a> Generator<'a> {
             _ => PlanGate::Approve { text: text("good?"), from: None },
         }
     }
+}
+
+/// What agents are expected to spend: mostly about what they do, now and then nothing or much more.
+fn estimates(plan: &Plan, rng: &mut Rng) -> PlanEstimate {
+    let mut steps = Vec::new();
+    for (place, step) in plan.steps.iter().enumerate() {
+        let own = matches!(step.work, Work::Agent(_)).then_some(false);
+        for fix in own.into_iter().chain(step.on_gate_fail.fixer.is_some().then_some(true)) {
+            let most = rng.pick(&[0, 100, 400, 4_000]);
+            steps.push(StepEstimate {
+                step: StepIx(place as u32),
+                fix,
+                model: "claude".to_owned(),
+                input_tokens: rng.below(most + 1),
+                output_tokens: rng.below(20),
+                usd_micros: rng.below(most * 10 + 1),
+                guessed: false,
+                starts: 1,
+            });
+        }
+    }
+    PlanEstimate { steps, ..PlanEstimate::default() }
 }
 
 fn failure_policy(rng: &mut Rng) -> OnFailure {

@@ -73,4 +73,8 @@ codes! {
         "Steps are named by their path: `quality/review`, `build[KEY]/code` for an item, `polish#2/improve` for an \
          iteration.\n\
          Fix: `orch status RUN` lists the steps.";
+    TOO_DEEP "E0317" 2 false "too many runs inside each other"
+        "An agent or a command of a run started a run, that one the next, and so on. The message names the chain. Each such \
+         run has a budget of its own, so a workflow that starts itself would spend without end; nothing was started.\n\
+         Fix: call the inner workflow with `workflow:`, which shares one budget, or look why it starts itself again.";
 }

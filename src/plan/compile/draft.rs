@@ -272,10 +272,11 @@ impl<'a> Outliner<'a, '_> {
             return Some(None);
         }
         if self.calls.len() > CALLS_MAX {
+            let chain: Vec<&str> = self.calls.iter().map(|outer| outer.name.value.as_str()).collect();
             self.faults.push(
                 place
                     .error(faults::TOO_LARGE, format!("more than {CALLS_MAX} workflow calls inside each other"))
-                    .cause("this call is too deep")
+                    .cause(format!("{} -> {}", chain.join(" -> "), entry.workflow.name.value))
                     .help("call the workflow further out and hand its outputs in"),
             );
             return Some(None);

@@ -88,6 +88,7 @@ impl Compiler<'_> {
             folder: workflow.folder.strip_prefix(&self.library.root).unwrap_or(&workflow.folder).display().to_string(),
             memory: Vec::new(),
             trust: None,
+            estimate: None,
         };
         memory::pin(self.library, &mut plan, Dialect::Orch);
         seal(&mut plan);

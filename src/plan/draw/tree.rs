@@ -67,6 +67,9 @@ impl Drawing<'_> {
             self.line("", &format!("  input {}", input(one)));
         }
         self.line("", &format!("  budget {}", words::budget(&plan.budget)));
+        for line in words::estimate(plan) {
+            self.line("", &format!("  {line}"));
+        }
         if let Some(trust) = words::trust(plan) {
             self.line("", &format!("  {trust}"));
         }
@@ -122,6 +125,11 @@ impl Drawing<'_> {
         }
         for skill in words::activated(plan, step) {
             self.line(prefix, &skill);
+        }
+        for fix in [false, true] {
+            if let Some(line) = words::attempt_estimate(plan, ix, fix) {
+                self.line(prefix, &line);
+            }
         }
         let limits = words::limits(plan, step);
         if !limits.is_empty() {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::{
-    base::render_duration,
+    base::{dollars, render_duration},
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, ThenFail, Workspace},
     plan::{
         draw::escape::{first_line, visible},
         policy::{PlanGate, RecoveryPolicy, RetryPolicy},
-        types::{AgentWork, Budget, Command, EdgeKind, Need, Plan, PlanContext, PlanStep, Work},
+        types::{AgentWork, Budget, Command, EdgeKind, Need, Plan, PlanContext, PlanStep, StepIx, Work},
     },
 };
 
@@ -265,9 +265,42 @@ pub(super) fn join(join: Join) -> Option<String> {
     }
 }
 
+/// What the agents of the plan are expected to spend, and which models have no price.
+pub(super) fn estimate(plan: &Plan) -> Vec<String> {
+    let Some(estimate) = &plan.estimate else { return Vec::new() };
+    let (typical, worst) = (estimate.typical, estimate.worst);
+    let mut lines = vec![format!(
+        "estimate {} .. {} tokens, {} .. {}, {} .. {} agent starts",
+        typical.tokens,
+        worst.tokens,
+        dollars(typical.usd_micros),
+        dollars(worst.usd_micros),
+        typical.starts,
+        worst.starts
+    )];
+    for model in &estimate.unpriced {
+        let model = visible(model);
+        lines.push(format!("  price of {model} unknown, counted as the dearest known;"));
+        lines.push(format!("  set [prices.\"{model}\"] in orch.toml"));
+    }
+    lines
+}
+
+/// What an attempt of a step's agent is expected to spend.
+pub(super) fn attempt_estimate(plan: &Plan, ix: StepIx, fix: bool) -> Option<String> {
+    let one = plan.estimate_of(ix, fix)?;
+    let (whose, mark) = (if fix { "of the fix " } else { "" }, if one.guessed { "~" } else { "" });
+    Some(format!(
+        "estimate {whose}{} tokens, {mark}{} an attempt, at most {} starts",
+        one.tokens(),
+        dollars(one.usd_micros),
+        one.starts
+    ))
+}
+
 pub(super) fn budget(budget: &Budget) -> String {
     let mut parts = Vec::new();
-    parts.extend(budget.usd_micros.map(|micros| format!("${}.{:02}", micros / 1_000_000, micros / 10_000 % 100)));
+    parts.extend(budget.usd_micros.map(dollars));
     parts.extend(budget.tokens.map(|tokens| format!("{tokens} tokens")));
     parts.extend(budget.time_ms.map(time));
     parts.push(format!("{} agents", budget.agents));

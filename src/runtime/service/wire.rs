@@ -263,7 +263,7 @@ data: {"candidates":[{"content":{"parts":[{"functionCall":{"name":"Read","args":
         parts.push(call(ids[1], "Glob", json!({}), None));
         let cache_write_tokens = if format == Format::Anthropic { 7 } else { 0 };
         let usage =
-            Usage { input_tokens: 11, output_tokens: 20, cache_read_tokens: 5, cache_write_tokens, usd_micros: 0 };
+            Usage { input_tokens: 11, output_tokens: 20, cache_read_tokens: 5, cache_write_tokens, ..Usage::default() };
         Answer { parts, usage, model: Some("m-1".into()), stop: Stop::Done }
     }
 

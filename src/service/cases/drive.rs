@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -81,6 +82,8 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
         trust: TrustGate::default(),
         inbox: Duration::from_secs(1),
         parallel: PARALLEL,
+        // What stands in for an agent costs what it says, and nothing else.
+        prices: Arc::default(),
         ..settings.clone()
     };
     // Nobody resumes a case, so its journal waits for no disk.

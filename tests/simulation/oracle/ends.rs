@@ -147,6 +147,7 @@ impl Oracle {
                 hold!(live.stop.is_some_and(|stop| stop >= wanted), "{attempt} is not stopped as {wanted:?} demands");
             }
         }
+        self.budgets(scheduler)?;
         if let Event::Restarted { .. } = event {
             self.scan(scheduler)?;
             for instance in scheduler.instances() {

@@ -34,7 +34,7 @@ impl Oracle {
         let Some(live) = self.live.get(&attempt).filter(|live| live.started && live.asked.is_none()) else {
             return false;
         };
-        let (purpose, stopped, charged) = (live.purpose, live.stop.is_some(), live.charged);
+        let (purpose, stopped, charged, halted) = (live.purpose, live.stop.is_some(), live.charged, live.halted);
         self.live.remove(&attempt);
         match outcome {
             Outcome::Succeeded(envelope) => self.spent.add(envelope.usage.without(charged)),
@@ -44,6 +44,10 @@ impl Oracle {
         let policy = scheduler.plan_step(attempt.instance).1;
         let seen = &mut self.seen[attempt.instance.index()];
         seen.last = match (purpose, outcome) {
+            (_, Outcome::Stopped | Outcome::Lost | Outcome::Failed(_)) if halted => {
+                seen.excused += 1;
+                Last::Halted(purpose)
+            }
             (_, Outcome::Stopped | Outcome::Lost) => {
                 if !stopped {
                     seen.excused += 1;
@@ -121,7 +125,7 @@ impl Oracle {
         for (attempt, live) in live {
             let seen = &mut self.seen[attempt.instance.index()];
             if live.started && live.asked.is_none() {
-                seen.last = Last::Lost(live.purpose);
+                seen.last = if live.halted { Last::Halted(live.purpose) } else { Last::Lost(live.purpose) };
                 seen.excused += 1;
             } else if scheduler.view(attempt.instance).state == StepState::Waiting {
                 // It was granted and had not begun, and the new process has fewer slots.

@@ -1,7 +1,7 @@
 //! Attempts begin: slots, budgets, and whether the last outcome leads to this attempt.
 
 use orch::{
-    base::{Usage, Verdict},
+    base::{Timestamp, Usage, Verdict},
     definition::workflow::ThenFail,
     plan::{PlanGate, RecoveryPolicy, Work},
     scheduler::{AttemptId, Purpose, Scheduler},
@@ -51,8 +51,19 @@ impl Oracle {
         }
         self.live.insert(
             attempt,
-            Live { purpose, slotted, runtime, started: false, stop: None, asked: None, charged: Usage::default() },
+            Live {
+                purpose,
+                slotted,
+                runtime,
+                started: false,
+                stop: None,
+                asked: None,
+                charged: Usage::default(),
+                stopped_at: Timestamp::default(),
+                halted: false,
+            },
         );
+        self.begins_to_spend(attempt);
         let in_use = self.live.values().filter(|live| live.slotted).count();
         hold!(in_use <= self.parallel as usize, "{in_use} attempts run where {} may", self.parallel);
         for (name, bound) in &scheduler.plan().limits.per_runtime {
@@ -86,6 +97,13 @@ impl Oracle {
             (Purpose::Work, Last::WorkFailed { again }) => again,
             (Purpose::Work, Last::GateFailed) => step.on_gate_fail.fixer.is_none(),
             (Purpose::Work, Last::Lost(Purpose::Work)) => recoverable || asks,
+            (Purpose::Work, Last::Halted(Purpose::Work)) => {
+                !matches!(step.recovery, RecoveryPolicy::Manual | RecoveryPolicy::Reconcile(_))
+            }
+            (Purpose::Fix, Last::Halted(Purpose::Fix)) => true,
+            (Purpose::Reconcile, Last::Halted(Purpose::Work)) => {
+                matches!(step.recovery, RecoveryPolicy::Reconcile(_))
+            }
             (Purpose::Gate(place), last) => {
                 let judged = seen.gates.iter().take(usize::from(place)).all(|gate| *gate == Some(Verdict::Pass));
                 let done = matches!(last, Last::WorkDone | Last::Approved | Last::Lost(Purpose::Gate(_)));

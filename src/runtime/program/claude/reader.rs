@@ -263,6 +263,7 @@ fn usage(value: &Value, [input, output, read, write]: [&str; 4]) -> Usage {
         cache_read_tokens: number(value, read),
         cache_write_tokens: number(value, write),
         usd_micros: 0,
+        guessed_usd_micros: 0,
     }
 }
 

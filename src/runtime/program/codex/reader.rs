@@ -120,6 +120,7 @@ impl Events {
             cache_read_tokens: read,
             cache_write_tokens: write,
             usd_micros: 0,
+            guessed_usd_micros: 0,
         };
         let mut before = Usage { usd_micros: 0, ..self.before };
         before.add(self.seen.usage);

@@ -166,6 +166,7 @@ impl Reader for Events {
                 cache_read_tokens: read,
                 cache_write_tokens: written,
                 usd_micros: 0,
+                guessed_usd_micros: 0,
             });
         }
         self.transcript.spend(all.without(self.before)).into_iter().collect()

@@ -76,6 +76,7 @@ impl Events {
             cache_read_tokens: number(cache, "read"),
             cache_write_tokens: number(cache, "write"),
             usd_micros: micros(&part["cost"]),
+            guessed_usd_micros: 0,
         };
         match text(part, "reason") {
             "stop" if self.compacts => self.transcript.ending = None,

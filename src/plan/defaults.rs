@@ -18,3 +18,9 @@ pub const AGENTS_MAX: u64 = 100;
 pub const STEPS_MAX: usize = 20_000;
 /// Tokens of forked context.
 pub const CONTEXT_BUDGET: u64 = 20_000;
+/// Tries to mend a result that is not what was asked for.
+pub const REPAIRS: u32 = 2;
+/// Fresh sessions for a step whose session cannot go on.
+pub const RESTARTS: u32 = 1;
+/// Further tries of an agent that took too long or was silent.
+pub const STALLS: u32 = 1;

@@ -5,6 +5,7 @@ pub mod defaults;
 mod diff;
 pub mod draw;
 pub mod graph;
+mod models;
 mod policy;
 mod told;
 pub mod truth;
@@ -12,6 +13,7 @@ mod types;
 
 pub use compile::{Compiled, activated_skills, compile, compile_command, skill_command};
 pub use diff::{ChangedStep, Edge, PlanDiff, diff};
+pub use models::ModelChain;
 pub use policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy};
 pub use told::{Activated, PlanMemory, PlanTrust, ProseValue, ProseWork};
 pub use types::*;

@@ -1,6 +1,7 @@
 //! The pure core: `step(now, event) -> actions`. Reads no clock, file, environment or random number.
 
 mod action;
+mod again;
 mod cancel;
 mod containers;
 mod core;
@@ -9,6 +10,7 @@ mod flow;
 mod gates;
 mod ledger;
 mod limiter;
+mod pace;
 pub mod planted;
 mod recover;
 mod scope;
@@ -20,5 +22,6 @@ pub use action::{Action, Cause, CauseKind, Notice, Settled};
 pub use core::{RunEnd, Scheduler};
 pub use event::{Answer, AttemptId, Decision, EVENT_VERSION, Evaluation, Event, InstanceId, Purpose, Site, Strength};
 pub use ledger::Spent;
+pub use pace::Pace;
 pub use state::{AttemptEnd, AttemptRecord, Question};
 pub use view::{StepState, StepView, Thread, WaitingFor};

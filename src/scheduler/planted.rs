@@ -30,11 +30,17 @@ pub enum Bug {
     OutcomeChanges,
     OutstandingForgetsStart,
     ReplayUsesClock,
+    DeferredLosesPlace,
+    DeferredCountsAgent,
+    DeferredKeepsSlot,
+    HoldIgnored,
+    PaceIgnored,
+    RepairsUnbounded,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 30] = [
         Self::SlotOffByOne,
         Self::SlotNotReleased,
         Self::UsageNotCharged,
@@ -59,6 +65,12 @@ impl Bug {
         Self::OutcomeChanges,
         Self::OutstandingForgetsStart,
         Self::ReplayUsesClock,
+        Self::DeferredLosesPlace,
+        Self::DeferredCountsAgent,
+        Self::DeferredKeepsSlot,
+        Self::HoldIgnored,
+        Self::PaceIgnored,
+        Self::RepairsUnbounded,
     ];
 }
 

@@ -16,7 +16,7 @@ use crate::{
         load::{Loader, Watched, load_memory, project_root},
     },
     runtime::CustomSettings,
-    service::{fault::Fault, filling, refusal::Refusal, runs::RunSettings, trust::TrustGate},
+    service::{fault::Fault, filling, given::of_process, refusal::Refusal, runs::RunSettings, trust::TrustGate},
 };
 
 /// How the root is found.
@@ -157,6 +157,8 @@ impl Project {
             inbox: self.settings.intervals.inbox,
             heartbeat: self.settings.intervals.heartbeat,
             program,
+            policy: self.settings.policy(),
+            resilience: of_process(),
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
         }
     }

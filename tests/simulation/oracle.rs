@@ -11,6 +11,8 @@ use orch::{
     scheduler::{Action, AttemptId, Event, InstanceId, Notice, Purpose, Scheduler, Settled, Site, StepState, Strength},
 };
 
+use crate::truth::Again;
+
 /// A broken rule, in words.
 pub type Broken = String;
 type Checked = Result<(), Broken>;
@@ -25,6 +27,7 @@ macro_rules! hold {
 
 mod ends;
 mod frames;
+mod pace;
 mod reports;
 mod starts;
 
@@ -59,6 +62,8 @@ struct Seen {
     retries: u32,
     rounds: u32,
     excused: u32,
+    again: Again,
+    deferred: u32,
     work_starts: u32,
     when: Option<bool>,
     until: Option<bool>,
@@ -75,6 +80,8 @@ struct Live {
     stop: Option<Strength>,
     asked: Option<orch::base::Digest>,
     charged: Usage,
+    /// When it was let through, in the order of all.
+    turn: u64,
 }
 
 #[derive(Debug)]
@@ -91,6 +98,7 @@ pub struct Oracle {
     frames: BTreeMap<InstanceId, Frame>,
     new_frames: BTreeSet<InstanceId>,
     live: BTreeMap<AttemptId, Live>,
+    tempo: BTreeMap<String, pace::Tempo>,
     unknown: BTreeMap<InstanceId, Purpose>,
     parallel: u32,
     runtime: String,
@@ -103,6 +111,7 @@ pub struct Oracle {
     cancelled: Option<Strength>,
     stopped: bool,
     lives: u32,
+    turns: u64,
     clock: u64,
     ended: bool,
     succeeded: bool,
@@ -115,6 +124,7 @@ impl Oracle {
             frames: BTreeMap::new(),
             new_frames: BTreeSet::new(),
             live: BTreeMap::new(),
+            tempo: BTreeMap::new(),
             unknown: BTreeMap::new(),
             parallel: 0,
             runtime: String::new(),
@@ -127,6 +137,7 @@ impl Oracle {
             cancelled: None,
             stopped: false,
             lives: 0,
+            turns: 0,
             clock: 0,
             ended: false,
             succeeded: false,
@@ -169,6 +180,8 @@ impl Oracle {
                     live.asked = subject.clone();
                 }
             }
+            Event::Deferred { attempt, until, .. } => return Ok(self.deferred(scheduler, *attempt, *until)),
+            Event::Paced { runtime, slots, until, .. } => self.paced(runtime, *slots, *until),
             Event::Spent { attempt, usage } => {
                 let Some(live) = self.live.get_mut(attempt).filter(|live| live.started) else { return Ok(false) };
                 live.charged.add(*usage);
@@ -267,7 +280,9 @@ impl Oracle {
             Notice::Retrying { instance, .. } => {
                 let (seen, step) = (&mut self.seen[instance.index()], scheduler.plan_step(*instance).1);
                 seen.retries += 1;
-                hold!(seen.retries <= step.retry.tries, "{} is tried too often", scheduler.path(*instance));
+                // Repairs of a result are counted apart.
+                let most = step.retry.tries + 2;
+                hold!(seen.retries <= most, "{} is tried too often", scheduler.path(*instance));
                 if step.work.is_container() {
                     hold!(step.retry.on == RetryOn::Any, "{} may not be tried again", scheduler.path(*instance));
                     seen.openings.clear();
@@ -277,6 +292,7 @@ impl Oracle {
                 let (seen, step) = (&mut self.seen[instance.index()], scheduler.plan_step(*instance).1);
                 seen.rounds += 1;
                 seen.retries = 0;
+                seen.again.new_round();
                 let tries = step.on_gate_fail.tries;
                 hold!(seen.rounds <= tries, "{} has more gate rounds than {tries}", scheduler.path(*instance));
                 if step.work.is_container() {
@@ -289,7 +305,7 @@ impl Oracle {
                 self.unknown.insert(*instance, purpose);
             }
             Notice::RunEnded => self.ends(scheduler)?,
-            Notice::Starting { .. } | Notice::Asking { .. } | Notice::BudgetReached => {}
+            Notice::Starting { .. } | Notice::Asking { .. } | Notice::BudgetReached | Notice::Held { .. } => {}
         }
         Ok(())
     }
@@ -310,6 +326,8 @@ impl Seen {
             retries: 0,
             rounds: 0,
             excused: 0,
+            again: Again::default(),
+            deferred: 0,
             work_starts: 0,
             when: None,
             until: None,

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -75,6 +76,8 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
         customs: stubbed.runtimes,
         trust: TrustGate::default(),
         inbox: Duration::from_secs(1),
+        // What a case plays must not be felt by the next one.
+        resilience: Arc::default(),
         ..settings.clone()
     };
     let runs = Runs::open(&root, settings)?;

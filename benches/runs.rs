@@ -19,14 +19,14 @@ use std::{
 use orch::{
     base::{Digest, Envelope, Failure, Outcome, RunId, Timestamp},
     definition::workflow::{Join, OnFailure, OnLimit, Workspace},
-    driver::{Assigner, Finish, LocalDriver, OnApproval, Setup, encode, load},
+    driver::{Assigner, Finish, LocalDriver, OnApproval, Pacer, Setup, encode, load},
     execute::{Executor, process::Keeper, render::Renderer},
     journal::{Append, NewRun, RunSummary, Store},
     plan::{
         AgentWork, Budget, Command, EdgeKind, GateFail, Limits, Need, PLAN_VERSION, Plan, PlanContext, PlanStep,
         RecoveryPolicy, RetryPolicy, StepIx, Text, Work,
     },
-    runtime::{Adapter, Call, Capabilities, Order, Reader, RecordedTurn, Scene},
+    runtime::{Adapter, Call, Capabilities, Machine, Order, Policy, Reader, RecordedTurn, Scene},
     scheduler::Event,
 };
 use support::{apart, is_child, median, rounds, scaled};
@@ -210,6 +210,13 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
             inbox: std::time::Duration::from_millis(40),
             watchers,
             has_space: Box::new(|| true),
+            pacer: Pacer::new(
+                Arc::default(),
+                Policy::default(),
+                ["nothing".to_owned()].into(),
+                0,
+                Box::new(Machine::default),
+            ),
         };
         match LocalDriver::new(setup, loaded).drive(vec![started(parallel)]).await.unwrap() {
             Finish::Ended(end) => assert_eq!(end.cause, None),

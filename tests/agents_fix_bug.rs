@@ -153,6 +153,10 @@ fn scenario(program: &str) -> Value {
         // Written by a command: tools of some programs refuse to replace a file that they have not read.
         let writes: Vec<Value> = turn["writes"].as_array().into_iter().flatten().map(|file| {
             let (path, text) = (file["path"].as_str().unwrap(), file["text"].as_str().unwrap());
+            if program == "gemini" {
+                // Its shell takes no text of several lines, and its tool replaces any file.
+                return json!({ "do": "write", "path": path, "content": text });
+            }
             let folder = Path::new(path).parent().unwrap().display().to_string();
             let folder = if folder.is_empty() { ".".to_owned() } else { folder };
             json!({ "do": "shell", "command": format!("mkdir -p {folder} && cat > {path} <<'END_OF_FILE'\n{text}END_OF_FILE") })

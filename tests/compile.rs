@@ -210,7 +210,7 @@ fn the_documented_example_has_exactly_these_edges() {
     assert!(quality.on_gate_fail.fixer.is_some());
     assert_eq!(plan.budget.usd_micros, Some(15_000_000));
     assert_eq!(plan.budget.on_limit, OnLimit::Pause);
-    assert_eq!(plan.models["strategic"]["codex"], "gpt-5.5");
+    assert_eq!(plan.models["strategic"]["codex"].models().collect::<Vec<_>>(), ["gpt-5.5"]);
     let text = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan, "a run stores the plan");
     assert_eq!(compile(&library(), &workflow).unwrap().plan.digest, plan.digest, "the same files, the same digest");

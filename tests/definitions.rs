@@ -154,7 +154,13 @@ fn the_example_of_the_design_loads_with_every_field() {
                 tier.name.value.as_str(),
                 tier.models
                     .iter()
-                    .map(|(key, value)| format!("{}={}", key.value, value.value))
+                    .map(|(key, value)| {
+                        format!(
+                            "{}={}",
+                            key.value,
+                            value.iter().map(|model| model.value.as_str()).collect::<Vec<_>>().join(",")
+                        )
+                    })
                     .collect::<Vec<_>>()
                     .join(" "),
             )

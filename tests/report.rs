@@ -235,6 +235,14 @@ fn a_parked_run_names_every_command() {
             at(0, started(4, true)),
             at(5, asks("design", "Build this design?\nmodules: 3", false)),
             at(6, asks("form#2/ask", "Title?", true)),
+            at(
+                6,
+                What::Held {
+                    runtime: "codex".into(),
+                    until: Timestamp(6_400_006),
+                    reason: "usage limit\u{1b}[31m".into(),
+                },
+            ),
             at(7, What::Unknown { step: "deploy".into() }),
             at(8, What::BudgetReached { reason: "the budget of $2.00 is used up".into() }),
         ],
@@ -250,6 +258,7 @@ run 7f3k2m9x goes on  review  4 steps · parallel 4 · sandbox off
      ASK            form#2/ask              waits for a person
                      │ Title?
                      → orch approve 7f3k2m9x 'form#2/ask' --set FIELD=VALUE
+  PARKED            codex                   until 01:46:40 UTC (1h 30m): usage…
  UNKNOWN            deploy                  it began, its end is unknown
   BUDGET            the budget of $2.00 is used up
 "
@@ -352,6 +361,7 @@ fn every_event_agrees_with_the_published_schema() {
         asks("a", "?", true),
         What::Unknown { step: "a".into() },
         settles("a", StepState::Succeeded, "", "", 0, 1, 0),
+        What::Held { runtime: "codex".into(), until: Timestamp(9), reason: "usage limit".into() },
         What::BudgetReached { reason: "x".into() },
         What::BudgetNear { reason: "x".into() },
         run_ends("succeeded", None, 0),

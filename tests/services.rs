@@ -122,7 +122,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("auth", "missing", "API key"),
     ("forbidden", "missing", "403"),
     ("context_too_long", "recoverable", "too long"),
-    ("model_not_found", "permanent", "404"),
+    ("model_not_found", "model", "404"),
     ("bad_request", "permanent", "400"),
     ("stall headers", "timed out", "silent"),
     ("stall middle", "timed out", "middle"),
@@ -142,6 +142,7 @@ fn class_word(class: &FailureClass) -> String {
         FailureClass::TimedOut => "timed out".into(),
         FailureClass::Missing => "missing".into(),
         FailureClass::Invalid => "invalid".into(),
+        FailureClass::Model => "model".into(),
         FailureClass::Permanent => "permanent".into(),
     }
 }

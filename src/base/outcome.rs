@@ -114,13 +114,15 @@ pub enum FailureClass {
         /// The service asked to wait this long.
         retry_after_ms: Option<u64>,
     },
-    /// The context was too long or the token limit was hit: a fresh session with less may do.
+    /// The session cannot go on: its context is too long, or it is unknown or broken. A fresh one with less may do.
     Recoverable,
     /// A quota is used up until this time.
     Quota {
         /// When it resets, if known.
         until: Option<Timestamp>,
     },
+    /// The service has no such model, or not for this user: another model may do.
+    Model,
     /// It ran longer than it may.
     TimedOut,
     /// The program or the service is not there, or nobody is logged in.

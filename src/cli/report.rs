@@ -178,6 +178,7 @@ impl Report {
                 let settled = Settled { step, container, reason, summary, attempts, tokens, reused };
                 self.settled(&settled, *state, *duration_ms)
             }
+            What::Held { runtime, until, reason } => self.held(event.at, runtime, *until, reason),
             What::BudgetReached { reason } => {
                 self.waits.push(Wait::Budget(reason.clone()));
                 self.line(DOUBT, "BUDGET", None, "", &one_line(reason))
@@ -189,6 +190,11 @@ impl Report {
                 String::new()
             }
         }
+    }
+
+    fn held(&self, now: Timestamp, runtime: &str, until: Timestamp, reason: &str) -> String {
+        let words = format!("{}: {}", until_words(now, until), one_line(reason));
+        self.line(DOUBT, "PARKED", None, runtime, &words)
     }
 
     /// A sign of life for places where nothing moves by itself.
@@ -427,6 +433,12 @@ pub(super) fn count_words(count: u64) -> String {
         1_000..1_000_000 => format!("{}.{}k", count / 1_000, count / 100 % 10),
         _ => format!("{}.{}M", count / 1_000_000, count / 100_000 % 10),
     }
+}
+
+/// `until 15:00:00 UTC (45m)`.
+fn until_words(now: Timestamp, until: Timestamp) -> String {
+    let hour = until.to_string();
+    format!("until {} UTC ({})", hour.get(11..19).unwrap_or_default(), render_duration(until.since(now)))
 }
 
 /// A step's path as one word of a shell.

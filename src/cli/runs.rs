@@ -138,6 +138,10 @@ fn text(status: &Status) -> String {
             let _ = writeln!(text, "    {line}");
         }
     }
+    for parked in &status.parked {
+        let (runtime, reason) = (one_line(&parked.runtime), one_line(&parked.reason));
+        let _ = writeln!(text, "parked: {runtime} until {}: {reason}", parked.until);
+    }
     let spent = &status.spent;
     if spent.agents > 0 {
         let _ = writeln!(

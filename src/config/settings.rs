@@ -22,6 +22,7 @@ use crate::{
     },
     definition::{Choices, MemoryFamily, workflow::OnLimit},
     driver::OnApproval,
+    runtime::{Policy, Workers},
 };
 
 /// Everything that can be set, defaults filled in.
@@ -51,6 +52,10 @@ pub struct Settings {
     pub budget: Budget,
     /// What models cost.
     pub prices: Prices,
+    /// How many agents of a runtime work at once.
+    pub workers: Workers,
+    /// How failures of a runtime's service are met.
+    pub resilience: Resilience,
     /// How often things are looked at.
     pub intervals: Intervals,
     origins: BTreeMap<&'static str, (Setting, Origin)>,
@@ -102,6 +107,19 @@ pub struct Intervals {
     pub heartbeat: Duration,
 }
 
+/// How failures of a runtime's service are met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resilience {
+    /// Failures in a row after which nothing is tried for a while.
+    pub failures: u32,
+    /// How long.
+    pub open: Duration,
+    /// How long after a quota is used up, where nobody says when it resets.
+    pub probe: Duration,
+    /// Starts of one runtime in a minute.
+    pub starts: u32,
+}
+
 /// How much `orch` says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -135,6 +153,13 @@ impl Settings {
     #[must_use]
     pub fn value_of(&self, path: &str) -> Option<(String, &Origin)> {
         self.origins.get(path).map(|(setting, origin)| (setting.words(), origin))
+    }
+
+    /// How hard runtimes may be used.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let Resilience { failures, open, probe, starts } = self.resilience;
+        Policy { failures, open, probe, starts_per_minute: starts, workers: self.workers.clone() }
     }
 
     /// Whether anybody has set the key.
@@ -227,11 +252,35 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
             on_limit: if values.word("budget.on_limit") == Some("stop") { OnLimit::Stop } else { OnLimit::Pause },
         },
         prices: prices::merged(layers),
+        workers: workers(&values),
+        resilience: resilience(&values),
         intervals: Intervals {
             inbox: values.duration("intervals.inbox"),
             heartbeat: values.duration("intervals.heartbeat"),
         },
         origins,
+    }
+}
+
+fn workers(values: &Values<'_>) -> Workers {
+    let most = values.number("workers.most");
+    let is_default = values.0.get("workers.most").is_none_or(|(_, origin)| *origin == Origin::Default);
+    Workers {
+        start: values.number("workers.start"),
+        // Who wants so many attempts at once wants no fewer agents.
+        most: if is_default { most.max(values.number("parallel")) } else { most },
+        queue: values.number("workers.queue"),
+        load: f64::from(values.number("workers.load")),
+        memory_bytes: values.count("workers.memory").unwrap_or_default(),
+    }
+}
+
+fn resilience(values: &Values<'_>) -> Resilience {
+    Resilience {
+        failures: values.number("resilience.failures"),
+        open: values.duration("resilience.open"),
+        probe: values.duration("resilience.probe"),
+        starts: values.number("resilience.starts"),
     }
 }
 
@@ -244,6 +293,10 @@ impl Values<'_> {
             Some((Setting::Count(count), _)) => Some(*count),
             Some(_) | None => None,
         }
+    }
+
+    fn number(&self, path: &str) -> u32 {
+        self.count(path).map_or(0, narrow)
     }
 
     fn money(&self, path: &str) -> Option<f64> {

@@ -58,8 +58,8 @@ pub struct Input {
 pub struct ModelTier {
     /// Its name.
     pub name: Spanned<String>,
-    /// Runtime (or `any`) to model.
-    pub models: Vec<(Spanned<String>, Spanned<String>)>,
+    /// Runtime (or `any`) to the models that are tried one after the other; never an empty list.
+    pub models: Vec<(Spanned<String>, Vec<Spanned<String>>)>,
 }
 
 /// What a run may spend; absent parts take the defaults.

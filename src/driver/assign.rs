@@ -70,14 +70,14 @@ impl Assigner {
         match made {
             Ok(assignment) => match self.place(scheduler, attempt, step) {
                 Ok(place) => Begun::Work(Box::new(assignment), place),
-                Err(reason) => Begun::Done(failed(reason)),
+                Err(reason) => Begun::Done(failed(FailureClass::Permanent, reason)),
             },
             Err(reason) if matches!(purpose, Purpose::Gate(_)) => Begun::Done(Outcome::Judged(Box::new(Judgement {
                 verdict: Verdict::Error,
                 reason,
                 evidence: Evidence::default(),
             }))),
-            Err(reason) => Begun::Done(failed(reason)),
+            Err(reason) => Begun::Done(failed(FailureClass::Permanent, reason)),
         }
     }
 
@@ -346,9 +346,10 @@ fn envelope_scope(envelope: &Envelope) -> Value {
     Value::Object(scope)
 }
 
-fn failed(reason: String) -> Outcome {
+/// The end of an attempt for which nothing was done.
+pub(super) fn failed(class: FailureClass, reason: String) -> Outcome {
     Outcome::Failed(Box::new(Failure {
-        class: FailureClass::Permanent,
+        class,
         reason,
         evidence: Evidence::default(),
         session: None,

@@ -14,14 +14,15 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    base::{Digest, Failure, FailureClass, Outcome, RunId, Timestamp},
+    base::{Digest, FailureClass, Outcome, RunId, Timestamp},
     driver::{
-        assign::{Assigner, Begun},
+        assign::{Assigner, Begun, failed},
         clock::Clock,
         evaluate::evaluate,
         load::Loaded,
         narrate::{RunEvent, narrate, opening, overheard},
         outcome::{exit_code, status_word, waiting_words},
+        pace::{Admitted, Pacer},
         record::{decode_decision, encode},
         reuse::Recall,
     },
@@ -100,6 +101,8 @@ pub struct Setup {
     pub watchers: mpsc::UnboundedSender<RunEvent>,
     /// Whether there is space for more work.
     pub has_space: Box<dyn Fn() -> bool + Send>,
+    /// How hard runtimes may be used.
+    pub pacer: Pacer,
     /// What was done before; nothing is taken from there where absent.
     pub recall: Option<Recall>,
 }
@@ -181,6 +184,7 @@ impl LocalDriver {
         let outstanding = self.scheduler.outstanding();
         let fresh: Vec<_> = outstanding.into_iter().filter(|action| !self.is_staged(action)).collect();
         let now = self.clock.now();
+        self.setup.pacer.begin(&self.scheduler, now);
         self.take_actions(now, fresh);
         // An owner that died, or parked in this very moment, has left it unread.
         self.read_inbox()?;
@@ -247,6 +251,7 @@ impl LocalDriver {
             match input {
                 Input::Finished(attempt, outcome) => {
                     self.live.remove(&attempt);
+                    let outcome = self.setup.pacer.finish(&self.scheduler, attempt, outcome, self.clock.now());
                     let outcome = self.setup.assigner.finish(&self.scheduler, attempt, outcome);
                     self.queue.push_back(Event::Finished { attempt, outcome });
                 }
@@ -265,6 +270,7 @@ impl LocalDriver {
 
     /// What an agent spends and its session are written down; the rest is told to whoever watches now.
     fn see(&mut self, attempt: AttemptId, seen: Seen) {
+        self.setup.pacer.see(attempt, &seen, self.clock.now());
         match seen {
             Seen::Spent(usage, model) => self.queue.push_back(Event::Spent { attempt, usage, model }),
             Seen::Session(session) => self.queue.push_back(Event::SessionKnown { attempt, session }),
@@ -287,8 +293,15 @@ impl LocalDriver {
     }
 
     fn work_off(&mut self) {
-        while let Some(event) = self.queue.pop_front() {
-            self.stage(event);
+        loop {
+            while let Some(event) = self.queue.pop_front() {
+                self.stage(event);
+            }
+            let paced = self.setup.pacer.tune(&self.scheduler, self.clock.now());
+            if paced.is_empty() {
+                break;
+            }
+            self.queue.extend(paced);
         }
     }
 
@@ -321,6 +334,14 @@ impl LocalDriver {
                 self.is_held = true;
                 return;
             }
+            match self.setup.pacer.admit(&self.scheduler, attempt, purpose, self.clock.now()) {
+                Admitted::Begin => {}
+                Admitted::Later(until, reason) => {
+                    self.queue.push_back(Event::Deferred { attempt, until, reason });
+                    return;
+                }
+                Admitted::Never(reason) => return self.end_unbegun(attempt, FailureClass::Missing, reason),
+            }
             self.queue.push_back(Event::Started { attempt, subject: None, shown: None });
             self.todo.push(Todo::Begin(attempt, purpose));
             return;
@@ -331,18 +352,14 @@ impl LocalDriver {
                 let form = self.setup.assigner.is_form(&self.scheduler, attempt, purpose);
                 self.queue.extend(self.standing_answer(attempt, subject, form));
             }
-            Err(reason) => {
-                self.queue.push_back(Event::Started { attempt, subject: None, shown: None });
-                let outcome = Outcome::Failed(Box::new(Failure {
-                    class: FailureClass::Permanent,
-                    reason,
-                    evidence: crate::base::Evidence::default(),
-                    session: None,
-                    usage: crate::base::Usage::default(),
-                }));
-                self.queue.push_back(Event::Finished { attempt, outcome });
-            }
+            Err(reason) => self.end_unbegun(attempt, FailureClass::Permanent, reason),
         }
+    }
+
+    /// An attempt fails before anything was done for it.
+    fn end_unbegun(&mut self, attempt: AttemptId, class: FailureClass, reason: String) {
+        self.queue.push_back(Event::Started { attempt, subject: None, shown: None });
+        self.queue.push_back(Event::Finished { attempt, outcome: failed(class, reason) });
     }
 
     /// What `--on-approval` says to a question.
@@ -385,7 +402,8 @@ impl LocalDriver {
             | Notice::Ended { .. }
             | Notice::Retrying { .. }
             | Notice::Feedback { .. }
-            | Notice::BudgetNear => {}
+            | Notice::BudgetNear
+            | Notice::Held { .. } => {}
             Notice::Settled { instance } => {
                 if let Some(recall) = &self.setup.recall {
                     recall.settled(&self.scheduler, *instance);
@@ -448,7 +466,7 @@ impl LocalDriver {
 
     fn begin(&mut self, attempt: AttemptId, purpose: Purpose) {
         if !self.scheduler.is_live(attempt) {
-            return;
+            return self.setup.pacer.drop_permit(attempt);
         }
         let source = StopSource::new();
         let token = source.token();

@@ -137,6 +137,15 @@ pub enum What {
         #[serde(skip_serializing_if = "Option::is_none")]
         reused: Option<String>,
     },
+    /// A runtime takes nothing for a while, and whoever needs it waits. The run goes on by itself.
+    Held {
+        /// Which runtime.
+        runtime: String,
+        /// When it is asked again.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
     /// A budget is used up.
     BudgetReached {
         /// Which.
@@ -192,6 +201,10 @@ pub fn narrate(scheduler: &Scheduler, at: Timestamp, notice: &Notice) -> Option<
         },
         Notice::Unknown { instance } => What::Unknown { step: path(scheduler, *instance) },
         Notice::Settled { instance } => settled(scheduler, at, *instance),
+        Notice::Held { runtime } => {
+            let pace = scheduler.paces().into_iter().find(|pace| pace.runtime == *runtime)?;
+            What::Held { runtime: pace.runtime, until: pace.until?, reason: pace.reason }
+        }
         Notice::BudgetReached => {
             What::BudgetReached { reason: scheduler.budget_reason().unwrap_or_default().to_owned() }
         }

@@ -15,7 +15,7 @@ use crate::{
     },
     plan::{AgentWork, PlanContext, PlanStep, StepIx},
     runtime::{Access, Order, OrderAgent},
-    scheduler::{InstanceId, Purpose, Scheduler},
+    scheduler::{InstanceId, Purpose, Scheduler, Thread},
     template::{Nonce, Part, fence, fork},
 };
 
@@ -51,15 +51,18 @@ pub(super) fn orders(
     };
     let inputs = scheduler.inputs().cloned().unwrap_or_default();
     let told = told(assigner, scheduler, work, runtime, &named);
-    let (context, context_files) = context(assigner, scheduler, instance, step, work, told);
+    // A session that could not go on may have been told too much.
+    let budget = work.context_budget >> thread.restarts.min(63);
+    let (context, context_files) = context(assigner, scheduler, instance, (step, work, budget), told);
     let shares = matches!(work.context, PlanContext::Share(_));
     let session = match work.context {
-        PlanContext::Share(source) if thread.session.is_none() => scheduler
+        PlanContext::Share(source) if thread.session.is_none() && thread.restarts == 0 => scheduler
             .nearest(instance, source)
             .and_then(|source| scheduler.thread(source, Purpose::Work).session)
             .map(str::to_owned),
-        _ => thread.session.filter(|_| thread.feedback.is_some() || shares).map(str::to_owned),
+        _ => thread.session.filter(|_| thread.feedback.is_some() || thread.goes_on || shares).map(str::to_owned),
     };
+    let feedback = thread.feedback.or_else(|| broken_off(&thread)).map(str::to_owned);
     Ok(Order {
         workflow: plan.name.clone(),
         step: scheduler.agent_path(instance, purpose).as_str().to_owned(),
@@ -72,11 +75,11 @@ pub(super) fn orders(
         context,
         context_files,
         expected_output: if purpose == Purpose::Work { step.output.clone() } else { None },
-        feedback: thread.feedback.map(str::to_owned),
+        feedback,
         session_usage: session.as_deref().map(|session| scheduler.charged_in(session)).unwrap_or_default(),
         session,
         forks: false,
-        model: work.model.as_deref().map(|model| plan.model_for(model, runtime).to_owned()),
+        model: scheduler.model(instance, purpose).map(str::to_owned),
         tools: work.tools.clone(),
         files,
         access: access(work),
@@ -84,6 +87,23 @@ pub(super) fn orders(
         attached: named.into_iter().map(|(attached, _)| attached).collect(),
         inputs,
     })
+}
+
+/// What an agent is told whose last attempt ended in the middle, where nobody has found anything wrong with its work.
+fn broken_off(thread: &Thread<'_>) -> Option<&'static str> {
+    if thread.goes_on && thread.session.is_some() {
+        Some(
+            "The last attempt was broken off from outside; nothing is wrong with your work. Look at what is already \
+             done, do not do it again, and go on from there.",
+        )
+    } else if thread.restarts > 0 {
+        Some(
+            "An earlier session for this task could not go on. What it did stands in the workspace: look at it first, \
+             do not do it again, and read only what you need.",
+        )
+    } else {
+        None
+    }
 }
 
 fn agent_of<'a>(scheduler: &'a Scheduler, work: &AgentWork) -> Option<&'a crate::plan::PlanAgent> {
@@ -157,8 +177,7 @@ fn context(
     assigner: &Assigner,
     scheduler: &Scheduler,
     instance: InstanceId,
-    step: &PlanStep,
-    work: &AgentWork,
+    (step, work, budget): (&PlanStep, &AgentWork, u64),
     mut texts: Vec<Told>,
 ) -> (String, Vec<String>) {
     let forked = match work.context {
@@ -191,7 +210,7 @@ fn context(
             file: file.as_deref(),
         })
         .collect();
-    (fork(&parts, usize::try_from(work.context_budget).unwrap_or(usize::MAX)), files)
+    (fork(&parts, usize::try_from(budget).unwrap_or(usize::MAX)), files)
 }
 
 /// A step's result as text: its summary, and for a fork its whole output.

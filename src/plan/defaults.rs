@@ -20,3 +20,9 @@ pub const STEPS_MAX: usize = 20_000;
 pub const CONTEXT_BUDGET: u64 = 20_000;
 /// Tokens that an agent writes in an attempt, as far as anybody can guess before.
 pub const ANSWER_TOKENS: u64 = 4_000;
+/// Tries to mend a result that is not what was asked for.
+pub const REPAIRS: u32 = 2;
+/// Fresh sessions for a step whose session cannot go on.
+pub const RESTARTS: u32 = 1;
+/// Further tries of an agent that took too long or was silent.
+pub const STALLS: u32 = 1;

@@ -34,11 +34,12 @@ impl Plan {
         &self.steps[ix.index()]
     }
 
-    /// The model that a tier means on a runtime; anything else stands for itself.
+    /// The model that a tier means first on a runtime; anything else stands for itself.
     #[must_use]
     pub fn model_for<'a>(&'a self, model: &'a str, runtime: &str) -> &'a str {
         let tier = self.models.get(model);
-        tier.and_then(|tier| tier.get(runtime).or_else(|| tier.get("any"))).map_or(model, String::as_str)
+        let chain = tier.and_then(|tier| tier.get(runtime).or_else(|| tier.get("any")));
+        chain.and_then(|chain| chain.models().next()).unwrap_or(model)
     }
 
     /// The steps beside each other in a container, or at the top.

@@ -16,6 +16,7 @@ use crate::{
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, Workspace},
     plan::{
         estimate::PlanEstimate,
+        models::ModelChain,
         policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy},
         told::{Activated, PlanMemory, PlanTrust, ProseWork},
     },
@@ -50,8 +51,8 @@ pub struct Plan {
     pub digest: Digest,
     /// What a run is given.
     pub inputs: Vec<PlanInput>,
-    /// Model tiers: tier, then runtime (or `any`) to model.
-    pub models: BTreeMap<String, BTreeMap<String, String>>,
+    /// Model tiers: tier, then runtime (or `any`) to the models that are tried one after the other.
+    pub models: BTreeMap<String, BTreeMap<String, ModelChain>>,
     /// What a run may spend, defaults filled in.
     pub budget: Budget,
     /// How much may run at once.

@@ -48,10 +48,25 @@ const CONTEXT: &[&str] = &[
     "blocking_limit",
     "max_tokens",
     "context_window_exceeded",
-    // A session that is gone: a fresh one may do.
+    // A session that is not there or that is broken: a fresh one does.
     "no conversation found",
     "no rollout found",
     "session not found",
+    "no such session",
+    "unknown session",
+    "without `tool_result`",
+    "without tool_result",
+];
+const MODEL: &[&str] = &[
+    "model_not_found",
+    "model not found",
+    "unknown model",
+    "invalid model",
+    "no such model",
+    "is not a valid model",
+    "does not have access to model",
+    "model is not available",
+    "model is not supported",
 ];
 const TRANSIENT: &[&str] = &[
     "rate limit",
@@ -97,6 +112,7 @@ enum Kind {
     Quota,
     Auth,
     Context,
+    Model,
     Transient,
 }
 
@@ -105,7 +121,14 @@ enum Kind {
 pub fn classify(text: &str) -> Option<FailureClass> {
     let text = &text[text.ceil_char_boundary(text.len().saturating_sub(READ_BYTES_MAX))..];
     let text = text.to_ascii_lowercase();
-    let kind = [(QUOTA, Kind::Quota), (CONTEXT, Kind::Context), (AUTH, Kind::Auth), (TRANSIENT, Kind::Transient)]
+    let signs = [
+        (QUOTA, Kind::Quota),
+        (CONTEXT, Kind::Context),
+        (MODEL, Kind::Model),
+        (AUTH, Kind::Auth),
+        (TRANSIENT, Kind::Transient),
+    ];
+    let kind = signs
         .into_iter()
         .find(|(signs, _)| signs.iter().any(|sign| text.contains(sign)))
         .map(|(_, kind)| kind)
@@ -118,6 +141,7 @@ fn class_of(kind: Kind, text: &str) -> FailureClass {
         Kind::Quota => FailureClass::Quota { until: None },
         Kind::Auth => FailureClass::Missing,
         Kind::Context => FailureClass::Recoverable,
+        Kind::Model => FailureClass::Model,
         Kind::Transient => FailureClass::Transient { retry_after_ms: retry_after_ms(text) },
     }
 }
@@ -145,6 +169,7 @@ pub fn classify_trouble(status: Option<u16>, kind: &str, text: &str) -> Option<F
         }
         (Some(class), _) => Some(class),
         (None, Some(found)) => Some(class_of(found, &lower)),
+        (None, None) if MODEL.iter().any(|sign| lower.contains(sign)) => Some(FailureClass::Model),
         (None, None) if matches!(status, Some(400 | 404 | 422)) => Some(FailureClass::Permanent),
         (None, None) => classify(text),
     }

@@ -168,7 +168,12 @@ impl Reader for Answer {
         };
         let (class, reason) = match self.result(output) {
             Ok(envelope) if is_clean => return Outcome::Succeeded(Box::new(envelope)),
-            Ok(_) => (class(), format!("the agent handed in a valid result and then ended with {end}")),
+            Ok(envelope) => {
+                let reason = format!("the agent handed in a valid result and then ended with {end}");
+                let mut failed = failure(class(), reason);
+                (failed.session, failed.usage) = (envelope.session, envelope.usage);
+                return Outcome::Failed(failed);
+            }
             Err(NoResult::Absent(reason)) if is_clean => (class(), format!("ambiguous: {end}, but {reason}")),
             Err(NoResult::Absent(_)) => (class(), format!("the agent ended with {end}{}", last_words(&complaint))),
             Err(NoResult::Refused(fault)) if is_clean => (FailureClass::Permanent, fault.to_string()),

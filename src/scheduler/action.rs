@@ -77,6 +77,11 @@ pub enum Notice {
         /// Which.
         instance: InstanceId,
     },
+    /// A runtime takes nothing for a while, and whoever needs it waits.
+    Held {
+        /// Which runtime.
+        runtime: String,
+    },
     /// A budget is used up.
     BudgetReached,
     /// Most of a budget is used up; told once.

@@ -38,7 +38,7 @@ impl Scheduler {
         if !self.limiter.has_waiting() {
             return false;
         }
-        let Some((class, waiting)) = self.limiter.grant() else { return false };
+        let Some((class, waiting)) = self.limiter.grant(self.now) else { return false };
         let instance = waiting.instance;
         if self.at(instance).phase != Phase::Queued(waiting.purpose) {
             self.limiter.release(class);
@@ -64,7 +64,7 @@ impl Scheduler {
         if is_agent {
             self.ledger.count_agent();
         }
-        self.at_mut(instance).slot = Some(class);
+        self.at_mut(instance).slot = Some(waiting.slot(class));
         self.launch(instance, waiting.purpose);
         true
     }

@@ -156,6 +156,8 @@ impl Scheduler {
                 }
             }
             Event::Started { attempt, subject, shown } => self.started(attempt, subject, shown),
+            Event::Deferred { attempt, until, reason } => self.deferred(attempt, until, &reason),
+            Event::Paced { runtime, slots, until, reason } => self.paced(&runtime, slots, until, &reason),
             Event::Spent { attempt, usage, model } => {
                 if self.is_live(attempt) {
                     self.spends(attempt, usage, model.as_deref());
@@ -212,7 +214,8 @@ impl Scheduler {
         if planted::on(Bug::TimerForgotten) {
             return self.timers.iter().nth(1).map(|(at, _)| *at);
         }
-        self.timers.first().map(|(at, _)| *at)
+        let release = self.limiter.next_release(self.now).filter(|_| self.paused.is_none());
+        self.timers.first().map(|(at, _)| *at).into_iter().chain(release).min()
     }
 
     /// How the run has ended, if it has.
@@ -313,6 +316,9 @@ impl Scheduler {
             return;
         }
         self.give_slot_back(instance);
+        if let Phase::Queued(_) = self.at(instance).phase {
+            self.limiter.forget(instance);
+        }
         self.forget_waits(instance);
         let at = self.at_mut(instance);
         at.phase = Phase::Settled(settled);
@@ -354,10 +360,10 @@ impl Scheduler {
     /// Gives back what an attempt has taken: its slot, and what is held of the budget for it.
     pub(super) fn give_slot_back(&mut self, instance: InstanceId) {
         self.ledger.give_back(instance);
-        if let Some(class) = self.at_mut(instance).slot.take()
+        if let Some(slot) = self.at_mut(instance).slot.take()
             && !planted::on(Bug::SlotNotReleased)
         {
-            self.limiter.release(class);
+            self.limiter.release(slot.class);
         }
     }
 

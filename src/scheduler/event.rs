@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::base::{Digest, Outcome, RunId, Usage};
+use crate::base::{Digest, Outcome, RunId, Timestamp, Usage};
 
 /// The version of the stored form of events.
 pub const EVENT_VERSION: u16 = 1;
@@ -164,6 +164,31 @@ pub enum Event {
         /// For a question to a person: what is shown, at most 4 KiB.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shown: Option<String>,
+    },
+    /// An attempt that was to begin does not: its runtime takes nothing now. It stands in line again where it stood, and
+    /// nothing begins on that runtime before `until`.
+    Deferred {
+        /// Which.
+        #[serde(rename = "a")]
+        attempt: AttemptId,
+        /// When it may be asked for again.
+        until: Timestamp,
+        /// Why, one line.
+        reason: String,
+    },
+    /// How fast a runtime may be used from now on; says all of it, so what was said before counts no more.
+    Paced {
+        /// Which runtime.
+        runtime: String,
+        /// Attempts at once; as many as the run may where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slots: Option<u32>,
+        /// Nothing begins on it before this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// Why, one line; empty where it goes at full speed.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
     },
     /// An attempt has spent something and goes on.
     Spent {

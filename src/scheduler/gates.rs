@@ -94,7 +94,7 @@ impl Scheduler {
         let text = feedback(place, judged);
         let at = self.at_mut(instance);
         at.gate_tries += 1;
-        at.work_tries = 0;
+        (at.work_tries, at.repairs, at.stalls) = (0, 0, 0);
         at.feedback = (policy.feedback || policy.fixer.is_some()).then(|| Arc::from(text));
         self.notice(Notice::Feedback { instance });
         if policy.fixer.is_some() {

@@ -1,6 +1,7 @@
 //! The pure core: `step(now, event) -> actions`. Reads no clock, file, environment or random number.
 
 mod action;
+mod again;
 mod budget;
 mod cancel;
 mod containers;
@@ -10,6 +11,7 @@ mod flow;
 mod gates;
 mod ledger;
 mod limiter;
+mod pace;
 pub mod planted;
 mod recover;
 mod scope;
@@ -21,5 +23,6 @@ pub use action::{Action, Cause, CauseKind, Notice, Settled};
 pub use core::{RunEnd, Scheduler};
 pub use event::{Answer, AttemptId, Decision, EVENT_VERSION, Evaluation, Event, InstanceId, Purpose, Site, Strength};
 pub use ledger::{Hold, Spent};
+pub use pace::Pace;
 pub use state::{AttemptEnd, AttemptRecord, Cost, Question};
 pub use view::{StepState, StepView, Thread, WaitingFor};

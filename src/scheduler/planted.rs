@@ -35,11 +35,17 @@ pub enum Bug {
     HoldNotGivenBack,
     LimitStopsNobody,
     SpenderSpared,
+    DeferredLosesPlace,
+    DeferredCountsAgent,
+    DeferredKeepsSlot,
+    HoldIgnored,
+    PaceIgnored,
+    RepairsUnbounded,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 35] = [
         Self::SlotOffByOne,
         Self::SlotNotReleased,
         Self::UsageNotCharged,
@@ -69,6 +75,12 @@ impl Bug {
         Self::HoldNotGivenBack,
         Self::LimitStopsNobody,
         Self::SpenderSpared,
+        Self::DeferredLosesPlace,
+        Self::DeferredCountsAgent,
+        Self::DeferredKeepsSlot,
+        Self::HoldIgnored,
+        Self::PaceIgnored,
+        Self::RepairsUnbounded,
     ];
 }
 

@@ -13,6 +13,7 @@ use crate::{
     scheduler::{
         action::{Cause, Settled},
         event::{InstanceId, Purpose, Strength},
+        limiter::Slot,
     },
 };
 
@@ -73,6 +74,16 @@ pub(super) struct Instance {
     pub attempts: u32,
     /// Extra attempts used for failures.
     pub work_tries: u32,
+    /// Extra attempts used for results that were not what was asked for.
+    pub repairs: u32,
+    /// Extra attempts in a fresh session with less to know.
+    pub restarts: u32,
+    /// Extra attempts after one that took too long.
+    pub stalls: u32,
+    /// The place in the chain of models that the next attempt takes.
+    pub model: u32,
+    /// The next attempt goes on with the session of the last one, which something broke off.
+    pub goes_on: bool,
     /// Extra attempts used for gates.
     pub gate_tries: u32,
     /// The gate that is judged next.
@@ -83,8 +94,8 @@ pub(super) struct Instance {
     pub reopens: bool,
     /// Whether it counts against its frame's `max_active`.
     pub counted: bool,
-    /// Whether it holds a slot, and of which class.
-    pub slot: Option<u16>,
+    /// Whether it holds a slot, of which class, and where it stood in line for it.
+    pub slot: Option<Slot>,
     /// The strongest stop that was sent to the current attempt.
     pub stop_sent: Option<Strength>,
     /// What the work brought back.
@@ -307,6 +318,11 @@ impl Instance {
             reads_missing: false,
             attempts: 0,
             work_tries: 0,
+            repairs: 0,
+            restarts: 0,
+            stalls: 0,
+            model: 0,
+            goes_on: false,
             gate_tries: 0,
             gate_next: 0,
             losses: 0,

@@ -243,6 +243,8 @@ impl Scheduler {
             session: at.session.as_deref(),
             feedback: at.feedback.as_deref(),
             attempt: self.returned_for(instance, purpose) + 1,
+            goes_on: at.goes_on && purpose == Purpose::Work,
+            restarts: if purpose == Purpose::Work { at.restarts } else { 0 },
         }
     }
 
@@ -309,4 +311,8 @@ pub struct Thread<'a> {
     pub feedback: Option<&'a str>,
     /// How often this path has brought back a result, plus one.
     pub attempt: u32,
+    /// Something broke the last attempt off, and the next one goes on with its session.
+    pub goes_on: bool,
+    /// How often the work began anew in a fresh session, because the last one could not go on.
+    pub restarts: u32,
 }

@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    base::{Digest, Envelope, Failure, FailureClass, Outcome, Timestamp, Usage},
-    definition::workflow::RetryOn,
+    base::{Digest, Envelope, Outcome, Timestamp, Usage},
     plan::{PlanGate, RecoveryPolicy, Work, defaults},
     scheduler::{
         action::{Action, CauseKind, Notice, Settled},
@@ -88,7 +87,7 @@ impl Scheduler {
     }
 
     /// Whether an attempt may not begin any more. A body that drains still judges the work that was done.
-    fn refuses(&self, instance: InstanceId, purpose: Purpose) -> bool {
+    pub(super) fn refuses(&self, instance: InstanceId, purpose: Purpose) -> bool {
         let new = match purpose {
             Purpose::Work | Purpose::Fix | Purpose::Override => true,
             Purpose::Gate(_) => self.asks_person(instance, purpose),
@@ -245,6 +244,7 @@ impl Scheduler {
             Outcome::Succeeded(envelope) => {
                 let at = self.at_mut(instance);
                 at.session = envelope.session.as_deref().map(Arc::from).or(at.session.take());
+                at.goes_on = false;
                 at.envelope = Some(envelope);
                 self.work_done(instance);
             }
@@ -270,70 +270,6 @@ impl Scheduler {
         }
         self.at_mut(instance).cause = None;
         self.settle(instance, Settled::Succeeded);
-    }
-
-    /// The work has failed: another try, or the end of the step.
-    pub(super) fn work_failed(&mut self, instance: InstanceId, failure: Failure) {
-        if let Some(session) = &failure.session {
-            self.at_mut(instance).session = Some(Arc::from(session.as_str()));
-        }
-        let policy = self.step_of(instance).retry.clone();
-        let kind = match failure.class {
-            FailureClass::TimedOut => CauseKind::TimedOut,
-            FailureClass::Missing => CauseKind::Missing,
-            FailureClass::Transient { .. } | FailureClass::Quota { .. } => CauseKind::Unavailable,
-            FailureClass::Recoverable | FailureClass::Invalid | FailureClass::Permanent => CauseKind::Step,
-        };
-        let retryable = match failure.class {
-            FailureClass::Transient { .. }
-            | FailureClass::Quota { .. }
-            | FailureClass::Recoverable
-            | FailureClass::Invalid => true,
-            FailureClass::TimedOut | FailureClass::Permanent => policy.on == RetryOn::Any,
-            FailureClass::Missing => false,
-        };
-        let tries = policy.tries + u32::from(planted::on(Bug::RetryOffByOne));
-        let draining = self.frame(self.at(instance).frame).draining;
-        if !retryable || self.at(instance).work_tries >= tries || draining {
-            let rework = self.at(instance).gate_tries > 0;
-            let (kind, reason) = if rework {
-                (CauseKind::Gate, format!("a gate failed, and the next try failed too: {}", failure.reason))
-            } else {
-                (kind, failure.reason)
-            };
-            let cause = self.cause(instance, kind, reason);
-            return self.fail(instance, cause);
-        }
-        self.at_mut(instance).work_tries += 1;
-        if failure.class == FailureClass::Recoverable {
-            self.at_mut(instance).session = None;
-        }
-        if failure.class == FailureClass::Invalid {
-            self.at_mut(instance).feedback = Some(Arc::from(failure.reason.as_str()));
-        }
-        let delay_ms = match failure.class {
-            // Nobody is overloaded: there is nothing to wait for.
-            FailureClass::Invalid => 0,
-            FailureClass::Transient { retry_after_ms: Some(asked) } => asked,
-            FailureClass::Quota { until: Some(until) } => until.0.saturating_sub(self.now.0),
-            _ => self.back_off(instance, policy.delay_ms, policy.max_delay_ms),
-        };
-        let until = self.now.plus(Duration::from_millis(delay_ms));
-        self.at_mut(instance).phase = Phase::BackingOff { until };
-        self.timers.insert((until, Timer::Wake(instance)));
-        self.notice(Notice::Retrying { instance, delay_ms });
-    }
-
-    /// Exponential back-off with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter").
-    ///
-    /// The chance comes from the run's seed, so that replay waits the same time.
-    fn back_off(&self, instance: InstanceId, delay_ms: u64, max_delay_ms: u64) -> u64 {
-        let tries = self.at(instance).work_tries.saturating_sub(1).min(32);
-        let ceiling = delay_ms.saturating_mul(1 << tries).min(max_delay_ms);
-        let seed = self.run.as_ref().map_or(0, |run| run.seed);
-        let salt = u64::from(instance.0) << 32 | u64::from(self.at(instance).attempts);
-        let salt = if planted::on(Bug::ReplayUsesClock) { salt ^ planted::drift() } else { salt };
-        split_mix(seed ^ salt) % ceiling.max(1)
     }
 
     /// An attempt that was told to stop has reported.
@@ -408,6 +344,9 @@ impl Scheduler {
         let replayed = self.runtime_of(instance, purpose).is_some_and(|runtime| {
             self.run.as_ref().is_some_and(|run| run.replayed.iter().any(|name| name == runtime))
         });
+        if purpose == Purpose::Work {
+            self.at_mut(instance).goes_on = self.at(instance).session.is_some();
+        }
         match purpose {
             Purpose::Gate(_) => self.next_gate(instance),
             Purpose::Reconcile => self.queue(instance, purpose, Line::Begun),
@@ -455,12 +394,4 @@ impl Scheduler {
             _ => {}
         }
     }
-}
-
-/// Sebastiano Vigna's `SplitMix64` (<https://prng.di.unimi.it/splitmix64.c>).
-fn split_mix(seed: u64) -> u64 {
-    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -17,6 +17,7 @@ mod explain;
 mod fault;
 mod filling;
 mod find;
+mod given;
 mod import;
 mod init;
 mod inputs;

@@ -15,7 +15,10 @@ use crate::{
         Library,
         load::{Loader, Watched, load_memory, project_root},
     },
-    service::{fault::Fault, filling, nested, refusal::Refusal, runs::RunSettings, runtimes, trust::TrustGate},
+    service::{
+        fault::Fault, filling, given::of_process, nested, refusal::Refusal, runs::RunSettings, runtimes,
+        trust::TrustGate,
+    },
 };
 
 /// How the root is found.
@@ -142,6 +145,8 @@ impl Project {
             program,
             chain: nested::chain(self.environment.variable(nested::VARIABLE)),
             prices: Arc::new(self.settings.prices.clone()),
+            policy: self.settings.policy(),
+            resilience: of_process(),
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
         }
     }

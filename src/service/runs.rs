@@ -25,11 +25,17 @@ use crate::{
     },
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::Plan,
-    runtime::{Declared, Replay},
+    runtime::{Declared, Policy, Replay, Resilience},
     scheduler::{Action, Event, Notice, Scheduler},
     service::{
-        abilities, costs, decisions::summary_of, nested, preflight, recordings::is_replayed, refusal::Refusal,
-        runtimes::FoundRuntime, trust::TrustGate,
+        abilities, costs,
+        decisions::summary_of,
+        given::{nonce, pacer},
+        nested, preflight,
+        recordings::is_replayed,
+        refusal::Refusal,
+        runtimes::FoundRuntime,
+        trust::TrustGate,
     },
 };
 
@@ -64,6 +70,10 @@ pub struct RunSettings {
     pub chain: Vec<String>,
     /// Which definitions may run their commands.
     pub trust: TrustGate,
+    /// How hard runtimes may be used.
+    pub policy: Policy,
+    /// What all runs of this process share of the runtimes.
+    pub resilience: Arc<Resilience>,
 }
 
 /// How a run is driven.
@@ -228,8 +238,7 @@ impl Runs {
         getrandom::fill(&mut bytes)
             .map_err(|error| Refusal::new(70, "E0302", format!("no random numbers: {error}"), "try again"))?;
         let id = RunId::from_random([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]]);
-        let seed =
-            u64::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11], bytes[12], bytes[13], bytes[14], bytes[15]]);
+        let seed = u64::from_le_bytes(std::array::from_fn(|place| bytes[8 + place]));
         let now = Clock::start(Timestamp::default()).now();
         let lock = RunLock::acquire(&self.store.run_folder(&id)?, now)?;
         let summary = RunSummary {
@@ -370,6 +379,7 @@ impl Runs {
         let adapters = self.adapters(replay);
         let reads_memory = adapters.iter().filter(|adapter| adapter.capabilities().reads_memory);
         let reads_memory = reads_memory.map(|adapter| adapter.name().to_owned()).collect();
+        let pacer = pacer(&self.settings, &adapters);
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
             .priced(Arc::clone(&self.settings.prices));
         let baseline = self.baseline(&executor, &loaded).await?;
@@ -392,6 +402,7 @@ impl Runs {
             park: options.park,
             inbox: self.settings.inbox,
             watchers,
+            pacer,
             has_space: Box::new(move || preflight::disk(&state, floor).is_ok()),
             recall: self.recall.map(|reads| {
                 let memory = StepMemory::new(self.store.state_folder().join("cache/steps"));
@@ -447,14 +458,5 @@ impl Owned {
     #[must_use]
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
-    }
-}
-
-/// Marks the borders of untrusted text; random, so that no recorded or guessed text can hold it.
-fn nonce(run: &RunId) -> String {
-    let mut bytes = [0; 12];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        Err(_) => format!("{run}{run}"),
     }
 }

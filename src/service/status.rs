@@ -37,6 +37,9 @@ pub struct Status {
     pub owner: Option<u32>,
     /// What it waits for.
     pub waiting_for: Vec<Waiting>,
+    /// Runtimes that take nothing for a while. The run goes on by itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parked: Vec<Parked>,
     /// Commands that move it, the likeliest first; each works as it stands.
     pub next: Vec<String>,
     /// The command that goes on after a decision, where no process drives the run.
@@ -47,6 +50,19 @@ pub struct Status {
     pub outputs: serde_json::Map<String, Value>,
     /// All steps that exist so far.
     pub steps: Vec<StepStatus>,
+}
+
+/// A runtime that takes nothing for a while.
+#[derive(Debug, Clone, Serialize)]
+pub struct Parked {
+    /// Which.
+    pub runtime: String,
+    /// When it is asked again.
+    pub until: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// Attempts that stand in line for it.
+    pub waiting: usize,
 }
 
 /// One thing that a run waits for.
@@ -140,11 +156,20 @@ pub fn status(loaded: &Loaded, owner: Option<Owner>) -> Status {
         cause: scheduler.ended().and_then(|end| end.cause.clone()),
         owner: owner.map(|owner| owner.pid),
         waiting_for: waiting.iter().map(waiting_status).collect(),
+        parked: parked(scheduler),
         spent: scheduler.spent(),
         outputs: scheduler.ended().map(|end| end.outputs.clone()).unwrap_or_default(),
         steps: scheduler.views().iter().map(step_status).collect(),
         id,
     }
+}
+
+fn parked(scheduler: &Scheduler) -> Vec<Parked> {
+    let held = scheduler.paces().into_iter().filter(|_| scheduler.ended().is_none());
+    let parked = held.filter_map(|pace| {
+        Some(Parked { until: pace.until?, runtime: pace.runtime, reason: pace.reason, waiting: pace.waiting })
+    });
+    parked.collect()
 }
 
 fn waiting_status(waiting: &WaitingFor) -> Waiting {

@@ -33,6 +33,8 @@ fn runs(folder: &Path) -> Runs {
         inbox: Duration::from_millis(40),
         heartbeat: Duration::from_secs(30),
         program: env!("CARGO_BIN_EXE_orch").into(),
+        policy: orch::runtime::Policy::default(),
+        resilience: std::sync::Arc::default(),
         trust: orch::service::TrustGate::default(),
     };
     Runs::open(folder, settings).unwrap()

@@ -22,6 +22,9 @@ pub struct Options {
     pub falses: u64,
     pub crashes: u64,
     pub unputtable: u64,
+    pub defers: u64,
+    pub paces: u64,
+    pub invalid: u64,
     pub gives_spent: u64,
     pub usage: u64,
     pub same_text: bool,
@@ -37,6 +40,9 @@ impl Options {
     /// From chance; each seed has its own weather.
     pub fn draw(rng: &mut Rng) -> Self {
         let sometimes = |rng: &mut Rng, chance, high| if rng.chance(chance) { rng.between(1, high) } else { 0 };
+        // From a chance of their own: the seeds of old faults stay what they were.
+        let mut apart = rng.clone();
+        apart.next();
         let cancel_at_ms = rng.chance(25).then(|| rng.below(90_000));
         Self {
             parallel: rng.between(1, 4) as u32,
@@ -65,6 +71,9 @@ impl Options {
             hard_after_ms: cancel_at_ms.and_then(|_| rng.chance(50).then(|| rng.below(20_000))),
             retries: if rng.chance(75) { rng.between(1, 2) as u32 } else { 0 },
             crashes_left: 4,
+            defers: sometimes(&mut apart, 40, 40),
+            paces: sometimes(&mut apart, 50, 50),
+            invalid: sometimes(&mut apart, 25, 100),
         }
     }
 
@@ -88,6 +97,9 @@ impl Options {
             falses: 0,
             crashes: 0,
             unputtable: 0,
+            defers: 0,
+            paces: 0,
+            invalid: 0,
             gives_spent: 0,
             usage: 0,
             same_text: false,

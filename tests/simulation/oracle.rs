@@ -13,6 +13,8 @@ use orch::{
     },
 };
 
+use crate::truth::Again;
+
 /// A broken rule, in words.
 pub type Broken = String;
 type Checked = Result<(), Broken>;
@@ -28,6 +30,7 @@ macro_rules! hold {
 mod budget;
 mod ends;
 mod frames;
+mod pace;
 mod reports;
 mod starts;
 
@@ -66,6 +69,8 @@ struct Seen {
     retries: u32,
     rounds: u32,
     excused: u32,
+    again: Again,
+    deferred: u32,
     work_starts: u32,
     when: Option<bool>,
     until: Option<bool>,
@@ -86,6 +91,8 @@ struct Live {
     stopped_at: Timestamp,
     /// The stop came from a limit.
     halted: bool,
+    /// When it was let through, in the order of all.
+    turn: u64,
 }
 
 #[derive(Debug)]
@@ -102,6 +109,7 @@ pub struct Oracle {
     frames: BTreeMap<InstanceId, Frame>,
     new_frames: BTreeSet<InstanceId>,
     live: BTreeMap<AttemptId, Live>,
+    tempo: BTreeMap<String, pace::Tempo>,
     unknown: BTreeMap<InstanceId, Purpose>,
     parallel: u32,
     runtime: String,
@@ -121,6 +129,7 @@ pub struct Oracle {
     cancelled: Option<Strength>,
     stopped: bool,
     lives: u32,
+    turns: u64,
     clock: u64,
     ended: bool,
     succeeded: bool,
@@ -133,6 +142,7 @@ impl Oracle {
             frames: BTreeMap::new(),
             new_frames: BTreeSet::new(),
             live: BTreeMap::new(),
+            tempo: BTreeMap::new(),
             unknown: BTreeMap::new(),
             parallel: 0,
             runtime: String::new(),
@@ -149,6 +159,7 @@ impl Oracle {
             cancelled: None,
             stopped: false,
             lives: 0,
+            turns: 0,
             clock: 0,
             ended: false,
             succeeded: false,
@@ -191,6 +202,8 @@ impl Oracle {
                     live.asked = subject.clone();
                 }
             }
+            Event::Deferred { attempt, until, .. } => return Ok(self.deferred(scheduler, *attempt, *until)),
+            Event::Paced { runtime, slots, until, .. } => self.paced(runtime, *slots, *until),
             Event::Spent { attempt, usage, .. } => {
                 let Some(live) = self.live.get_mut(attempt).filter(|live| live.started) else { return Ok(false) };
                 live.charged.add(*usage);
@@ -300,7 +313,9 @@ impl Oracle {
             Notice::Retrying { instance, .. } => {
                 let (seen, step) = (&mut self.seen[instance.index()], scheduler.plan_step(*instance).1);
                 seen.retries += 1;
-                hold!(seen.retries <= step.retry.tries, "{} is tried too often", scheduler.path(*instance));
+                // Repairs of a result are counted apart.
+                let most = step.retry.tries + 2;
+                hold!(seen.retries <= most, "{} is tried too often", scheduler.path(*instance));
                 if step.work.is_container() {
                     hold!(step.retry.on == RetryOn::Any, "{} may not be tried again", scheduler.path(*instance));
                     seen.openings.clear();
@@ -310,6 +325,7 @@ impl Oracle {
                 let (seen, step) = (&mut self.seen[instance.index()], scheduler.plan_step(*instance).1);
                 seen.rounds += 1;
                 seen.retries = 0;
+                seen.again.new_round();
                 let tries = step.on_gate_fail.tries;
                 hold!(seen.rounds <= tries, "{} has more gate rounds than {tries}", scheduler.path(*instance));
                 if step.work.is_container() {
@@ -330,7 +346,7 @@ impl Oracle {
                 hold!(!self.warned, "people are warned twice");
                 self.warned = true;
             }
-            Notice::Starting { .. } | Notice::Asking { .. } | Notice::BudgetReached => {}
+            Notice::Starting { .. } | Notice::Asking { .. } | Notice::BudgetReached | Notice::Held { .. } => {}
         }
         Ok(())
     }
@@ -351,6 +367,8 @@ impl Seen {
             retries: 0,
             rounds: 0,
             excused: 0,
+            again: Again::default(),
+            deferred: 0,
             work_starts: 0,
             when: None,
             until: None,

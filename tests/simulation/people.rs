@@ -123,11 +123,14 @@ impl World {
             FailureClass::Transient { retry_after_ms: Some(7_000) },
             FailureClass::Recoverable,
             FailureClass::Invalid,
+            FailureClass::Model,
             FailureClass::Quota { until },
             FailureClass::TimedOut,
             FailureClass::Missing,
             FailureClass::Permanent,
         ]);
+        let invalid = self.options.invalid;
+        let class = if invalid > 0 && self.roll(invalid) { FailureClass::Invalid } else { class };
         let evidence = Evidence { exit, ..Evidence::default() };
         let usage = self.usage();
         Outcome::Failed(Box::new(Failure { class, reason: "it broke".to_owned(), evidence, session: None, usage }))

@@ -3,7 +3,7 @@
 use orch::{
     base::{Failure, FailureClass},
     definition::workflow::{Join, RetryOn},
-    plan::{Plan, PlanStep, StepIx},
+    plan::{Plan, PlanStep, StepIx, Work},
     scheduler::Settled,
 };
 
@@ -50,14 +50,47 @@ pub fn may_skip(plan: &Plan, step: &PlanStep, outcome: impl Fn(StepIx) -> Option
     ready(plan, step, outcome) == Ready::Skip
 }
 
-/// Whether a failure may be followed by another try.
-pub fn retryable(failure: &Failure, step: &PlanStep) -> bool {
-    match failure.class {
-        FailureClass::Transient { .. }
-        | FailureClass::Quota { .. }
-        | FailureClass::Recoverable
-        | FailureClass::Invalid => true,
-        FailureClass::TimedOut | FailureClass::Permanent => step.retry.on == RetryOn::Any,
-        FailureClass::Missing => false,
+/// How often a step was tried again, by what had gone wrong.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Again {
+    pub tries: u32,
+    pub repairs: u32,
+    pub restarts: u32,
+    pub stalls: u32,
+}
+
+impl Again {
+    /// Counts a failure; false where no other try may follow.
+    pub fn counts(&mut self, failure: &Failure, step: &PlanStep) -> bool {
+        let any = step.retry.on == RetryOn::Any;
+        let is_agent = matches!(step.work, Work::Agent(_));
+        let (own, most) = match failure.class {
+            FailureClass::Invalid => {
+                self.repairs += 1;
+                return self.repairs <= 2;
+            }
+            FailureClass::Transient { .. } | FailureClass::Quota { .. } => (0, 0),
+            FailureClass::Recoverable => {
+                self.restarts += 1;
+                (self.restarts, 1)
+            }
+            FailureClass::TimedOut if any => (0, 0),
+            FailureClass::TimedOut if is_agent => {
+                self.stalls += 1;
+                (self.stalls, 1)
+            }
+            FailureClass::Permanent if any => (0, 0),
+            // The plans of this world name one model at most.
+            FailureClass::TimedOut | FailureClass::Permanent | FailureClass::Model | FailureClass::Missing => {
+                return false;
+            }
+        };
+        self.tries += 1;
+        own <= most && self.tries <= step.retry.tries
+    }
+
+    /// A gate sends the work back: all but fresh sessions is counted anew.
+    pub fn new_round(&mut self) {
+        *self = Self { restarts: self.restarts, ..Self::default() };
     }
 }

@@ -259,6 +259,9 @@ impl World {
 
     fn write_down(&mut self, attempt: AttemptId, purpose: Purpose) {
         if !self.scheduler.asks_person(attempt.instance, purpose) {
+            if self.defers(attempt, purpose) {
+                return;
+            }
             self.queue.push_back(Event::Started { attempt, subject: None, shown: None });
             self.todo.push(Todo::Begin(attempt, purpose));
             return;
@@ -274,6 +277,25 @@ impl World {
             if self.options.same_text { format!("go on with {}?", attempt.instance.0) } else { format!("{attempt}?") };
         let subject = Some(Digest::of(shown.as_bytes()));
         self.queue.push_back(Event::Started { attempt, subject, shown: Some(shown) });
+    }
+
+    /// Now and then a runtime takes nothing, or less at once.
+    fn defers(&mut self, attempt: AttemptId, purpose: Purpose) -> bool {
+        let Some(runtime) = self.scheduler.runtime_of(attempt.instance, purpose).map(str::to_owned) else {
+            return false;
+        };
+        let (defers, paces) = (self.options.defers, self.options.paces);
+        if paces > 0 && self.rng.chance(paces) {
+            let slots = self.rng.chance(60).then(|| self.rng.between(1, 3) as u32);
+            let until = self.rng.chance(40).then(|| Timestamp(self.now + self.rng.below(40_000)));
+            self.queue.push_back(Event::Paced { runtime, slots, until, reason: "slowly".to_owned() });
+        }
+        let defers = defers > 0 && self.rng.chance(defers);
+        if defers {
+            let until = Timestamp(self.now + self.rng.below(20_000));
+            self.queue.push_back(Event::Deferred { attempt, until, reason: "not now".to_owned() });
+        }
+        defers
     }
 
     fn perform(&mut self, todo: Todo) -> Result<(), Broken> {

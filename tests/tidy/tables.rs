@@ -63,6 +63,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("anstream", &["src/cli/"]),
     ("anstyle", &["src/cli/"]),
     ("blake3", &["src/base/digest.rs", "src/journal/sqlite/rows.rs"]),
+    ("chrono", &["src/service/"]),
     ("clap", &["src/cli/"]),
     ("clap_complete", &["src/cli/completions.rs"]),
     ("figment", &["src/config/"]),

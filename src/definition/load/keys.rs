@@ -48,7 +48,7 @@ table! {
         "name" r##"{"$ref":"#/definitions/name"}"## "The name; the file's name where absent";
         "description" r#"{"type":"string"}"# "One line for lists";
         "inputs" r##"{"type":"object","propertyNames":{"$ref":"#/definitions/id"},"additionalProperties":{"anyOf":[{"$ref":"#/definitions/type_text"},{"$ref":"#/definitions/input"}]}}"## "What a run is given";
-        "models" r#"{"type":"object","additionalProperties":{"type":"object","additionalProperties":{"type":"string"}}}"# "Tiers: runtime (or any) to model";
+        "models" r#"{"type":"object","additionalProperties":{"type":"object","additionalProperties":{"anyOf":[{"type":"string"},{"type":"array","minItems":1,"items":{"type":"string"}}]}}}"# "Tiers: runtime (or any) to a model, or to several that are tried one after the other";
         "budget" r##"{"$ref":"#/definitions/budget"}"## "What a run may spend";
         "limits" r##"{"$ref":"#/definitions/limits"}"## "How much may run at once";
         "on_failure" r##"{"$ref":"#/definitions/on_failure"}"## "What a failure does to the steps beside it";

@@ -199,7 +199,18 @@ impl Reader<'_, '_> {
                 .filter_map(|model| {
                     let runtime = Spanned::new(model.key.to_string(), model.key_span);
                     self.check_name(&runtime);
-                    Some((runtime, self.text(&model.key, &model.value)?))
+                    let chain = self.texts(Some(model))?;
+                    if chain.is_empty() && model.value.as_list().is_some_and(<[_]>::is_empty) {
+                        let (cause, help) = ("no model here", "write a model, or several in the order of choice");
+                        self.faults.error(
+                            codes::BAD_VALUE,
+                            model.value.span,
+                            "the list of models is empty",
+                            cause,
+                            help,
+                        );
+                    }
+                    (!chain.is_empty()).then_some((runtime, chain))
                 })
                 .collect();
             tiers.push(ModelTier { name, models });

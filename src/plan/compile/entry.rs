@@ -18,6 +18,7 @@ use crate::{
             scope::{Reader, Sight},
         },
         defaults,
+        models::ModelChain,
         types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep},
     },
 };
@@ -96,10 +97,13 @@ impl Compiler<'_> {
     }
 
     /// The tiers of all workflows; where two define the same, the one further out wins.
-    fn models(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+    fn models(&self) -> BTreeMap<String, BTreeMap<String, ModelChain>> {
         let mut models = BTreeMap::new();
         for tier in self.draft.units.iter().flat_map(|unit| &unit.workflow.models) {
-            let entries = tier.models.iter().map(|(runtime, model)| (runtime.value.clone(), model.value.clone()));
+            let entries = tier.models.iter().map(|(runtime, models)| {
+                let models = models.iter().map(|model| model.value.clone()).collect();
+                (runtime.value.clone(), ModelChain::new(models))
+            });
             models.entry(tier.name.value.clone()).or_insert_with(|| entries.collect());
         }
         models

@@ -180,8 +180,20 @@ pub(super) fn limits(plan: &Plan, step: &PlanStep) -> Vec<String> {
     parts
 }
 
+/// The models that a tier falls back to, where it does.
+fn fallbacks(plan: &Plan, tier: &str) -> String {
+    let chains = plan.models.get(tier).into_iter().flatten().filter(|(_, chain)| chain.models().nth(1).is_some());
+    let words: Vec<String> = chains
+        .map(|(runtime, chain)| {
+            let models: Vec<String> = chain.models().map(visible).collect();
+            format!("{}: {}", visible(runtime), models.join(", then "))
+        })
+        .collect();
+    if words.is_empty() { String::new() } else { format!(" ({})", words.join("; ")) }
+}
+
 fn agent_limits(plan: &Plan, agent: &AgentWork, parts: &mut Vec<String>) {
-    parts.extend(agent.model.as_ref().map(|model| format!("model {}", visible(model))));
+    parts.extend(agent.model.as_ref().map(|model| format!("model {}{}", visible(model), fallbacks(plan, model))));
     parts.extend(agent.runtime.as_ref().map(|runtime| format!("runtime {}", visible(runtime))));
     match agent.context {
         PlanContext::Fresh => {}

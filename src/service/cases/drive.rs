@@ -84,6 +84,8 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
         parallel: PARALLEL,
         // What stands in for an agent costs what it says, and nothing else.
         prices: Arc::default(),
+        // What a case plays must not be felt by the next one.
+        resilience: Arc::default(),
         ..settings.clone()
     };
     // Nobody resumes a case, so its journal waits for no disk.

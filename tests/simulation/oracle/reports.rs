@@ -6,7 +6,6 @@ use orch::{
 };
 
 use super::{Last, Oracle};
-use crate::truth;
 
 impl Oracle {
     pub(super) fn evaluated(&mut self, site: Site, result: &Evaluation) {
@@ -58,7 +57,7 @@ impl Oracle {
                 seen.gates.fill(None);
                 Last::WorkDone
             }
-            (Purpose::Work, Outcome::Failed(failure)) => Last::WorkFailed { again: truth::retryable(failure, policy) },
+            (Purpose::Work, Outcome::Failed(failure)) => Last::WorkFailed { again: seen.again.counts(failure, policy) },
             (Purpose::Gate(place), Outcome::Judged(judged)) => {
                 seen.gates[usize::from(place)] = Some(judged.verdict);
                 match judged.verdict {

@@ -39,6 +39,9 @@ impl Oracle {
             _ => None,
         };
         self.permitted(scheduler, attempt, purpose, runtime.as_deref())?;
+        if let Some(runtime) = &runtime {
+            self.keeps_pace(scheduler, attempt, purpose, runtime)?;
+        }
         let slotted = !asks && !free;
         if slotted {
             let over = |limit: Option<u64>, spent: u64| limit.is_some_and(|limit| spent >= limit);
@@ -49,6 +52,8 @@ impl Oracle {
             hold!(!used, "{path} starts although the budget is used up");
             self.agents += u64::from(runtime.is_some());
         }
+        self.turns += 1;
+        let turn = self.turns;
         self.live.insert(
             attempt,
             Live {
@@ -61,6 +66,7 @@ impl Oracle {
                 charged: Usage::default(),
                 stopped_at: Timestamp::default(),
                 halted: false,
+                turn,
             },
         );
         self.begins_to_spend(attempt);
@@ -125,7 +131,8 @@ impl Oracle {
         }
         if purpose == Purpose::Work {
             seen.work_starts += 1;
-            let most = (1 + step.retry.tries) * (1 + step.on_gate_fail.tries) + seen.excused;
+            // Two repairs a round.
+            let most = (3 + step.retry.tries) * (1 + step.on_gate_fail.tries) + seen.excused;
             hold!(seen.work_starts <= most, "{path} works for the {}th time of {most}", seen.work_starts);
         }
         Ok(())

@@ -1,0 +1,227 @@
+//! Stands between one run and the runtimes that all runs of the process share: asks before an attempt begins, reports how
+//! it ended, and tells the scheduler how fast each runtime goes, so that this stands in the journal.
+//!
+//! Tries nothing again and keeps no queue: both are the scheduler's.
+
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    base::{FailureClass, Outcome, Timestamp},
+    runtime::{Admission, Machine, Permit, Policy, Resilience, Seen, Speed, reset_time},
+    scheduler::{AttemptId, Event, Purpose, Scheduler},
+};
+
+/// How often the machine is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Looks at the machine.
+type Look = Box<dyn Fn() -> Machine + Send>;
+
+/// One run's way to the shared runtimes.
+pub struct Pacer {
+    shared: Arc<Resilience>,
+    policy: Policy,
+    /// Runtimes that only replay: nobody can be overloaded there.
+    replayed: BTreeSet<String>,
+    /// How far local time is ahead of UTC, in minutes.
+    offset_minutes: i32,
+    look: Look,
+    seen: Cell<Option<(Instant, Machine)>>,
+    run: String,
+    permits: HashMap<AttemptId, Permit>,
+    /// What the scheduler was told last, by runtime.
+    told: BTreeMap<String, Told>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Told {
+    slots: Option<u32>,
+    until: Option<Timestamp>,
+}
+
+/// Whether an attempt may begin.
+pub(super) enum Admitted {
+    Begin,
+    Later(Timestamp, String),
+    Never(String),
+}
+
+impl Pacer {
+    /// A way to the runtimes that `shared` stands for; `look` looks at the machine.
+    #[must_use]
+    pub fn new(
+        shared: Arc<Resilience>,
+        policy: Policy,
+        replayed: BTreeSet<String>,
+        offset_minutes: i32,
+        look: Look,
+    ) -> Self {
+        Self {
+            shared,
+            policy,
+            replayed,
+            offset_minutes,
+            look,
+            seen: Cell::new(None),
+            run: String::new(),
+            permits: HashMap::new(),
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// A run begins or goes on in this process: what it knows of runtimes that are held, all runs know now.
+    pub(super) fn begin(&mut self, scheduler: &Scheduler, now: Timestamp) {
+        self.run = scheduler.run_id().map(ToString::to_string).unwrap_or_default();
+        self.shared.forgive();
+        for pace in scheduler.paces() {
+            if let Some(until) = pace.until {
+                self.shared.learn(&pace.runtime, until, &pace.reason, now);
+            }
+            self.told.insert(pace.runtime, Told { slots: pace.slots, until: pace.until });
+        }
+    }
+
+    /// Whether an attempt may begin now. An attempt that may is under way until [`Self::finish`].
+    pub(super) fn admit(
+        &mut self,
+        scheduler: &Scheduler,
+        attempt: AttemptId,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Admitted {
+        let Some(runtime) = scheduler.runtime_of(attempt.instance, purpose) else { return Admitted::Begin };
+        if self.replayed.contains(runtime) {
+            return Admitted::Begin;
+        }
+        let pace = scheduler.paces().into_iter().find(|pace| pace.runtime == runtime);
+        let demand = pace.map_or(1, |pace| pace.waiting + pace.in_use as usize);
+        match self.shared.admit((runtime, &self.run, demand), &self.policy, self.machine(), now) {
+            Admission::Granted(permit) => {
+                self.permits.insert(attempt, permit);
+                Admitted::Begin
+            }
+            Admission::Later(until, reason) => Admitted::Later(until, reason),
+            Admission::Never(reason) => Admitted::Never(format!("{runtime} is not tried again: {reason}")),
+        }
+    }
+
+    /// An attempt that was let through does not begin after all.
+    pub(super) fn drop_permit(&mut self, attempt: AttemptId) {
+        self.permits.remove(&attempt);
+    }
+
+    /// An agent says or does something: its service answers.
+    pub(super) fn see(&mut self, attempt: AttemptId, seen: &Seen, now: Timestamp) {
+        let answers = match seen {
+            Seen::ToolStarted(..) => true,
+            Seen::Spent(usage, _) => usage.output_tokens > 0,
+            _ => false,
+        };
+        if answers && let Some(permit) = self.permits.get_mut(&attempt) {
+            permit.answered(&self.policy, now);
+        }
+    }
+
+    /// An attempt has ended. The time at which a used up quota resets is put into its outcome: the journal must have it.
+    pub(super) fn finish(
+        &mut self,
+        scheduler: &Scheduler,
+        attempt: AttemptId,
+        mut outcome: Outcome,
+        now: Timestamp,
+    ) -> Outcome {
+        if let Outcome::Failed(failure) = &mut outcome
+            && let FailureClass::Quota { until: until @ None } = &mut failure.class
+        {
+            let said = format!("{}\n{}", failure.reason, failure.evidence.last_lines);
+            let named = reset_time(&said, now, self.offset_minutes);
+            *until = Some(named.unwrap_or_else(|| now.plus(self.policy.probe)));
+        }
+        if let Some(permit) = self.permits.remove(&attempt) {
+            let quota =
+                matches!(&outcome, Outcome::Failed(failure) if matches!(failure.class, FailureClass::Quota { .. }));
+            // Another model of the same runtime may have a quota of its own: that is tried first.
+            if !(quota && scheduler.has_next_model(attempt.instance, Purpose::Work)) {
+                permit.report(&outcome, &self.policy, now);
+            }
+        }
+        outcome
+    }
+
+    /// What the scheduler must be told of the speed of runtimes that it uses.
+    pub(super) fn tune(&mut self, scheduler: &Scheduler, now: Timestamp) -> Vec<Event> {
+        if scheduler.ended().is_some() {
+            return Vec::new();
+        }
+        let mut events = Vec::new();
+        for pace in scheduler.paces() {
+            if self.replayed.contains(&pace.runtime) {
+                continue;
+            }
+            self.shared.wants(&pace.runtime, &self.run, pace.waiting + pace.in_use as usize);
+            let machine = self.machine();
+            let Some(speed) = self.shared.speed(&pace.runtime, &self.policy, machine, now) else { continue };
+            let told = self.told.entry(pace.runtime.clone()).or_default();
+            let Some(next) = told.change(&speed, scheduler.parallel(), pace.waiting > 0, now) else { continue };
+            *told = next.clone();
+            let reason = if next == Told::default() { String::new() } else { speed.reason };
+            events.push(Event::Paced { runtime: pace.runtime, slots: next.slots, until: next.until, reason });
+        }
+        events
+    }
+
+    fn machine(&self) -> Machine {
+        match self.seen.get() {
+            Some((at, machine)) if at.elapsed() < LOOK => machine,
+            _ => {
+                let machine = (self.look)();
+                self.seen.set(Some((Instant::now(), machine)));
+                machine
+            }
+        }
+    }
+}
+
+impl Told {
+    /// What must be told now; `None` where nothing that matters has changed.
+    ///
+    /// Fewer slots matter only while somebody waits for one, and more only where there were too few: a journal is no
+    /// place for the weather.
+    fn change(&self, speed: &Speed, parallel: u32, waits: bool, now: Timestamp) -> Option<Self> {
+        let slots = Some(speed.slots).filter(|slots| *slots < parallel);
+        let was_held = self.until.filter(|until| *until > now);
+        let next = Self { slots, until: speed.until };
+        let fewer = slots.unwrap_or(u32::MAX) < self.slots.unwrap_or(u32::MAX);
+        let more = slots.unwrap_or(u32::MAX) > self.slots.unwrap_or(u32::MAX);
+        let other_hold = was_held != speed.until;
+        (other_hold || (waits && (fewer || more))).then_some(next)
+    }
+}
+
+impl Drop for Pacer {
+    fn drop(&mut self) {
+        self.shared.leaves(&self.run);
+    }
+}
+
+/// What this machine has left, as Linux tells it; a machine that does not tell is short of nothing.
+#[must_use]
+pub fn machine(cores: u32) -> Machine {
+    let load = std::fs::read_to_string("/proc/loadavg").ok();
+    let load = load.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
+    let memory = std::fs::read_to_string("/proc/meminfo").ok();
+    let memory = memory.and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1_024)
+    });
+    let short_of_nothing = Machine::default();
+    Machine {
+        load: load.map_or(short_of_nothing.load, |load| load / f64::from(cores.max(1))),
+        memory_bytes: memory.unwrap_or(short_of_nothing.memory_bytes),
+    }
+}

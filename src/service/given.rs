@@ -1,0 +1,35 @@
+//! What a run is given by its process: the runtimes that all runs share, the machine, and chance.
+
+use std::sync::{Arc, LazyLock};
+
+use crate::{
+    base::RunId,
+    driver::{Pacer, machine},
+    runtime::{Adapter, Resilience},
+    service::runs::RunSettings,
+};
+
+/// What all runs of this process share of the runtimes.
+pub(super) fn of_process() -> Arc<Resilience> {
+    static SHARED: LazyLock<Arc<Resilience>> = LazyLock::new(Arc::default);
+    Arc::clone(&SHARED)
+}
+
+/// A run's way to the runtimes; those that only replay recordings need none.
+pub(super) fn pacer(settings: &RunSettings, adapters: &[Arc<dyn Adapter>]) -> Pacer {
+    let replayed = adapters.iter().filter(|adapter| adapter.capabilities().replays);
+    let replayed = replayed.map(|adapter| adapter.name().to_owned()).collect();
+    let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+    let offset_minutes = chrono::Local::now().offset().local_minus_utc() / 60;
+    let (shared, policy) = (Arc::clone(&settings.resilience), settings.policy.clone());
+    Pacer::new(shared, policy, replayed, offset_minutes, Box::new(move || machine(cores)))
+}
+
+/// Marks the borders of untrusted text; random, so that no recorded or guessed text can hold it.
+pub(super) fn nonce(run: &RunId) -> String {
+    let mut bytes = [0; 12];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Err(_) => format!("{run}{run}"),
+    }
+}

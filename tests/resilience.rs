@@ -1,0 +1,270 @@
+//! Services that are overloaded, out of quota, unusable or without a model, played by a scripted agent: what `orch` starts,
+//! when, and with what.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
+
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    process::Stdio,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+use support::Project;
+
+/// Every call is noted with its step, its time and what came of it.
+const AGENT: &str = r#"#!/bin/sh
+set -eu
+step=$(sed -n 's/^# Task$//;s/^work on \([a-z0-9]*\).*/\1/p' | head -n 1)
+now=$(date +%s%3N)
+note() { echo "$step $now $1" >> state/calls; }
+say() { printf '%s' "$1" > "$ORCH_OUTPUT"; }
+case $(cat state/kind) in
+    storm)
+        # The service is down for 21 calls: for all agents at once, and for the first probe.
+        if [ "$(grep -c failed state/calls)" -lt 21 ]; then
+            sleep 0.1
+            note failed
+            case $step in
+                *[02468]) echo "API Error: 529 overloaded_error: Overloaded" >&2 ;;
+                *) echo "error: status 429 Too Many Requests" >&2 ;;
+            esac
+            exit 1
+        fi
+        ;;
+    quota)
+        mkdir state/down 2>/dev/null && echo $((now + 3000)) > state/until.new && mv state/until.new state/until
+        while [ ! -f state/until ]; do sleep 0.01; done
+        until=$(cat state/until)
+        if [ "$now" -lt "$until" ]; then
+            note failed
+            echo "You've hit your usage limit. Try again in $((until - now)) ms." >&2
+            exit 1
+        fi
+        ;;
+    auth)
+        note failed
+        echo "Not logged in. Please run /login" >&2
+        exit 1
+        ;;
+    broken_off)
+        if mkdir "state/$step" 2>/dev/null; then
+            note failed
+            say '{"status":"succeeded","summary":"half","session":"s-'"$step"'"}'
+            echo "error: status 529 overloaded" >&2
+            exit 1
+        fi
+        cp "$ORCH_ORDER" "state/$step/order.json"
+        ;;
+    models)
+        model=$(sed -n 's/.*"model": "\([a-z]*\)".*/\1/p' "$ORCH_ORDER")
+        note "$model"
+        [ "$model" != opus ] || { echo "error: model_not_found: opus" >&2; exit 1; }
+        ;;
+    context)
+        cp "$ORCH_ORDER" "state/order$(ls state | grep -c order).json"
+        note failed
+        echo "prompt is too long: 250000 tokens > 200000 maximum" >&2
+        exit 1
+        ;;
+esac
+note done
+say '{"status":"succeeded","summary":"done"}'
+"#;
+
+/// A project with so many agents side by side.
+fn project(kind: &str, agents: usize, settings: &str, tries: u32) -> Project {
+    let mut steps =
+        String::from("name: w\non_failure: continue\nsteps:\n  - id: all\n    on_failure: continue\n    parallel:\n");
+    for place in 0..agents {
+        let _ = writeln!(
+            steps,
+            "      - {{ id: s{place:02}, prompt: \"work on s{place:02}\", files: [out/s{place:02}], retry: {{ tries: {tries}, delay: 20ms }} }}"
+        );
+    }
+    Project::new()
+        .file(
+            "orch.toml",
+            &format!("{settings}\n[runtimes.sh]\ncommand = [\"sh\", \"{{root}}/agent.sh\"]\noutput = \"json\"\n"),
+        )
+        .file("agent.sh", AGENT)
+        .file("state/kind", kind)
+        .file("state/calls", "")
+        .file("workflows/w.yaml", &steps)
+}
+
+/// Puts the project's own folder into its settings.
+fn rooted(project: Project) -> Project {
+    let text = project.read("orch.toml").replace("{root}", project.root().to_str().unwrap());
+    project.write("orch.toml", &text);
+    project
+}
+
+/// Step, time and what came of it, in the order in which they were noted.
+fn calls(project: &Project) -> Vec<(String, u64, String)> {
+    let text = project.read("state/calls");
+    let call = |line: &str| {
+        let mut words = line.split(' ').map(str::to_owned);
+        Some((words.next()?, words.next()?.parse().ok()?, words.next()?))
+    };
+    text.lines().map(|line| call(line).unwrap_or_else(|| panic!("{line}"))).collect()
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
+#[test]
+fn twenty_agents_meet_an_overloaded_service() {
+    let settings = "parallel = 20\n[workers]\nstart = 20\nload = 1000\nmemory = 0\n[resilience]\nopen = \"1s\"\n";
+    let project = rooted(project("storm", 20, settings, 5));
+    let done = project.run(&["run", "w", "--json"]);
+    assert_eq!(done.code, Some(0), "{}\n{}", done.stdout, done.stderr);
+    let calls = calls(&project);
+    let mut tried: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+    for (step, _, end) in &calls {
+        let (failed, succeeded) = tried.entry(step).or_default();
+        if end == "done" { *succeeded += 1 } else { *failed += 1 }
+    }
+    assert_eq!(tried.len(), 20, "{tried:?}");
+    for (step, (failed, succeeded)) in &tried {
+        assert_eq!(*succeeded, 1, "{step}: no finished work is done again");
+        assert!(*failed <= 5, "{step} was tried {failed} times");
+    }
+    // From the moment the run is held until a probe succeeds, one attempt at most is begun at a time.
+    let events: Vec<Value> = done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kind = |event: &Value| event["type"].as_str().unwrap().to_owned();
+    let mut probing: Vec<String> = Vec::new();
+    let (mut is_open, mut probes) = (false, 0);
+    for event in &events {
+        let attempt = event["attempt"].as_str().unwrap_or_default().to_owned();
+        match kind(event).as_str() {
+            "held" => is_open = true,
+            "attempt_started" if is_open => {
+                probing.push(attempt);
+                probes += 1;
+                assert!(probing.len() <= 1, "{probing:?} at once while nothing may be tried");
+            }
+            "attempt_finished" if event["end"] == "succeeded" => is_open = false,
+            "attempt_finished" => probing.retain(|one| *one != attempt),
+            _ => {}
+        }
+    }
+    assert!(probes >= 2, "the run was never held: {probes}");
+    let failed = calls.iter().filter(|(_, _, end)| end == "failed").count();
+    assert!(failed <= 22, "{failed} calls of a service that was down: {calls:?}");
+    println!("{} calls, {failed} of them failed, {probes} probes", calls.len());
+}
+
+#[test]
+fn a_used_up_quota_parks_the_run_and_it_wakes_by_itself() {
+    let settings = "parallel = 6\n[workers]\nload = 1000\nmemory = 0\n";
+    let project = rooted(project("quota", 6, settings, 2));
+    let child = project.command(&["run", "w"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let late = Instant::now() + Duration::from_secs(20);
+    let parked = loop {
+        let status = project.run(&["status", "--json"]);
+        let parked = (status.code == Some(0)).then(|| status.json(0)["parked"][0].clone()).filter(|one| !one.is_null());
+        if let Some(parked) = parked {
+            break parked;
+        }
+        assert!(Instant::now() < late, "never parked: {status:?}");
+    };
+    let until: u64 = project.read("state/until").trim().parse().unwrap();
+    let told = parked["until"].as_u64().unwrap();
+    assert!(told.abs_diff(until) < 1_500, "{parked} {until}");
+    assert!(parked["reason"].as_str().unwrap().contains("usage limit") && parked["runtime"] == "sh", "{parked}");
+    let done = child.wait_with_output().unwrap();
+    let screen = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.success() && screen.contains("PARKED"), "{screen}");
+    let calls = calls(&project);
+    let early = calls.iter().filter(|(_, _, end)| end == "failed").count();
+    assert!(early <= 5, "{calls:?}");
+    let woke = calls.iter().filter(|(_, _, end)| end == "done").map(|(_, at, _)| *at).min().unwrap();
+    assert!(woke >= told && woke - told <= 2_000, "woke {} ms after its time", woke as i64 - told as i64);
+    println!("{early} calls before the quota was known, woke {} ms after its time", woke - told);
+}
+
+#[test]
+fn another_process_keeps_to_the_time_of_the_journal() {
+    let settings = "parallel = 3\n[workers]\nload = 1000\nmemory = 0\n";
+    let project = rooted(project("quota", 3, settings, 2));
+    let mut child = project.command(&["run", "w"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let late = Instant::now() + Duration::from_secs(20);
+    loop {
+        let status = project.run(&["status"]);
+        if status.stdout.contains("parked: sh until ") && !status.stdout.contains("running s") {
+            break;
+        }
+        assert!(Instant::now() < late, "never parked: {status:?}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let before = calls(&project).len();
+    let until: u64 = project.read("state/until").trim().parse().unwrap();
+    let done = project.run(&["resume"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let after = calls(&project).split_off(before);
+    assert!(after.iter().all(|(_, at, end)| *at + 50 >= until && end == "done"), "{after:?} {until}");
+    assert_eq!(after.len(), 3);
+    assert!(now_ms() >= until);
+}
+
+#[test]
+fn nobody_tries_again_what_nobody_is_logged_in_to() {
+    let settings = "parallel = 20\n[workers]\nload = 1000\nmemory = 0\n";
+    let project = rooted(project("auth", 20, settings, 2));
+    let done = project.run(&["run", "w", "--json"]);
+    assert_eq!(done.code, Some(43), "{}", done.stderr);
+    let calls = calls(&project).len();
+    assert!(calls <= 12, "{calls} calls");
+    assert!(done.stdout.contains("sh is not tried again: "), "{}", done.stdout);
+    // A person has logged in: the next run tries.
+    project.write("state/kind", "fine");
+    assert_eq!(project.run(&["run", "w"]).code, Some(0));
+    println!("{calls} calls of 20");
+}
+
+#[test]
+fn what_is_broken_off_goes_on_in_its_session() {
+    let project = rooted(project("broken_off", 2, "", 1));
+    let done = project.run(&["run", "w"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    for step in ["s00", "s01"] {
+        let order: Value = serde_json::from_str(&project.read(&format!("state/{step}/order.json"))).unwrap();
+        assert_eq!(order["session"], format!("s-{step}"));
+        assert!(order["feedback"].as_str().unwrap().contains("broken off"), "{order}");
+    }
+}
+
+#[test]
+fn a_model_that_is_not_there_is_followed_by_the_next_one() {
+    let project = rooted(project("models", 1, "", 0));
+    let flow = project
+        .read("workflows/w.yaml")
+        .replace("steps:\n  - id: all", "models: { strategic: { sh: [opus, sonnet, haiku] } }\nsteps:\n  - id: all");
+    project.write("workflows/w.yaml", &flow.replace("retry:", "model: strategic, retry:"));
+    let done = project.run(&["run", "w"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let models: Vec<_> = calls(&project).into_iter().map(|(_, _, end)| end).collect();
+    assert_eq!(models, ["opus", "sonnet", "done"]);
+    let plan = project.run(&["plan", "w"]);
+    assert!(plan.stdout.contains("opus, then sonnet, then haiku"), "{}", plan.stdout);
+}
+
+#[test]
+fn too_long_a_context_is_never_sent_twice() {
+    let project = rooted(project("context", 1, "", 5));
+    let done = project.run(&["run", "w"]);
+    assert_eq!(done.code, Some(1), "{}", done.stderr);
+    assert_eq!(calls(&project).len(), 2, "one fresh session");
+    assert_ne!(project.read("state/order0.json"), project.read("state/order1.json"));
+    let second: Value = serde_json::from_str(&project.read("state/order1.json")).unwrap();
+    assert!(
+        second["session"].is_null() && second["feedback"].as_str().unwrap().contains("earlier session"),
+        "{second}"
+    );
+}

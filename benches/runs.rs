@@ -26,7 +26,7 @@ use orch::{
         AgentWork, Budget, Command, EdgeKind, GateFail, Limits, Need, PLAN_VERSION, Plan, PlanContext, PlanStep,
         RecoveryPolicy, RetryPolicy, StepIx, Text, Work,
     },
-    runtime::{Adapter, Call, Capabilities, Order, ProgramOutput, RecordedTurn},
+    runtime::{Adapter, Call, Capabilities, Order, Reader, RecordedTurn, Scene},
     scheduler::Event,
 };
 use support::{apart, is_child, median, rounds, scaled};
@@ -45,7 +45,7 @@ impl Adapter for Nothing {
     fn capabilities(&self) -> Capabilities {
         Capabilities { replays: true, ..Capabilities::default() }
     }
-    fn call(&self, _: &Order) -> Result<Call, Box<Failure>> {
+    fn call(&self, _: &Order, _: &Scene) -> Result<Call, Box<Failure>> {
         Ok(Call::Recorded(Box::new(RecordedTurn {
             delay_ms: 0,
             writes: Vec::new(),
@@ -53,8 +53,8 @@ impl Adapter for Nothing {
             envelope: Envelope::default(),
         })))
     }
-    fn read(&self, _: &Order, _: &ProgramOutput) -> Outcome {
-        Outcome::Succeeded(Box::default())
+    fn reader(&self, _: &Order) -> Box<dyn Reader> {
+        unreachable!("nothing is called")
     }
 }
 

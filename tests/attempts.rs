@@ -14,13 +14,13 @@ use std::{
 };
 
 use orch::{
-    base::{Digest, Envelope, Failure, FailureClass, Judgement, Outcome, Verdict, schema_faults},
+    base::{Attached, Digest, Envelope, Failure, FailureClass, Judgement, Outcome, Verdict, schema_faults},
     execute::{
-        Assignment, Baseline, CommandText, Executor, Place,
+        Assignment, Baseline, CommandText, Executor, Live, Place,
         process::{Keeper, Limits, StopReason, StopSource, StopToken, allow_list_env},
         render::Renderer,
     },
-    runtime::{Adapter, Custom, CustomSettings, Order, OrderAgent, OutputForm, Recording, Replay},
+    runtime::{Access, Adapter, Custom, CustomSettings, McpServer, Order, OrderAgent, OutputForm, Recording, Replay},
 };
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -48,6 +48,7 @@ impl Bench {
             env: allow_list_env(std::env::vars_os()),
             run: "run".into(),
             attempt: "1-1".into(),
+            live: Live::default(),
         };
         Self { root, executor, place }
     }
@@ -136,6 +137,8 @@ fn order(expected_output: Option<Value>) -> Order {
         model: None,
         tools: None,
         files: vec![],
+        access: Access::Edit,
+        mcp_servers: vec![],
         attached: vec![],
         inputs: Map::from_iter([("idea".to_owned(), json!("a counter"))]),
     }
@@ -851,6 +854,9 @@ fn orders_are_valid_for_their_schema() {
         model: Some("large".into()),
         tools: Some(vec!["Read".into()]),
         files: vec!["src/**".into()],
+        access: Access::Read,
+        mcp_servers: vec![McpServer { name: "docs".into(), command: vec!["serve".into()], env: BTreeMap::default() }],
+        attached: vec![Attached { path: "a.md".into(), digest: Digest::of(b"a"), note: String::new() }],
         ..order(Some(needs_n()))
     };
     for order in [order(None), full] {

@@ -16,7 +16,8 @@ use nix::{
     unistd::Pid,
 };
 use orch::execute::process::{
-    Command, End, Keeper, Limits, LineSink, LogPaths, Report, StopReason, StopSource, StopToken, allow_list_env, sweep,
+    Command, End, Heard, Keeper, Limits, Listener, LogPaths, Report, StopReason, StopSource, StopToken, Tap,
+    allow_list_env, sweep,
 };
 
 fn keeper() -> Keeper {
@@ -486,14 +487,19 @@ async fn a_line_of_two_hundred_megabytes_needs_little_memory() {
     let keeper = keeper();
     let mut command = sh("head -c 200000000 /dev/zero | tr '\\0' x; echo; echo end");
     command.log = Some(logs(folder.path()));
-    let (sink, mut feed) = LineSink::new();
-    let report = keeper.run(command, limits(), StopToken::never(), Some(sink)).await;
+    #[derive(Default)]
+    struct Lengths(Vec<(usize, u64)>);
+    impl Tap for Lengths {
+        fn line(&mut self, line: &[u8], cut: u64) -> Heard {
+            self.0.push((line.len(), cut));
+            Heard::GoOn
+        }
+    }
+    let (listener, lengths) = Listener::new(Lengths::default());
+    let report = keeper.run(command, limits(), StopToken::never(), Some(listener)).await;
     assert_eq!((report.end, report.stdout.total), (EXITED, 200_000_005));
     assert_eq!(report.stdout.dropped, 136_000_005);
-    let line = feed.next().await.unwrap();
-    assert_eq!((line.bytes.len(), line.cut), (1 << 20, 200_000_000 - (1 << 20)));
-    assert_eq!(feed.next().await.unwrap().bytes, b"end");
-    assert!(feed.next().await.is_none());
+    assert_eq!(lengths.lock().unwrap().0, [(16 << 20, 200_000_000 - (16 << 20)), (3, 0)]);
     assert!(memory_peak() < 64_000_000, "{}", memory_peak());
 }
 
@@ -617,4 +623,31 @@ async fn ten_thousand_commands_cost_little_more_than_bare_ones() {
         ratios.sort_by(f64::total_cmp);
         println!("parallel {parallel}: median ratio {:.3}", ratios[1]);
     }
+}
+
+// ---- The last word.
+
+/// Takes `done` for the last word.
+struct Done;
+
+impl Tap for Done {
+    fn line(&mut self, line: &[u8], _cut: u64) -> Heard {
+        if line == b"done" { Heard::LastWord } else { Heard::GoOn }
+    }
+}
+
+#[tokio::test]
+async fn who_has_said_the_last_word_may_not_stay() {
+    let keeper = keeper();
+    for script in ["echo done; sleep 60", "trap '' TERM; echo done; while :; do sleep 1; done"] {
+        let began = std::time::Instant::now();
+        let report = keeper.run(sh(script), limits(), StopToken::never(), Some(Listener::new(Done).0)).await;
+        assert_eq!((report.end, report.stdout.text().as_str()), (End::Lingered, "done\n"), "{script}");
+        assert!(began.elapsed() >= Duration::from_secs(5) && began.elapsed() < Duration::from_secs(8), "{script}");
+    }
+    // Who ends in time has ended by itself, and what it says after its last word is kept.
+    let report =
+        keeper.run(sh("echo done; sleep 0.2; echo more"), limits(), StopToken::never(), Some(Listener::new(Done).0));
+    let report = report.await;
+    assert_eq!((report.end, report.stdout.text().as_str()), (EXITED, "done\nmore\n"));
 }

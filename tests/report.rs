@@ -75,7 +75,7 @@ fn asks(step: &str, shown: &str, form: bool) -> What {
 }
 
 fn run_ends(status: &'static str, cause: Option<Cause>, exit_code: u8) -> What {
-    let usage = Usage { input_tokens: 12_000, output_tokens: 430, usd_micros: 310_000 };
+    let usage = Usage { input_tokens: 12_000, output_tokens: 430, usd_micros: 310_000, ..Usage::default() };
     let spent = Spent { usage, agents: 3, busy_ms: 92_700 };
     What::RunEnded { status, cause, exit_code, spent, outputs: Map::new() }
 }
@@ -352,6 +352,7 @@ fn every_event_agrees_with_the_published_schema() {
         What::Unknown { step: "a".into() },
         settles("a", StepState::Succeeded, "", "", 0, 1, 0),
         What::BudgetReached { reason: "x".into() },
+        What::AgentActivity { step: "a".into(), attempt: "1-1".into(), activity: "tool", text: "Read a.rs".into() },
         run_ends("succeeded", None, 0),
         run_ends("failed", Some(cause), 24),
     ];

@@ -771,7 +771,7 @@ fn a_budget_pauses_before_the_next_start_until_it_is_raised() {
     let mut made = flat(vec![step("a", run()), PlanStep { needs: vec![need(0)], ..step("b", run()) }]);
     made.budget.tokens = Some(100);
     let mut bench = Bench::of(made);
-    let usage = Usage { input_tokens: 60, output_tokens: 60, usd_micros: 0 };
+    let usage = Usage { input_tokens: 60, output_tokens: 60, ..Usage::default() };
     bench.report("a", Outcome::Succeeded(Box::new(Envelope { usage, ..Envelope::default() })));
     assert_eq!(bench.running(), Vec::<String>::new());
     assert!(matches!(bench.scheduler.waiting_for().as_slice(), [WaitingFor::Budget { .. }]));

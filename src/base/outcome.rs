@@ -125,6 +125,8 @@ pub enum FailureClass {
     TimedOut,
     /// The program or the service is not there, or nobody is logged in.
     Missing,
+    /// Its result is not what was asked for; told why, the same session may mend it.
+    Invalid,
     /// It will fail again.
     Permanent,
 }
@@ -188,17 +190,21 @@ impl Evidence {
     }
 }
 
-/// What an attempt cost.
+/// What an attempt cost. Programs count in their own ways; adapters bring all to this one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Usage {
-    /// Tokens read.
-    #[serde(default)]
+    /// Tokens read, without those that came from a cache or went into one.
     pub input_tokens: u64,
-    /// Tokens written.
-    #[serde(default)]
+    /// Tokens written, thoughts included.
     pub output_tokens: u64,
+    /// Tokens read from a cache.
+    #[serde(skip_serializing_if = "is_zero_u64")]
+    pub cache_read_tokens: u64,
+    /// Tokens written to a cache.
+    #[serde(skip_serializing_if = "is_zero_u64")]
+    pub cache_write_tokens: u64,
     /// Micro-dollars (10⁻⁶ US dollars).
-    #[serde(default)]
     pub usd_micros: u64,
 }
 
@@ -209,16 +215,31 @@ impl Usage {
         *self == Self::default()
     }
 
-    /// Input and output together.
+    /// All tokens together.
     #[must_use]
     pub fn tokens(&self) -> u64 {
-        self.input_tokens.saturating_add(self.output_tokens)
+        let parts = [self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens];
+        parts.into_iter().fold(0, u64::saturating_add)
     }
 
     /// Adds another cost.
     pub fn add(&mut self, other: Self) {
-        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
-        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
-        self.usd_micros = self.usd_micros.saturating_add(other.usd_micros);
+        *self = self.both(other, u64::saturating_add);
+    }
+
+    /// What is left of this cost when another is taken away; never less than nothing.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        self.both(other, u64::saturating_sub)
+    }
+
+    fn both(self, other: Self, with: fn(u64, u64) -> u64) -> Self {
+        Self {
+            input_tokens: with(self.input_tokens, other.input_tokens),
+            output_tokens: with(self.output_tokens, other.output_tokens),
+            cache_read_tokens: with(self.cache_read_tokens, other.cache_read_tokens),
+            cache_write_tokens: with(self.cache_write_tokens, other.cache_write_tokens),
+            usd_micros: with(self.usd_micros, other.usd_micros),
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::{
         list::ListArgs,
         lsp::LspArgs,
         plan::PlanArgs,
+        runtimes::RuntimesArgs,
         schema::SchemaArgs,
         show::ShowArgs,
         test::TestArgs,
@@ -131,6 +132,8 @@ pub enum Verb {
     Retry(RetryArgs),
     /// End a run and everything it has started
     Cancel(CancelArgs),
+    /// List the programs that can run agents, and what each can do; test one
+    Runtimes(RuntimesArgs),
     /// Take agents, skills and commands of a folder or a git repository into the library
     Add(AddArgs),
     /// Take what was added out of the library

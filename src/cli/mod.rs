@@ -34,6 +34,7 @@ mod report;
 mod resume;
 mod run;
 mod runs;
+mod runtimes;
 mod schema;
 mod session;
 mod show;

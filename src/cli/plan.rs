@@ -6,7 +6,7 @@ use crate::{
     base::render::render_all,
     cli::{exit::Exit, failure::Failure, session::Session},
     plan::draw,
-    service::find_runnable,
+    service::{check_abilities, find_runnable},
 };
 
 /// Arguments of `orch plan`.
@@ -45,6 +45,7 @@ pub(super) fn run(session: &mut Session, args: &PlanArgs) -> Result<u8, Failure>
     if !runnable.warnings.is_empty() && !session.global.quiet && !session.global.json {
         session.out.talk(&format!("{}\n", render_all(&runnable.warnings, true)));
     }
+    check_abilities(&project, &runnable.plan)?;
     if session.global.json {
         session.out.json(&runnable.plan)?;
     } else {

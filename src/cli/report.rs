@@ -134,6 +134,11 @@ impl Report {
                 self.running.retain(|running| running.attempt != *attempt);
                 self.attempt_finished(step, purpose, end, reason, *duration_ms)
             }
+            What::AgentActivity { step, attempt: _, activity, text } => {
+                let words = format!("   · {}: {} {}", one_line(step), activity.replace('_', " "), one_line(text));
+                let is_shown = self.look.verbose;
+                if is_shown { format!("{}\n", paint(DIM, &fit(&words, self.look.width))) } else { String::new() }
+            }
             What::Retrying { step, delay_ms, reason } => {
                 let delay = render_duration(Duration::from_millis(*delay_ms));
                 let words = format!("{}, next try in {delay}", first_of(reason, "failed"));

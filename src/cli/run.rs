@@ -1,6 +1,6 @@
 //! `orch run`: finds, compiles, checks and drives.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::BufRead as _};
 
 use serde_json::{Map, Value};
 
@@ -14,7 +14,8 @@ use crate::{
     config::Flags,
     definition::load,
     plan::Plan,
-    service::{Refusal, Runs, find_runnable, gather_inputs, recordings},
+    runtime::Replay,
+    service::{Refusal, Runs, agree, find_runnable, gather_inputs, recordings},
 };
 
 pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> {
@@ -37,10 +38,35 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
     set_budget(&mut runnable.plan, args);
     let mut settings = project.run_settings(session.program.clone());
     settings.trust.allowed.extend(args.trust.clone());
-    let runs = Runs::open(project.root(), settings)?;
+    let mut runs = Runs::open(project.root(), settings)?;
     let replay = recordings(project.root(), &runnable.plan);
+    if let Some(name) = runs.first_use(&runnable.plan).map(str::to_owned)
+        && session.can_ask()
+        && let Some(answer) = ask_first_use(session, &name, replay.knows(&runnable.plan.name))
+    {
+        if answer == name {
+            agree(&session.environment, &name).map_err(|error| Failure::bug(&error))?;
+        }
+        runs.use_runtime(&answer);
+    }
     let owned = runs.start(&runnable.plan, inputs, replay)?;
     drive(session, &runs, owned, project.settings().on_approval, project.root())
+}
+
+/// Asks once whether agents may run on a program that was found; `None` is a no.
+fn ask_first_use(session: &mut Session, name: &str, is_recorded: bool) -> Option<String> {
+    let replay = if is_recorded { " / r for the recorded answers, which cost nothing" } else { "" };
+    session.out.talk(&format!(
+        "No runtime is named. `{name}` is installed: let agents run on it, now and from now on? It may cost money.\n\
+         [y for yes{replay} / N] "
+    ));
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line).unwrap_or(0);
+    match line.trim().to_lowercase().as_str() {
+        "y" | "yes" if read > 0 => Some(name.to_owned()),
+        "r" | "replay" if is_recorded => Some(Replay::NAME.to_owned()),
+        _ => None,
+    }
 }
 
 fn set_budget(plan: &mut Plan, args: &RunArgs) {

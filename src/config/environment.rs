@@ -75,8 +75,18 @@ impl Environment {
     /// Where the user's own trust in definitions is kept: never in a project, which could then trust itself.
     #[must_use]
     pub fn trust_folder(&self) -> Option<PathBuf> {
+        self.state_folder().map(|folder| folder.join("trust"))
+    }
+
+    /// The file that names the runtimes which the user has let be used without being named.
+    #[must_use]
+    pub fn agreed_file(&self) -> Option<PathBuf> {
+        self.state_folder().map(|folder| folder.join("runtimes"))
+    }
+
+    fn state_folder(&self) -> Option<PathBuf> {
         let base = self.folder_of("XDG_STATE_HOME").or_else(|| self.home().map(|home| home.join(".local/state")));
-        base.map(|base| base.join("orch/trust"))
+        base.map(|base| base.join("orch"))
     }
 
     /// The folders of the user that may hold definitions.

@@ -2,7 +2,7 @@
 
 use std::{fs, io::Read as _, ops::Range, path::Path, sync::Arc};
 
-use toml_edit::{ImDocument, Item, TableLike, Value as Toml};
+use toml_edit::{ImDocument, TableLike, Value as Toml};
 
 use crate::{
     base::{
@@ -11,19 +11,15 @@ use crate::{
         did_you_mean,
     },
     config::{
-        form::{Form, is_name},
+        form::Form,
         keys::{self, KEYS},
         layer::{Entry, FilePlace, Layer},
-        settings::Runtime,
+        runtime::keys_of,
     },
-    runtime::{CustomSettings, OutputForm},
 };
 
 /// A settings file may have this many bytes.
 const BYTES_MAX: u64 = 1_000_000;
-const RUNTIME_KEYS: &[&str] = &["command", "output", "env", "sessions", "reads_memory"];
-/// Runtimes of `orch` itself, which nobody may declare anew.
-pub(super) const BUILT_IN: &[&str] = &["replay"];
 
 /// Reads the file at `path`, or `None` where there is none.
 pub(super) fn read(path: &Path, place: &FilePlace) -> Option<Layer> {
@@ -78,10 +74,10 @@ fn parse(layer: &mut Layer, text: String, place: &FilePlace) {
     reader.table("", document.as_table());
 }
 
-struct Reader<'a> {
-    layer: &'a mut Layer,
-    source: &'a Arc<Source>,
-    place: &'a FilePlace,
+pub(super) struct Reader<'a> {
+    pub(super) layer: &'a mut Layer,
+    pub(super) source: &'a Arc<Source>,
+    pub(super) place: &'a FilePlace,
 }
 
 impl Reader<'_> {
@@ -121,109 +117,13 @@ impl Reader<'_> {
         }
     }
 
-    fn runtimes(&mut self, runtimes: &dyn TableLike) {
-        for (name, item) in runtimes.iter() {
-            let at = key_span(runtimes, name);
-            if BUILT_IN.contains(&name) {
-                self.refuse(at, &format!("runtimes.{name}"), "this runtime is built in", "take another name");
-            } else if !is_name(name) {
-                self.refuse(at, "runtimes", "this cannot be a runtime's name", "use letters, digits, `_`, `-` and `.`");
-            } else if let Some(table) = item.as_table_like() {
-                self.runtime(name, at, table);
-            } else {
-                let help = format!("write a table: [runtimes.{name}] and below it command = [\"./agent.sh\"]");
-                self.refuse(at, &format!("runtimes.{name}"), "this is no table", &help);
-            }
-        }
-    }
-
-    fn runtime(&mut self, name: &str, at: Range<usize>, table: &dyn TableLike) {
-        let before = self.layer.faults.len();
-        let mut settings = CustomSettings {
-            command: Vec::new(),
-            output: OutputForm::default(),
-            env: std::collections::BTreeMap::new(),
-            sessions: false,
-            reads_memory: false,
-        };
-        let mut has_command = false;
-        for (key, item) in table.iter() {
-            let path = format!("runtimes.{name}.{key}");
-            let place = item.span().unwrap_or_else(|| key_span(table, key));
-            match key {
-                "command" => {
-                    has_command = true;
-                    settings.command = self.command(&path, place, item);
-                }
-                "output" => match item.as_str() {
-                    Some("text") => settings.output = OutputForm::Text,
-                    Some("json") => settings.output = OutputForm::Json,
-                    Some(_) | None => self.refuse(place, &path, "this form is not known", "write \"text\" or \"json\""),
-                },
-                "env" => settings.env = self.variables(&path, place, item),
-                "sessions" => settings.sessions = self.truth(&path, place, item),
-                "reads_memory" => settings.reads_memory = self.truth(&path, place, item),
-                _ => self.unknown(key_span(table, key), &format!("runtimes.{name}"), key),
-            }
-        }
-        if !has_command {
-            let help = "add the program and its arguments: command = [\"./agent.sh\"]";
-            self.refuse(at.clone(), &format!("runtimes.{name}"), "it has no `command`", help);
-        }
-        if self.layer.faults.len() == before {
-            let origin = self.place.origin(self.source.position(at.start).line);
-            let runtime = Runtime { settings, folder: self.place.folder.clone(), origin };
-            self.layer.runtimes.push((name.to_owned(), runtime));
-        }
-    }
-
-    fn truth(&mut self, path: &str, at: Range<usize>, item: &Item) -> bool {
-        item.as_bool().unwrap_or_else(|| {
-            self.refuse(at, path, "this is neither true nor false", "write true or false");
-            false
-        })
-    }
-
-    fn command(&mut self, path: &str, at: Range<usize>, item: &Item) -> Vec<String> {
-        let help = "write a list of texts: [\"./agent.sh\", \"--fast\"]";
-        let Some(list) = item.as_array() else {
-            self.refuse(at, path, "this is no list", help);
-            return Vec::new();
-        };
-        let words: Vec<_> = list.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect();
-        if words.len() != list.len() || words.first().is_none_or(|program| program.trim().is_empty()) {
-            self.refuse(at, path, "this names no program", help);
-        }
-        words
-    }
-
-    fn variables(&mut self, path: &str, at: Range<usize>, item: &Item) -> std::collections::BTreeMap<String, String> {
-        let mut variables = std::collections::BTreeMap::new();
-        let Some(table) = item.as_table_like() else {
-            self.refuse(at, path, "this is no table", "write { NAME = \"value\" }");
-            return variables;
-        };
-        for (name, value) in table.iter() {
-            match value.as_str() {
-                Some(text) if !name.is_empty() && !name.contains(['=', '\0']) && !text.contains('\0') => {
-                    variables.insert(name.to_owned(), text.to_owned());
-                }
-                Some(_) | None => {
-                    let place = value.span().unwrap_or_else(|| key_span(table, name));
-                    self.refuse(place, &format!("{path}.{name}"), "this is no variable", "write NAME = \"value\"");
-                }
-            }
-        }
-        variables
-    }
-
-    fn refuse(&mut self, at: Range<usize>, path: &str, cause: &str, help: &str) {
+    pub(super) fn refuse(&mut self, at: Range<usize>, path: &str, cause: &str, help: &str) {
         let fault =
             Diagnostic::error(BAD_VALUE, self.source, Span::new(at), format!("`{path}` cannot be used as it is"));
         self.layer.faults.push(fault.cause(cause).help(help));
     }
 
-    fn unknown(&mut self, at: Range<usize>, prefix: &str, name: &str) {
+    pub(super) fn unknown(&mut self, at: Range<usize>, prefix: &str, name: &str) {
         let known = names_in(prefix);
         let help = match did_you_mean(name, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -238,8 +138,8 @@ impl Reader<'_> {
 
 /// The names that may stand in the table at `prefix`.
 fn names_in(prefix: &str) -> Vec<String> {
-    if prefix.starts_with("runtimes.") {
-        return RUNTIME_KEYS.iter().map(|&key| key.to_owned()).collect();
+    if let Some(name) = prefix.strip_prefix("runtimes.") {
+        return keys_of(name).iter().map(|&key| key.to_owned()).collect();
     }
     let mut names: Vec<String> = Vec::new();
     for key in KEYS {
@@ -263,6 +163,6 @@ fn is_section(name: &str) -> bool {
     KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(head, _)| head == name))
 }
 
-fn key_span(table: &dyn TableLike, name: &str) -> Range<usize> {
+pub(super) fn key_span(table: &dyn TableLike, name: &str) -> Range<usize> {
     table.key(name).and_then(toml_edit::Key::span).unwrap_or(0..0)
 }

@@ -14,7 +14,7 @@ use crate::{
         form::Setting,
         keys::{self, KEYS, variable_name},
         origin::Origin,
-        settings::Runtime,
+        runtime::Runtime,
     },
 };
 

@@ -10,6 +10,7 @@ mod form;
 mod keys;
 mod layer;
 mod origin;
+mod runtime;
 mod schema;
 mod settings;
 
@@ -18,5 +19,6 @@ pub use form::{Form, Setting};
 pub use keys::{KEYS, Key, variable_name};
 pub use layer::Flags;
 pub use origin::Origin;
+pub use runtime::{ProgramWishes, Runtime, RuntimeForm, built_in};
 pub use schema::schema;
-pub use settings::{Budget, ColorChoice, Intervals, Limits, LogLevel, Runtime, Settings, Timeouts, load};
+pub use settings::{Budget, ColorChoice, Intervals, Limits, LogLevel, Settings, Timeouts, load};

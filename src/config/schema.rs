@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{
-    form::Form,
-    keys::{KEYS, Key},
+use crate::{
+    config::{
+        form::Form,
+        keys::{KEYS, Key},
+    },
+    runtime::PROGRAMS,
 };
 
 /// The schema of a settings file.
@@ -67,32 +70,63 @@ fn of(key: &Key) -> Value {
 }
 
 fn runtimes() -> Value {
+    let mut properties = Map::new();
+    for kind in PROGRAMS {
+        let mut schema = json!({ "oneOf": [program(), command()] });
+        schema["description"] = json!(format!("The program `{}`, or a command in its place.", kind.binary));
+        properties.insert(kind.name.to_owned(), schema);
+    }
     json!({
         "type": "object",
-        "description": "Commands as agents, by name.",
+        "description": "Programs and commands that agents run on, by name.",
         "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,63}$", "not": { "enum": ["replay"] } },
-        "additionalProperties": {
-            "type": "object",
-            "additionalProperties": false,
-            "required": ["command"],
-            "properties": {
-                "command": {
-                    "type": "array", "minItems": 1, "items": { "type": "string" },
-                    "description": "Program and arguments; a relative program with a slash is looked for beside orch.toml.",
-                },
-                "output": { "enum": ["text", "json"], "default": "text", "description": "What it says on standard output." },
-                "env": {
-                    "type": "object", "additionalProperties": { "type": "string" },
-                    "description": "Variables on top of those that every child sees.",
-                },
-                "sessions": {
-                    "type": "boolean", "default": false,
-                    "description": "Whether it can go on with the session that the order names.",
-                },
-                "reads_memory": {
-                    "type": "boolean", "default": false,
-                    "description": "Whether it reads the project's memory files by itself, so that they are not told twice.",
-                },
+        "properties": properties,
+        "additionalProperties": command(),
+    })
+}
+
+fn env() -> Value {
+    json!({
+        "type": "object", "additionalProperties": { "type": "string" },
+        "description": "Variables on top of those that it sees anyway.",
+    })
+}
+
+fn program() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "program": { "type": "string", "description": "The program, where it is not the one on the PATH." },
+            "model": { "type": "string", "description": "The model where neither step nor agent names one." },
+            "home": {
+                "enum": ["shared", "isolated"], "default": "shared",
+                "description": "Whether an attempt works in the user's home, where the logins are, or in an empty one.",
+            },
+            "env": env(),
+        },
+    })
+}
+
+fn command() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["command"],
+        "properties": {
+            "command": {
+                "type": "array", "minItems": 1, "items": { "type": "string" },
+                "description": "Program and arguments; a relative program with a slash is looked for beside orch.toml.",
+            },
+            "output": { "enum": ["text", "json"], "default": "text", "description": "What it says on standard output." },
+            "env": env(),
+            "sessions": {
+                "type": "boolean", "default": false,
+                "description": "Whether it can go on with the session that the order names.",
+            },
+            "reads_memory": {
+                "type": "boolean", "default": false,
+                "description": "Whether it reads the project's memory files by itself, so that they are not told twice.",
             },
         },
     })
@@ -110,6 +144,10 @@ mod tests {
         let file: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         let ours = schema();
         let text = serde_json::to_string_pretty(&ours).unwrap();
+        if std::env::var_os("UPDATE_FIXTURES").is_some() {
+            fs::write(&path, text + "\n").unwrap();
+            return;
+        }
         assert_eq!(file, ours, "{} should be:\n{text}", path.display());
     }
 }

@@ -1,10 +1,6 @@
 //! The settings of a process, typed, with the origin of each value.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use figment::Figment;
 
@@ -16,15 +12,15 @@ use crate::{
     },
     config::{
         environment::{Environment, FILE_NAME},
-        file::{self, BUILT_IN},
+        file,
         form::Setting,
         keys::{KEYS, Key},
         layer::{FilePlace, Flags, Layer},
         origin::Origin,
+        runtime::{Runtime, built_in, is_built_in},
     },
     definition::{Choices, MemoryFamily, workflow::OnLimit},
     driver::OnApproval,
-    runtime::CustomSettings,
 };
 
 /// Everything that can be set, defaults filled in.
@@ -55,17 +51,6 @@ pub struct Settings {
     /// How often things are looked at.
     pub intervals: Intervals,
     origins: BTreeMap<&'static str, (Setting, Origin)>,
-}
-
-/// A declared runtime: a command as an agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Runtime {
-    /// The command and how to talk to it.
-    pub settings: CustomSettings,
-    /// Where the file that declares it lies; relative programs start there.
-    pub folder: PathBuf,
-    /// The file and line.
-    pub origin: Origin,
 }
 
 /// How long things may take.
@@ -158,7 +143,7 @@ impl Settings {
     /// Whether agents can run on a runtime of that name.
     #[must_use]
     pub fn knows_runtime(&self, name: &str) -> bool {
-        BUILT_IN.contains(&name) || self.runtimes.contains_key(name)
+        is_built_in(name) || self.runtimes.contains_key(name)
     }
 }
 
@@ -309,7 +294,8 @@ fn check(settings: &Settings, layers: &[Layer], faults: &mut Vec<Diagnostic>) {
     if let Some(name) = &settings.runtime
         && !settings.knows_runtime(name)
     {
-        let known: Vec<_> = settings.runtimes.keys().map(String::as_str).chain(BUILT_IN.iter().copied()).collect();
+        let declared = settings.runtimes.keys().map(String::as_str);
+        let known: Vec<&str> = declared.chain(built_in().map(|name| -> &str { name })).collect();
         let help = match did_you_mean(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => {

@@ -12,7 +12,7 @@ use crate::{
         evaluate::{object, render},
         order::orders,
     },
-    execute::{Assignment, Baseline, CommandText, Place, process::Limits, render::Renderer},
+    execute::{Assignment, Baseline, CommandText, Live, Place, process::Limits, render::Renderer},
     plan::{Command, PlanGate, PlanStep, RecoveryPolicy, Work},
     scheduler::{AttemptId, InstanceId, Purpose, Scheduler},
 };
@@ -103,6 +103,7 @@ impl Assigner {
             env: self.env.clone(),
             attempt: format!("{run}/{attempt}"),
             run,
+            live: Live::default(),
         })
     }
 

@@ -20,16 +20,17 @@ use crate::{
         clock::Clock,
         evaluate::evaluate,
         load::Loaded,
-        narrate::{RunEvent, narrate, opening},
+        narrate::{RunEvent, narrate, opening, overheard},
         outcome::{exit_code, status_word, waiting_words},
         record::{decode_decision, encode},
         reuse::Recall,
     },
     execute::{
-        Executor,
+        Executor, Live,
         process::{StopReason, StopSource},
     },
     journal::{Append, AppendError, DecisionId, Journal, NewRecord, RunSummary, StoreError},
+    runtime::Seen,
     scheduler::{Action, AttemptId, Decision, Event, Notice, Purpose, RunEnd, Scheduler, Strength, WaitingFor},
 };
 
@@ -52,6 +53,8 @@ pub enum OnApproval {
 pub enum Input {
     /// An attempt has reported.
     Finished(AttemptId, Outcome),
+    /// An agent says or does something.
+    Seen(AttemptId, Seen),
     /// A person, a signal, or another process says something.
     Event(Event),
 }
@@ -247,6 +250,7 @@ impl LocalDriver {
                     let outcome = self.setup.assigner.finish(&self.scheduler, attempt, outcome);
                     self.queue.push_back(Event::Finished { attempt, outcome });
                 }
+                Input::Seen(attempt, seen) => self.see(attempt, seen),
                 Input::Event(event) => self.queue.push_back(event),
             }
         }
@@ -257,6 +261,15 @@ impl LocalDriver {
             self.read_inbox()?;
         }
         Ok(())
+    }
+
+    /// What an agent spends and its session are written down; the rest is told to whoever watches now.
+    fn see(&mut self, attempt: AttemptId, seen: Seen) {
+        match seen {
+            Seen::Spent(usage, _) => self.queue.push_back(Event::Spent { attempt, usage }),
+            Seen::Session(session) => self.queue.push_back(Event::SessionKnown { attempt, session }),
+            other => self.told.extend(overheard(&self.scheduler, self.clock.now(), attempt, other)),
+        }
     }
 
     /// Turns what other processes left into events.
@@ -441,7 +454,10 @@ impl LocalDriver {
             Begun::Done(outcome) => {
                 sender.send(Input::Finished(attempt, outcome)).ok();
             }
-            Begun::Work(assignment, place) => {
+            Begun::Work(assignment, mut place) => {
+                let live = self.sender.clone();
+                // Who has gone away needs no news.
+                place.live = Live::new(move |seen| drop(live.send(Input::Seen(attempt, seen))));
                 let executor = self.setup.executor.clone();
                 let known = self.setup.recall.as_ref().and_then(|recall| {
                     let doers = (&self.setup.assigner, &executor);

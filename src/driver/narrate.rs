@@ -9,6 +9,7 @@ use crate::{
     base::{Digest, RunId, Timestamp, Verdict},
     driver::outcome::{exit_code, status_word},
     plan::{PlanGate, Work},
+    runtime::Seen,
     scheduler::{AttemptEnd, AttemptId, Cause, InstanceId, Notice, Purpose, Scheduler, Spent, StepState},
 };
 
@@ -67,6 +68,18 @@ pub enum What {
         reason: String,
         /// How long, in milliseconds.
         duration_ms: u64,
+    },
+    /// An agent says or does something. Only who watches the owner's own screen is told: it stands in no journal, and
+    /// the whole is in the attempt's log.
+    AgentActivity {
+        /// The step's path.
+        step: String,
+        /// The attempt.
+        attempt: String,
+        /// What: `text tool tool_failed denied retried warning`.
+        activity: &'static str,
+        /// In words, as the agent's program put it; untrusted.
+        text: String,
     },
     /// A failed attempt will be tried again.
     Retrying {
@@ -189,6 +202,26 @@ pub fn narrate(scheduler: &Scheduler, at: Timestamp, notice: &Notice) -> Option<
         }
     };
     Some(RunEvent { v: RUN_EVENT_VERSION, at, run, what })
+}
+
+/// Tells what an agent does while it works; `None` for what nobody needs to be told.
+#[must_use]
+pub fn overheard(scheduler: &Scheduler, at: Timestamp, attempt: AttemptId, seen: Seen) -> Option<RunEvent> {
+    let (activity, text) = match seen {
+        Seen::Text(text) => ("text", text),
+        Seen::ToolStarted(tool, on) => ("tool", format!("{tool} {on}").trim_end().to_owned()),
+        Seen::ToolEnded(tool, false) => ("tool_failed", tool),
+        Seen::Denied(what) => ("denied", what),
+        Seen::Retried(why) => ("retried", why),
+        Seen::Warning(what) => ("warning", what),
+        Seen::ToolEnded(_, true) | Seen::Session(_) | Seen::Spent(..) | Seen::LastWord => return None,
+    };
+    if !scheduler.is_live(attempt) {
+        return None;
+    }
+    let step = path(scheduler, attempt.instance);
+    let what = What::AgentActivity { step, attempt: attempt.to_string(), activity, text };
+    Some(RunEvent { v: RUN_EVENT_VERSION, at, run: scheduler.run_id()?.clone(), what })
 }
 
 /// Tells that a run begins, or goes on under a new owner. `None` for a run that has not begun.

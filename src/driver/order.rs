@@ -14,7 +14,7 @@ use crate::{
         prose::{PUT_IN_PLACE, Prompt, prompt},
     },
     plan::{AgentWork, PlanContext, PlanStep, StepIx},
-    runtime::{Order, OrderAgent},
+    runtime::{Access, Order, OrderAgent},
     scheduler::{InstanceId, Purpose, Scheduler},
     template::{Nonce, Part, fence, fork},
 };
@@ -77,6 +77,8 @@ pub(super) fn orders(
         model: work.model.as_deref().map(|model| resolve_model(scheduler, model, runtime)),
         tools: work.tools.clone(),
         files,
+        access: access(work),
+        mcp_servers: Vec::new(),
         attached: named.into_iter().map(|(attached, _)| attached).collect(),
         inputs,
     })
@@ -96,6 +98,11 @@ fn role(scheduler: &Scheduler, work: &AgentWork) -> OrderAgent {
         instructions.push_str(&format!("\n\n## Skill: {}\n\n{}", skill.name, skill.body));
     }
     OrderAgent { name, instructions }
+}
+
+/// What an agent may do: one whose tools all only look is kept from writing.
+fn access(work: &AgentWork) -> Access {
+    if work.reads_only() { Access::Read } else { Access::Edit }
 }
 
 /// A tier becomes the model of the runtime; anything else passes unchanged.

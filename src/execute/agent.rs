@@ -8,24 +8,26 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
 use nix::fcntl::OFlag;
 
 use crate::{
-    base::{Evidence, Failure, FailureClass, Outcome},
+    base::{Digest, Evidence, Failure, FailureClass, Outcome},
     execute::{
         answer::{read_answer, whole},
-        assignment::Place,
+        assignment::{Live, Place},
         executor::{Ended, Executor, Program, blocking, ended, failed, make_attempt_dir, observed, shown},
         globs::Globs,
-        process::{Limits, Report, StopToken},
+        process::{End, Heard, Limits, Listener, Report, StopToken, Tap},
         recorded,
         tree::{Snapshot, changes, path_text, walk},
     },
-    runtime::{Adapter, Call, Invocation, Order, ProgramExit, ProgramOutput, RecordedTurn, checked},
+    runtime::{
+        Adapter, Call, Invocation, Order, ProgramExit, ProgramOutput, Reader, RecordedTurn, Scene, Seen, checked,
+    },
 };
 
 /// The end of standard error that adapters see, in bytes.
@@ -47,7 +49,7 @@ impl Executor {
             return Outcome::Failed(failed(FailureClass::Missing, reason, Evidence::default()));
         };
         let attached = order.attached.clone();
-        let mut outcome = match adapter.call(&order) {
+        let mut outcome = match adapter.call(&order, &scene(place)) {
             Err(failure) => Outcome::Failed(failure),
             Ok(Call::Recorded(turn)) => play(*turn, &order, place, stop).await,
             Ok(Call::Program(invocation)) => {
@@ -85,16 +87,28 @@ impl Executor {
         if let Err(failure) = program.offer_output(place) {
             return Outcome::Failed(failure);
         }
+        for (name, bytes) in &invocation.files {
+            if let Err(error) = keep(&place.attempt_dir.join(name), bytes) {
+                let reason = format!("write `{}` for the agent's program: {error}", name.display());
+                return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
+            }
+        }
         let before = snapshot(place).await;
-        let report = self.start(program, place, stop).await;
+        let (listener, ears) = Listener::new(Ears { reader: adapter.reader(&order), live: place.live.clone() });
+        let report = self.start(program, place, stop, Some(listener)).await;
+        let read = |exit| {
+            let mut ears = ears.lock().unwrap_or_else(PoisonError::into_inner);
+            read(&mut *ears.reader, &report, exit, place)
+        };
         let mut outcome = match ended(&report.end, &limits) {
+            _ if report.end == End::Lingered => read(ProgramExit::Lingered),
             Ended::Stopped => return Outcome::Stopped,
             Ended::Lost => return Outcome::Lost,
             Ended::Not(class, reason) => {
                 Outcome::Failed(failed(class, format!("{} {reason}", shown(&argv)), Evidence::default()))
             }
-            Ended::Code(code) => read(&*adapter, &order, &report, ProgramExit::Code(code), place),
-            Ended::Signal(signal) => read(&*adapter, &order, &report, ProgramExit::Signal(signal), place),
+            Ended::Code(code) => read(ProgramExit::Code(code)),
+            Ended::Signal(signal) => read(ProgramExit::Signal(signal)),
         };
         match &mut outcome {
             Outcome::Succeeded(envelope) => {
@@ -114,14 +128,56 @@ impl Executor {
 /// Stores the order where the program and people find it, for the owner's eyes only.
 fn store(order: &Order, place: &Place) -> io::Result<()> {
     make_attempt_dir(place)?;
-    let text = serde_json::to_vec_pretty(order)?;
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
-    options.open(place.order())?.write_all(&text)
+    keep(&place.order(), &serde_json::to_vec_pretty(order)?)
 }
 
-/// Lets the adapter read what the program left.
-fn read(adapter: &dyn Adapter, order: &Order, report: &Report, exit: ProgramExit, place: &Place) -> Outcome {
+/// Writes a file of the attempt, for the owner's eyes only.
+fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
+    options.open(path)?.write_all(bytes)
+}
+
+/// What a call needs to know of the place.
+fn scene(place: &Place) -> Scene {
+    let home = place.env.iter().find(|(name, _)| name == "HOME").map(|(_, home)| home.into()).unwrap_or_default();
+    Scene {
+        folder: place.attempt_dir.clone(),
+        workspace: place.workspace.clone(),
+        home,
+        session: session_id(&place.attempt),
+    }
+}
+
+/// A session id that is the attempt's alone, in the form of a UUID of version 8 (RFC 9562, section 5.8). It is made
+/// from the attempt's id, so that a later owner knows it as well.
+fn session_id(attempt: &str) -> String {
+    let hex = Digest::of(format!("session\0{attempt}").as_bytes());
+    let hex = hex.as_str().rsplit(':').next().unwrap_or_default();
+    format!("{}-{}-8{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
+}
+
+/// Hears an agent's program while it works.
+struct Ears {
+    reader: Box<dyn Reader>,
+    live: Live,
+}
+
+impl Tap for Ears {
+    fn line(&mut self, line: &[u8], cut: u64) -> Heard {
+        let mut heard = Heard::GoOn;
+        for seen in self.reader.line(line, cut == 0) {
+            if seen == Seen::LastWord {
+                heard = Heard::LastWord;
+            }
+            self.live.tell(seen);
+        }
+        heard
+    }
+}
+
+/// Lets the adapter's reader judge what the program left.
+fn read(reader: &mut dyn Reader, report: &Report, exit: ProgramExit, place: &Place) -> Outcome {
     let output_file = match read_answer(place) {
         Ok(bytes) => bytes,
         Err(reason) => return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default())),
@@ -135,7 +191,7 @@ fn read(adapter: &dyn Adapter, order: &Order, report: &Report, exit: ProgramExit
         stderr_tail: stderr[stderr.len().saturating_sub(COMPLAINT_BYTES_MAX)..].to_vec(),
         output_file,
     };
-    adapter.read(order, &output)
+    reader.finish(&output)
 }
 
 /// Plays a recorded turn: it takes its time, does its work and gives its answer.

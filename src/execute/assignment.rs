@@ -1,6 +1,6 @@
 //! What an attempt is told to do, and where. Everything in it is rendered: no template, no reference to a step.
 
-use std::{ffi::OsString, path::PathBuf, sync::Arc};
+use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use crate::{
         changed::Baseline,
         process::{Limits, LogPaths, argv_of, words},
     },
-    runtime::Order,
+    runtime::{Order, Seen},
 };
 
 /// Where an attempt works and where its traces go.
@@ -25,6 +25,33 @@ pub struct Place {
     pub run: String,
     /// The attempt's id, unique in the run.
     pub attempt: String,
+    /// Who hears what an agent does while it works.
+    pub live: Live,
+}
+
+/// Hears what an agent does while it works. The default hears nothing.
+#[derive(Clone, Default)]
+pub struct Live(Option<Arc<dyn Fn(Seen) + Send + Sync>>);
+
+impl Live {
+    /// Calls this for everything that is seen; it must not wait.
+    #[must_use]
+    pub fn new(hear: impl Fn(Seen) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(hear)))
+    }
+
+    /// Tells.
+    pub(super) fn tell(&self, seen: Seen) {
+        if let Some(hear) = &self.0 {
+            hear(seen);
+        }
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Live")
+    }
 }
 
 impl Place {

@@ -117,7 +117,7 @@ impl Executor {
         let limits = Limits::default();
         // Its output goes beside the attempt's own, which a gate of another kind may have.
         let place = Place { attempt_dir: place.attempt_dir.join("changed"), ..place.clone() };
-        let report = self.start(Program::of(argv, env, limits.clone()), &place, stop).await;
+        let report = self.start(Program::of(argv, env, limits.clone()), &place, stop, None).await;
         match ended(&report.end, &limits) {
             Ended::Stopped => return Err(BaselineError::Stopped),
             Ended::Lost => return Err(fault("git was lost".into())),

@@ -22,6 +22,7 @@ pub(super) fn of_command(argv: &[OsString], report: &Report, logs: &LogPaths) ->
     let exit = match report.end {
         End::Exited { code } => Some(code),
         End::Signalled { .. }
+        | End::Lingered
         | End::TimedOut
         | End::IdleTimedOut
         | End::Stopped(_)

@@ -19,7 +19,7 @@ use crate::{
         answer::whole,
         assignment::{Assignment, Place},
         evidence,
-        process::{Command, End, Keeper, Limits, Report, StopToken},
+        process::{Command, End, Keeper, Limits, Listener, Report, StopToken},
         render::Renderer,
         tree::{TreeFault, Trees},
     },
@@ -122,7 +122,13 @@ impl Executor {
     }
 
     /// Runs a program of the attempt in its workspace.
-    pub(super) async fn start(&self, program: Program, place: &Place, stop: StopToken) -> Report {
+    pub(super) async fn start(
+        &self,
+        program: Program,
+        place: &Place,
+        stop: StopToken,
+        ears: Option<Listener>,
+    ) -> Report {
         let mut env = place.env.clone();
         env.extend(program.env);
         let command = Command {
@@ -134,7 +140,7 @@ impl Executor {
             run: place.run.clone(),
             log: Some(place.logs()),
         };
-        self.shared.keeper.run(command, program.limits, stop, None).await
+        self.shared.keeper.run(command, program.limits, stop, ears).await
     }
 
     async fn run(
@@ -151,7 +157,7 @@ impl Executor {
             return Outcome::Failed(failure);
         }
         let (argv, limits) = (program.argv.clone(), program.limits.clone());
-        let report = self.start(program, place, stop).await;
+        let report = self.start(program, place, stop, None).await;
         let (class, reason) = match ended(&report.end, &limits) {
             Ended::Stopped => return Outcome::Stopped,
             Ended::Lost => return Outcome::Lost,
@@ -211,6 +217,7 @@ pub(super) fn ended(end: &End, limits: &Limits) -> Ended {
     match end {
         End::Exited { code } => Ended::Code(*code),
         End::Signalled { signal } => Ended::Signal(*signal),
+        End::Lingered => Ended::Not(FailureClass::Permanent, "did not end after its last word".to_owned()),
         End::TimedOut => Ended::Not(FailureClass::TimedOut, format!("ran longer than {}", time(limits.timeout))),
         End::IdleTimedOut => {
             let reason = format!("was silent and idle for longer than {}", time(limits.idle_timeout));

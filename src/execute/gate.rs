@@ -96,7 +96,7 @@ impl Executor {
     /// Runs a command whose exit code judges; the outcome where it says nothing because the attempt is over.
     async fn told(&self, program: Program, place: &Place, stop: StopToken) -> Result<Told, Outcome> {
         let (argv, limits) = (program.argv.clone(), program.limits.clone());
-        let report = self.start(program, place, stop).await;
+        let report = self.start(program, place, stop, None).await;
         let name = shown(&argv);
         let code = match ended(&report.end, &limits) {
             Ended::Stopped => return Err(Outcome::Stopped),

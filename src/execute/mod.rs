@@ -14,7 +14,7 @@ pub mod render;
 mod traces;
 mod tree;
 
-pub use assignment::{Assignment, CommandText, Place};
+pub use assignment::{Assignment, CommandText, Live, Place};
 pub use changed::{Baseline, BaselineError};
 pub use executor::{Executor, tree_digest};
 pub use traces::{Footprint, States, Traces, reused};

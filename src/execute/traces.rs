@@ -14,7 +14,7 @@ use crate::{
         tree::{Stamp, Trees, walk},
     },
     guard::contained_path,
-    runtime::Call,
+    runtime::{Call, Scene},
 };
 
 /// Bytes of a program of the project that are looked at.
@@ -120,7 +120,9 @@ impl Executor {
             Assignment::Agent { order, runtime, limits: _ } => {
                 let adapter = self.shared.adapters.get(runtime)?;
                 parts.extend(["agent".to_owned(), runtime.clone(), serde_json::to_string(order).ok()?]);
-                match adapter.call(order).ok()? {
+                // Where it takes place is another one each time.
+                let scene = Scene { workspace: place.workspace.clone(), ..Scene::default() };
+                match adapter.call(order, &scene).ok()? {
                     Call::Recorded(turn) => parts.push(format!("{turn:?}")),
                     Call::Program(invocation) => {
                         parts.push(format!("{:?} {:?}", invocation.argv, invocation.env));

@@ -339,6 +339,24 @@ pub struct AgentWork {
     pub prose: Option<ProseWork>,
 }
 
+impl AgentWork {
+    /// Whether none of its tools can write. No list at all inherits every tool.
+    #[must_use]
+    pub fn reads_only(&self) -> bool {
+        read_only(self.tools.as_deref())
+    }
+}
+
+/// Tools that cannot write. An agent whose tools are all among these may be run again after a crash.
+const READ_ONLY_TOOLS: [&str; 8] = ["Read", "Glob", "Grep", "LS", "WebSearch", "WebFetch", "NotebookRead", "TodoWrite"];
+
+/// Whether these tools cannot write.
+fn read_only(tools: Option<&[String]>) -> bool {
+    tools.is_some_and(|tools| {
+        tools.iter().all(|tool| READ_ONLY_TOOLS.iter().any(|known| known.eq_ignore_ascii_case(tool.trim())))
+    })
+}
+
 /// A fan-out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EachWork {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 use serde::Serialize;
 
 use crate::{
-    base::{Envelope, Failure, Outcome},
+    base::{Envelope, Failure, Outcome, Usage},
     runtime::order::Order,
 };
 
@@ -20,27 +20,97 @@ pub trait Adapter: Send + Sync {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// What must be called for an order.
+    /// What must be called for an order, there.
     ///
     /// # Errors
     /// The failure that the attempt ends with, when nothing can be called: a missing recording, an impossible order.
-    fn call(&self, order: &Order) -> Result<Call, Box<Failure>>;
+    fn call(&self, order: &Order, scene: &Scene) -> Result<Call, Box<Failure>>;
 
-    /// What came back. Success is proven here, never assumed: an exit code alone is no evidence.
-    fn read(&self, order: &Order, output: &ProgramOutput) -> Outcome;
+    /// Who reads what the called program says, for this one attempt.
+    fn reader(&self, order: &Order) -> Box<dyn Reader>;
 }
 
-/// What a runtime can do.
+/// Reads one attempt of a program, line by line while it works.
+///
+/// Pure and total: a line that nobody knows is no error, and programs change their words every day.
+pub trait Reader: Send {
+    /// One line of standard output without its end. `is_whole` is false where its end was cut off (16 MiB).
+    fn line(&mut self, line: &[u8], is_whole: bool) -> Vec<Seen>;
+
+    /// What came of it. Success is proven here, never assumed: an exit code alone is no evidence.
+    fn finish(&mut self, output: &ProgramOutput) -> Outcome;
+}
+
+/// What is seen while an agent works: for the log, for the budget, for the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// The session has this id; what comes later can go on with it.
+    Session(String),
+    /// The agent says something.
+    Text(String),
+    /// A tool begins: its name, and what it is used on, one line.
+    ToolStarted(String, String),
+    /// A tool has ended: its name, and whether it did what was asked.
+    ToolEnded(String, bool),
+    /// The agent was not allowed to do something.
+    Denied(String),
+    /// The program tries its service again by itself: why.
+    Retried(String),
+    /// Something odd, one line.
+    Warning(String),
+    /// Spent since the last report, by this model where it is known.
+    Spent(Usage, Option<String>),
+    /// The result has been said; nothing that matters comes after it.
+    LastWord,
+}
+
+/// Where an attempt takes place, as far as a call needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scene {
+    /// The attempt's own folder, absolute. Files of a call are written there.
+    pub folder: PathBuf,
+    /// Where the agent works, absolute.
+    pub workspace: PathBuf,
+    /// The home that the program gets.
+    pub home: PathBuf,
+    /// A fresh session id (UUID), for programs that take one.
+    pub session: String,
+}
+
+/// What a runtime can do; the columns of `orch runtimes`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "a row of a table of yes and no")]
 pub struct Capabilities {
-    /// A session can go on with another message.
-    pub sessions: bool,
     /// It only replays recordings; nothing it does costs money or leaves the workspace.
     pub replays: bool,
+    /// A session can go on with another message.
+    pub sessions: bool,
+    /// A session can be forked.
+    pub forks: bool,
+    /// It takes the id of a new session, so that the id is known before it begins.
+    pub presets_session: bool,
+    /// It tells what it does while it works.
+    pub streams: bool,
     /// It reports tokens.
     pub reports_usage: bool,
     /// It reads the memory files of the project by itself.
     pub reads_memory: bool,
+    /// It takes a system prompt.
+    pub system_prompt: bool,
+    /// It takes a model.
+    pub models: bool,
+    /// It holds its answer to a schema by itself.
+    pub structured: bool,
+    /// It takes MCP servers for one attempt.
+    pub mcp: bool,
+    /// It can be kept from writing.
+    pub read_only: bool,
+    /// It can be given single tools only.
+    pub tool_lists: bool,
+    /// It can be stopped after a number of turns.
+    pub turn_limit: bool,
+    /// It brings a sandbox of the operating system.
+    pub own_sandbox: bool,
 }
 
 /// What must be called.
@@ -61,6 +131,8 @@ pub struct Invocation {
     pub env: BTreeMap<OsString, OsString>,
     /// The standard input: the prompt.
     pub stdin: Vec<u8>,
+    /// Files that it needs, by their paths in the attempt's folder; for the owner's eyes only.
+    pub files: Vec<(PathBuf, Vec<u8>)>,
 }
 
 /// One recorded answer of an agent.
@@ -81,7 +153,7 @@ pub struct RecordedTurn {
 pub struct ProgramOutput {
     /// How it ended.
     pub exit: ProgramExit,
-    /// Standard output, whole if it is not longer than the limit of what is read (4 MiB).
+    /// Standard output, whole if it is not longer than the limit of what is read (4 MiB). Lines were read before.
     pub stdout: Vec<u8>,
     /// Whether `stdout` is whole.
     pub stdout_whole: bool,
@@ -98,4 +170,6 @@ pub enum ProgramExit {
     Code(i32),
     /// By a signal.
     Signal(i32),
+    /// Not at all: it was ended some seconds after its last word.
+    Lingered,
 }

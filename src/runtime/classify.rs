@@ -98,12 +98,44 @@ pub fn classify(text: &str) -> Option<FailureClass> {
         .find(|(signs, _)| signs.iter().any(|sign| text.contains(sign)))
         .map(|(_, kind)| kind)
         .or_else(|| state(&text))?;
-    Some(match kind {
+    Some(class_of(kind, &text))
+}
+
+fn class_of(kind: Kind, text: &str) -> FailureClass {
+    match kind {
         Kind::Quota => FailureClass::Quota { until: None },
         Kind::Auth => FailureClass::Missing,
         Kind::Context => FailureClass::Recoverable,
-        Kind::Transient => FailureClass::Transient { retry_after_ms: retry_after_ms(&text) },
-    })
+        Kind::Transient => FailureClass::Transient { retry_after_ms: retry_after_ms(text) },
+    }
+}
+
+/// The class of a trouble that a program tells in fields. What the fields say goes before the text; only a quota is
+/// looked for in the text first, because services send it with the status of a rate limit.
+#[must_use]
+pub fn classify_trouble(status: Option<u16>, kind: &str, text: &str) -> Option<FailureClass> {
+    let lower = text.to_ascii_lowercase();
+    if QUOTA.iter().any(|sign| lower.contains(sign)) || kind == "billing_error" {
+        return Some(FailureClass::Quota { until: None });
+    }
+    // The body of a refused request says what was wrong with it; its status is that of any bad request.
+    if CONTEXT.iter().any(|sign| lower.contains(sign)) {
+        return Some(FailureClass::Recoverable);
+    }
+    let by_status = match status {
+        Some(401 | 403) => Some(Kind::Auth),
+        Some(408 | 409 | 425 | 429 | 500..=599) => Some(Kind::Transient),
+        _ => None,
+    };
+    match (classify(kind), by_status) {
+        (Some(FailureClass::Transient { .. }), _) | (None, Some(Kind::Transient)) => {
+            Some(class_of(Kind::Transient, &lower))
+        }
+        (Some(class), _) => Some(class),
+        (None, Some(found)) => Some(class_of(found, &lower)),
+        (None, None) if matches!(status, Some(400 | 404 | 422)) => Some(FailureClass::Permanent),
+        (None, None) => classify(text),
+    }
 }
 
 /// `HTTP 429`, `status: 503`, `error 529`: a number alone may count anything.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     base::{Envelope, Evidence, Failure, FailureClass, Outcome, Usage},
     runtime::{
-        adapter::{Adapter, Call, Capabilities, Invocation, ProgramExit, ProgramOutput},
+        adapter::{Adapter, Call, Capabilities, Invocation, ProgramExit, ProgramOutput, Reader, Scene, Seen},
         classify::classify,
         order::Order,
         result::{ResultFault, last_object, read_result, text_result},
@@ -80,9 +80,17 @@ impl Custom {
         }
         Self { name: name.into(), settings, argv }
     }
+}
 
-    fn result(&self, order: &Order, output: &ProgramOutput) -> Result<Envelope, NoResult> {
-        let expected = order.expected_output.as_ref();
+/// Reads one attempt of a command.
+struct Answer {
+    form: OutputForm,
+    expected: Option<Value>,
+}
+
+impl Answer {
+    fn result(&self, output: &ProgramOutput) -> Result<Envelope, NoResult> {
+        let expected = self.expected.as_ref();
         if let Some(file) = output.output_file.as_deref().filter(|file| !file.trim_ascii().is_empty()) {
             let value: Value = serde_json::from_slice(file).map_err(|error| {
                 NoResult::Refused(ResultFault::Invalid(format!("the file $ORCH_OUTPUT is not JSON: {error}")))
@@ -94,14 +102,14 @@ impl Custom {
             return Err(NoResult::Absent(reason.into()));
         }
         let text = String::from_utf8_lossy(&output.stdout);
-        let wants_json = self.settings.output == OutputForm::Json || expected.is_some();
+        let wants_json = self.form == OutputForm::Json || expected.is_some();
         if wants_json {
             let Some(value) = last_object(&text) else {
                 let reason = "it wrote nothing to $ORCH_OUTPUT and no JSON object to standard output";
                 return Err(NoResult::Absent(reason.into()));
             };
             let mut envelope = read_result(value, expected).map_err(NoResult::Refused)?;
-            if envelope.text.is_empty() && self.settings.output == OutputForm::Text {
+            if envelope.text.is_empty() && self.form == OutputForm::Text {
                 envelope.text = text_result(&text).text;
             }
             return Ok(envelope);
@@ -121,13 +129,12 @@ impl Adapter for Custom {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             sessions: self.settings.sessions,
-            replays: false,
-            reports_usage: false,
             reads_memory: self.settings.reads_memory,
+            ..Capabilities::default()
         }
     }
 
-    fn call(&self, order: &Order) -> Result<Call, Box<Failure>> {
+    fn call(&self, order: &Order, _scene: &Scene) -> Result<Call, Box<Failure>> {
         if self.argv.is_empty() {
             let reason = format!("runtime `{}` has no command: give it one in orch.toml", self.name);
             return Err(failure(FailureClass::Missing, reason));
@@ -136,18 +143,30 @@ impl Adapter for Custom {
             argv: self.argv.clone(),
             env: self.settings.env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
             stdin: order.prompt().into_bytes(),
+            files: Vec::new(),
         }))
     }
 
-    fn read(&self, order: &Order, output: &ProgramOutput) -> Outcome {
+    fn reader(&self, order: &Order) -> Box<dyn Reader> {
+        Box::new(Answer { form: self.settings.output, expected: order.expected_output.clone() })
+    }
+}
+
+impl Reader for Answer {
+    fn line(&mut self, _line: &[u8], _is_whole: bool) -> Vec<Seen> {
+        Vec::new()
+    }
+
+    fn finish(&mut self, output: &ProgramOutput) -> Outcome {
         let complaint = String::from_utf8_lossy(&output.stderr_tail);
         let class = || classify(&complaint).unwrap_or(FailureClass::Permanent);
         let (end, is_clean) = match output.exit {
             ProgramExit::Code(0) => ("exit code 0".to_owned(), true),
             ProgramExit::Code(code) => (format!("exit code {code}"), false),
             ProgramExit::Signal(signal) => (format!("signal {signal}"), false),
+            ProgramExit::Lingered => ("no end of its own".to_owned(), false),
         };
-        let (class, reason) = match self.result(order, output) {
+        let (class, reason) = match self.result(output) {
             Ok(envelope) if is_clean => return Outcome::Succeeded(Box::new(envelope)),
             Ok(_) => (class(), format!("the agent handed in a valid result and then ended with {end}")),
             Err(NoResult::Absent(reason)) if is_clean => (class(), format!("ambiguous: {end}, but {reason}")),

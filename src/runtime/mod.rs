@@ -4,15 +4,21 @@ mod adapter;
 mod base64;
 mod classify;
 mod custom;
+mod declared;
 mod order;
+mod program;
 mod recording;
 mod replay;
 mod result;
 
-pub use adapter::{Adapter, Call, Capabilities, Invocation, ProgramExit, ProgramOutput, RecordedTurn};
+pub use adapter::{
+    Adapter, Call, Capabilities, Invocation, ProgramExit, ProgramOutput, Reader, RecordedTurn, Scene, Seen,
+};
 pub use classify::classify;
 pub use custom::{Custom, CustomSettings, OutputForm};
-pub use order::{Order, OrderAgent};
+pub use declared::Declared;
+pub use order::{Access, McpServer, Order, OrderAgent};
+pub use program::{PROGRAMS, ProgramKind, ProgramSettings};
 pub use recording::{RECORDING_BYTES_MAX, RECORDING_VERSION, Recording, RecordingError};
 pub use replay::Replay;
 pub use result::{ResultFault, checked, last_object, read_result, text_result};

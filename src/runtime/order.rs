@@ -3,6 +3,8 @@
 //! An order is data. It holds rendered text only, never a template, and it is stored in the attempt's folder before
 //! a program begins.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,11 +51,42 @@ pub struct Order {
     /// Paths or globs it may write, where the step declares them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// What it may do.
+    #[serde(default)]
+    pub access: Access,
+    /// MCP servers that it gets; nothing else is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mcp_servers: Vec<McpServer>,
     /// Files that the prompt names and that are told with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attached: Vec<Attached>,
     /// The run's inputs; a recording answers only for the inputs it was made with.
     pub inputs: serde_json::Map<String, Value>,
+}
+
+/// What an agent may do in its workspace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Look, and change nothing.
+    Read,
+    /// Change files in the workspace, and run the commands that its tools name.
+    #[default]
+    Edit,
+    /// Everything, with no question asked: the step says `danger: true`.
+    Full,
+}
+
+/// A server of the Model Context Protocol that speaks over standard input and output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct McpServer {
+    /// Its name, as tools name it.
+    pub name: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Environment on top of the allow-list.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
 }
 
 /// Who works.

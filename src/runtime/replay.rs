@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::{
     base::{Evidence, Failure, FailureClass, Outcome, Usage},
     runtime::{
-        adapter::{Adapter, Call, Capabilities, ProgramOutput},
+        adapter::{Adapter, Call, Capabilities, ProgramOutput, Reader, Scene, Seen},
         order::Order,
         recording::{Recording, RecordingError, place},
     },
@@ -83,10 +83,16 @@ impl Adapter for Replay {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { sessions: true, replays: true, reports_usage: true, reads_memory: true }
+        Capabilities {
+            sessions: true,
+            replays: true,
+            reports_usage: true,
+            reads_memory: true,
+            ..Capabilities::default()
+        }
     }
 
-    fn call(&self, order: &Order) -> Result<Call, Box<Failure>> {
+    fn call(&self, order: &Order, _scene: &Scene) -> Result<Call, Box<Failure>> {
         let recording = self.recording(order)?;
         let found = recording
             .turns
@@ -102,7 +108,20 @@ impl Adapter for Replay {
         Ok(Call::Recorded(Box::new(answer)))
     }
 
-    fn read(&self, _order: &Order, _output: &ProgramOutput) -> Outcome {
+    fn reader(&self, _order: &Order) -> Box<dyn Reader> {
+        Box::new(NoProgram)
+    }
+}
+
+/// A recording starts no program, so there is nothing to read.
+struct NoProgram;
+
+impl Reader for NoProgram {
+    fn line(&mut self, _line: &[u8], _is_whole: bool) -> Vec<Seen> {
+        Vec::new()
+    }
+
+    fn finish(&mut self, _output: &ProgramOutput) -> Outcome {
         Outcome::Failed(failure(FailureClass::Permanent, "a recording starts no program".into()))
     }
 }

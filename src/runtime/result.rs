@@ -62,6 +62,8 @@ enum Status {
 pub(super) struct WrittenUsage {
     input_tokens: u64,
     output_tokens: u64,
+    cache_read_tokens: u64,
+    cache_write_tokens: u64,
     usd_micros: u64,
 }
 
@@ -70,6 +72,8 @@ impl From<WrittenUsage> for Usage {
         Self {
             input_tokens: written.input_tokens,
             output_tokens: written.output_tokens,
+            cache_read_tokens: written.cache_read_tokens,
+            cache_write_tokens: written.cache_write_tokens,
             usd_micros: written.usd_micros,
         }
     }

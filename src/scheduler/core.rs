@@ -156,7 +156,13 @@ impl Scheduler {
             Event::Spent { attempt, usage } => {
                 if self.is_live(attempt) {
                     self.ledger.charge(usage);
+                    self.at_mut(attempt.instance).charged.get_or_insert_default().add(usage);
                     self.watch_budget();
+                }
+            }
+            Event::SessionKnown { attempt, session } => {
+                if self.is_live(attempt) {
+                    self.at_mut(attempt.instance).session = Some(Arc::from(session));
                 }
             }
             Event::Finished { attempt, outcome } => {

@@ -173,7 +173,15 @@ pub enum Event {
         /// Since the last report.
         usage: Usage,
     },
-    /// An attempt has ended.
+    /// The session of an attempt is known; known before its end, so that it can be gone on with after a crash.
+    SessionKnown {
+        /// Which.
+        #[serde(rename = "a")]
+        attempt: AttemptId,
+        /// The session's id.
+        session: String,
+    },
+    /// An attempt has ended. What it cost is told whole; what was told of it before is not charged again.
     Finished {
         /// Which.
         #[serde(rename = "a")]

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, sync::Arc};
 use serde_json::{Map, Value};
 
 use crate::{
-    base::{Digest, Envelope, StepPath, Timestamp, Verdict},
+    base::{Digest, Envelope, StepPath, Timestamp, Usage, Verdict},
     plan::{Plan, StepIx, truth::NeedCounts},
     scheduler::{
         action::{Cause, Settled},
@@ -91,6 +91,8 @@ pub(super) struct Instance {
     pub envelope: Option<Box<Envelope>>,
     /// The session of the last attempt.
     pub session: Option<Arc<str>>,
+    /// What the current attempt has been charged while it works.
+    pub charged: Option<Box<Usage>>,
     /// What a gate or a person found wrong; part of the next order.
     pub feedback: Option<Arc<str>>,
     /// Why it fails, or why it is being stopped.
@@ -278,6 +280,7 @@ impl Instance {
             stop_sent: None,
             envelope: None,
             session: None,
+            charged: None,
             feedback: None,
             cause: None,
             question: None,

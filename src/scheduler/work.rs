@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    base::{Digest, Envelope, Failure, FailureClass, Outcome, Timestamp},
+    base::{Digest, Envelope, Failure, FailureClass, Outcome, Timestamp, Usage},
     definition::workflow::{OnLimit, RetryOn},
     plan::{PlanGate, RecoveryPolicy, Work, defaults},
     scheduler::{
@@ -150,6 +150,7 @@ impl Scheduler {
         at.attempts += 1;
         at.phase = Phase::Starting(purpose);
         at.stop_sent = None;
+        at.charged = None;
         let attempt = AttemptId { instance, number: at.attempts };
         self.actions.push(Action::Start { attempt, purpose });
     }
@@ -216,10 +217,11 @@ impl Scheduler {
         let at = self.at_mut(instance);
         at.losses = if lost { at.losses + 1 } else { 0 };
         let stop_sent = self.at(instance).stop_sent;
-        if let Outcome::Succeeded(envelope) = &outcome {
-            self.ledger.charge(envelope.usage);
-        } else if let Outcome::Failed(failure) = &outcome {
-            self.ledger.charge(failure.usage);
+        let charged = self.at_mut(instance).charged.take().map_or_else(Usage::default, |charged| *charged);
+        match &outcome {
+            Outcome::Succeeded(envelope) => self.ledger.charge(envelope.usage.without(charged)),
+            Outcome::Failed(failure) => self.ledger.charge(failure.usage.without(charged)),
+            Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => {}
         }
         if stop_sent.is_some() {
             self.stopped_attempt(instance, purpose, outcome);
@@ -307,10 +309,13 @@ impl Scheduler {
             FailureClass::TimedOut => CauseKind::TimedOut,
             FailureClass::Missing => CauseKind::Missing,
             FailureClass::Transient { .. } | FailureClass::Quota { .. } => CauseKind::Unavailable,
-            FailureClass::Recoverable | FailureClass::Permanent => CauseKind::Step,
+            FailureClass::Recoverable | FailureClass::Invalid | FailureClass::Permanent => CauseKind::Step,
         };
         let retryable = match failure.class {
-            FailureClass::Transient { .. } | FailureClass::Quota { .. } | FailureClass::Recoverable => true,
+            FailureClass::Transient { .. }
+            | FailureClass::Quota { .. }
+            | FailureClass::Recoverable
+            | FailureClass::Invalid => true,
             FailureClass::TimedOut | FailureClass::Permanent => policy.on == RetryOn::Any,
             FailureClass::Missing => false,
         };
@@ -330,7 +335,12 @@ impl Scheduler {
         if failure.class == FailureClass::Recoverable {
             self.at_mut(instance).session = None;
         }
+        if failure.class == FailureClass::Invalid {
+            self.at_mut(instance).feedback = Some(Arc::from(failure.reason.as_str()));
+        }
         let delay_ms = match failure.class {
+            // Nobody is overloaded: there is nothing to wait for.
+            FailureClass::Invalid => 0,
             FailureClass::Transient { retry_after_ms: Some(asked) } => asked,
             FailureClass::Quota { until: Some(until) } => until.0.saturating_sub(self.now.0),
             _ => self.back_off(instance, policy.delay_ms, policy.max_delay_ms),

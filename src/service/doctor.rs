@@ -12,7 +12,7 @@ use crate::{
     base::{Diagnostic, Severity},
     config::{Environment, KEYS},
     journal::{Sqlite, Store},
-    service::{check, fault::Fault, project::Project, runs::Runs},
+    service::{check, fault::Fault, project::Project, runs::Runs, runtimes::list_runtimes},
 };
 
 /// How one check has ended.
@@ -196,7 +196,7 @@ fn setting_lines(project: &Project) -> Vec<SettingLine> {
         .collect();
     lines.extend(settings.runtimes.iter().map(|(name, runtime)| SettingLine {
         key: format!("runtimes.{name}"),
-        value: Some(runtime.settings.command.join(" ")),
+        value: Some(runtime.form.words()),
         origin: runtime.origin.to_string(),
     }));
     lines
@@ -204,34 +204,23 @@ fn setting_lines(project: &Project) -> Vec<SettingLine> {
 
 fn runtimes(project: &Project) -> Check {
     const NAME: &str = "runtimes";
-    let customs = project.customs();
-    if customs.is_empty() {
-        let fix = "declare one in orch.toml: [runtimes.NAME] command = [\"PROGRAM\"]; `orch init` shows a working one";
-        return warn(NAME, "none declared: agents can only be replayed from recordings", fix);
+    let lines = list_runtimes(project);
+    let (found, missing): (Vec<_>, Vec<_>) =
+        lines.iter().filter(|line| line.kind != "replay").partition(|line| line.is_there);
+    // A known program that is not installed is no fault; one that was declared is.
+    let missing: Vec<_> = missing.iter().filter(|line| project.settings().runtimes.contains_key(&line.name)).collect();
+    if !missing.is_empty() {
+        let missing: Vec<_> = missing.iter().map(|line| format!("{} ({})", line.name, line.program)).collect();
+        let fix = "install the program, correct the table in orch.toml, or chmod +x it";
+        return fail(NAME, format!("not found or not executable: {}", missing.join(", ")), fix);
     }
-    let (mut found, mut missing) = (Vec::new(), Vec::new());
-    for (name, custom) in &customs {
-        let program = custom.command.first().map_or("", String::as_str);
-        let there = if program.contains('/') {
-            nix::unistd::access(Path::new(program), nix::unistd::AccessFlags::X_OK).is_ok()
-        } else {
-            project.environment().find_program(program).is_some()
-        };
-        if there {
-            found.push(name.clone());
-        } else {
-            missing.push(format!("{name} ({program})"));
-        }
+    if found.is_empty() {
+        let fix = "install an agent program, or declare one in orch.toml: [runtimes.NAME] command = [\"PROGRAM\"]; `orch init` \
+                   shows a working one";
+        return warn(NAME, "none found and none declared: agents can only be replayed from recordings", fix);
     }
-    if missing.is_empty() {
-        ok(NAME, format!("{} found; replay is built in", found.join(", ")))
-    } else {
-        fail(
-            NAME,
-            format!("not found or not executable: {}", missing.join(", ")),
-            "install the program, correct `command` in orch.toml, or chmod +x it",
-        )
-    }
+    let found: Vec<_> = found.iter().map(|line| line.name.as_str()).collect();
+    ok(NAME, format!("{} found; replay is built in", found.join(", ")))
 }
 
 fn definitions(project: &Project) -> Check {

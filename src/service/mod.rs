@@ -1,5 +1,6 @@
 //! What a user can ask for; the CLI and later the server call nothing else.
 
+mod abilities;
 mod added;
 mod cases;
 mod check;
@@ -23,10 +24,13 @@ mod project;
 mod recordings;
 mod refusal;
 mod runs;
+mod runtime_test;
+mod runtimes;
 pub mod skill_cases;
 mod status;
 mod trust;
 
+pub use abilities::check_abilities;
 pub use added::{AddRequest, AddedFolder, Change, ChangeKind, Update, add, remove, update};
 pub use cases::{CaseResult, Difference, Section, TEST_REPORT_VERSION, TestReport, test};
 pub use check::{Checked, check, check_and_lint};
@@ -45,5 +49,7 @@ pub use project::{Opening, Project};
 pub use recordings::{is_replayed, recordings};
 pub use refusal::Refusal;
 pub use runs::{DriveOptions, Owned, RunSettings, Runs};
+pub use runtime_test::{Tested, test_runtime};
+pub use runtimes::{FoundRuntime, RuntimeLine, agree, list_runtimes};
 pub use status::{AttemptStatus, GateStatus, STATUS_VERSION, Status, StepStatus, Waiting, status};
 pub use trust::{TRUST_VERSION, TrustGate, TrustItem, TrustState, revoke_trust, trust, trust_items};

@@ -26,13 +26,14 @@ const BUILTINS: &[&str] = &[
 /// # Errors
 /// Every runtime that is missing, with the steps that want it; exit 43.
 pub(super) fn runtimes(plan: &Plan, settings: &RunSettings, replay: &Replay) -> Result<String, Refusal> {
-    let declared = |name: &str| settings.customs.iter().any(|(other, _)| other == name);
+    let declared = |name: &str| settings.runtimes.iter().any(|(other, _)| other == name);
     let there = |name: &str| declared(name) || name == Replay::NAME;
-    let default = match &settings.runtime {
-        Some(name) => Some(name.clone()),
-        None if settings.customs.len() == 1 => settings.customs.first().map(|(name, _)| name.clone()),
-        None if replay.knows(&plan.name) => Some(Replay::NAME.to_owned()),
-        None => None,
+    let default = match (&settings.runtime, &settings.found) {
+        (Some(name), _) => Some(name.clone()),
+        (None, Some(found)) if found.is_agreed => Some(found.name.clone()),
+        (None, Some(found)) if !unnamed(plan).is_empty() => return Err(first_use(plan, &found.name, replay)),
+        (None, _) if replay.knows(&plan.name) => Some(Replay::NAME.to_owned()),
+        (None, _) => None,
     };
     let mut faults = Vec::new();
     for step in &plan.steps {
@@ -62,6 +63,38 @@ pub(super) fn runtimes(plan: &Plan, settings: &RunSettings, replay: &Replay) -> 
         faults.join("; "),
         "declare a runtime in orch.toml: [runtimes.NAME] command = [\"PROGRAM\"]; `orch init` shows a working one",
     ))
+}
+
+/// The steps whose agents name no runtime.
+fn unnamed(plan: &Plan) -> Vec<&str> {
+    let is_unnamed = |step: &&crate::plan::PlanStep| {
+        let own = match &step.work {
+            Work::Agent(agent) => Some(agent),
+            _ => None,
+        };
+        own.into_iter().chain(step.on_gate_fail.fixer.as_ref()).any(|agent| agent.runtime.is_none())
+    };
+    plan.steps.iter().filter(is_unnamed).map(|step| step.path.as_str()).collect()
+}
+
+/// The runtime that was found and whose first use needs a person's yes, if this plan needs one.
+pub(super) fn needs_yes<'s>(plan: &Plan, settings: &'s RunSettings) -> Option<&'s str> {
+    let found = settings.found.as_ref().filter(|found| settings.runtime.is_none() && !found.is_agreed)?;
+    (!unnamed(plan).is_empty()).then_some(found.name.as_str())
+}
+
+fn first_use(plan: &Plan, name: &str, replay: &Replay) -> Refusal {
+    let recorded = if replay.knows(&plan.name) {
+        "; or `--runtime replay` to see the recorded answers, which costs nothing"
+    } else {
+        ""
+    };
+    Refusal::new(
+        43,
+        "E0315",
+        format!("agents would run on `{name}`, which is installed here and was never used by orch: it may cost money"),
+        format!("add `--runtime {name}` to say yes, or write runtime = \"{name}\" in orch.toml{recorded}"),
+    )
 }
 
 /// Looks every program up that a step or a gate names, before anything runs.

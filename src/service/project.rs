@@ -15,8 +15,7 @@ use crate::{
         Library,
         load::{Loader, Watched, load_memory, project_root},
     },
-    runtime::CustomSettings,
-    service::{fault::Fault, filling, refusal::Refusal, runs::RunSettings, trust::TrustGate},
+    service::{fault::Fault, filling, refusal::Refusal, runs::RunSettings, runtimes, trust::TrustGate},
 };
 
 /// How the root is found.
@@ -122,31 +121,15 @@ impl Project {
         self.loader.borrow().watched().clone()
     }
 
-    /// The declared runtimes by name, ready to be started from anywhere.
-    #[must_use]
-    pub fn customs(&self) -> Vec<(String, CustomSettings)> {
-        let ready = self.settings.runtimes.iter().map(|(name, runtime)| {
-            let mut settings = runtime.settings.clone();
-            if let Some(program) = settings.command.first_mut()
-                && program.contains('/')
-                && Path::new(program.as_str()).is_relative()
-            {
-                // A relative program lies beside the file that declares it, which may be the user's.
-                *program = runtime.folder.join(program.as_str()).to_string_lossy().into_owned();
-            }
-            (name.clone(), settings)
-        });
-        ready.collect()
-    }
-
     /// What runs need to know; `program` is this program's own file.
     #[must_use]
     pub fn run_settings(&self, program: PathBuf) -> RunSettings {
         let who = ["USER", "LOGNAME"].iter().find_map(|name| self.environment.variable(name));
         RunSettings {
             parallel: self.settings.parallel,
-            runtime: self.settings.runtime.clone(),
-            customs: self.customs(),
+            runtime: runtimes::named(self),
+            found: runtimes::found(self),
+            runtimes: runtimes::declared(self),
             env: self.environment.child_variables(),
             stream_bytes_max: self.settings.limits.output_bytes,
             disk_floor_bytes: self.settings.limits.disk_floor_bytes,

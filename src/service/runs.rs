@@ -20,15 +20,18 @@ use crate::{
         complete_inputs, encode, exit_code, load, narrate, opening, status_word,
     },
     execute::{
-        Baseline, Executor, Place, Traces,
+        Baseline, Executor, Live, Place, Traces,
         process::{Keeper, StopToken, sweep},
         render::Renderer,
     },
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::{Plan, PlanGate},
-    runtime::{Adapter, Custom, CustomSettings, Replay},
+    runtime::{Adapter, Capabilities, Declared, Replay},
     scheduler::{Action, Event, Notice, Scheduler},
-    service::{decisions::summary_of, preflight, recordings::is_replayed, refusal::Refusal, trust::TrustGate},
+    service::{
+        abilities, decisions::summary_of, preflight, recordings::is_replayed, refusal::Refusal, runtimes::FoundRuntime,
+        trust::TrustGate,
+    },
 };
 
 /// What runs need to know of the settings.
@@ -36,10 +39,12 @@ use crate::{
 pub struct RunSettings {
     /// Attempts at once.
     pub parallel: u32,
-    /// The runtime of agents that name none; chosen by what is there where absent.
+    /// The runtime of agents that name none, where somebody has named one.
     pub runtime: Option<String>,
-    /// The declared runtimes.
-    pub customs: Vec<(String, CustomSettings)>,
+    /// The program that would do it where nobody has.
+    pub found: Option<FoundRuntime>,
+    /// All runtimes but `replay`.
+    pub runtimes: Vec<(String, Declared)>,
     /// The allow-listed environment of children.
     pub env: Vec<(OsString, OsString)>,
     /// Bytes of one stream that are kept.
@@ -212,6 +217,7 @@ impl Runs {
             Refusal::new(2, "E0501", faults, format!("`orch show {}` lists the inputs", plan.name))
         })?;
         let runtime = preflight::runtimes(plan, &self.settings, &replay)?;
+        abilities::check(plan, Some(&runtime), |name| self.capabilities(name))?;
         preflight::programs(plan, &self.settings.env, &self.root)?;
         self.check_disk()?;
         let mut bytes = [0; 16];
@@ -248,6 +254,17 @@ impl Runs {
         let loaded = self.load(&id, |scheduler, at, notice| told.extend(narrate(scheduler, at, notice)))?;
         told.splice(0..0, opening(&loaded.scheduler, now, false));
         Ok(Owned { lock, loaded, first: Vec::new(), parallel, told, replay })
+    }
+
+    /// The runtime that this plan would use for the first time ever, so that a person must say yes to it.
+    #[must_use]
+    pub fn first_use(&self, plan: &Plan) -> Option<&str> {
+        preflight::needs_yes(plan, &self.settings)
+    }
+
+    /// From now on agents that name no runtime run on this one.
+    pub fn use_runtime(&mut self, name: &str) {
+        self.settings.runtime = Some(name.to_owned());
     }
 
     /// Takes a run over: after a crash, after a wait, or with answers and raised budgets.
@@ -430,6 +447,7 @@ impl Runs {
             env: self.settings.env.clone(),
             run: run.to_string(),
             attempt: format!("{run}/baseline"),
+            live: Live::default(),
         };
         let baseline = executor.baseline(&place, StopToken::never()).await.map_err(|error| fault(error.to_string()))?;
         let bytes = serde_json::to_vec(&baseline).map_err(|error| fault(error.to_string()))?;
@@ -444,13 +462,15 @@ impl Runs {
         Ok(Some(Arc::new(baseline)))
     }
 
+    /// What a declared runtime can do.
+    fn capabilities(&self, name: &str) -> Option<Capabilities> {
+        let (_, declared) = self.settings.runtimes.iter().find(|(other, _)| other == name)?;
+        Some(declared.adapter(name, &self.root).capabilities())
+    }
+
     fn adapters(&self, replay: Replay) -> Vec<Arc<dyn Adapter>> {
-        let customs = self
-            .settings
-            .customs
-            .iter()
-            .map(|(name, settings)| Arc::new(Custom::new(name, settings.clone(), &self.root)) as Arc<dyn Adapter>);
-        customs.chain([Arc::new(replay) as Arc<dyn Adapter>]).collect()
+        let declared = self.settings.runtimes.iter().map(|(name, declared)| declared.adapter(name, &self.root));
+        declared.chain([Arc::new(replay) as Arc<dyn Adapter>]).collect()
     }
 }
 

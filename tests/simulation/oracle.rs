@@ -74,6 +74,7 @@ struct Live {
     started: bool,
     stop: Option<Strength>,
     asked: Option<orch::base::Digest>,
+    charged: Usage,
 }
 
 #[derive(Debug)]
@@ -169,11 +170,12 @@ impl Oracle {
                 }
             }
             Event::Spent { attempt, usage } => {
-                if self.live.get(attempt).is_some_and(|live| live.started) {
-                    self.spent.add(*usage);
-                } else {
-                    return Ok(false);
-                }
+                let Some(live) = self.live.get_mut(attempt).filter(|live| live.started) else { return Ok(false) };
+                live.charged.add(*usage);
+                self.spent.add(*usage);
+            }
+            Event::SessionKnown { attempt, .. } => {
+                return Ok(self.live.get(attempt).is_some_and(|live| live.started));
             }
             Event::Finished { attempt, outcome } => return Ok(self.finished(scheduler, *attempt, outcome)),
             Event::Decided { attempt, subject, decision, .. } => {

@@ -24,6 +24,8 @@ impl World {
             let usage = self.usage();
             let early = self.rng.below(delay.max(1));
             self.send(early, Mail::Report(attempt, Event::Spent { attempt, usage }));
+            let session = "session".to_owned();
+            self.send(early, Mail::Report(attempt, Event::SessionKnown { attempt, session }));
         }
         let outcome = self.outcome(purpose);
         self.report(attempt, outcome, delay);
@@ -120,6 +122,7 @@ impl World {
             FailureClass::Transient { retry_after_ms: None },
             FailureClass::Transient { retry_after_ms: Some(7_000) },
             FailureClass::Recoverable,
+            FailureClass::Invalid,
             FailureClass::Quota { until },
             FailureClass::TimedOut,
             FailureClass::Missing,
@@ -145,7 +148,12 @@ impl World {
             return Usage::default();
         }
         let most = self.options.usage;
-        Usage { input_tokens: self.rng.below(80), output_tokens: self.rng.below(20), usd_micros: self.rng.below(most) }
+        Usage {
+            input_tokens: self.rng.below(80),
+            output_tokens: self.rng.below(20),
+            usd_micros: self.rng.below(most),
+            ..Usage::default()
+        }
     }
 
     /// A person acts on what waits for a person. One who is `patient` says what moves the run.

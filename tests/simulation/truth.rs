@@ -53,7 +53,10 @@ pub fn may_skip(plan: &Plan, step: &PlanStep, outcome: impl Fn(StepIx) -> Option
 /// Whether a failure may be followed by another try.
 pub fn retryable(failure: &Failure, step: &PlanStep) -> bool {
     match failure.class {
-        FailureClass::Transient { .. } | FailureClass::Quota { .. } | FailureClass::Recoverable => true,
+        FailureClass::Transient { .. }
+        | FailureClass::Quota { .. }
+        | FailureClass::Recoverable
+        | FailureClass::Invalid => true,
         FailureClass::TimedOut | FailureClass::Permanent => step.retry.on == RetryOn::Any,
         FailureClass::Missing => false,
     }

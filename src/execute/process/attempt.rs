@@ -16,7 +16,7 @@ use super::{
     command::{Command, Limits},
     idle::Idle,
     keeper::{Attached, Keeper},
-    lines::{LineSink, Splitter, StreamName},
+    lines::{Listener, Splitter},
     log_file::LogFile,
     message::{Fault, Notice, Order, Pipes, Request, Status},
     report::{Captured, End, Report},
@@ -30,22 +30,26 @@ const WATCH_AFTER: Duration = Duration::from_millis(5);
 const DRAIN: Duration = Duration::from_millis(500);
 /// How long it may go on once its pipes are closed: enough to end by itself, too short for a server.
 const LAST_BREATH: Duration = Duration::from_millis(100);
+/// How long a command may go on after its last word.
+const LINGER: Duration = Duration::from_secs(5);
+/// From SIGTERM to SIGKILL for a command that has nothing more to say.
+const LINGER_GRACE: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(
     keeper: &Keeper,
     command: Command,
     limits: Limits,
     stop: StopToken,
-    sink: Option<LineSink>,
+    ears: Option<Listener>,
 ) -> Report {
     let began = Instant::now();
-    let mut report = once(keeper, &command, &limits, &stop, sink.as_ref()).await;
+    let mut report = once(keeper, &command, &limits, &stop, ears.as_ref()).await;
     if report.end == failed(&command, Fault::Start(Errno::ENOEXEC as i32)) {
         // A script without `#!`: a shell runs it, as a shell would have done.
         let mut command = command;
         let shell = ["sh", "-c", "exec \"$0\" \"$@\""].map(OsString::from);
         command.argv.splice(0..0, shell);
-        report = once(keeper, &command, &limits, &stop, sink.as_ref()).await;
+        report = once(keeper, &command, &limits, &stop, ears.as_ref()).await;
     }
     report.duration = began.elapsed();
     report
@@ -56,13 +60,13 @@ async fn once(
     command: &Command,
     limits: &Limits,
     stop: &StopToken,
-    sink: Option<&LineSink>,
+    ears: Option<&Listener>,
 ) -> Report {
     if let Some(reason) = stop.reason() {
         return nothing(End::Stopped(reason));
     }
     let Some(line) = keeper.attach() else { return nothing(End::KeeperLost) };
-    match Running::start(line, command, limits, stop, sink).await {
+    match Running::start(line, command, limits, stop, ears).await {
         Ok(mut running) => {
             let end = running.finish().await;
             running.report(end.unwrap_or_else(|fault| failed(command, fault))).await
@@ -88,6 +92,8 @@ struct Running {
     watch_at: Option<Instant>,
     timeout_at: Option<Instant>,
     kill_at: Option<Instant>,
+    /// When a command that has said its last word is ended.
+    linger_at: Option<Instant>,
     idle: Option<Idle>,
 }
 
@@ -104,15 +110,13 @@ impl Running {
         command: &Command,
         limits: &Limits,
         stop: &StopToken,
-        sink: Option<&LineSink>,
+        ears: Option<&Listener>,
     ) -> std::io::Result<Self> {
         let log = |path: &std::path::PathBuf| LogFile::new(path.clone(), limits.stream_bytes_max);
-        let lines = |name| sink.map(|sink| Splitter::new(sink.clone(), name));
+        let lines = ears.map(|ears| Splitter::new(ears.clone()));
         let logs = command.log.as_ref();
-        let (stdout, stdout_end) =
-            Stream::open(Capture::new(logs.map(|logs| log(&logs.stdout)), lines(StreamName::Stdout)))?;
-        let (stderr, stderr_end) =
-            Stream::open(Capture::new(logs.map(|logs| log(&logs.stderr)), lines(StreamName::Stderr)))?;
+        let (stdout, stdout_end) = Stream::open(Capture::new(logs.map(|logs| log(&logs.stdout)), lines))?;
+        let (stderr, stderr_end) = Stream::open(Capture::new(logs.map(|logs| log(&logs.stderr)), None))?;
         let (stdin, stdin_end) = match &command.stdin {
             Some(bytes) => Feed::open(bytes.clone()).map(|(feed, end)| (feed, Some(end)))?,
             None => (None, None),
@@ -137,6 +141,7 @@ impl Running {
             watch_at: Some(now + WATCH_AFTER),
             timeout_at: limits.timeout.and_then(|limit| now.checked_add(limit)),
             kill_at: None,
+            linger_at: None,
             idle: limits.idle_timeout.map(|limit| Idle::new(limit, now)),
         })
     }
@@ -145,7 +150,7 @@ impl Running {
     async fn finish(&mut self) -> Result<End, Fault> {
         loop {
             let look = self.idle.as_ref().and_then(Idle::next_look);
-            self.clock.arm([self.watch_at, self.timeout_at, self.kill_at, look].into_iter().flatten());
+            self.clock.arm([self.watch_at, self.timeout_at, self.kill_at, self.linger_at, look].into_iter().flatten());
             let had_output = tokio::select! {
                 biased;
                 notice = self.line.notices.recv() => {
@@ -164,6 +169,10 @@ impl Running {
             if had_output && let Some(idle) = &mut self.idle {
                 idle.output(Instant::now());
             }
+            if had_output && self.linger_at.is_none() && self.status.is_none() && self.stdout.has_last_word() {
+                // What it has said counts, however long its last breath is.
+                (self.linger_at, self.timeout_at, self.idle) = (Some(Instant::now() + LINGER), None, None);
+            }
             if self.status.is_some() && self.stdout.is_closed() && self.stderr.is_closed() {
                 let last = Instant::now() + LAST_BREATH;
                 self.kill_at = self.kill_at.map(|at| at.min(last));
@@ -175,7 +184,7 @@ impl Running {
         match notice {
             Some(Notice::Ended { status, is_last, .. }) => {
                 self.status = Some(status);
-                (self.timeout_at, self.idle) = (None, None);
+                (self.timeout_at, self.linger_at, self.idle) = (None, None, None);
                 self.stdin = None;
                 if is_last {
                     return Progress::Over;
@@ -208,6 +217,11 @@ impl Running {
         }
         if self.timeout_at.is_some_and(|at| at <= now) {
             self.terminate(End::TimedOut).await;
+        }
+        if self.linger_at.is_some_and(|at| at <= now) {
+            self.linger_at = None;
+            self.grace = self.grace.min(LINGER_GRACE);
+            self.terminate(End::Lingered).await;
         }
         if self.kill_at.is_some_and(|at| at <= now) {
             self.kill().await;

@@ -42,6 +42,11 @@ impl Capture {
         }
     }
 
+    /// Whether who listens has heard all that matters.
+    pub(super) fn has_last_word(&self) -> bool {
+        self.lines.as_ref().is_some_and(Splitter::has_last_word)
+    }
+
     /// Ends the stream: puts its log in order and says what is kept.
     pub(super) async fn finish(mut self) -> Captured {
         if let Some(lines) = self.lines.take() {

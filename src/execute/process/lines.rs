@@ -1,105 +1,66 @@
-//! Output as lines, live. Never slows the command: what nobody takes in time is dropped and counted.
+//! Output as lines, heard while the command works.
+//!
+//! Who hears is called at once, in the task that reads the pipe: no line is dropped, and a slow listener slows the
+//! command, never the other way round. Knows nothing of what a line means.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::sync::mpsc;
+/// The longest line that is handed out, in bytes; the rest of a longer one is cut and counted.
+const LINE_BYTES_MAX: usize = 16 << 20;
 
-/// The longest line that is handed out; the rest of a longer one is cut and counted.
-const LINE_BYTES_MAX: usize = 1 << 20;
-/// Bytes that may wait to be taken.
-const WAITING_BYTES_MAX: usize = 8 << 20;
-/// Lines that may wait to be taken.
-const WAITING_LINES_MAX: usize = 65_536;
+/// Hears what a command says on its standard output.
+pub trait Tap: Send {
+    /// One line without its end, at most 16 MiB; `cut` bytes were left off its end.
+    fn line(&mut self, line: &[u8], cut: u64) -> Heard;
+}
 
-/// Which stream a line came from.
+/// What a listener makes of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StreamName {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
+pub enum Heard {
+    /// More may come.
+    GoOn,
+    /// All was said that matters: the command has a few seconds to end by itself.
+    LastWord,
 }
 
-/// One line without its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// Where it came from.
-    pub stream: StreamName,
-    /// Its bytes, at most 1 MiB.
-    pub bytes: Vec<u8>,
-    /// Bytes cut off at its end.
-    pub cut: u64,
-}
+/// A listener that its owner keeps.
+#[derive(Clone)]
+pub struct Listener(Arc<Mutex<dyn Tap>>);
 
-/// Where the lines of a command go.
-#[derive(Debug, Clone)]
-pub struct LineSink {
-    sender: mpsc::Sender<Line>,
-    shared: Arc<Waiting>,
-}
-
-/// Where the lines of a command come from.
-#[derive(Debug)]
-pub struct LineFeed {
-    receiver: mpsc::Receiver<Line>,
-    shared: Arc<Waiting>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    bytes: AtomicUsize,
-    dropped: AtomicU64,
-}
-
-impl LineSink {
-    /// A sink and its feed. At most 8 MiB and 65,536 lines wait in between.
+impl Listener {
+    /// A listener; the other handle is for whoever asks it when the command has ended.
     #[must_use]
-    pub fn new() -> (Self, LineFeed) {
-        let (sender, receiver) = mpsc::channel(WAITING_LINES_MAX);
-        let shared = Arc::new(Waiting::default());
-        (Self { sender, shared: Arc::clone(&shared) }, LineFeed { receiver, shared })
+    pub fn new<T: Tap + 'static>(tap: T) -> (Self, Arc<Mutex<T>>) {
+        let tap = Arc::new(Mutex::new(tap));
+        (Self(tap.clone()), tap)
     }
 
-    fn offer(&self, line: Line) {
-        let size = line.bytes.len();
-        let fits = self.shared.bytes.fetch_add(size, Ordering::Relaxed) + size <= WAITING_BYTES_MAX;
-        if !fits || self.sender.try_send(line).is_err() {
-            self.shared.bytes.fetch_sub(size, Ordering::Relaxed);
-            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+    fn line(&self, line: &[u8], cut: u64) -> Heard {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).line(line, cut)
     }
 }
 
-impl LineFeed {
-    /// The next line; `None` once every sink is gone and all is taken.
-    pub async fn next(&mut self) -> Option<Line> {
-        let line = self.receiver.recv().await?;
-        self.shared.bytes.fetch_sub(line.bytes.len(), Ordering::Relaxed);
-        Some(line)
-    }
-
-    /// Lines dropped so far because nobody took them.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed)
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
     }
 }
 
 /// Cuts one stream into lines.
 #[derive(Debug)]
 pub(super) struct Splitter {
-    sink: LineSink,
-    stream: StreamName,
+    listener: Listener,
     partial: Vec<u8>,
     cut: u64,
+    has_last_word: bool,
 }
 
 impl Splitter {
-    pub(super) fn new(sink: LineSink, stream: StreamName) -> Self {
-        Self { sink, stream, partial: Vec::new(), cut: 0 }
+    pub(super) fn new(listener: Listener) -> Self {
+        Self { listener, partial: Vec::new(), cut: 0, has_last_word: false }
     }
 
     pub(super) fn push(&mut self, mut bytes: &[u8]) {
@@ -118,6 +79,11 @@ impl Splitter {
         }
     }
 
+    /// Whether the listener has heard all that matters.
+    pub(super) fn has_last_word(&self) -> bool {
+        self.has_last_word
+    }
+
     fn keep(&mut self, bytes: &[u8]) {
         let room = (LINE_BYTES_MAX - self.partial.len()).min(bytes.len());
         self.partial.extend_from_slice(&bytes[..room]);
@@ -125,8 +91,11 @@ impl Splitter {
     }
 
     fn emit(&mut self) {
-        let bytes = std::mem::take(&mut self.partial);
-        self.sink.offer(Line { stream: self.stream, bytes, cut: std::mem::take(&mut self.cut) });
+        let heard = self.listener.line(&self.partial, std::mem::take(&mut self.cut));
+        self.has_last_word |= heard == Heard::LastWord;
+        self.partial.clear();
+        // A long line must not be paid for until the end.
+        self.partial.shrink_to(64 << 10);
     }
 }
 
@@ -134,45 +103,43 @@ impl Splitter {
 mod tests {
     use super::*;
 
-    async fn lines(chunks: &[&[u8]]) -> Vec<(Vec<u8>, u64)> {
-        let (sink, mut feed) = LineSink::new();
-        let mut splitter = Splitter::new(sink, StreamName::Stdout);
-        chunks.iter().for_each(|chunk| splitter.push(chunk));
-        splitter.finish();
-        let mut all = Vec::new();
-        while let Some(line) = feed.next().await {
-            all.push((line.bytes, line.cut));
+    #[derive(Default)]
+    struct Kept(Vec<(Vec<u8>, u64)>);
+
+    impl Tap for Kept {
+        fn line(&mut self, line: &[u8], cut: u64) -> Heard {
+            self.0.push((line.to_vec(), cut));
+            if line == b"last" { Heard::LastWord } else { Heard::GoOn }
         }
-        all
     }
 
-    #[tokio::test]
-    async fn lines_stand_across_chunks() {
-        let expected = [(b"ab".to_vec(), 0), (vec![], 0), (b"c".to_vec(), 0)];
-        assert_eq!(lines(&[b"a", b"b\n\n", b"c"]).await, expected);
-        assert_eq!(lines(&[b"c\n"]).await, [(b"c".to_vec(), 0)]);
+    fn lines(chunks: &[&[u8]]) -> (Vec<(Vec<u8>, u64)>, bool) {
+        let (listener, kept) = Listener::new(Kept::default());
+        let mut splitter = Splitter::new(listener);
+        chunks.iter().for_each(|chunk| splitter.push(chunk));
+        let has_last_word = splitter.has_last_word();
+        splitter.finish();
+        let kept = std::mem::take(&mut kept.lock().unwrap().0);
+        (kept, has_last_word)
     }
 
-    #[tokio::test]
-    async fn a_long_line_is_cut() {
-        let all = lines(&[&vec![b'x'; LINE_BYTES_MAX], b"yz\n", b"next"]).await;
+    #[test]
+    fn lines_stand_across_chunks() {
+        let expected = vec![(b"ab".to_vec(), 0), (vec![], 0), (b"c".to_vec(), 0)];
+        assert_eq!(lines(&[b"a", b"b\n\n", b"c"]), (expected, false));
+        assert_eq!(lines(&[b"c\n"]).0, [(b"c".to_vec(), 0)]);
+    }
+
+    #[test]
+    fn a_long_line_is_cut() {
+        let all = lines(&[&vec![b'x'; LINE_BYTES_MAX], b"yz\n", b"next"]).0;
         assert_eq!((all[0].0.len(), all[0].1), (LINE_BYTES_MAX, 2));
         assert_eq!(all[1], (b"next".to_vec(), 0));
     }
 
-    #[tokio::test]
-    async fn what_nobody_takes_is_counted() {
-        let (sink, mut feed) = LineSink::new();
-        let mut splitter = Splitter::new(sink, StreamName::Stderr);
-        let mut line = vec![b'x'; LINE_BYTES_MAX];
-        line[LINE_BYTES_MAX - 1] = b'\n';
-        (0..20).for_each(|_| splitter.push(&line));
-        splitter.finish();
-        assert_eq!(feed.dropped(), 12);
-        let mut taken = 0;
-        while feed.next().await.is_some() {
-            taken += 1;
-        }
-        assert_eq!(taken, 8);
+    #[test]
+    fn the_last_word_is_remembered() {
+        assert!(lines(&[b"last\nmore\n"]).1);
+        assert!(!lines(&[b"last"]).1, "a line without its end may still go on");
     }
 }

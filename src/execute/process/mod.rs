@@ -36,7 +36,7 @@ mod words;
 pub use command::{Command, Limits, LogPaths};
 pub use env::allow_list_env;
 pub use keeper::{KEEPER_ARGUMENT, Keeper, KeeperError, serve};
-pub use lines::{Line, LineFeed, LineSink, StreamName};
+pub use lines::{Heard, Listener, Tap};
 pub use report::{Captured, End, Report};
 pub use stop::{StopReason, StopSource, StopToken};
 pub use sweep::sweep;

@@ -32,6 +32,8 @@ pub enum End {
         /// The signal's number.
         signal: i32,
     },
+    /// It had said its last word and did not end; it was ended.
+    Lingered,
     /// It ran longer than its limit.
     TimedOut,
     /// It neither wrote nor computed for longer than its limit.

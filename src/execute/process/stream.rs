@@ -86,6 +86,11 @@ impl Stream {
         take(|chunk| (&file).read(chunk), &mut self.capture);
     }
 
+    /// Whether who listens has heard all that matters.
+    pub(super) fn has_last_word(&self) -> bool {
+        self.capture.has_last_word()
+    }
+
     pub(super) fn into_capture(self) -> Capture {
         self.capture
     }

@@ -12,7 +12,6 @@ use crate::{
         compile::{
             compiler::Compiler,
             faults::{self, Place},
-            lower::read_only,
             order::{Sequence, sequence},
             overlap::{Claim, overlaps},
         },
@@ -116,7 +115,7 @@ impl Writers {
         let mut inside: HashMap<Option<StepIx>, Vec<(StepIx, StepIx)>> = HashMap::new();
         for (ix, step) in steps.iter().enumerate() {
             let mut agents = agent_of(step).into_iter().chain(&step.on_gate_fail.fixer);
-            if !agents.any(|agent| agent.workspace == Workspace::Shared && !read_only(agent.tools.as_deref())) {
+            if !agents.any(|agent| agent.workspace == Workspace::Shared && !agent.reads_only()) {
                 continue;
             }
             let writer = StepIx(u32::try_from(ix).unwrap_or(u32::MAX));

@@ -21,16 +21,6 @@ use crate::{
     },
 };
 
-/// Tools that cannot write. An agent whose tools are all among these may be run again after a crash.
-const READ_ONLY_TOOLS: [&str; 8] = ["Read", "Glob", "Grep", "LS", "WebSearch", "WebFetch", "NotebookRead", "TodoWrite"];
-
-/// Whether these tools cannot write. No list at all inherits every tool.
-pub(super) fn read_only(tools: Option<&[String]>) -> bool {
-    tools.is_some_and(|tools| {
-        tools.iter().all(|tool| READ_ONLY_TOOLS.iter().any(|known| known.eq_ignore_ascii_case(tool.trim())))
-    })
-}
-
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -359,7 +349,7 @@ fn recovery(step: &Step, work: &Work) -> RecoveryPolicy {
         (Some(Recovery::Idempotent), _) => RecoveryPolicy::Idempotent,
         (Some(Recovery::Manual), _) => RecoveryPolicy::Manual,
         (Some(Recovery::Reconcile(command)), _) => RecoveryPolicy::Reconcile(command.clone()),
-        (None, Work::Agent(agent)) if !read_only(agent.tools.as_deref()) => RecoveryPolicy::Agent,
+        (None, Work::Agent(agent)) if !agent.reads_only() => RecoveryPolicy::Agent,
         (None, Work::Run { .. }) => RecoveryPolicy::Manual,
         // What has no attempt outside this process cannot be half done.
         (None, _) => RecoveryPolicy::Retry,

@@ -72,7 +72,8 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
     let stubbed = stubbed(plan, case, &answers, &root)?;
     let settings = RunSettings {
         runtime: None,
-        customs: stubbed.runtimes,
+        found: None,
+        runtimes: stubbed.runtimes,
         trust: TrustGate::default(),
         inbox: Duration::from_secs(1),
         ..settings.clone()

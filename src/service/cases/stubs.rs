@@ -14,7 +14,7 @@ use crate::{
     definition::cases::{Case, Stub, Verdict},
     guard::plain_path,
     plan::{AgentWork, Command, Plan, PlanGate, PlanStep, RetryPolicy, StepIx, Work},
-    runtime::{CustomSettings, OutputForm},
+    runtime::{CustomSettings, Declared, OutputForm},
     service::cases::{
         names::{Named, named},
         sample::sample,
@@ -51,7 +51,7 @@ pub(super) struct Stubbed {
     /// The plan.
     pub plan: Plan,
     /// The runtimes.
-    pub runtimes: Vec<(String, CustomSettings)>,
+    pub runtimes: Vec<(String, Declared)>,
 }
 
 /// Replaces every agent and every command of a plan. `answers` is a new folder for the scripts, `work` the one of the run.
@@ -130,14 +130,14 @@ fn answers_of(agent: &mut AgentWork, runtime: String) {
     agent.model = None;
 }
 
-fn runtime(script: &Path) -> CustomSettings {
-    CustomSettings {
+fn runtime(script: &Path) -> Declared {
+    Declared::Custom(CustomSettings {
         command: vec!["sh".to_owned(), script.display().to_string()],
         output: OutputForm::Json,
         env: std::collections::BTreeMap::new(),
         sessions: true,
         reads_memory: false,
-    }
+    })
 }
 
 fn shell(script: &Path) -> Command {

@@ -15,6 +15,7 @@ use crate::{
         find::{Found, find_runnable},
         project::Project,
         refusal::Refusal,
+        runtimes::declared,
     },
 };
 
@@ -148,7 +149,6 @@ pub(super) fn recording_folders(root: &Path, plan: &Plan) -> [PathBuf; 2] {
 
 /// Programs of runtimes that are named by a path.
 pub(super) fn programs(project: &Project) -> Vec<PathBuf> {
-    let customs = project.customs();
-    let named = customs.iter().filter_map(|(_, settings)| settings.command.first());
+    let named = declared(project).into_iter().map(|(_, declared)| declared.program());
     named.filter(|program| program.contains('/')).map(|program| project.root().join(program)).collect()
 }

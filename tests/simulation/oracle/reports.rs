@@ -34,11 +34,11 @@ impl Oracle {
         let Some(live) = self.live.get(&attempt).filter(|live| live.started && live.asked.is_none()) else {
             return false;
         };
-        let (purpose, stopped) = (live.purpose, live.stop.is_some());
+        let (purpose, stopped, charged) = (live.purpose, live.stop.is_some(), live.charged);
         self.live.remove(&attempt);
         match outcome {
-            Outcome::Succeeded(envelope) => self.spent.add(envelope.usage),
-            Outcome::Failed(failure) => self.spent.add(failure.usage),
+            Outcome::Succeeded(envelope) => self.spent.add(envelope.usage.without(charged)),
+            Outcome::Failed(failure) => self.spent.add(failure.usage.without(charged)),
             Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => {}
         }
         let policy = scheduler.plan_step(attempt.instance).1;

@@ -1,7 +1,7 @@
 //! Attempts begin: slots, budgets, and whether the last outcome leads to this attempt.
 
 use orch::{
-    base::Verdict,
+    base::{Usage, Verdict},
     definition::workflow::ThenFail,
     plan::{PlanGate, RecoveryPolicy, Work},
     scheduler::{AttemptId, Purpose, Scheduler},
@@ -49,7 +49,10 @@ impl Oracle {
             hold!(!used, "{path} starts although the budget is used up");
             self.agents += u64::from(runtime.is_some());
         }
-        self.live.insert(attempt, Live { purpose, slotted, runtime, started: false, stop: None, asked: None });
+        self.live.insert(
+            attempt,
+            Live { purpose, slotted, runtime, started: false, stop: None, asked: None, charged: Usage::default() },
+        );
         let in_use = self.live.values().filter(|live| live.slotted).count();
         hold!(in_use <= self.parallel as usize, "{in_use} attempts run where {} may", self.parallel);
         for (name, bound) in &scheduler.plan().limits.per_runtime {

@@ -27,7 +27,7 @@ use super::{
     super::{
         attempt,
         command::{Command, Limits},
-        lines::LineSink,
+        lines::Listener,
         message::{Notice, Packet, Request, read_notices},
         report::Report,
         stop::StopToken,
@@ -106,8 +106,8 @@ impl Keeper {
     /// Runs one command to its end. Always gives a report; no process of the command is alive then.
     ///
     /// If the future is dropped, the command's tree is killed.
-    pub async fn run(&self, command: Command, limits: Limits, stop: StopToken, sink: Option<LineSink>) -> Report {
-        attempt::run(self, command, limits, stop, sink).await
+    pub async fn run(&self, command: Command, limits: Limits, stop: StopToken, ears: Option<Listener>) -> Report {
+        attempt::run(self, command, limits, stop, ears).await
     }
 
     /// Kills what is left and waits until the keeper is gone.

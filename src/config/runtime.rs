@@ -1,0 +1,215 @@
+//! Reads `[runtimes.NAME]`: a command of the user's own, or what the user wants of a program that `orch` knows.
+
+use std::{collections::BTreeMap, ops::Range, path::PathBuf};
+
+use toml_edit::{Item, TableLike};
+
+use crate::{
+    config::{
+        file::{Reader, key_span},
+        form::is_name,
+        origin::Origin,
+    },
+    runtime::{CustomSettings, OutputForm, PROGRAMS},
+};
+
+/// Runtimes of `orch` itself, which nobody may declare anew.
+const RESERVED: &[&str] = &["replay"];
+/// What a command as an agent may say of itself.
+const COMMAND_KEYS: &[&str] = &["command", "output", "env", "sessions", "reads_memory"];
+/// What may be said of a program that `orch` knows.
+const PROGRAM_KEYS: &[&str] = &["program", "env", "model", "home", "command"];
+
+/// A declared runtime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runtime {
+    /// What stands behind its name.
+    pub form: RuntimeForm,
+    /// Where the file that declares it lies; relative programs start there.
+    pub folder: PathBuf,
+    /// The file and line.
+    pub origin: Origin,
+}
+
+/// What stands behind a runtime's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuntimeForm {
+    /// A command, and how to talk to it.
+    Command(CustomSettings),
+    /// A program that `orch` knows by this name.
+    Program(ProgramWishes),
+}
+
+impl RuntimeForm {
+    /// As a person would say it.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Command(settings) => settings.command.join(" "),
+            Self::Program(wishes) => wishes.program.clone().unwrap_or_else(|| "the program of that name".to_owned()),
+        }
+    }
+}
+
+/// What a user wants of a program that `orch` knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProgramWishes {
+    /// The program, where it is not the one on the `PATH`.
+    pub program: Option<String>,
+    /// Environment on top of what it gets anyway.
+    pub env: BTreeMap<String, String>,
+    /// The model where nobody names one.
+    pub model: Option<String>,
+    /// Whether each attempt gets an empty home of its own.
+    pub isolated_home: bool,
+}
+
+/// Whether a name is that of a runtime that needs no declaration.
+#[must_use]
+pub fn is_built_in(name: &str) -> bool {
+    RESERVED.contains(&name) || PROGRAMS.iter().any(|kind| kind.name == name)
+}
+
+/// The names of all runtimes that need no declaration.
+pub fn built_in() -> impl Iterator<Item = &'static str> {
+    RESERVED.iter().copied().chain(PROGRAMS.iter().map(|kind| kind.name))
+}
+
+/// The keys of a runtime's table.
+pub(super) fn keys_of(name: &str) -> &'static [&'static str] {
+    if PROGRAMS.iter().any(|kind| kind.name == name) { PROGRAM_KEYS } else { COMMAND_KEYS }
+}
+
+impl Reader<'_> {
+    pub(super) fn runtimes(&mut self, runtimes: &dyn TableLike) {
+        for (name, item) in runtimes.iter() {
+            let at = key_span(runtimes, name);
+            if RESERVED.contains(&name) {
+                self.refuse(at, &format!("runtimes.{name}"), "this runtime is built in", "take another name");
+            } else if !is_name(name) {
+                self.refuse(at, "runtimes", "this cannot be a runtime's name", "use letters, digits, `_`, `-` and `.`");
+            } else if let Some(table) = item.as_table_like() {
+                self.runtime(name, at, table);
+            } else {
+                let help = format!("write a table: [runtimes.{name}] and below it command = [\"./agent.sh\"]");
+                self.refuse(at, &format!("runtimes.{name}"), "this is no table", &help);
+            }
+        }
+    }
+
+    fn runtime(&mut self, name: &str, at: Range<usize>, table: &dyn TableLike) {
+        let before = self.layer.faults.len();
+        let is_known = PROGRAMS.iter().any(|kind| kind.name == name);
+        let form = if is_known && !table.contains_key("command") {
+            RuntimeForm::Program(self.program(name, table))
+        } else {
+            RuntimeForm::Command(self.own_command(name, at.clone(), table))
+        };
+        if self.layer.faults.len() == before {
+            let origin = self.place.origin(self.source.position(at.start).line);
+            let runtime = Runtime { form, folder: self.place.folder.clone(), origin };
+            self.layer.runtimes.push((name.to_owned(), runtime));
+        }
+    }
+
+    fn program(&mut self, name: &str, table: &dyn TableLike) -> ProgramWishes {
+        let mut wishes = ProgramWishes::default();
+        for (key, item) in table.iter() {
+            let path = format!("runtimes.{name}.{key}");
+            let place = item.span().unwrap_or_else(|| key_span(table, key));
+            match key {
+                "program" => wishes.program = self.word(&path, place, item),
+                "model" => wishes.model = self.word(&path, place, item),
+                "env" => wishes.env = self.variables(&path, place, item),
+                "home" => match item.as_str() {
+                    Some("shared") => wishes.isolated_home = false,
+                    Some("isolated") => wishes.isolated_home = true,
+                    Some(_) | None => {
+                        self.refuse(place, &path, "this home is not known", "write \"shared\" or \"isolated\"");
+                    }
+                },
+                _ => self.unknown(key_span(table, key), &format!("runtimes.{name}"), key),
+            }
+        }
+        wishes
+    }
+
+    fn own_command(&mut self, name: &str, at: Range<usize>, table: &dyn TableLike) -> CustomSettings {
+        let mut settings = CustomSettings {
+            command: Vec::new(),
+            output: OutputForm::default(),
+            env: BTreeMap::new(),
+            sessions: false,
+            reads_memory: false,
+        };
+        for (key, item) in table.iter() {
+            let path = format!("runtimes.{name}.{key}");
+            let place = item.span().unwrap_or_else(|| key_span(table, key));
+            match key {
+                "command" => settings.command = self.command(&path, place, item),
+                "output" => match item.as_str() {
+                    Some("text") => settings.output = OutputForm::Text,
+                    Some("json") => settings.output = OutputForm::Json,
+                    Some(_) | None => self.refuse(place, &path, "this form is not known", "write \"text\" or \"json\""),
+                },
+                "env" => settings.env = self.variables(&path, place, item),
+                "sessions" => settings.sessions = self.truth(&path, place, item),
+                "reads_memory" => settings.reads_memory = self.truth(&path, place, item),
+                _ => self.unknown(key_span(table, key), &format!("runtimes.{name}"), key),
+            }
+        }
+        if !table.contains_key("command") {
+            let help = "add the program and its arguments: command = [\"./agent.sh\"]";
+            self.refuse(at, &format!("runtimes.{name}"), "it has no `command`", help);
+        }
+        settings
+    }
+
+    fn truth(&mut self, path: &str, at: Range<usize>, item: &Item) -> bool {
+        item.as_bool().unwrap_or_else(|| {
+            self.refuse(at, path, "this is neither true nor false", "write true or false");
+            false
+        })
+    }
+
+    fn word(&mut self, path: &str, at: Range<usize>, item: &Item) -> Option<String> {
+        let word = item.as_str().map(str::trim).filter(|word| !word.is_empty() && !word.contains('\0'));
+        if word.is_none() {
+            self.refuse(at, path, "this is no text", "write a text in quotes");
+        }
+        word.map(str::to_owned)
+    }
+
+    fn command(&mut self, path: &str, at: Range<usize>, item: &Item) -> Vec<String> {
+        let help = "write a list of texts: [\"./agent.sh\", \"--fast\"]";
+        let Some(list) = item.as_array() else {
+            self.refuse(at, path, "this is no list", help);
+            return Vec::new();
+        };
+        let words: Vec<_> = list.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect();
+        if words.len() != list.len() || words.first().is_none_or(|program| program.trim().is_empty()) {
+            self.refuse(at, path, "this names no program", help);
+        }
+        words
+    }
+
+    fn variables(&mut self, path: &str, at: Range<usize>, item: &Item) -> BTreeMap<String, String> {
+        let mut variables = BTreeMap::new();
+        let Some(table) = item.as_table_like() else {
+            self.refuse(at, path, "this is no table", "write { NAME = \"value\" }");
+            return variables;
+        };
+        for (name, value) in table.iter() {
+            match value.as_str() {
+                Some(text) if !name.is_empty() && !name.contains(['=', '\0']) && !text.contains('\0') => {
+                    variables.insert(name.to_owned(), text.to_owned());
+                }
+                Some(_) | None => {
+                    let place = value.span().unwrap_or_else(|| key_span(table, name));
+                    self.refuse(place, &format!("{path}.{name}"), "this is no variable", "write NAME = \"value\"");
+                }
+            }
+        }
+        variables
+    }
+}

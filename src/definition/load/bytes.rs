@@ -187,10 +187,7 @@ impl Odd {
 
 /// Whether nothing has to be changed in a text, which is so in almost all.
 fn is_plain(text: &str) -> bool {
-    // A block is looked at as a whole, which is many bytes at once for the processor.
-    let is_odd = |block: &[u8]| block.iter().fold(false, |odd, byte| odd | (*byte == 0) | (*byte == b'\r'));
-    let clean = !text.as_bytes().chunks(256).any(is_odd) || (!text.contains('\0') && !has_lone_cr(text));
-    clean && !text.starts_with('\u{feff}')
+    !text.starts_with('\u{feff}') && !text.contains('\0') && !has_lone_cr(text)
 }
 
 /// Whether a carriage return stands somewhere without a new line behind it.

@@ -116,13 +116,13 @@ impl Loader {
         let Sources { files, manifests, added, mut diagnostics, trees, folders: looked, .. } = sources;
         self.watched = Watched { trees, folders: looked };
         self.folders = folders(&files);
-        if self.shipped.is_empty() {
-            self.shipped = shipped();
-        }
         let threads = if files.len() < FEW { 1 } else { self.threads };
         let now = SystemTime::now();
         let (parsed, new): (Vec<_>, Vec<_>) =
             crew::each(&files, threads, BLOCK, |found| self.file(found, now)).into_iter().unzip();
+        if self.shipped.is_empty() {
+            self.shipped = shipped();
+        }
         let shipped = self.shipped.clone();
         let all = || parsed.iter().chain(&shipped);
         // Shelves have nothing to do with faults, nor with what is kept for the next time.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use orch::{
-    base::{Diagnostic, Digest, Severity, Source, Span, Spanned, codes, render::render_all},
+    base::{Diagnostic, Severity, Source, Span, Spanned, codes, render::render_all},
     definition::{
         Agent, Arguments, Base, Command, CommandBody, Dialect, Library, Meta, NamedGate, Origin, Scope, Skill, Style,
         ToolPolicy, WorkflowEntry,
@@ -36,7 +36,6 @@ fn origin(path: &str, text: &str) -> Origin {
         dialect: Dialect::Orch,
         plugin: None,
         path: path.into(),
-        digest: Digest::of(text.as_bytes()),
         source,
         frontmatter: Span::default(),
     }

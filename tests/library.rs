@@ -159,10 +159,10 @@ fn the_binary_holds_the_same_agents_and_skills() {
     let empty = tempfile::tempdir().unwrap();
     let built_in = load::load(empty.path(), None);
     let agents = |library: &Library| {
-        library.agents.iter().map(|one| (one.name.clone(), one.origin.digest.clone())).collect::<Vec<_>>()
+        library.agents.iter().map(|one| (one.name.clone(), one.origin.digest().clone())).collect::<Vec<_>>()
     };
     let skills = |library: &Library| {
-        library.skills.iter().map(|one| (one.name.clone(), one.origin.digest.clone())).collect::<Vec<_>>()
+        library.skills.iter().map(|one| (one.name.clone(), one.origin.digest().clone())).collect::<Vec<_>>()
     };
     assert_eq!(agents(&built_in), agents(&own));
     assert_eq!(skills(&built_in), skills(&own));

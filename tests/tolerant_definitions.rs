@@ -224,6 +224,22 @@ fn a_project_with_such_files_runs() {
     assert_eq!(codes, ["E0141", "E0144", "E0140"]);
 }
 
+/// A line that closes the code fence around a frontmatter is no part of its last value.
+#[test]
+fn keys_that_nothing_closes_end_at_the_fence_around_them() {
+    let mut wrong = Vec::new();
+    for text in ["```\n---\nname: x\n```\n", "```yaml\n---\ndescription: d\nname: x\n```\n\nBody\n"] {
+        let path = Path::new("agents/other.md");
+        let (definition, faults) = read(FileKind::Agent, Dialect::ClaudeCode, path, text.as_bytes());
+        let found = seen(&definition.unwrap());
+        assert_eq!((found.name.as_str(), found.body.contains('`')), ("x", false), "{text:?}");
+        let codes: Vec<&str> = faults.iter().map(|fault| fault.code.0).collect();
+        assert!(codes.contains(&"E0142") && !codes.contains(&"E0144"), "{text:?}: {codes:?}");
+        check_fixes(FileKind::Agent, Dialect::ClaudeCode, path, text.as_bytes(), &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Lines of which broken frontmatter is made.
 const LINES: &[&str] = &[
     "---",

@@ -4,17 +4,34 @@ use std::{
     fmt,
     ops::{Deref, Range},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
+use crate::base::Digest;
+
 /// The text of one definition file, shared by everything that points into it.
-#[derive(Debug, PartialEq, Eq)]
 pub struct Source {
     /// Where it was read, as shown to people: relative to the project root where possible.
     pub path: PathBuf,
     /// The whole text.
     pub text: String,
+    digest: OnceLock<Digest>,
 }
+
+/// Whether somebody has asked for the digest makes no difference.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("path", &self.path).field("text", &self.text).finish()
+    }
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.path, &self.text) == (&other.path, &other.text)
+    }
+}
+
+impl Eq for Source {}
 
 /// A line and a column, both counted from 1; the column counts characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +45,18 @@ pub struct Position {
 impl Source {
     /// A source with its path.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { path: path.into(), text: text.into() })
+        Arc::new(Self { path: path.into(), text: text.into(), digest: OnceLock::new() })
+    }
+
+    /// A source whose text is not what its file holds, byte for byte; the digest is that of the file.
+    pub fn decoded(path: impl Into<PathBuf>, text: impl Into<String>, digest: Digest) -> Arc<Self> {
+        Arc::new(Self { path: path.into(), text: text.into(), digest: digest.into() })
+    }
+
+    /// The digest of the file's bytes. Few sources are ever asked for it, so it is made then.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        self.digest.get_or_init(|| Digest::of(self.text.as_bytes()))
     }
 
     /// The line and column of a byte offset; offsets past the end give the end.

@@ -70,11 +70,16 @@ pub fn normal_name(name: &str) -> String {
 impl<T> Shelf<T> {
     /// Adds a definition behind those of the same name that are nearer. Call in order of precedence.
     pub fn push(&mut self, name: &str, definition: impl Into<Arc<T>>) {
-        self.push_with(name, &[], definition);
+        self.push_with(name, [], definition);
     }
 
     /// Adds a definition that other names find as well, where no nearer one has them.
-    pub fn push_with(&mut self, name: &str, aliases: &[String], definition: impl Into<Arc<T>>) {
+    pub fn push_with<'a>(
+        &mut self,
+        name: &str,
+        aliases: impl IntoIterator<Item = &'a str>,
+        definition: impl Into<Arc<T>>,
+    ) {
         let definition = definition.into();
         let inner = Arc::make_mut(&mut self.inner);
         for alias in aliases {

@@ -84,8 +84,14 @@ pub struct Origin {
     pub path: PathBuf,
     /// The file's text.
     pub source: Arc<Source>,
-    /// The digest of the file's bytes.
-    pub digest: Digest,
     /// Where its frontmatter stands, without the lines that open and close it; empty where there is none.
     pub frontmatter: Span,
+}
+
+impl Origin {
+    /// The digest of the file's bytes.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        self.source.digest()
+    }
 }

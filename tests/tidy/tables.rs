@@ -76,7 +76,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("lsp_server", &["src/cli/lsp/"]),
     ("lsp_types", &["src/cli/lsp/"]),
     ("minijinja", &["src/template/"]),
-    ("nix", &["src/execute/", "src/service/"]),
+    ("nix", &["src/definition/load/bytes.rs", "src/execute/", "src/service/"]),
     ("notify", &["src/service/dev/"]),
     ("petgraph", &["src/plan/"]),
     ("pulldown_cmark", &["src/definition/load/literate.rs", "src/definition/import/prose/outline.rs"]),

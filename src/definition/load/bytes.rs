@@ -6,33 +6,41 @@
 use std::{
     fs::{File, Metadata},
     io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+use nix::fcntl::OFlag;
 
 use crate::base::{Diagnostic, Digest, Source, Span, codes::definition as codes};
 
 /// The largest definition file, in bytes.
 pub(super) const BYTES_MAX: u64 = 1024 * 1024;
 
-/// A file's text and the digest of its bytes.
+/// A file's text.
 #[derive(Debug, Clone)]
 pub(super) struct Text {
     /// The text, without a byte order mark, with lone CR as LF (so that offsets are those of the file).
     pub source: Arc<Source>,
-    /// The digest of the bytes as they were.
-    pub digest: Digest,
     /// What had to be changed to get a text.
     pub notes: Vec<Diagnostic>,
 }
 
-/// Reads a file of at most [`BYTES_MAX`] bytes; no more than that is ever in memory. `shown` is its path for people.
-pub(super) fn read(path: &Path, shown: &Path) -> Result<Text, Box<Diagnostic>> {
-    decode(read_bytes(path, shown, path.metadata())?, shown)
+impl Text {
+    /// A text that is its file, byte for byte.
+    fn plain(text: String, shown: &Path) -> Self {
+        Self { source: Source::new(shown, text), notes: Vec::new() }
+    }
 }
 
-/// The bytes of such a file. `found` is what the system says about it; a pipe would wait for a writer when it is opened.
-pub(super) fn read_bytes(path: &Path, shown: &Path, found: io::Result<Metadata>) -> Result<Vec<u8>, Box<Diagnostic>> {
+/// Reads a file of at most [`BYTES_MAX`] bytes; no more than that is ever in memory. `shown` is its path for people.
+pub(super) fn read(path: &Path, shown: &Path) -> Result<Text, Box<Diagnostic>> {
+    decode(read_bytes(path, shown)?.0, shown)
+}
+
+/// The bytes of such a file, and what the system said about it before they were read.
+pub(super) fn read_bytes(path: &Path, shown: &Path) -> Result<(Vec<u8>, Metadata), Box<Diagnostic>> {
     let unreadable = |why: String| {
         let source = Source::new(shown, "");
         Box::new(
@@ -41,7 +49,10 @@ pub(super) fn read_bytes(path: &Path, shown: &Path, found: io::Result<Metadata>)
                 .help("check that it is a plain file and that you may read it"),
         )
     };
-    let found = found.map_err(|error| unreadable(plain_io(&error)))?;
+    let failed = |error: io::Error| unreadable(plain_io(&error));
+    // A pipe would wait for a writer otherwise.
+    let file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?;
     if !found.is_file() {
         return Err(unreadable("it is not a plain file".to_owned()));
     }
@@ -49,9 +60,8 @@ pub(super) fn read_bytes(path: &Path, shown: &Path, found: io::Result<Metadata>)
         return Err(too_large(shown, found.len()));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0));
-    let file = File::open(path).map_err(|error| unreadable(plain_io(&error)))?;
-    file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| unreadable(plain_io(&error)))?;
-    Ok(bytes)
+    file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok((bytes, found))
 }
 
 /// Turns bytes into text, or says why they are none.
@@ -59,11 +69,11 @@ pub(super) fn decode(bytes: Vec<u8>, shown: &Path) -> Result<Text, Box<Diagnosti
     if bytes.len() as u64 > BYTES_MAX {
         return Err(too_large(shown, bytes.len() as u64));
     }
-    let digest = Digest::of(&bytes);
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(not_text(shown, "", 0, "it is UTF-16", "save it as UTF-8"));
     }
     let mut text = match String::from_utf8(bytes) {
+        Ok(text) if is_plain(&text) => return Ok(Text::plain(text, shown)),
         Ok(text) => text,
         Err(error) => {
             let good = error.utf8_error().valid_up_to();
@@ -71,6 +81,7 @@ pub(super) fn decode(bytes: Vec<u8>, shown: &Path) -> Result<Text, Box<Diagnosti
             return Err(not_text(shown, &text, good, "this byte is not UTF-8", "save the file as UTF-8"));
         }
     };
+    let digest = Digest::of(text.as_bytes());
     if let Some(rest) = text.strip_prefix('\u{feff}') {
         text = rest.to_owned();
     }
@@ -80,7 +91,7 @@ pub(super) fn decode(bytes: Vec<u8>, shown: &Path) -> Result<Text, Box<Diagnosti
     if has_lone_cr(&text) {
         text = lone_cr_to_lf(&text);
     }
-    Ok(Text { source: Source::new(shown, text), digest, notes: Vec::new() })
+    Ok(Text { source: Source::decoded(shown, text, digest), notes: Vec::new() })
 }
 
 /// Turns any bytes into text and notes what had to be changed. Places are places in the text that comes out.
@@ -88,6 +99,11 @@ pub(super) fn decode_lenient(bytes: Vec<u8>, shown: &Path) -> Result<Text, Box<D
     if bytes.len() as u64 > BYTES_MAX {
         return Err(too_large(shown, bytes.len() as u64));
     }
+    let bytes = match String::from_utf8(bytes) {
+        Ok(text) if is_plain(&text) => return Ok(Text::plain(text, shown)),
+        Ok(text) => text.into_bytes(),
+        Err(error) => error.into_bytes(),
+    };
     let digest = Digest::of(&bytes);
     let mut odd: Vec<Odd> = Vec::new();
     let mut text = match bytes.get(..2) {
@@ -116,9 +132,9 @@ pub(super) fn decode_lenient(bytes: Vec<u8>, shown: &Path) -> Result<Text, Box<D
         odd.extend(changed.map(Odd::OldLines));
         text = mended;
     }
-    let source = Source::new(shown, text);
+    let source = Source::decoded(shown, text, digest);
     let notes = odd.into_iter().map(|odd| odd.note(&source)).collect();
-    Ok(Text { source, digest, notes })
+    Ok(Text { source, notes })
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16, odd: &mut Vec<Odd>) -> String {
@@ -167,6 +183,11 @@ impl Odd {
             }
         }
     }
+}
+
+/// Whether nothing has to be changed in a text, which is so in almost all.
+fn is_plain(text: &str) -> bool {
+    !text.starts_with('\u{feff}') && !text.contains('\0') && !has_lone_cr(text)
 }
 
 /// Whether a carriage return stands somewhere without a new line behind it.

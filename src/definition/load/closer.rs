@@ -68,6 +68,13 @@ pub(super) fn find(text: &str, open: &Open) -> Option<Close> {
     longer.map(end_longer).or(dots.map(other(How::Dots))).or(indented.map(other(How::Indented)))
 }
 
+/// The end of a block that no line closes: above the line that closes the code fence around it, else the text's end.
+pub(super) fn missing(text: &str, open: &Open) -> Close {
+    let closes = |line: &Line<'_>| open.fence.is_some() && dedent(line.text, open.indent).starts_with("```");
+    let at = lines(text, open.keys).find(closes).map_or(text.len(), |line| line.start);
+    Close { how: How::Missing, line: at..at, body: at }
+}
+
 /// A line without the spaces that all lines of its block have.
 pub(super) fn dedent(line: &str, indent: usize) -> &str {
     let spaces = line.len() - line.trim_start_matches([' ', '\t']).len();

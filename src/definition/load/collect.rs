@@ -8,29 +8,18 @@ use std::{
 use crate::{
     base::{Diagnostic, Span, codes::definition as codes},
     definition::{
-        Added, Library, Manifest, Meta, Origin, Shelf,
+        Library, Meta, Origin, Shelf,
         load::{
             faults::Faults,
-            loader,
             read::{Item, Parsed},
         },
     },
 };
 
-/// Collects a library.
-pub(super) struct Collector {
-    library: Library,
-}
-
-impl Collector {
-    /// An empty library with what was found beside definitions.
-    pub fn new(root: &Path, manifests: Vec<Manifest>, added: Vec<Added>, diagnostics: Vec<Diagnostic>) -> Self {
-        Self { library: Library { root: root.to_path_buf(), manifests, added, diagnostics, ..Library::default() } }
-    }
-
-    /// Adds what a file defines. Call in order of precedence.
-    pub fn add(&mut self, parsed: &Parsed) {
-        let library = &mut self.library;
+/// The definitions of some files in order of precedence, and what is wrong with their names.
+pub(super) fn shelves<'p>(files: impl IntoIterator<Item = &'p Arc<Parsed>>) -> Library {
+    let mut library = Library::default();
+    for parsed in files {
         for item in &parsed.items {
             match item {
                 Item::Agent(agent) => put(&mut library.agents, &agent.name, Some(&agent.meta), &agent.origin, agent),
@@ -45,31 +34,23 @@ impl Collector {
                 Item::Rule(rule) => put(&mut library.rules, &rule.name, Some(&rule.meta), &rule.origin, rule),
             }
         }
-        library.diagnostics.extend_from_slice(&parsed.diagnostics);
     }
-
-    /// The library.
-    pub fn finish(self) -> Library {
-        let mut library = self.library;
-        let out = &mut library.diagnostics;
-        same_names("agent", &library.agents, |agent| (&agent.name, &agent.origin), out);
-        same_names("skill", &library.skills, |skill| (&skill.name, &skill.origin), out);
-        same_names("command", &library.commands, |command| (&command.name, &command.origin), out);
-        same_names("workflow", &library.workflows, |entry| (&entry.workflow.name.value, &entry.origin), out);
-        same_names("gate", &library.gates, |gate| (&gate.name, &gate.origin), out);
-        loader::sort(&mut library.diagnostics);
-        library
-    }
+    let out = &mut library.diagnostics;
+    same_names("agent", &library.agents, |agent| (&agent.name, &agent.origin), out);
+    same_names("skill", &library.skills, |skill| (&skill.name, &skill.origin), out);
+    same_names("command", &library.commands, |command| (&command.name, &command.origin), out);
+    same_names("workflow", &library.workflows, |entry| (&entry.workflow.name.value, &entry.origin), out);
+    same_names("gate", &library.gates, |gate| (&gate.name, &gate.origin), out);
+    library
 }
 
 fn put<T>(shelf: &mut Shelf<T>, name: &str, meta: Option<&Meta>, origin: &Origin, definition: &Arc<T>) {
-    let mut aliases = meta.map(|meta| meta.aliases.clone()).unwrap_or_default();
+    let aliases = meta.map(|meta| meta.aliases.as_slice()).unwrap_or_default();
     // What another file shadows is still found by its path.
-    aliases.push(origin.path.to_string_lossy().into_owned());
-    if let (None, Some(plugin)) = (meta, &origin.plugin) {
-        aliases.push(format!("{plugin}:{name}"));
-    }
-    shelf.push_with(name, &aliases, Arc::clone(definition));
+    let path = origin.path.to_string_lossy();
+    let in_plugin = origin.plugin.as_ref().filter(|_| meta.is_none()).map(|plugin| format!("{plugin}:{name}"));
+    let aliases = aliases.iter().map(String::as_str).chain([&*path]).chain(in_plugin.as_deref());
+    shelf.push_with(name, aliases, Arc::clone(definition));
 }
 
 /// Warns once of each name that several files of one scope, tool and plugin define.

@@ -84,21 +84,19 @@ impl Found {
     }
 }
 
-/// The files of a place, sorted by path. A folder that is not there has none.
-pub(super) fn walk(home: &Arc<Home>, faults: &mut Vec<Diagnostic>) -> Vec<Found> {
-    let mut walk = Walk { home, faults, found: Vec::new(), seen: HashSet::new(), cut: false };
-    if home.top.is_dir() {
-        if home.top.is_symlink() {
-            walk.seen.extend(home.top.canonicalize());
-        }
-        walk.enter(&home.top, 0);
+/// The files of a place, sorted by path, and the faults of its folders.
+pub(super) fn walk(home: &Arc<Home>) -> (Vec<Found>, Vec<Diagnostic>) {
+    let mut walk = Walk { home, faults: Vec::new(), found: Vec::new(), seen: HashSet::new(), cut: false };
+    if home.top.is_symlink() {
+        walk.seen.extend(home.top.canonicalize());
     }
-    walk.found
+    walk.enter(&home.top, 0);
+    (walk.found, walk.faults)
 }
 
 struct Walk<'w> {
     home: &'w Arc<Home>,
-    faults: &'w mut Vec<Diagnostic>,
+    faults: Vec<Diagnostic>,
     found: Vec<Found>,
     /// Real paths of folders that links led to.
     seen: HashSet<PathBuf>,

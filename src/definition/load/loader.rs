@@ -5,21 +5,16 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::Arc,
     time::SystemTime,
 };
 
 use crate::{
-    base::{Diagnostic, Digest},
+    base::{Diagnostic, Source},
     definition::{
         Library, Scope,
         load::{
-            builtin,
-            collect::Collector,
+            builtin, collect, crew,
             discover::Found,
             places::{Fit, OWN, Place},
             read::{self, Parsed},
@@ -67,7 +62,7 @@ struct Kept {
     card: (&'static Place, Scope, Option<String>, Option<&'static str>),
     stamp: Stamp,
     settled: bool,
-    digest: Digest,
+    source: Arc<Source>,
     /// The files that it names.
     asked: Vec<(PathBuf, Option<Stamp>)>,
     parsed: Arc<Parsed>,
@@ -117,16 +112,38 @@ impl Loader {
     /// the user's, and those built into the binary. Files that have not changed since the last call are not read
     /// again. Never fails: faults are in the library's diagnostics.
     pub fn load(&mut self) -> Library {
-        let sources = sources::find(&self.root, &self.user, &mut self.trees);
-        let Sources { files, manifests, added, diagnostics, trees, folders: looked, .. } = sources;
+        let sources = sources::find(&self.root, &self.user, &mut self.trees, self.threads);
+        let Sources { files, manifests, added, mut diagnostics, trees, folders: looked, .. } = sources;
         self.watched = Watched { trees, folders: looked };
-        let outcomes = self.parse(&files);
-        let mut collector = Collector::new(&self.root, manifests, added, diagnostics);
-        let mut kept = HashMap::with_capacity(files.len());
         self.folders = folders(&files);
+        let threads = if files.len() < FEW { 1 } else { self.threads };
+        let now = SystemTime::now();
+        let (parsed, new): (Vec<_>, Vec<_>) =
+            crew::each(&files, threads, BLOCK, |found| self.file(found, now)).into_iter().unzip();
+        if self.shipped.is_empty() {
+            self.shipped = shipped();
+        }
+        let shipped = self.shipped.clone();
+        let all = || parsed.iter().chain(&shipped);
+        // Shelves have nothing to do with faults, nor with what is kept for the next time.
+        let (shelves, ()) = crew::both(
+            threads,
+            || collect::shelves(all()),
+            || {
+                self.keep(files, new);
+                all().for_each(|parsed| diagnostics.extend_from_slice(&parsed.diagnostics));
+            },
+        );
+        diagnostics.extend_from_slice(&shelves.diagnostics);
+        sort(&mut diagnostics);
+        Library { root: self.root.clone(), manifests, added, diagnostics, ..shelves }
+    }
+
+    /// Keeps what was read for the next time.
+    fn keep(&mut self, files: Vec<Found>, outcomes: Vec<New>) {
+        let mut kept = HashMap::with_capacity(files.len());
         self.read = 0;
-        for (found, (parsed, new)) in files.into_iter().zip(outcomes) {
-            collector.add(&parsed);
+        for (found, new) in files.into_iter().zip(outcomes) {
             let entry = match new {
                 New::Read(entry) => {
                     self.read += 1;
@@ -143,13 +160,6 @@ impl Loader {
             }
         }
         self.kept = kept;
-        if self.shipped.is_empty() {
-            self.shipped = shipped();
-        }
-        for parsed in &self.shipped {
-            collector.add(parsed);
-        }
-        collector.finish()
     }
 
     /// The folders that the last load found definitions in, sorted: what a watcher watches beside the root.
@@ -170,36 +180,6 @@ impl Loader {
         self.read
     }
 
-    /// Reads what has changed, in the order of the files.
-    fn parse(&self, files: &[Found]) -> Vec<(Arc<Parsed>, New)> {
-        let now = SystemTime::now();
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut done = Vec::new();
-            loop {
-                let start = next.fetch_add(BLOCK, Ordering::Relaxed);
-                let Some(block) = files.get(start..).filter(|rest| !rest.is_empty()) else { return done };
-                for (place, found) in block.iter().take(BLOCK).enumerate() {
-                    done.push((start + place, self.file(found, now)));
-                }
-            }
-        };
-        let mut all = if self.threads == 1 || files.len() < FEW {
-            work()
-        } else {
-            thread::scope(|scope| {
-                let others: Vec<_> = (1..self.threads).map(|_| scope.spawn(work)).collect();
-                let mut all = work();
-                for other in others {
-                    all.extend(other.join().expect("reading a file does not panic"));
-                }
-                all
-            })
-        };
-        all.sort_unstable_by_key(|(place, _)| *place);
-        all.into_iter().map(|(_, outcome)| outcome).collect()
-    }
-
     /// One file: what was kept, or what it says now.
     fn file(&self, found: &Found, now: SystemTime) -> (Arc<Parsed>, New) {
         if let Some(text) = self.overlays.get(&found.path) {
@@ -214,32 +194,27 @@ impl Loader {
             let (place, scope, plugin, odd) = &kept.card;
             std::ptr::eq(*place, card.0) && (*scope, plugin, *odd) == (card.1, card.2, card.3)
         });
-        // Before the file is read, so that a change while it is read shows next time.
-        let metadata = found.path.metadata();
-        let stamp = metadata.as_ref().ok().map(Stamp::from);
-        if let (Some(kept), Some(stamp)) = (kept, stamp)
-            && kept.is_same(&stamp)
-        {
+        if let Some(kept) = kept.filter(|kept| Stamp::of(&found.path).is_some_and(|stamp| kept.is_same(&stamp))) {
             return (Arc::clone(&kept.parsed), New::Same);
         }
-        let text = match read::text(found, metadata) {
-            Ok(text) => text,
+        let (text, stamp) = match read::text(found) {
+            Ok(read) => read,
             Err(fault) => {
                 let parsed = Parsed { diagnostics: vec![*fault], ..Parsed::default() };
                 return (Arc::new(parsed), New::Unreadable);
             }
         };
-        let digest = text.digest.clone();
-        let parsed = match kept.filter(|kept| kept.digest == digest && kept.asked_is_same()) {
+        let source = Arc::clone(&text.source);
+        let same = |kept: &&Kept| kept.source.digest() == source.digest() && kept.asked_is_same();
+        let parsed = match kept.filter(same) {
             Some(kept) => Arc::clone(&kept.parsed),
             None => Arc::new(read::found(found, text)),
         };
-        let Some(stamp) = stamp else { return (parsed, New::Unreadable) };
         let asked: Vec<_> = parsed.asked.iter().map(|path| (path.clone(), Stamp::of(path))).collect();
         let settled =
             stamp.is_settled(now) && asked.iter().all(|(_, stamp)| stamp.is_none_or(|stamp| stamp.is_settled(now)));
         let card = (card.0, card.1, card.2.clone(), card.3);
-        let kept = Kept { card, stamp, settled, digest, asked, parsed: Arc::clone(&parsed) };
+        let kept = Kept { card, stamp, settled, source, asked, parsed: Arc::clone(&parsed) };
         (parsed, New::Read(Box::new(kept)))
     }
 }

@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
             return false;
         }
         let shown = path.strip_prefix(self.root).unwrap_or(path).to_path_buf();
-        let Ok(Text { source, digest, .. }) = bytes::read(&real, &shown) else { return false };
+        let Ok(Text { source, .. }) = bytes::read(&real, &shown) else { return false };
         if source.text.trim().is_empty() || !self.seen.insert(real) {
             return false;
         }
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
         text.truncate(text.floor_char_boundary(self.left));
         self.left -= text.len();
         let imports = if depth < depth_max(self.family) { imports(&text) } else { Vec::new() };
-        self.found.push(Memory { family: self.family, path: shown, text, digest });
+        self.found.push(Memory { family: self.family, path: shown, text, digest: source.digest().clone() });
         let folder = path.parent().unwrap_or(path);
         for import in imports {
             self.file(&plain(&folder.join(import)), border, depth + 1);

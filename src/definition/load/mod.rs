@@ -17,6 +17,7 @@ mod cases;
 mod closer;
 mod collect;
 mod command;
+mod crew;
 mod describe;
 mod dialect;
 mod discover;

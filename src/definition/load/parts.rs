@@ -306,9 +306,8 @@ fn odd<'a>(
     let starts_with_key = lines(text, open.keys)
         .find(|line| !line.is_blank() && !line.text.trim_start().starts_with('#'))
         .is_some_and(|line| known::key_of(line.text.trim()).is_some_and(known::is_known));
-    let last = Close { how: How::Missing, line: text.len()..text.len(), body: text.len() };
     let failed = failed.filter(|_| earlier.is_none());
-    let Some(close) = earlier.or(close).or(starts_with_key.then_some(last)) else {
+    let Some(close) = earlier.or(close).or(starts_with_key.then(|| closer::missing(text, &open))) else {
         return no_keys(source, what, &open, faults);
     };
     let (written, dedent) = dedented(&text[open.keys..close.line.start], open.indent);

@@ -1,8 +1,6 @@
 //! One file to what it defines. Knows no other file but those that this one names, and no precedence.
 
 use std::{
-    fs::Metadata,
-    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,7 +19,9 @@ use crate::{
             files::Folder,
             markdown,
             places::{Files, Kind, Place},
-            rules, skill, toml,
+            rules, skill,
+            stamp::Stamp,
+            toml,
         },
         normal_name,
     },
@@ -59,11 +59,13 @@ struct Card<'a> {
     odd: Option<&'static str>,
 }
 
-/// The text of a file that was found. `metadata` is what the system says about it.
-pub(super) fn text(found: &Found, metadata: io::Result<Metadata>) -> Result<Text, Box<Diagnostic>> {
+/// The text of a file that was found, and the stamp that it had before it was read, so that a change while it is read
+/// shows next time.
+pub(super) fn text(found: &Found) -> Result<(Text, Stamp), Box<Diagnostic>> {
     let shown = found.home.shown(&found.path);
-    let bytes = bytes::read_bytes(&found.path, shown, metadata)?;
-    if is_lenient(found.home.place.kind) { bytes::decode_lenient(bytes, shown) } else { bytes::decode(bytes, shown) }
+    let (bytes, metadata) = bytes::read_bytes(&found.path, shown)?;
+    let decode = if is_lenient(found.home.place.kind) { bytes::decode_lenient } else { bytes::decode };
+    Ok((decode(bytes, shown)?, Stamp::from(&metadata)))
 }
 
 /// Whether files of a kind are decoded whatever their bytes are. A workflow or a gate is read exactly or not at all.
@@ -141,7 +143,6 @@ fn origin(scope: Scope, dialect: Dialect, plugin: Option<&str>, text: Text) -> O
         plugin: plugin.map(str::to_owned),
         path: text.source.path.clone(),
         source: text.source,
-        digest: text.digest,
         frontmatter: Span::default(),
     }
 }

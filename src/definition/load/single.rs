@@ -52,8 +52,7 @@ pub fn read_definition(
     let notes = std::mem::take(&mut text.notes);
     let scope = if dialect == Dialect::Orch { Scope::Project } else { Scope::Dialect };
     let (path, source) = (text.source.path.clone(), text.source);
-    let origin =
-        Origin { scope, dialect, plugin: None, path, source, digest: text.digest, frontmatter: Span::default() };
+    let origin = Origin { scope, dialect, plugin: None, path, source, frontmatter: Span::default() };
     let mut faults = Faults::new(&origin.source);
     notes.into_iter().for_each(|note| faults.add(note));
     let root = PathBuf::from(".");

@@ -12,6 +12,7 @@ use crate::{
     definition::{
         Added, Manifest, Scope,
         load::{
+            crew,
             discover::{Found, Home, walk},
             places::{Files, Kind, OWN, PLUGIN, Place, in_home, in_project},
             plugins::{self, Plugin, Plugins},
@@ -63,6 +64,8 @@ pub(super) struct Sources {
     pub folders: Vec<PathBuf>,
     /// The place of each file in `files`.
     seen: HashMap<PathBuf, usize>,
+    /// Threads that walk.
+    threads: usize,
 }
 
 /// One place at a root.
@@ -75,9 +78,9 @@ struct At<'a> {
     cut: &'a Path,
 }
 
-/// Finds them all.
-pub(super) fn find(root: &Path, user: &UserFolders, trees: &mut Trees) -> Sources {
-    let mut sources = Sources::default();
+/// Finds them all, with some threads.
+pub(super) fn find(root: &Path, user: &UserFolders, trees: &mut Trees, threads: usize) -> Sources {
+    let mut sources = Sources { threads, ..Sources::default() };
     let nothing = Path::new("");
     let at = |scope, root| At { scope, plugin: None, root, cut: root };
     sources.rows(OWN, root, &at(Scope::Project, root));
@@ -92,7 +95,8 @@ pub(super) fn find(root: &Path, user: &UserFolders, trees: &mut Trees) -> Source
     for place in in_home() {
         if let Some(top) = user.place(place.folder) {
             let root = top.parent().unwrap_or(&top).to_path_buf();
-            sources.place(place, top, &At { scope: Scope::UserDialect, plugin: None, root: &root, cut: nothing });
+            sources
+                .places(vec![(place, top)], &At { scope: Scope::UserDialect, plugin: None, root: &root, cut: nothing });
         }
     }
     if let Some(orch) = &user.orch {
@@ -105,19 +109,23 @@ impl Sources {
     /// The rows of a table at a folder.
     fn rows(&mut self, table: impl IntoIterator<Item = &'static Place>, base: &Path, at: &At<'_>) {
         self.folders.push(base.to_path_buf());
+        let mut places = Vec::new();
         for place in table {
             if let Some(name) = place.only_with {
                 self.folders.extend(base.join(name).parent().map(Path::to_path_buf));
             }
             if place.only_with.is_none_or(|name| base.join(name).exists()) {
-                self.place(place, base.join(place.folder), at);
+                places.push((place, base.join(place.folder)));
             }
         }
+        self.places(places, at);
     }
 
-    /// The files of one place.
-    fn place(&mut self, place: &'static Place, top: PathBuf, at: &At<'_>) {
-        let home = Arc::new(Home {
+    /// The files of some places.
+    fn places(&mut self, places: Vec<(&'static Place, PathBuf)>, at: &At<'_>) {
+        self.trees.extend(places.iter().map(|(_, top)| top.clone()));
+        let there = places.into_iter().filter(|(_, top)| top.is_dir());
+        let homes = there.map(|(place, top)| Home {
             place,
             scope: at.scope,
             plugin: at.plugin.map(str::to_owned),
@@ -125,10 +133,11 @@ impl Sources {
             top,
             cut: at.cut.to_path_buf(),
         });
-        for found in walk(&home, &mut self.diagnostics) {
-            self.add(found);
+        let homes: Vec<Arc<Home>> = homes.map(Arc::new).collect();
+        for (found, faults) in crew::each(&homes, self.threads, 1, walk) {
+            self.diagnostics.extend(faults);
+            found.into_iter().for_each(|found| self.add(found));
         }
-        self.trees.push(home.top.clone());
     }
 
     /// Where plugins announce themselves in a folder.
@@ -169,7 +178,7 @@ impl Sources {
             }
             for place in PLUGIN.iter().filter(|place| plugin.reads_usual(place.kind)) {
                 if place.only_with.is_none_or(|name| plugin.root.join(name).exists()) {
-                    self.place(place, plugin.root.join(place.folder), &at);
+                    self.places(vec![(place, plugin.root.join(place.folder))], &at);
                 }
             }
             self.root_skill(plugin, &at);
@@ -185,7 +194,7 @@ impl Sources {
             // The folder of one skill.
             self.file(place, path.join("SKILL.md"), path.parent(), at);
         } else {
-            self.place(place, path.to_path_buf(), at);
+            self.places(vec![(place, path.to_path_buf())], at);
         }
     }
 
@@ -254,7 +263,7 @@ pub fn survey(folder: &Path, name: &str) -> Survey {
         kind: found.home.place.kind.word(),
         plugin: found.plugin.clone(),
         path: found.path.clone(),
-        asked: read::text(found, found.path.metadata()).map(|text| read::found(found, text).asked).unwrap_or_default(),
+        asked: read::text(found).map(|(text, _)| read::found(found, text).asked).unwrap_or_default(),
     });
     Survey { files: files.collect(), manifests: sources.manifests.iter().map(|one| folder.join(&one.path)).collect() }
 }

@@ -95,7 +95,7 @@ pub(in crate::plan::compile) fn compile_prose(
         compiled.plan.trust = Some(PlanTrust {
             name: shown,
             path: subject.origin.path.display().to_string(),
-            digest: subject.origin.digest.clone(),
+            digest: subject.origin.digest().clone(),
             commands: prose.commands.iter().map(|command| command.text.clone()).collect(),
         });
     }

@@ -264,6 +264,7 @@ fn named(class: FailureClass) -> (&'static str, Option<u64>) {
         FailureClass::Missing => ("missing", None),
         FailureClass::Invalid => ("invalid", None),
         FailureClass::Permanent => ("permanent", None),
+        FailureClass::Model => ("model", None),
     }
 }
 

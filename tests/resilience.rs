@@ -1,7 +1,7 @@
 //! Services that are overloaded, out of quota, unusable or without a model, played by a scripted agent: what `orch` starts,
 //! when, and with what.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
 
 mod support;
 

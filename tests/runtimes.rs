@@ -3,6 +3,8 @@
 //! The program here is a script with the name of one that `orch` knows: what real ones say is in `outcomes.rs` and
 //! `agents_real.rs`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
+
 mod support;
 
 use std::{fs, os::unix::fs::PermissionsExt as _};

@@ -10,11 +10,11 @@ use std::{
 use orch::{
     base::{Envelope, Failure, Outcome, Price, Prices, RunId, Timestamp, Usage},
     definition::workflow::OnLimit,
-    driver::{Assigner, Finish, Input, LocalDriver, OnApproval, Setup, load},
+    driver::{Assigner, Finish, Input, LocalDriver, OnApproval, Pacer, Setup, load},
     execute::{Executor, process::Keeper, render::Renderer},
-    journal::{Journal, NewRun, RunSummary, Store},
+    journal::{NewRun, RunSummary, Store},
     plan::{Plan, StepIx, Work, estimate},
-    runtime::{Adapter, Call, Capabilities, Invocation, Order, ProgramOutput, Reader, Scene, Seen},
+    runtime::{Adapter, Call, Capabilities, Invocation, Machine, Order, Policy, ProgramOutput, Reader, Scene, Seen},
     scheduler::{Event, Scheduler, Settled, Strength, WaitingFor},
 };
 use tempfile::TempDir;
@@ -161,6 +161,7 @@ impl Scene1 {
                 inbox: Duration::from_millis(40),
                 watchers,
                 has_space: Box::new(|| true),
+                pacer: Pacer::new(Arc::default(), Policy::default(), [].into(), 0, Box::new(Machine::default)),
             };
             let driver = LocalDriver::new(setup, loaded);
             if let Some((after, event)) = later {

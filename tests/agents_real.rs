@@ -1,6 +1,6 @@
 //! Real agent programs against a scripted model: one attempt at a time through the executor. No account, no network.
 //!
-//! `ORCH_CLIS` names the folder with the programs (`sh ../shared/stub-model/install_clis.sh DIR claude codex` makes
+//! `ORCH_CLIS` names the folder with the programs (`.ci/agents DIR` makes
 //! `DIR/bin`); the scripted model is `../shared/stub-model`, or `ORCH_STUB_MODEL`. Skips loudly what is not there.
 //! Another program is one more row of `WIRING`.
 

@@ -19,6 +19,10 @@ use orch::{
     cli::{Cli, Exit},
     config::{KEYS, variable_name},
     plan::truth,
+    runtime::{
+        Adapter as _, PROGRAMS, ProgramSettings, Replay,
+        service::{SERVICES, Service},
+    },
     service::SCHEMAS,
 };
 use serde_json::Value;
@@ -159,14 +163,44 @@ fn settings(text: &mut String) {
     text.push('\n');
 }
 
+/// What each runtime can do, as its adapter says: rows are abilities.
+fn runtimes(text: &mut String) {
+    let programs = PROGRAMS.iter().map(|kind| (kind.name, (kind.make)(ProgramSettings::default()).capabilities()));
+    let services = SERVICES.iter().map(|kind| {
+        let settings = kind.settings(|_| None);
+        (kind.name, Service::new(kind.name, settings, kind.needs_key()).capabilities())
+    });
+    let recordings = [("replay", Replay::default().capabilities())];
+    let all: Vec<(&str, Value)> = programs
+        .chain(services)
+        .chain(recordings)
+        .map(|(name, can)| (name, serde_json::to_value(can).unwrap()))
+        .collect();
+    let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+    let _ = writeln!(
+        text,
+        "## Runtimes\n\nWhat each can do, as its adapter says. `orch runtimes` shows what is there on a machine; a plan that \
+         needs what its runtime lacks is refused. A command of your own has `sessions` and `reads_memory` where its table \
+         says so.\n\n| | {} |\n| --- |{}",
+        names.join(" | "),
+        " --- |".repeat(names.len())
+    );
+    for ability in all[0].1.as_object().unwrap().keys() {
+        let marks: Vec<&str> = all.iter().map(|(_, can)| if can[ability] == true { "yes" } else { "" }).collect();
+        let _ = writeln!(text, "| {} | {} |", ability.replace('_', " "), marks.join(" | "));
+    }
+    text.push('\n');
+}
+
 fn reference() -> String {
     let mut text =
         "# Reference\n\nMade by `UPDATE=1 cargo test --test docs` from the program itself; do not edit.\n\n".to_owned();
-    text.push_str("[Verbs](#verbs), [the workflow language](#the-workflow-language), [settings](#settings), [schemas](#schemas), \
+    text.push_str("[Verbs](#verbs), [the workflow language](#the-workflow-language), [settings](#settings), [runtimes](#runtimes), [schemas](#schemas), \
                    [exit codes](#exit-codes), [error codes](#error-codes). When a step starts: [the truth table](truth-table.md).\n\n");
     verbs(&mut text);
     language(&mut text);
     settings(&mut text);
+    runtimes(&mut text);
     text.push_str("## Schemas\n\n`orch schema NAME` prints them.\n\n| name | |\n| --- | --- |\n");
     for (name, body) in SCHEMAS {
         let schema: Value = serde_json::from_str(body).unwrap();

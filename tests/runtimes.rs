@@ -60,15 +60,15 @@ fn who_names_a_runtime_has_said_yes() {
         project.write("orch.toml", settings);
         let done = project.run(&["run", "one"]);
         assert_eq!(done.code, Some(43), "{}{}", done.stdout, done.stderr);
-        assert!(done.stdout.contains("Not logged in"), "{}{}", done.stdout, done.stderr);
+        assert!(done.stderr.contains("Not logged in"), "{}{}", done.stdout, done.stderr);
         assert_eq!(called(&project), 1, "nobody is logged in: it is not tried again");
     }
     let project = project();
-    assert!(project.run(&["run", "one", "--runtime", "claude"]).stdout.contains("Not logged in"));
+    assert!(project.run(&["run", "one", "--runtime", "claude"]).stderr.contains("Not logged in"));
     // A yes that was kept, as the question on a terminal keeps it.
     fs::create_dir_all(project.home().join(".local/state/orch")).unwrap();
     fs::write(project.home().join(".local/state/orch/runtimes"), "claude\n").unwrap();
-    assert!(project.run(&["run", "one"]).stdout.contains("Not logged in"));
+    assert!(project.run(&["run", "one"]).stderr.contains("Not logged in"));
     assert_eq!(called(&project), 2);
 }
 
@@ -77,7 +77,7 @@ fn a_known_program_is_where_the_settings_say() {
     let project = Project::new().file("workflows/one.yaml", ONE).file("agents/writer.md", WRITER);
     let project = with_claude(project).variable("PATH", "/usr/bin:/bin");
     project.write("orch.toml", "[runtimes.claude]\nprogram = \".bin/claude\"\n");
-    assert!(project.run(&["run", "one"]).stdout.contains("Not logged in"));
+    assert!(project.run(&["run", "one"]).stderr.contains("Not logged in"));
     project.write("orch.toml", "[runtimes.claude]\nprogramm = \".bin/claude\"\nhome = \"mine\"\n");
     let done = project.run(&["run", "one"]);
     assert_eq!(done.code, Some(10));

@@ -82,12 +82,14 @@ fn runtimes() -> Value {
         schema["description"] = json!(format!("The model service `{}`, or a command in its place.", kind.name));
         properties.insert(kind.name.to_owned(), schema);
     }
+    let mut other = service();
+    other["required"] = json!(["service"]);
     json!({
         "type": "object",
         "description": "Programs, model services and commands that agents run on, by name.",
         "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,63}$", "not": { "enum": ["replay"] } },
         "properties": properties,
-        "additionalProperties": { "oneOf": [command(), service()] },
+        "additionalProperties": { "oneOf": [command(), other] },
     })
 }
 

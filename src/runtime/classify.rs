@@ -46,7 +46,6 @@ const CONTEXT: &[&str] = &[
     "max_turns",
     "error_max_budget_usd",
     "blocking_limit",
-    "max_tokens",
     "context_window_exceeded",
     // A session that is not there or that is broken: a fresh one does.
     "no conversation found",
@@ -60,6 +59,7 @@ const CONTEXT: &[&str] = &[
 const MODEL: &[&str] = &[
     "model_not_found",
     "model not found",
+    "model does not exist",
     "unknown model",
     "invalid model",
     "no such model",
@@ -155,7 +155,7 @@ pub fn classify_trouble(status: Option<u16>, kind: &str, text: &str) -> Option<F
         return Some(FailureClass::Quota { until: None });
     }
     // The body of a refused request says what was wrong with it; its status is that of any bad request.
-    if CONTEXT.iter().any(|sign| lower.contains(sign)) {
+    if kind == "max_tokens" || CONTEXT.iter().any(|sign| lower.contains(sign)) {
         return Some(FailureClass::Recoverable);
     }
     let by_status = match status {

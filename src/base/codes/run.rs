@@ -57,14 +57,6 @@ codes! {
         "All programs that steps and gates name are looked up before anything runs. Where a gate names one, the exit code \
          is 22: a gate without a verdict never passes.\n\
          Fix: install the program, or change the PATH.";
-    FIRST_USE "E0315" 43 false "a real runtime would be used for the first time"
-        "No runtime is named, and an agent program is installed. A real agent can cost money and change files, so `orch` does \
-         not use one for the first time without a yes; on a terminal it asks once.\n\
-         Fix: say it with `--runtime NAME`, or in orch.toml: runtime = \"NAME\".";
-    LACKING "E0316" 43 false "a step needs what its runtime cannot do"
-        "A step goes on with another step's session, or its agent names tools of an MCP server, and the runtime that it would \
-         run on has no sessions or takes no servers. Nothing was started.\n\
-         Fix: name another runtime with `runtime:` or `--runtime`; `orch runtimes` shows what each can do.";
     UNREADABLE_TREE "E0313" 1 false "the working tree cannot be read"
         "The gate `changed` compares the tree with what it was at the start of the run, and a part of it cannot be read, or \
          the picture of it cannot be kept.\n\
@@ -73,6 +65,14 @@ codes! {
         "Steps are named by their path: `quality/review`, `build[KEY]/code` for an item, `polish#2/improve` for an \
          iteration.\n\
          Fix: `orch status RUN` lists the steps.";
+    FIRST_USE "E0315" 43 false "a real runtime would be used for the first time"
+        "No runtime is named, and an agent program is installed. A real agent can cost money and change files, so `orch` does \
+         not use one for the first time without a yes; on a terminal it asks once.\n\
+         Fix: say it with `--runtime NAME`, or in orch.toml: runtime = \"NAME\".";
+    LACKING "E0316" 43 false "a step needs what its runtime cannot do"
+        "A step goes on with another step's session, or its agent names tools of an MCP server, and the runtime that it would \
+         run on has no sessions or takes no servers. Nothing was started.\n\
+         Fix: name another runtime with `runtime:` or `--runtime`; `orch runtimes` shows what each can do.";
     TOO_DEEP "E0317" 2 false "too many runs inside each other"
         "An agent or a command of a run started a run, that one the next, and so on. The message names the chain. Each such \
          run has a budget of its own, so a workflow that starts itself would spend without end; nothing was started.\n\

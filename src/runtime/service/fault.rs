@@ -226,11 +226,7 @@ mod tests {
             (402, json!({ "error": { "type": "unknown_error", "message": "Insufficient Balance" } }), quota),
             (401, json!({ "error": { "code": "invalid_api_key", "message": "bad" } }), FailureClass::Missing),
             (403, json!({ "error": { "type": "permission_error", "message": "no" } }), FailureClass::Missing),
-            (
-                404,
-                json!({ "error": { "code": "model_not_found", "message": "no such model" } }),
-                FailureClass::Permanent,
-            ),
+            (404, json!({ "error": { "code": "model_not_found", "message": "no such model" } }), FailureClass::Model),
             (413, json!({ "error": { "type": "request_too_large", "message": "large" } }), FailureClass::Recoverable),
             (
                 400,

@@ -3,12 +3,13 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::{
     base::{Diagnostic, Severity},
     definition::{Scope, load::load_workflow_file},
-    plan::Plan,
+    plan::Compiled,
     service::{
         compile_all::compile_all,
         fault::Fault,
@@ -41,7 +42,11 @@ impl Checked {
 /// # Errors
 /// When a path is not there.
 pub fn check(project: &Project, paths: &[PathBuf]) -> Result<Checked, Fault> {
-    check_each(project, paths, |_, _| {})
+    let compile = |all: &[Found<'_>]| {
+        let all: Vec<&Found<'_>> = all.iter().collect();
+        compile_all(project, &all).into_iter().map(|made| made.map(Arc::new).map_err(Arc::new)).collect()
+    };
+    check_each(project, paths, compile, |_, _| {})
 }
 
 /// The same, with what [`lint`] finds in the words of these definitions.
@@ -62,11 +67,12 @@ fn is_wanted(project: &Project, wanted: &[PathBuf], shown: &Path) -> bool {
     wanted.is_empty() || wanted.iter().any(|path| full.starts_with(path))
 }
 
-/// The same as [`check`]; every plan that can be made is shown to `made`.
+/// The same as [`check`], by somebody else's compiler; all that can be made is shown to `made`.
 pub(super) fn check_each(
     project: &Project,
     paths: &[PathBuf],
-    mut made: impl FnMut(&Found<'_>, Plan),
+    compile: impl FnOnce(&[Found<'_>]) -> Vec<Result<Arc<Compiled>, Arc<Vec<Diagnostic>>>>,
+    mut made: impl FnMut(&Found<'_>, Arc<Compiled>),
 ) -> Result<Checked, Fault> {
     let library = project.library();
     let wanted = real_paths(project, paths)?;
@@ -88,13 +94,13 @@ pub(super) fn check_each(
     let skills = skills.filter(|skill| placeholders(&skill.body));
     let all: Vec<Found<'_>> =
         workflows.map(Found::Workflow).chain(commands.map(Found::Command)).chain(skills.map(Found::Skill)).collect();
-    for (found, compiled) in all.iter().zip(compile_all(project, &all)) {
+    for (found, compiled) in all.iter().zip(compile(&all)) {
         match compiled {
             Ok(compiled) => {
-                diagnostics.extend(compiled.warnings);
-                made(found, compiled.plan);
+                diagnostics.extend(compiled.warnings.iter().cloned());
+                made(found, compiled);
             }
-            Err(faults) => diagnostics.extend(faults),
+            Err(faults) => diagnostics.extend(faults.iter().cloned()),
         }
     }
     // Files that lie outside the definition folders are read as workflows.

@@ -22,7 +22,7 @@ const FEW: usize = 24;
 const BLOCK: usize = 4;
 
 /// What each compiles to.
-pub(super) fn compile_all(project: &Project, all: &[Found<'_>]) -> Vec<Result<Compiled, Vec<Diagnostic>>> {
+pub(super) fn compile_all(project: &Project, all: &[&Found<'_>]) -> Vec<Result<Compiled, Vec<Diagnostic>>> {
     let (library, settings) = (project.library(), project.settings());
     let cores = usize::try_from(project.environment().cores()).unwrap_or(1);
     let threads = if all.len() < FEW { 1 } else { cores.max(1) };

@@ -26,6 +26,8 @@ pub(super) struct Gathered {
     pub gone: Vec<PathBuf>,
     /// Hints were lost, so everything may have changed.
     pub is_lost: bool,
+    /// Folders or links have come or gone, so others may have to be watched.
+    pub is_shape: bool,
     /// Why the system cannot tell of changes any more.
     pub broken: Option<String>,
 }
@@ -77,6 +79,12 @@ impl Hints {
         }
         drop(gathered);
         self.bell.notify_one();
+    }
+
+    /// A folder or a link has come or changed.
+    pub fn shape(&self) {
+        self.lock().is_shape = true;
+        self.changed();
     }
 
     /// Hints were lost.

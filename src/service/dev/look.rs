@@ -18,6 +18,7 @@ use crate::{
     service::{
         dev::{
             folders::folders,
+            memo::Memo,
             survey::{self, Survey, Surveyed, survey},
             watch::Watch,
         },
@@ -110,6 +111,9 @@ pub struct Lookout {
     flags: Flags,
     name: Option<String>,
     watch: Watch,
+    memo: Memo,
+    /// The trees and the single folders that are watched; absent where folders have come or gone since.
+    covered: Option<(Vec<PathBuf>, Vec<PathBuf>)>,
     wanted: Watched,
     good: BTreeMap<String, Good>,
     faults: BTreeSet<String>,
@@ -129,6 +133,8 @@ impl Lookout {
             flags,
             name,
             watch: Watch::new(poll),
+            memo: Memo::default(),
+            covered: None,
             wanted: Watched::default(),
             good: BTreeMap::new(),
             faults: BTreeSet::new(),
@@ -148,7 +154,7 @@ impl Lookout {
     /// The last good plan of what was asked for.
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
-        Some(&self.good.get(self.name.as_deref()?)?.surveyed.plan)
+        Some(self.good.get(self.name.as_deref()?)?.surveyed.plan())
     }
 
     /// The last good plan of what was asked for, drawn for a terminal.
@@ -179,7 +185,11 @@ impl Lookout {
 
     /// Looks again. `None` where the content is what it was.
     pub fn look(&mut self) -> Option<Report> {
-        let start = self.watch.take().first().unwrap_or_else(Instant::now);
+        let gathered = self.watch.take();
+        let start = gathered.first().unwrap_or_else(Instant::now);
+        if gathered.is_shape {
+            self.covered = None;
+        }
         let settings = self.look_at_settings();
         for _ in 0..ROUNDS_MAX {
             self.cover();
@@ -190,7 +200,7 @@ impl Lookout {
             }
             self.wanted = wanted;
         }
-        let mut survey = survey(&self.project, self.name.as_deref());
+        let mut survey = survey(&self.project, self.name.as_deref(), &mut self.memo);
         survey.diagnostics.extend(self.settings_faults.iter().cloned());
         let answers = self.look_at_answers(&survey);
         let digest = survey.digest();
@@ -215,7 +225,7 @@ impl Lookout {
         if let Some(name) = &self.name
             && let Some(good) = self.good.get(name)
         {
-            trees.extend(survey::recording_folders(root, &good.surveyed.plan));
+            trees.extend(survey::recording_folders(root, good.surveyed.plan()));
             files.push(root.join(&good.surveyed.path));
         }
         if let Some(name) = &self.name {
@@ -228,7 +238,12 @@ impl Lookout {
         }
         let home = self.project.environment().home();
         let bases: Vec<PathBuf> = [root.to_path_buf()].into_iter().chain(home).collect();
-        self.watch.cover(folders(&trees, &alone, &bases));
+        let wanted = (trees, alone);
+        if self.covered.as_ref() == Some(&wanted) {
+            return;
+        }
+        self.watch.cover(folders(&wanted.0, &wanted.1, &bases));
+        self.covered = Some(wanted);
     }
 
     /// Opens the project anew where its settings have changed. Settings with faults leave the old ones.
@@ -250,7 +265,7 @@ impl Lookout {
 
     fn look_at_answers(&mut self, survey: &Survey) -> bool {
         let Some(surveyed) = self.name.as_ref().and_then(|name| survey.plans.get(name)) else { return false };
-        let digest = survey::digest_of_files(&survey::answering_files(&self.project, &surveyed.plan));
+        let digest = survey::digest_of_files(&survey::answering_files(&self.project, surveyed.plan()));
         let is_first = self.told.is_none();
         std::mem::replace(&mut self.answers, digest.clone()) != digest && !is_first
     }
@@ -289,7 +304,7 @@ impl Lookout {
                     }
                     continue;
                 }
-                Some(good) => News::Changed(diff(&good.surveyed.plan, &surveyed.plan)),
+                Some(good) => News::Changed(diff(good.surveyed.plan(), surveyed.plan())),
                 None => News::New,
             };
             self.good.insert(name.clone(), Good { surveyed: surveyed.clone(), since: at, stays: false });

@@ -6,6 +6,7 @@
 mod folders;
 mod hints;
 mod look;
+mod memo;
 mod survey;
 mod watch;
 

@@ -4,13 +4,15 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::{
     base::{Diagnostic, Digest, Hasher, render::to_json},
-    plan::Plan,
+    plan::{Compiled, Plan},
     service::{
         check::{check_each, sorted},
+        dev::memo::Memo,
         fault::Fault,
         find::{Found, find_runnable},
         project::Project,
@@ -36,28 +38,34 @@ pub(super) struct Survey {
 /// A plan and where it comes from.
 #[derive(Debug, Clone)]
 pub(super) struct Surveyed {
-    pub plan: Plan,
+    compiled: Arc<Compiled>,
     pub digest: Digest,
     pub path: PathBuf,
 }
 
 impl Surveyed {
-    fn new(plan: Plan, path: PathBuf) -> Self {
-        Self { digest: plan.digest.clone(), plan, path }
+    fn new(compiled: Arc<Compiled>, path: PathBuf) -> Self {
+        Self { digest: compiled.plan.digest.clone(), compiled, path }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.compiled.plan
     }
 }
 
 /// Looks at everything; `name` is what was asked for.
-pub(super) fn survey(project: &Project, name: Option<&str>) -> Survey {
+pub(super) fn survey(project: &Project, name: Option<&str>, memo: &mut Memo) -> Survey {
     let mut survey = Survey::default();
-    let checked = check_each(project, &[], |found, plan| {
+    let compile = |all: &[Found<'_>]| memo.compile(project, all);
+    let checked = check_each(project, &[], compile, |found, compiled| {
         let (name, path) = match found {
             Found::Workflow(entry) => (entry.workflow.name.value.clone(), &entry.origin.path),
             Found::Command(command) => (format!("/{}", command.name), &command.origin.path),
             Found::Skill(skill) => (format!("/{}", skill.name), &skill.origin.path),
             Found::File(entry) => (entry.workflow.name.value.clone(), &entry.origin.path),
         };
-        survey.plans.insert(name, Surveyed::new(plan, path.clone()));
+        survey.plans.insert(name, Surveyed::new(compiled, path.clone()));
     });
     match checked {
         Ok(checked) => survey.diagnostics = checked.diagnostics,
@@ -67,8 +75,9 @@ pub(super) fn survey(project: &Project, name: Option<&str>) -> Survey {
         survey.plans.clear();
         match find_runnable(project, name) {
             Ok(runnable) => {
+                let compiled = Compiled { plan: runnable.plan, warnings: Vec::new() };
                 survey.diagnostics.extend(runnable.warnings);
-                survey.plans.insert(name.to_owned(), Surveyed::new(runnable.plan, runnable.path));
+                survey.plans.insert(name.to_owned(), Surveyed::new(Arc::new(compiled), runnable.path));
             }
             Err(fault) => survey.fault(fault),
         }

@@ -69,13 +69,14 @@ impl Watch {
 
     /// Takes what was told. What had gone is not watched any more, so that [`Self::cover`] watches what came after it.
     pub fn take(&mut self) -> Gathered {
-        let gathered = self.hints.take();
+        let mut gathered = self.hints.take();
         self.looked = Instant::now();
         if let Some(reason) = &gathered.broken {
             self.give_up(reason.clone());
         }
         let is_gone = |folder: &std::path::Path| gathered.gone.iter().any(|gone| folder.starts_with(gone));
         let stale: Vec<_> = self.watched.keys().filter(|folder| gathered.is_lost || is_gone(folder)).cloned().collect();
+        gathered.is_shape |= gathered.is_lost || !stale.is_empty();
         for folder in stale {
             self.forget(&folder);
         }
@@ -123,18 +124,39 @@ impl Watch {
 fn take(hints: &Hints, told: notify::Result<Event>) {
     match told {
         Ok(event) if event.need_rescan() => hints.lost(),
-        Ok(event) => match event.kind {
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) => hints.changed(),
-            EventKind::Access(_) => {}
-            EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => {
-                for path in event.paths {
-                    hints.gone(path);
-                }
+        Ok(event) => {
+            if is_shape(&event) {
+                hints.shape();
             }
-            EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Other => hints.changed(),
-        },
+            note(hints, event);
+        }
         Err(error) if is_about_one_folder(&error) => hints.lost(),
         Err(error) => hints.broken(words(&error)),
+    }
+}
+
+/// Whether it may be about a folder or a link; what has gone is known by its name.
+fn is_shape(event: &Event) -> bool {
+    let is_one = |path: &std::path::PathBuf| {
+        path.symlink_metadata().is_ok_and(|found| found.is_dir() || found.file_type().is_symlink())
+    };
+    match event.kind {
+        EventKind::Access(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Data(_)) => false,
+        EventKind::Create(_) | EventKind::Modify(_) => event.paths.iter().any(is_one),
+        EventKind::Any | EventKind::Other => true,
+    }
+}
+
+fn note(hints: &Hints, event: Event) {
+    match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => hints.changed(),
+        EventKind::Access(_) => {}
+        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => {
+            for path in event.paths {
+                hints.gone(path);
+            }
+        }
+        EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Other => hints.changed(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     fs::{DirBuilder, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -51,6 +51,11 @@ impl Executor {
             let reason = format!("there is no runtime `{runtime}`");
             return Outcome::Failed(failed(FailureClass::Missing, reason, Evidence::default()));
         };
+        if let Some(found) = unasked(adapter.runs_unasked(), &place.workspace) {
+            let help = "move it away, or let the step run on another runtime";
+            let reason = format!("`{runtime}` would run `{}` of the project by itself: {help}", found.display());
+            return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
+        }
         let attached = order.attached.clone();
         let scene = scene(place);
         let mut outcome = match adapter.call(&order, &scene) {
@@ -170,6 +175,15 @@ pub(super) fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
     options.open(path)?.write_all(bytes)
+}
+
+/// A script that a program would run by itself, in the workspace or above it.
+fn unasked(folders: &[&str], workspace: &Path) -> Option<PathBuf> {
+    let places = workspace.ancestors().flat_map(|above| folders.iter().map(move |folder| above.join(folder)));
+    let scripts =
+        places.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten().map(|entry| entry.path());
+    let mut scripts = scripts.filter(|path| path.extension().is_some_and(|ending| ending == "js" || ending == "ts"));
+    scripts.next()
 }
 
 /// What a call needs to know of the place.

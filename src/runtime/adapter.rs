@@ -30,6 +30,12 @@ pub trait Adapter: Send + Sync {
     /// The failure that the attempt ends with, when nothing can be called: a missing recording, an impossible order.
     fn call(&self, order: &Order, scene: &Scene) -> Result<Call, Box<Failure>>;
 
+    /// Folders of a project whose scripts (`.js`, `.ts`) the program would run by itself, whatever it is told. Where one
+    /// holds any, no attempt begins.
+    fn runs_unasked(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Who reads what the called program says, for this one attempt.
     fn reader(&self, order: &Order) -> Box<dyn Reader>;
 

@@ -91,9 +91,7 @@ impl Memo {
             choices: Some(library.choices.clone()),
         };
         let stale = Stale {
-            all: !rest.is_same(&self.rest)
-                || !agents.has_same_names(&self.agents)
-                || !workflows.has_same_names(&self.workflows),
+            all: !rest.is_same(&self.rest) || !agents.has_same_names(&self.agents),
             agents: agents.changed(&self.agents),
             workflows: !workflows.is_same(&self.workflows),
         };

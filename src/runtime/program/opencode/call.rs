@@ -64,6 +64,11 @@ impl Adapter for OpenCode {
         }
     }
 
+    /// Neither `--pure` nor any variable keeps version 1.18.33 from loading them.
+    fn runs_unasked(&self) -> &'static [&'static str] {
+        &[".opencode/plugin", ".opencode/plugins"]
+    }
+
     fn call(&self, order: &Order, scene: &Scene) -> Result<Call, Box<Failure>> {
         let rights = Rights::of(order);
         let mut argv = vec![self.settings.program.clone()];

@@ -339,7 +339,11 @@ fn a_real_editor_shows_and_mends_a_fault() {
     let status = std::process::Command::new("nvim")
         .args(["--headless", "-u", "NONE", "-i", "NONE", "-n", "-c"])
         .arg(format!("luafile {}", root.join("script.lua").display()))
+        // After a fault in the script, which does not end the editor by itself.
+        .args(["-c", "cquit"])
         .current_dir(&root)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
         .env("HOME", &root)
         .env("LSP_FILE", root.join("workflows/build.yaml"))
         .env("LSP_PROGRAM", env!("CARGO_BIN_EXE_orch"))

@@ -109,6 +109,17 @@ fn all_runtimes_are_listed_with_what_they_can_do() {
 }
 
 #[test]
+fn a_list_starts_nothing_that_a_project_names() {
+    let project = Project::new().file("orch.toml", "[runtimes.claude]\nprogram = \"./mine\"\n");
+    project.write("mine", "#!/bin/sh\ntouch \"$HOME/called\"\n");
+    fs::set_permissions(project.root().join("mine"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(project.run(&["runtimes"]).code, Some(0));
+    assert!(project.run(&["doctor"]).stdout.contains("claude found"));
+    assert_eq!(called(&project), 0);
+    assert!(!project.home().join("called").exists());
+}
+
+#[test]
 fn a_runtime_is_tested_by_one_real_question() {
     let project = project();
     let done = project.run(&["runtimes", "test", "claude"]);

@@ -42,7 +42,7 @@ pub(super) fn run(session: &mut Session, args: &RuntimesArgs) -> Result<u8, Fail
     let project = session.project()?;
     match &args.what {
         None => {
-            let lines = list_runtimes(&project);
+            let lines = list_runtimes(&project, true);
             if session.global.json {
                 session.out.json(&lines)?;
             } else {

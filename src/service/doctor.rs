@@ -204,7 +204,7 @@ fn setting_lines(project: &Project) -> Vec<SettingLine> {
 
 fn runtimes(project: &Project) -> Check {
     const NAME: &str = "runtimes";
-    let lines = list_runtimes(project);
+    let lines = list_runtimes(project, false);
     let (found, missing): (Vec<_>, Vec<_>) =
         lines.iter().filter(|line| line.kind != "replay").partition(|line| line.is_there);
     // A known program that is not installed is no fault; one that was declared is.

@@ -169,12 +169,14 @@ pub fn agree(environment: &Environment, name: &str) -> io::Result<()> {
     writeln!(file, "{name}")
 }
 
-/// All runtimes of a project, the standard one first; asks each program for its version.
+/// All runtimes of a project, the standard one first. With `asks`, known programs on the `PATH` are asked for their version;
+/// a program that a project's file names is never started for a list.
 #[must_use]
-pub fn list_runtimes(project: &Project) -> Vec<RuntimeLine> {
+pub fn list_runtimes(project: &Project, asks: bool) -> Vec<RuntimeLine> {
     let standard = named(project).or_else(|| found(project).filter(|found| found.is_agreed).map(|found| found.name));
-    let mut lines: Vec<RuntimeLine> =
-        declared(project).iter().map(|(name, declared)| line(project, name, declared, standard.as_deref())).collect();
+    let all = declared(project);
+    let line = |(name, declared): &(String, Declared)| line(project, name, declared, standard.as_deref(), asks);
+    let mut lines: Vec<RuntimeLine> = all.iter().map(line).collect();
     lines.push(RuntimeLine {
         name: Replay::NAME.to_owned(),
         kind: "replay",
@@ -189,7 +191,7 @@ pub fn list_runtimes(project: &Project) -> Vec<RuntimeLine> {
     lines
 }
 
-fn line(project: &Project, name: &str, declared: &Declared, standard: Option<&str>) -> RuntimeLine {
+fn line(project: &Project, name: &str, declared: &Declared, standard: Option<&str>, asks: bool) -> RuntimeLine {
     let wanted = declared.program();
     let path =
         if wanted.contains('/') { Some(PathBuf::from(&wanted)) } else { project.environment().find_program(&wanted) };
@@ -200,7 +202,8 @@ fn line(project: &Project, name: &str, declared: &Declared, standard: Option<&st
             ("service", None, settings.key.as_ref().map(|_| format!("key {}", settings.key_name)))
         }
         Declared::Program(kind, settings) => {
-            let version = path.as_ref().and_then(|path| version(path, &project.environment().child_variables()));
+            let asked = path.as_ref().filter(|_| asks && !wanted.contains('/'));
+            let version = asked.and_then(|path| version(path, &project.environment().child_variables()));
             ("program", version, login(project.environment(), kind, settings))
         }
     };

@@ -125,6 +125,7 @@ fn a_runtime_is_tested_by_one_real_question() {
     let done = project.run(&["runtimes", "test", "claude"]);
     assert_eq!(done.code, Some(43));
     assert!(done.stdout.contains("FAIL") && done.stdout.contains("Not logged in"), "{}", done.stdout);
+    assert!(done.stdout.contains("next: install it, log in or set its key"), "{}", done.stdout);
     project.write("orch.toml", "[runtimes.mine]\ncommand = [\"sh\", \"-c\", \"cat > asked; echo ready\"]\n");
     let done = project.run(&["runtimes", "test", "mine", "--json"]);
     assert_eq!((done.code, json(&done)["is_good"].as_bool()), (Some(0), Some(true)), "{}", done.stdout);

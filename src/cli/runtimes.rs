@@ -47,6 +47,7 @@ pub(super) fn run(session: &mut Session, args: &RuntimesArgs) -> Result<u8, Fail
                 session.out.json(&lines)?;
             } else {
                 session.out.data(&text(&lines))?;
+                session.out.talk("next: `orch run NAME --runtime RUNTIME` takes one, `orch runtimes test RUNTIME` asks it a question\n");
             }
             Ok(0)
         }
@@ -78,6 +79,10 @@ fn text(lines: &[RuntimeLine]) -> String {
             paint(GOOD, "there")
         };
         text.push_str(&format!("{}  {mark}\n", paint(BOLD, &one_line(&line.name))));
+        // Where nothing is there, its own name says no more.
+        if !line.is_there && line.kind != "command" {
+            continue;
+        }
         let version = line.version.as_deref().map(|version| format!(", {}", one_line(version))).unwrap_or_default();
         text.push_str(&format!("  {}{version}\n", one_line(&line.program)));
         if line.kind == "program" && line.is_there {
@@ -101,11 +106,32 @@ fn able(line: &RuntimeLine) -> String {
     if names.is_empty() { "answer".to_owned() } else { names.join(", ") }
 }
 
+/// What to do about a test that failed.
+fn remedy(class: Option<FailureClass>, name: &str) -> String {
+    match class {
+        Some(FailureClass::Missing) => {
+            format!(
+                "install it, log in or set its key, then `orch runtimes test {name}`; `orch runtimes` shows what is there"
+            )
+        }
+        Some(FailureClass::Transient { .. } | FailureClass::Quota { .. }) => {
+            format!("its service is busy or a quota is used up: wait, then `orch runtimes test {name}`")
+        }
+        Some(FailureClass::Model) => format!("name another model: [runtimes.{name}] model = \"…\" in orch.toml"),
+        Some(_) | None => format!("look at [runtimes.{name}] in orch.toml, and try the program by hand"),
+    }
+}
+
 fn tested_text(tested: &Tested) -> String {
     let time = render_duration(std::time::Duration::from_millis(tested.took_ms));
     let name = one_line(&tested.runtime);
     if !tested.is_good {
-        return format!("{}  {name} after {time}: {}\n", paint(BAD, "FAIL"), clean(&tested.words));
+        let words = clean(&tested.words);
+        return format!(
+            "{}  {name} after {time}: {words}\n      next: {}\n",
+            paint(BAD, "FAIL"),
+            remedy(tested.class, &name)
+        );
     }
     let models =
         if tested.models.is_empty() { String::new() } else { format!(", {}", one_line(&tested.models.join(" "))) };

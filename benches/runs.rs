@@ -83,6 +83,7 @@ fn step(id: usize, work: Work, needs: Vec<usize>) -> PlanStep {
         args: Vec::new(),
         files: Vec::new(),
         summary: None,
+        cache: None,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     cli::{
         args::{InboxArgs, RunsArgs, StatusArgs},
         clean::{clean, one_line},
+        ending::cache_words,
         failure::Failure,
         session::Session,
         style::{ASK, BAD, BOLD, DIM, DOUBT, GOOD, paint},
@@ -141,6 +142,9 @@ fn text(status: &Status) -> String {
     for parked in &status.parked {
         let (runtime, reason) = (one_line(&parked.runtime), one_line(&parked.reason));
         let _ = writeln!(text, "parked: {runtime} until {}: {reason}", parked.until);
+    }
+    if let Some(cache) = &status.cache {
+        let _ = writeln!(text, "cache: {}", cache_words(cache));
     }
     let spent = &status.spent;
     if spent.agents > 0 {

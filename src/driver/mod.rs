@@ -24,4 +24,6 @@ pub use narrate::{RUN_EVENT_VERSION, RunEvent, What, end_word, gate_words, narra
 pub use outcome::{exit_code, parked_exit_code, status_word, waiting_words};
 pub use pace::{Pacer, machine};
 pub use record::{RecordError, decode, decode_decision, encode};
-pub use reuse::{Recall, StepMemory};
+pub use reuse::{
+    CacheCounts, CacheUse, FileTier, FilesUse, MemoryTier, Recall, Reuse, Scope, StepCache, cache_counts, cache_use,
+};

@@ -158,6 +158,7 @@ impl Pair<'_> {
             args,
             files,
             summary,
+            cache,
         } = old;
         let mut parts = Parts::default();
         self.work(work, &new.work, &mut parts);
@@ -178,6 +179,14 @@ impl Pair<'_> {
         parts.note("args", self.texts(args, &new.args));
         parts.note("files", self.texts(files, &new.files));
         parts.note("summary", self.texts(summary.as_slice(), new.summary.as_slice()));
+        let is_same_cache = match (cache, &new.cache) {
+            (Some(old), Some(new)) => {
+                old.ttl_ms == new.ttl_ms && self.texts(old.key.as_slice(), new.key.as_slice())
+            }
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        parts.note("cache", is_same_cache);
         parts.0
     }
 

@@ -110,6 +110,8 @@ pub(super) struct Instance {
     pub feedback: Option<Arc<str>>,
     /// Why it fails, or why it is being stopped.
     pub cause: Option<Box<Cause>>,
+    /// Work that was not done by this run did not pass its gates: it is done now.
+    pub redone: bool,
     /// What was asked, while a person is asked.
     pub question: Option<Box<Question>>,
     /// What happened, for people.
@@ -336,6 +338,7 @@ impl Instance {
             halted: false,
             feedback: None,
             cause: None,
+            redone: false,
             question: None,
             history: Vec::new(),
             frames: Vec::new(),

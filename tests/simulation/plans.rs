@@ -61,6 +61,7 @@ pub fn step(id: &str, work: Work) -> PlanStep {
         args: Vec::new(),
         files: Vec::new(),
         summary: None,
+        cache: None,
     }
 }
 

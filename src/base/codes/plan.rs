@@ -99,4 +99,9 @@ codes! {
         "The tool that the file was written for puts in a value here that nothing gives: the settings of a plugin. The \
          placeholder stays as it is.\n\
          Fix: write the value itself.";
+    CACHE_IN_VAIN "E0229" "a step cannot be cached"
+        "`cache:` takes the work of an earlier run where the same is to be done again. A step that goes on with the session \
+         of another (`context: share:`) has another beginning in every run, and the files of a scratch folder are gone with \
+         their run, so nothing of it could ever be taken.\n\
+         Fix: remove `cache:`, take `context: fork:` in place of `share:`, or let the step work in the project's folder.";
 }

@@ -136,7 +136,7 @@ table! {
         "workspace" r#"{"anyOf":[{"enum":["shared","scratch"]},{"const":"worktree","x-unsupported":true}]}"# "Where the step works";
         "merge" r##"{"$ref":"#/definitions/merge","x-unsupported":true}"## "How isolated work comes back";
         "output" r##"{"$ref":"#/definitions/output"}"## "A short schema, a full schema or a file with one";
-        "cache" r##"{"anyOf":[{"type":"boolean"},{"$ref":"#/definitions/cache"}],"x-unsupported":true}"## "Whether an earlier result may be used";
+        "cache" r##"{"anyOf":[{"type":"boolean"},{"$ref":"#/definitions/cache"}]}"## "Whether the same work of an earlier run may be taken instead of being done";
         "env" r#"{"type":"object","propertyNames":{"pattern":"^[A-Za-z_][A-Za-z0-9_]*$"},"additionalProperties":{"type":["string","number","boolean"]}}"# "Environment of a command or an agent";
         "secrets" r##"{"$ref":"#/definitions/texts","x-unsupported":true}"## "Secrets that the attempt may see";
         "summary" r#"{"type":"string"}"# "A text that replaces the attempt's own summary";

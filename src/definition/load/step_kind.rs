@@ -78,6 +78,7 @@ const PLACES: &[(&str, &[Class])] = &[
     ("output", &[Agent, Run, Ask]),
     ("env", &[Agent, Run, Plan]),
     ("summary", &[Agent, Run]),
+    ("cache", &[Agent, Run]),
 ];
 
 /// A longer line of a command is not written anew in a help.

@@ -21,5 +21,5 @@ pub use assignment::{Assignment, CommandText, Live, Place};
 pub use changed::{Baseline, BaselineError};
 pub use executor::{Executor, tree_digest};
 pub use put_back::{Wanted, put_back};
-pub use traces::{Change, FileKind, FileState, Fit, Footprint, States, Traces, reused};
+pub use traces::{Change, FileKind, FileState, FindAdapter, Fit, Footprint, States, Traces, content, reused};
 pub use tree::TreeFault;

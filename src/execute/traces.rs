@@ -15,7 +15,7 @@ use crate::{
         tree::{Stamp, Trees, walk},
     },
     guard::contained_path,
-    runtime::{Call, Order, Scene},
+    runtime::{Adapter, Call, Order, Scene},
 };
 
 /// Bytes of a program of the project that are looked at.
@@ -255,60 +255,69 @@ fn digest_of<'s>(states: impl Iterator<Item = (&'s String, &'s Option<FileState>
 }
 
 impl Executor {
-    /// A digest of all that an attempt is told: its order or its command, and what answers it. What is different in
-    /// every run, the texts in `cut`, does not count. `None` for what can never be done again from memory.
+    /// [`content`] with the runtimes of this executor.
     #[must_use]
     pub fn content(&self, assignment: &Assignment, place: &Place, cut: &[&str]) -> Option<Digest> {
-        let mut parts: Vec<String> = Vec::new();
-        match assignment {
-            Assignment::Agent { order, runtime, limits: _ } => {
-                let adapter = self.shared.adapters.get(runtime)?;
-                // Which try it is does not change what is to be done.
-                let order = Order { attempt: 1, ..(**order).clone() };
-                parts.extend(["agent".to_owned(), runtime.clone(), serde_json::to_string(&order).ok()?]);
-                // Where it takes place is another one each time.
-                let scene = Scene { workspace: place.workspace.clone(), ..Scene::default() };
-                match adapter.call(&order, &scene).ok()? {
-                    Call::Recorded(turn) => parts.push(format!("{turn:?}")),
-                    Call::Service(call) => {
-                        let settings = &call.settings;
-                        let told = (settings.format, &settings.base_url, settings.max_tokens, &call.model);
-                        parts.push(format!("{told:?}"));
-                    }
-                    Call::Program(invocation) => {
-                        parts.push(format!("{:?} {:?}", invocation.argv, invocation.env));
-                        let program = place.workspace.join(invocation.argv.first()?);
-                        parts.push(program_digest(&place.workspace, &program)?.to_string());
-                    }
+        content(&|name| self.shared.adapters.get(name).cloned(), assignment, place, cut)
+    }
+}
+
+/// Finds a runtime by its name.
+pub type FindAdapter<'a> = dyn Fn(&str) -> Option<Arc<dyn Adapter>> + 'a;
+
+/// A digest of all that an attempt is told: its order or its command, and what answers it. What is different in
+/// every run, the texts in `cut`, does not count. `None` for what can never be done again from memory.
+#[must_use]
+pub fn content(find: &FindAdapter<'_>, assignment: &Assignment, place: &Place, cut: &[&str]) -> Option<Digest> {
+    let mut parts: Vec<String> = Vec::new();
+    match assignment {
+        Assignment::Agent { order, runtime, limits: _ } => {
+            let adapter = find(runtime)?;
+            // Which try it is does not change what is to be done.
+            let order = Order { attempt: 1, ..(**order).clone() };
+            parts.extend(["agent".to_owned(), runtime.clone(), serde_json::to_string(&order).ok()?]);
+            // Where it takes place is another one each time.
+            let scene = Scene { workspace: place.workspace.clone(), ..Scene::default() };
+            match adapter.call(&order, &scene).ok()? {
+                Call::Recorded(turn) => parts.push(format!("{turn:?}")),
+                Call::Service(call) => {
+                    let settings = &call.settings;
+                    let told = (settings.format, &settings.base_url, settings.max_tokens, &call.model);
+                    parts.push(format!("{told:?}"));
+                }
+                Call::Program(invocation) => {
+                    parts.push(format!("{:?} {:?}", invocation.argv, invocation.env));
+                    let program = place.workspace.join(invocation.argv.first()?);
+                    parts.push(program_digest(&place.workspace, &program)?.to_string());
                 }
             }
-            Assignment::Run { command, args, env, expected_output, keeps_text, limits: _ } => {
-                let command = match command {
-                    CommandText::Shell(text) => format!("shell {text}"),
-                    CommandText::Argv(words) => format!("words {words:?}"),
-                };
-                // The key names the attempt, which is always another one.
-                let env: Vec<_> = env.iter().filter(|(name, _)| name != "ORCH_KEY").collect();
-                parts.extend(["run".to_owned(), command, format!("{args:?} {env:?} {expected_output:?} {keeps_text}")]);
-            }
-            Assignment::GateRun { .. }
-            | Assignment::GateCheck { .. }
-            | Assignment::GateSchema { .. }
-            | Assignment::GateFiles { .. }
-            | Assignment::GateChanged { .. }
-            | Assignment::Reconcile { .. } => return None,
         }
-        parts.push(format!("{:?}", place.env));
-        let mut hasher = Hasher::default();
-        for mut part in parts {
-            for text in cut.iter().filter(|text| !text.is_empty()) {
-                part = part.replace(text, "");
-            }
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
+        Assignment::Run { command, args, env, expected_output, keeps_text, limits: _ } => {
+            let command = match command {
+                CommandText::Shell(text) => format!("shell {text}"),
+                CommandText::Argv(words) => format!("words {words:?}"),
+            };
+            // The key names the attempt, which is always another one.
+            let env: Vec<_> = env.iter().filter(|(name, _)| name != "ORCH_KEY").collect();
+            parts.extend(["run".to_owned(), command, format!("{args:?} {env:?} {expected_output:?} {keeps_text}")]);
         }
-        Some(hasher.finish())
+        Assignment::GateRun { .. }
+        | Assignment::GateCheck { .. }
+        | Assignment::GateSchema { .. }
+        | Assignment::GateFiles { .. }
+        | Assignment::GateChanged { .. }
+        | Assignment::Reconcile { .. } => return None,
     }
+    parts.push(format!("{:?}", place.env));
+    let mut hasher = Hasher::default();
+    for mut part in parts {
+        for text in cut.iter().filter(|text| !text.is_empty()) {
+            part = part.replace(text, "");
+        }
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    Some(hasher.finish())
 }
 
 /// A program of the project is part of what answers; one of the system is its name.

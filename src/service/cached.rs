@@ -9,13 +9,18 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Map;
 
 use crate::{
-    base::Seal,
-    driver::{FileTier, FilesUse, MemoryTier, Recall, Reuse, Scope, StepCache},
-    execute::Traces,
-    plan::Plan,
-    service::{project::Project, refusal::Refusal},
+    base::{Seal, Timestamp},
+    driver::{
+        Assigner, Clock, FileTier, FilesUse, Foreseen, MemoryTier, Recall, Reuse, Scope, StepCache, Would,
+        complete_inputs,
+    },
+    execute::{Traces, render::Renderer},
+    plan::{Plan, PlanStep},
+    runtime::{Adapter, Replay},
+    service::{nested, preflight, project::Project, recordings::recordings, refusal::Refusal},
 };
 
 /// Where the cache lies in a project.
@@ -138,6 +143,42 @@ impl CacheWish {
         let reads = self == Self::Use;
         (self != Self::Off).then_some(Reuse { scope: Scope::Declared, reads, ttl_ms: settings.ttl_ms })
     }
+}
+
+/// What the cache would be to a run of a plan with these inputs; nothing is done.
+#[must_use]
+pub fn foresee(project: &Project, plan: &Plan, program: PathBuf) -> Vec<Foreseen> {
+    let settings = project.run_settings(program);
+    let wish = CacheWish::Use.reuse(&settings.cache);
+    let Some(recall) = recall(&settings.cache, project.root(), plan, wish) else { return Vec::new() };
+    let replay = recordings(project.root(), plan);
+    let named = settings.runtime.as_deref();
+    let runtime = preflight::default_runtime(plan, named, settings.found.as_ref(), &replay);
+    let Ok(inputs) = complete_inputs(&plan.inputs, Map::new()) else {
+        let on_inputs = |step: &PlanStep| Foreseen {
+            step: step.path.clone(),
+            would: Would::Depends { on: "the inputs".to_owned() },
+        };
+        return plan.steps.iter().filter(|step| step.cache.is_some()).map(on_inputs).collect();
+    };
+    let declared = settings.runtimes.iter().map(|(name, declared)| declared.adapter(name, project.root()));
+    let adapters: Vec<Arc<dyn Adapter>> = declared.chain([Arc::new(replay) as Arc<dyn Adapter>]).collect();
+    let reads_memory = adapters.iter().filter(|adapter| adapter.capabilities().reads_memory);
+    let assigner = Assigner {
+        renderer: Arc::new(Renderer::new(settings.program.clone())),
+        root: project.root().to_owned(),
+        // Nothing is written there: what begins at once has nothing to keep.
+        folder: project.root().join(".orch/state/runs/none"),
+        env: nested::told(settings.env.clone(), &settings.chain, &plan.name),
+        stream_bytes_max: settings.stream_bytes_max,
+        baseline: None,
+        reads_memory: reads_memory.map(|adapter| adapter.name().to_owned()).collect(),
+        nonce: "0".repeat(24),
+    };
+    let find = |name: &str| adapters.iter().find(|adapter| adapter.name() == name).cloned();
+    let now = Clock::start(Timestamp::default()).now();
+    let begin = (inputs, runtime.unwrap_or_else(|| Replay::NAME.to_owned()));
+    recall.foresee(&Arc::new(plan.clone()), begin, (&assigner, &find), now)
 }
 
 fn tier(project: &Project) -> FileTier {

@@ -87,9 +87,7 @@ impl Attempted {
 
     fn take(&self, kept: &Arc<Kept>, attempt: &str) -> Option<Envelope> {
         let entry = &kept.entry;
-        if let Rules::Declared { ttl_ms, .. } = self.rules
-            && self.now.0.saturating_sub(entry.made.0) > ttl_ms
-        {
+        if !entry.is_fresh(self.now, self.rules) {
             self.cache.forget(entry);
             return None;
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{Digest, Envelope, Seal, Timestamp},
+    driver::reuse::recall::Rules,
     execute::Footprint,
 };
 
@@ -51,6 +52,14 @@ impl Entry {
         self.footprint.beginning()
     }
 
+    /// Whether its time has not passed.
+    pub fn is_fresh(&self, now: Timestamp, rules: Rules) -> bool {
+        match rules {
+            Rules::Declared { ttl_ms, .. } => now.0.saturating_sub(self.made.0) <= ttl_ms,
+            Rules::Own | Rules::All | Rules::Never => true,
+        }
+    }
+
     /// The stored form.
     pub fn sealed(&self, seal: &Seal) -> Result<Vec<u8>, serde_json::Error> {
         let body = serde_json::to_vec(self)?;
@@ -92,6 +101,17 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_is_taken_until_its_time_has_passed() {
+        let work = (Envelope::default(), Footprint::default());
+        let entry = Entry::new(Digest::of(b"key"), (String::new(), Timestamp(1_000)), work);
+        let rules = Rules::Declared { sees_tree: true, ttl_ms: 500 };
+        for (now, expected) in [(0, true), (1_000, true), (1_500, true), (1_501, false)] {
+            assert_eq!(entry.is_fresh(Timestamp(now), rules), expected, "at {now}");
+        }
+        assert!(entry.is_fresh(Timestamp(u64::MAX), Rules::Own));
+    }
 
     #[test]
     fn an_entry_with_another_mark_is_not_there() {

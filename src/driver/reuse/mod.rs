@@ -6,6 +6,7 @@
 mod attempted;
 mod entry;
 mod files;
+mod foresee;
 mod key;
 mod memory;
 mod recall;
@@ -13,6 +14,7 @@ mod tally;
 mod tiers;
 
 pub use files::{FilesUse, FileTier};
+pub use foresee::{Foreseen, Would};
 pub use memory::MemoryTier;
 pub use recall::{Recall, Reuse, Scope};
 pub use tally::{CacheCounts, CacheUse, cache_counts, cache_use};

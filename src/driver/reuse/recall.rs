@@ -182,6 +182,7 @@ impl Recall {
         let path = scheduler.path(attempt.instance).as_str().to_owned();
         let mut known = lock(&self.known);
         let mut wanted = None;
+        let content = |cut: &[&str]| executor.content(assignment, place, cut);
         if purpose == Purpose::Work {
             let old = known.traces.get_mut(&path);
             let is_taken = old.as_ref().is_some_and(|trace| trace.envelope.as_ref().is_some_and(|e| e.reused.is_some()));
@@ -189,7 +190,7 @@ impl Recall {
                 // What was taken has failed its gates, or this owner never saw how it ended.
                 Some(trace) if is_taken => {
                     self.forget(trace);
-                    let trace = self.trace(scheduler, &known, (assigner, executor), attempt, (assignment, place));
+                    let trace = self.trace(scheduler, &known, (assigner, &content), attempt, (assignment, place));
                     known.traces.insert(path.clone(), trace);
                 }
                 Some(trace) => {
@@ -201,7 +202,7 @@ impl Recall {
                     place.attempt.clone_into(&mut trace.attempt);
                 }
                 None => {
-                    let trace = self.trace(scheduler, &known, (assigner, executor), attempt, (assignment, place));
+                    let trace = self.trace(scheduler, &known, (assigner, &content), attempt, (assignment, place));
                     let looks = self.reuse.reads && trace.is_fit && !scheduler.must_work(attempt.instance);
                     wanted = trace.key.clone().filter(|_| looks);
                     known.traces.insert(path.clone(), trace);
@@ -233,11 +234,11 @@ impl Recall {
         }
     }
 
-    fn trace(
+    pub(super) fn trace(
         &self,
         scheduler: &Scheduler,
         known: &Known,
-        (assigner, executor): (&Assigner, &Executor),
+        (assigner, content): (&Assigner, &dyn Fn(&[&str]) -> Option<Digest>),
         attempt: AttemptId,
         (assignment, place): (&Assignment, &Place),
     ) -> Trace {
@@ -261,7 +262,7 @@ impl Recall {
         // An attempt with a file that cannot be named ends before its work anyway.
         trace.declared = step.files.iter().filter_map(|file| text(file).ok()).collect();
         let folder = assigner.folder.display().to_string();
-        let Some(content) = executor.content(assignment, place, &[&assigner.nonce, &folder]) else { return trace };
+        let Some(content) = content(&[&assigner.nonce, &folder]) else { return trace };
         let is_declared = matches!(rules, Rules::Declared { .. });
         let before = if is_declared { Some(Vec::new()) } else { upstream(scheduler, &known.traces, instance) };
         trace.key = before.map(|before| {

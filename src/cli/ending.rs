@@ -10,8 +10,9 @@ use crate::{
         report::{Report, SettledStep, count_words, saved_words},
         style::{BAD, BOLD, DIM, DOUBT, GOOD, paint},
     },
-    driver::{CacheUse, What},
+    driver::What,
     scheduler::{Cause, Spent, StepState},
+    service::CacheUse,
 };
 
 /// Failed steps told in full; the others are counted.

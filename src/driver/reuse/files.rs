@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::SystemTime,
@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::{
     base::{Digest, Seal},
     driver::reuse::entry::{Entry, Kept},
+    guard::write_whole,
 };
 
 /// Bytes of one entry.
@@ -268,12 +269,10 @@ fn private_folder(path: &Path) -> io::Result<()> {
 
 /// Writes a file whole: a reader finds all of it or none.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().ok_or_else(|| io::Error::other("it has no folder"))?;
-    private_folder(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    if let Some(folder) = path.parent() {
+        private_folder(folder)?;
+    }
+    write_whole(path, bytes)
 }
 
 /// Reads a plain file within its limit.

@@ -87,7 +87,8 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, bool)> {
                 folders.push(path);
             } else {
                 let mode = fs::metadata(&path).unwrap().permissions().mode();
-                files.insert(path.strip_prefix(root).unwrap().to_owned(), (fs::read(&path).unwrap(), mode & 0o100 != 0));
+                files
+                    .insert(path.strip_prefix(root).unwrap().to_owned(), (fs::read(&path).unwrap(), mode & 0o100 != 0));
             }
         }
     }
@@ -141,7 +142,11 @@ fn the_second_run_starts_no_agent_and_leaves_the_same_files() {
     let cost = project.run(&["cost", third[0]["run"].as_str().unwrap()]);
     assert!(cost.stdout.contains("step cache: 1 hit, 0 misses, saved $0.25"), "{}", cost.stdout);
     let shown = project.run(&["run", "flow"]);
-    assert!(shown.stderr.contains("REUSED") && shown.stderr.contains("cache: 1 hit, 0 misses, saved $0.25"), "{}", shown.stderr);
+    assert!(
+        shown.stderr.contains("REUSED") && shown.stderr.contains("cache: 1 hit, 0 misses, saved $0.25"),
+        "{}",
+        shown.stderr
+    );
 }
 
 /// A change of one file: its name, a text in it, and what takes its place.
@@ -150,7 +155,8 @@ type Edit = (&'static str, &'static str, &'static str);
 #[test]
 fn everything_that_the_step_is_told_is_part_of_its_key() {
     // The files of the project do not count here, so only the key can tell the difference.
-    let flow = FLOW.replace("cache: true", "cache: { key: \"k\" }, output: { n: integer }, files: [out.txt, bin, old.txt]");
+    let flow =
+        FLOW.replace("cache: true", "cache: { key: \"k\" }, output: { n: integer }, files: [out.txt, bin, old.txt]");
     let project = project(&flow);
     run(&project, &[]);
     run(&project, &[]);
@@ -200,7 +206,9 @@ fn every_file_of_the_project_counts_unless_the_author_says_what_does() {
         ("any file", &|| project.write("notes.txt", "others")),
         ("a new file", &|| project.write("new.txt", "")),
         ("a file less", &|| fs::remove_file(root.join("new.txt")).unwrap()),
-        ("an executable bit", &|| fs::set_permissions(root.join("notes.txt"), fs::Permissions::from_mode(0o755)).unwrap()),
+        ("an executable bit", &|| {
+            fs::set_permissions(root.join("notes.txt"), fs::Permissions::from_mode(0o755)).unwrap()
+        }),
         ("its own file, by another hand", &|| project.write("out.txt", "by hand")),
     ];
     let mut expected = 1;
@@ -254,7 +262,10 @@ steps:
     assert_eq!(foreseen()[1], serde_json::json!({ "step": "then", "would": "depend", "on": "first" }));
     assert_eq!(foreseen().as_array().unwrap().len(), 2);
     let shown = project.run(&["plan", "flow"]).stdout;
-    assert!(shown.contains("cache  first  would be taken from run ") && shown.contains("cache  then   depends on first"), "{shown}");
+    assert!(
+        shown.contains("cache  first  would be taken from run ") && shown.contains("cache  then   depends on first"),
+        "{shown}"
+    );
     project.write("notes.txt", "other");
     assert_eq!(foreseen()[0]["would"], "be done");
     assert_eq!((starts(&project), project.root().join("b.txt").is_file()), (1, true), "a plan does nothing");
@@ -286,10 +297,8 @@ fn time_passes_and_people_refuse() {
 
 #[test]
 fn what_failed_is_never_taken_and_gates_always_judge() {
-    let flow = FLOW.replace(
-        "cache: true }",
-        "cache: true, gate: [{ run: \"test ! -f ../home/strict || grep -q v2 out.txt\" }] }",
-    );
+    let flow = FLOW
+        .replace("cache: true }", "cache: true, gate: [{ run: \"test ! -f ../home/strict || grep -q v2 out.txt\" }] }");
     let project = project(&flow);
     let flag = |name: &str| project.home().join(name);
     fs::write(flag("broken"), "").unwrap();
@@ -317,7 +326,10 @@ fn what_failed_is_never_taken_and_gates_always_judge() {
 
 #[test]
 fn a_step_that_goes_on_over_a_failed_gate_is_not_kept() {
-    let flow = FLOW.replace("cache: true }", "cache: true, gate: [{ run: \"false\" }], on_gate_fail: { tries: 0, then: continue } }");
+    let flow = FLOW.replace(
+        "cache: true }",
+        "cache: true, gate: [{ run: \"false\" }], on_gate_fail: { tries: 0, then: continue } }",
+    );
     let project = project(&flow);
     run(&project, &[]);
     assert!(!is_taken(&run(&project, &[]), "work"));

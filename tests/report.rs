@@ -53,7 +53,7 @@ fn settles(step: &str, state: StepState, reason: &str, summary: &str, ms: u64, a
         attempts,
         tokens,
         reused: None,
-        saved: orch::base::Usage::default(),
+        saved: Usage::default(),
     }
 }
 
@@ -68,7 +68,7 @@ fn container(step: &str, state: StepState, reason: &str) -> What {
         attempts: 0,
         tokens: 12_430,
         reused: None,
-        saved: orch::base::Usage::default(),
+        saved: Usage::default(),
     }
 }
 

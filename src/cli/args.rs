@@ -8,11 +8,11 @@ use crate::{
     base::{parse_count, parse_duration},
     cli::{
         add::{AddArgs, RemoveArgs},
+        cache::CacheArgs,
         check::CheckArgs,
         completions::CompletionsArgs,
         cost::CostArgs,
         dev::DevArgs,
-        cache::CacheArgs,
         doctor::DoctorArgs,
         explain::ExplainArgs,
         help::HelpArgs,

@@ -173,7 +173,18 @@ impl Report {
                 self.waits.push(Wait::Outcome(step.clone()));
                 self.line(DOUBT, "UNKNOWN", None, step, "it began, its end is unknown")
             }
-            What::StepSettled { step, container, state, reason, summary, duration_ms, attempts, tokens, reused, saved } => {
+            What::StepSettled {
+                step,
+                container,
+                state,
+                reason,
+                summary,
+                duration_ms,
+                attempts,
+                tokens,
+                reused,
+                saved,
+            } => {
                 self.forget_wait(step);
                 self.settle(step, *container, *state, reason, *tokens);
                 let (container, attempts, tokens) = (*container, *attempts, *tokens);

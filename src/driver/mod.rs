@@ -25,6 +25,6 @@ pub use outcome::{exit_code, parked_exit_code, status_word, waiting_words};
 pub use pace::{Pacer, machine};
 pub use record::{RecordError, decode, decode_decision, encode};
 pub use reuse::{
-    CacheCounts, CacheUse, FileTier, FilesUse, Foreseen, MemoryTier, Recall, Reuse, Scope, StepCache, Would, cache_counts,
-    cache_use,
+    CacheCounts, CacheUse, FileTier, FilesUse, Foreseen, MemoryTier, Recall, Reuse, Scope, StepCache, Would,
+    cache_counts, cache_use,
 };

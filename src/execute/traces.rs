@@ -122,8 +122,7 @@ impl Traces {
         let mut others = States::new();
         let own = if let Some(rest) = &footprint.rest {
             let mut now = self.all(workspace)?;
-            let own: States =
-                footprint.changed.keys().map(|path| (path.clone(), now.remove(path).flatten())).collect();
+            let own: States = footprint.changed.keys().map(|path| (path.clone(), now.remove(path).flatten())).collect();
             for (path, change) in footprint.later.iter().filter(|(path, _)| !own.contains_key(*path)) {
                 if now.get(path).cloned().flatten() == change.after {
                     now.remove(path);
@@ -396,10 +395,10 @@ mod tests {
         assert_eq!(traces.fits(root, &work), None);
         work.left_behind(&before, &traces.all(root).unwrap());
         let fit = traces.fits(root, &work).unwrap();
-        assert_eq!((fit.missing, fit.rest.keys().cloned().collect::<Vec<_>>()), (
-            vec!["made".to_owned()],
-            vec!["source".to_owned()]
-        ));
+        assert_eq!(
+            (fit.missing, fit.rest.keys().cloned().collect::<Vec<_>>()),
+            (vec!["made".to_owned()], vec!["source".to_owned()])
+        );
         write("report", "edited");
         assert_eq!(traces.fits(root, &work), None, "a person's edit is a change");
     }

@@ -180,9 +180,7 @@ impl Pair<'_> {
         parts.note("files", self.texts(files, &new.files));
         parts.note("summary", self.texts(summary.as_slice(), new.summary.as_slice()));
         let is_same_cache = match (cache, &new.cache) {
-            (Some(old), Some(new)) => {
-                old.ttl_ms == new.ttl_ms && self.texts(old.key.as_slice(), new.key.as_slice())
-            }
+            (Some(old), Some(new)) => old.ttl_ms == new.ttl_ms && self.texts(old.key.as_slice(), new.key.as_slice()),
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };

@@ -36,12 +36,12 @@ pub mod skill_cases;
 mod status;
 mod trust;
 
+pub use crate::driver::{CacheCounts, CacheUse, Foreseen, Would, cache_counts};
 pub use abilities::check_abilities;
 pub use added::{AddRequest, AddedFolder, Change, ChangeKind, Update, add, remove, update};
 pub use answerers::FirstUse;
 pub use cached::{CacheSettings, CacheState, CacheWish, cache_state, clear_cache, foresee};
 pub use cases::{CaseResult, Difference, Section, TEST_REPORT_VERSION, TestReport, test};
-pub use crate::driver::{CacheCounts, CacheUse, Foreseen, Would, cache_counts};
 pub use check::{Checked, check, check_and_lint};
 pub use costs::{COST_VERSION, CostLine, DayCost, RunCost, cost};
 pub use decisions::{Delivered, Verdict};

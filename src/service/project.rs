@@ -16,8 +16,8 @@ use crate::{
         load::{Loader, Watched, load_memory, project_root},
     },
     service::{
-        cached::CacheSettings, fault::Fault, filling, given::of_process, nested, refusal::Refusal, runs::RunSettings, runtimes,
-        trust::TrustGate,
+        cached::CacheSettings, fault::Fault, filling, given::of_process, nested, refusal::Refusal, runs::RunSettings,
+        runtimes, trust::TrustGate,
     },
 };
 

@@ -1,10 +1,6 @@
 //! One attempt behind the cache: its work is taken, or done and looked at.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use crate::{
     base::{Digest, Envelope, Outcome, Timestamp},
@@ -99,7 +95,7 @@ impl Attempted {
         self.cache.touch(entry);
         let envelope = reused(entry.envelope.clone(), entry.from.clone());
         let mut known = lock(&self.known);
-        if entry.footprint.rest.is_some() && matches!(self.rules, Rules::Declared { .. }) {
+        if matches!(self.rules, Rules::Declared { .. }) {
             let mut then = rest;
             let before = entry.footprint.changed.iter().map(|(path, change)| (path, change.before.clone()));
             then.extend(before.filter(|(_, state)| state.is_some()).map(|(path, state)| (path.clone(), state)));
@@ -197,7 +193,8 @@ impl Attempted {
             tracing::warn!(step = self.path, why, "the work of a step is not cached");
             return None;
         }
-        let mut footprint = self.between(before, (!is_alone).then_some(declared))?;
+        // What a step declares is all that it may leave: another hand may have worked beside it.
+        let mut footprint = self.between(before, (!declared.is_empty()).then_some(declared))?;
         if !sees_tree {
             footprint.rest = None;
         }

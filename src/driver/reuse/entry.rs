@@ -39,11 +39,7 @@ pub(super) struct Kept {
 }
 
 impl Entry {
-    pub fn new(
-        key: Digest,
-        (from, made): (String, Timestamp),
-        (envelope, footprint): (Envelope, Footprint),
-    ) -> Self {
+    pub fn new(key: Digest, (from, made): (String, Timestamp), (envelope, footprint): (Envelope, Footprint)) -> Self {
         Self { v: VERSION, key, from, made, envelope, footprint }
     }
 

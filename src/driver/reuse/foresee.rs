@@ -95,12 +95,10 @@ impl Recall {
             return Foreseen { step, would: Would::Done };
         };
         let content = |cut: &[&str]| content(find, &assignment, &place, cut);
-        let trace =
-            self.trace(scheduler, &lock(&self.known), (assigner, &content), attempt, (&assignment, &place));
+        let trace = self.trace(scheduler, &lock(&self.known), (assigner, &content), attempt, (&assignment, &place));
         let known = trace.key.as_ref().filter(|_| trace.is_fit).map(|key| self.cache.find(key)).unwrap_or_default();
         let fits = |kept: &&Arc<super::entry::Kept>| {
-            kept.entry.is_fresh(now, trace.rules)
-                && self.traces.fits(&place.workspace, &kept.entry.footprint).is_some()
+            kept.entry.is_fresh(now, trace.rules) && self.traces.fits(&place.workspace, &kept.entry.footprint).is_some()
         };
         let would = known.iter().find(fits).map_or(Would::Done, |kept| Would::Taken { from: kept.entry.from.clone() });
         Foreseen { step, would }

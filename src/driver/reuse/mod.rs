@@ -13,7 +13,7 @@ mod recall;
 mod tally;
 mod tiers;
 
-pub use files::{FilesUse, FileTier};
+pub use files::{FileTier, FilesUse};
 pub use foresee::{Foreseen, Would};
 pub use memory::MemoryTier;
 pub use recall::{Recall, Reuse, Scope};

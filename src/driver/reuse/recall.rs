@@ -185,7 +185,8 @@ impl Recall {
         let content = |cut: &[&str]| executor.content(assignment, place, cut);
         if purpose == Purpose::Work {
             let old = known.traces.get_mut(&path);
-            let is_taken = old.as_ref().is_some_and(|trace| trace.envelope.as_ref().is_some_and(|e| e.reused.is_some()));
+            let is_taken =
+                old.as_ref().is_some_and(|trace| trace.envelope.as_ref().is_some_and(|e| e.reused.is_some()));
             match old {
                 // What was taken has failed its gates, or this owner never saw how it ended.
                 Some(trace) if is_taken => {

@@ -17,7 +17,9 @@ use crate::{
         },
         defaults,
         policy::{RecoveryPolicy, RetryPolicy},
-        types::{AgentWork, Command, EachWork, EdgeKind, PlanCache, PlanContext, PlanInput, PlanStep, StepIx, Text, Work},
+        types::{
+            AgentWork, Command, EachWork, EdgeKind, PlanCache, PlanContext, PlanInput, PlanStep, StepIx, Text, Work,
+        },
     },
 };
 
@@ -99,13 +101,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn cache(
-        &mut self,
-        ix: StepIx,
-        step: &'a Step,
-        source: &'a Arc<Source>,
-        cache: &'a Spanned<Cache>,
-    ) -> PlanCache {
+    fn cache(&mut self, ix: StepIx, step: &'a Step, source: &'a Arc<Source>, cache: &'a Spanned<Cache>) -> PlanCache {
         let shares = matches!(step.context.as_ref().map(|context| &context.value), Some(Context::Share(_)));
         let why = if shares {
             Some(("`context: share:` goes on with a session, which every run has anew", "take `context: fork:`"))

@@ -462,7 +462,7 @@ fn what_could_never_be_taken_is_refused() {
     for (step, word) in [
         ("{ id: a, approve: \"Go on?\", cache: true }", "`cache`"),
         ("{ id: a, each: \"[1]\", cache: true, steps: [{ run: ls }] }", "`cache`"),
-        ("{ id: a, run: ls, workspace: scratch, cache: true }", "E0229"),
+        ("{ id: a, run: ls, workspace: scratch, cache: true }", "E0235"),
         ("{ id: a, run: ls, cache: { ttl: soon } }", "`soon`"),
         ("{ id: a, run: ls, cache: { key: \"{{ nobody }}\" } }", "nobody"),
     ] {
@@ -472,5 +472,5 @@ fn what_could_never_be_taken_is_refused() {
     }
     let shared = "name: flow\nsteps:\n  - { id: a, agent: worker, prompt: x }\n  - { id: b, agent: worker, prompt: y, context: \"share:a\", cache: true }\n";
     let done = project(shared).run(&["check"]);
-    assert!(done.code == Some(10) && done.stdout.contains("E0229") && done.stdout.contains("fork:"), "{}", done.stdout);
+    assert!(done.code == Some(10) && done.stdout.contains("E0235") && done.stdout.contains("fork:"), "{}", done.stdout);
 }

@@ -99,7 +99,7 @@ codes! {
         "The tool that the file was written for puts in a value here that nothing gives: the settings of a plugin. The \
          placeholder stays as it is.\n\
          Fix: write the value itself.";
-    CACHE_IN_VAIN "E0229" "a step cannot be cached"
+    CACHE_IN_VAIN "E0235" "a step cannot be cached"
         "`cache:` takes the work of an earlier run where the same is to be done again. A step that goes on with the session \
          of another (`context: share:`) has another beginning in every run, and the files of a scratch folder are gone with \
          their run, so nothing of it could ever be taken.\n\

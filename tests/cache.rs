@@ -314,6 +314,7 @@ fn what_failed_is_never_taken_and_gates_always_judge() {
     assert_eq!(starts(&project), before + 1);
     assert!(!is_taken(&events, "work") && events.iter().any(|event| event["type"] == "redone"), "{events:?}");
     assert_eq!(project.read("out.txt"), "made from one v2\n");
+    assert_eq!(cached(&project, "steps").len(), 1, "what did not pass is forgotten");
     assert!(is_taken(&run(&project, &[]), "work"), "the new work is kept in place of the old");
     // Work that fails its own gates leaves nothing behind.
     let never = flow.replace("grep -q v2 out.txt", "false");
@@ -332,6 +333,7 @@ fn a_step_that_goes_on_over_a_failed_gate_is_not_kept() {
     );
     let project = project(&flow);
     run(&project, &[]);
+    assert!(cached(&project, "steps").is_empty());
     assert!(!is_taken(&run(&project, &[]), "work"));
 }
 

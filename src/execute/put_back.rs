@@ -1,14 +1,14 @@
 //! Puts files back as earlier work left them, inside the workspace and nowhere else.
 //!
-//! Invariants: everything is written beside its place before the first file changes; a file is never seen half written;
-//! what was broken off is finished by doing it again.
+//! Invariants: everything is written aside before the first file changes; a file is never seen half written; what was
+//! broken off leaves nothing behind in the workspace but whole files, and is finished by doing it again.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Write as _},
     os::unix::{
         ffi::OsStrExt as _,
-        fs::{OpenOptionsExt as _, symlink},
+        fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink},
     },
     path::{Path, PathBuf},
 };
@@ -18,14 +18,20 @@ use crate::{execute::traces::FileKind, guard::contained_path};
 /// A file as it is to be: what it is and its bytes, or `None` for one that is to be gone.
 pub type Wanted = (String, Option<(FileKind, Vec<u8>)>);
 
-/// Puts files back. Blocks while it writes.
+/// Puts files back by way of the folder `aside`, which is on the same disk, is made and goes again. Blocks while it
+/// writes.
 ///
 /// # Errors
 /// Why it cannot be, as a fragment. Nothing has changed unless the disk failed in the middle.
-pub fn put_back(workspace: &Path, attempt: &str, files: &[Wanted]) -> Result<(), String> {
+pub fn put_back(workspace: &Path, aside: &Path, files: &[Wanted]) -> Result<(), String> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(aside);
+    made.map_err(|error| format!("make `{}`: {error}", aside.display()))?;
     let mut staged: Vec<(PathBuf, PathBuf)> = Vec::new();
     let mut gone: Vec<PathBuf> = Vec::new();
-    let made = stage(workspace, attempt, files, &mut staged, &mut gone);
+    let made = stage(workspace, aside, files, &mut staged, &mut gone);
     let done = made.and_then(|()| {
         for (scratch, place) in &staged {
             fs::rename(scratch, place).map_err(|error| format!("write `{}`: {error}", place.display()))?;
@@ -40,18 +46,14 @@ pub fn put_back(workspace: &Path, attempt: &str, files: &[Wanted]) -> Result<(),
         }
         Ok(())
     });
-    if done.is_err() {
-        for (scratch, _) in &staged {
-            // Those that have taken their places are not there any more.
-            drop(fs::remove_file(scratch));
-        }
-    }
+    // What is left of it takes space and nothing else.
+    drop(fs::remove_dir_all(aside));
     done
 }
 
 fn stage(
     workspace: &Path,
-    attempt: &str,
+    aside: &Path,
     files: &[Wanted],
     staged: &mut Vec<(PathBuf, PathBuf)>,
     gone: &mut Vec<PathBuf>,
@@ -66,10 +68,9 @@ fn stage(
             continue;
         };
         let folder = place.parent().unwrap_or(workspace);
-        // The dot keeps half a file out of what tools look at.
-        let scratch = folder.join(format!(".orch-{}-{number}.tmp", attempt.replace('/', "-")));
+        let scratch = aside.join(number.to_string());
         let written = fs::create_dir_all(folder).and_then(|()| {
-            // What a killed attempt of the same name left.
+            // What was broken off under the same name.
             drop(fs::remove_file(&scratch));
             staged.push((scratch.clone(), place));
             write(&scratch, *kind, bytes)
@@ -129,8 +130,9 @@ mod tests {
             ("link".to_owned(), Some((FileKind::Link, b"old".to_vec()))),
         ];
         for _ in 0..2 {
-            put_back(root, "r/1-1", &wanted).unwrap();
-            assert_eq!(names(root), ["link", "old", "sub"]);
+            put_back(root, &root.join(".orch/state/aside"), &wanted).unwrap();
+            assert_eq!(names(root), [".orch", "link", "old", "sub"]);
+            assert!(names(&root.join(".orch/state")).is_empty());
             assert_eq!(names(&root.join("sub")), ["new"]);
             assert_eq!(fs::read(root.join("link")).unwrap(), b"2");
             assert_ne!(fs::metadata(root.join("old")).unwrap().permissions().mode() & 0o100, 0);
@@ -149,9 +151,10 @@ mod tests {
                 ("old".to_owned(), Some((FileKind::File, b"2".to_vec()))),
                 (bad.to_owned(), Some((FileKind::File, b"2".to_vec()))),
             ];
-            assert!(put_back(root, "r/1-1", &wanted).is_err(), "{bad}");
+            assert!(put_back(root, &root.join(".orch/state/aside"), &wanted).is_err(), "{bad}");
             assert_eq!(fs::read(root.join("old")).unwrap(), b"1", "{bad}");
-            assert_eq!(names(root), ["folder", "old", "way"], "{bad}");
+            assert_eq!(names(root), [".orch", "folder", "old", "way"], "{bad}");
+            assert!(names(&root.join(".orch/state")).is_empty());
         }
         assert!(names(outside.path()).is_empty());
     }

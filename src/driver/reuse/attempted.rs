@@ -89,7 +89,7 @@ impl Attempted {
         }
         let Fit { missing, rest } = self.traces.fits(&self.workspace, &entry.footprint)?;
         let wanted: Vec<Wanted> = missing.iter().map(|path| self.wanted_file(kept, path)).collect::<Option<_>>()?;
-        put_back(&self.workspace, attempt, &wanted)
+        put_back(&self.workspace, &self.cache.aside(attempt), &wanted)
             .inspect_err(|why| tracing::warn!(step = self.path, why, "the files of earlier work cannot be put back"))
             .ok()?;
         self.cache.touch(entry);

@@ -10,7 +10,7 @@ use std::{
     io::{self, Read as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use serde::Serialize;
@@ -27,6 +27,8 @@ const ENTRY_BYTES_MAX: u64 = 8 * 1024 * 1024;
 const CONTENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Beginnings of one step that are kept; the one that was used last is kept longest.
 const VARIANTS_MAX: usize = 8;
+/// What was made ready longer ago than this belongs to nobody.
+const ASIDE_MAX: Duration = Duration::from_secs(3600);
 /// The least that a file takes on a disk.
 const BLOCK: u64 = 4096;
 
@@ -155,7 +157,7 @@ impl FileTier {
         }
         let _lock = self.lock()?;
         let used = self.used();
-        for name in ["steps", "files"] {
+        for name in ["steps", "files", "aside"] {
             match fs::remove_dir_all(self.folder.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 Ok(()) | Err(_) => {}
@@ -176,6 +178,7 @@ impl FileTier {
             return Ok(());
         }
         let _lock = self.lock()?;
+        self.sweep();
         let mut entries = self.all_entries();
         let contents = self.all_contents();
         let mut bytes: u64 = entries.iter().chain(&contents).map(|file| file.bytes).sum();
@@ -216,6 +219,16 @@ impl FileTier {
             fs::remove_file(path)?;
         }
         Ok(())
+    }
+
+    /// Removes what killed processes made ready; what is fresh may be in use.
+    fn sweep(&self) {
+        for folder in folders_of(&self.folder.join("aside")) {
+            let made = fs::metadata(&folder).and_then(|found| found.modified()).ok();
+            if made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > ASIDE_MAX) {
+                drop(fs::remove_dir_all(folder));
+            }
+        }
     }
 
     /// Beginnings of steps that have too many of them.
@@ -303,8 +316,6 @@ fn folders_of(folder: &Path) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{
         base::{Envelope, Timestamp},

@@ -41,6 +41,11 @@ impl StepCache {
         kept.contents.get(digest).cloned().or_else(|| self.files.as_ref()?.read(digest))
     }
 
+    /// A folder in which the files of one attempt are made ready; no part of the workspace.
+    pub(super) fn aside(&self, attempt: &str) -> PathBuf {
+        self.root.join(".orch/state/cache/aside").join(attempt.replace('/', "-"))
+    }
+
     pub(super) fn put(&self, kept: Kept) {
         if let Some(files) = &self.files
             && let Err(error) = files.put(&kept)

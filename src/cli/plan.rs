@@ -12,7 +12,7 @@ use crate::{
         session::Session,
     },
     config::Flags,
-    plan::{Plan, draw},
+    plan::draw,
     service::{Foreseen, Would, check_abilities, find_runnable, foresee},
 };
 
@@ -51,9 +51,9 @@ pub enum PlanFormat {
 
 /// A plan, and what a run of it would take from the step cache.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct Shown<'a, P> {
     #[serde(flatten)]
-    plan: &'a Plan,
+    plan: &'a P,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     step_cache: &'a [Foreseen],
 }

@@ -173,25 +173,7 @@ impl Report {
                 self.waits.push(Wait::Outcome(step.clone()));
                 self.line(DOUBT, "UNKNOWN", None, step, "it began, its end is unknown")
             }
-            What::StepSettled {
-                step,
-                container,
-                state,
-                reason,
-                summary,
-                duration_ms,
-                attempts,
-                tokens,
-                reused,
-                saved,
-            } => {
-                self.forget_wait(step);
-                self.settle(step, *container, *state, reason, *tokens);
-                let (container, attempts, tokens) = (*container, *attempts, *tokens);
-                let reused = reused.as_deref();
-                let settled = Settled { step, container, reason, summary, attempts, tokens, reused, saved: *saved };
-                self.settled(&settled, *state, *duration_ms)
-            }
+            What::StepSettled { .. } => self.step_settled(&event.what),
             What::Held { runtime, until, reason } => self.held(event.at, runtime, *until, reason),
             What::BudgetReached { reason } => {
                 self.waits.push(Wait::Budget(reason.clone()));
@@ -204,6 +186,20 @@ impl Report {
                 String::new()
             }
         }
+    }
+
+    fn step_settled(&mut self, what: &What) -> String {
+        let What::StepSettled { step, container, state, reason, summary, duration_ms, attempts, tokens, reused, saved } =
+            what
+        else {
+            return String::new();
+        };
+        self.forget_wait(step);
+        self.settle(step, *container, *state, reason, *tokens);
+        let (container, attempts, tokens) = (*container, *attempts, *tokens);
+        let reused = reused.as_deref();
+        let settled = Settled { step, container, reason, summary, attempts, tokens, reused, saved: *saved };
+        self.settled(&settled, *state, *duration_ms)
     }
 
     fn held(&self, now: Timestamp, runtime: &str, until: Timestamp, reason: &str) -> String {

@@ -275,14 +275,18 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
             inbox: values.duration("intervals.inbox"),
             heartbeat: values.duration("intervals.heartbeat"),
         },
-        cache: Cache {
-            is_on: values.word("cache.steps") != Some("off"),
-            keeps_files: values.word("cache.files") != Some("off"),
-            bytes_max: values.count("cache.size").unwrap_or_default(),
-            memory_bytes: values.count("cache.memory").unwrap_or_default(),
-            ttl: values.duration("cache.ttl"),
-        },
+        cache: cache(&values),
         origins,
+    }
+}
+
+fn cache(values: &Values<'_>) -> Cache {
+    Cache {
+        is_on: values.word("cache.steps") != Some("off"),
+        keeps_files: values.word("cache.files") != Some("off"),
+        bytes_max: values.count("cache.size").unwrap_or_default(),
+        memory_bytes: values.count("cache.memory").unwrap_or_default(),
+        ttl: values.duration("cache.ttl"),
     }
 }
 

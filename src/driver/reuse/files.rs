@@ -79,6 +79,8 @@ impl FileTier {
     /// Everything that is known of a step, what was used last first.
     pub(super) fn find(&self, key: &Digest) -> Vec<Entry> {
         let mut found = files_of(&self.entries().join(key.as_str()));
+        // Another process may be writing beside it.
+        found.retain(|file| file.path.file_name().and_then(|name| name.to_str()).is_some_and(is_digest));
         found.sort_by_key(|file| std::cmp::Reverse(file.used));
         let read = found.iter().take(VARIANTS_MAX).filter_map(|file| {
             let opened = read(&file.path, ENTRY_BYTES_MAX)
@@ -157,12 +159,11 @@ impl FileTier {
         }
         let _lock = self.lock()?;
         let used = self.used();
-        for name in ["steps", "files", "aside"] {
-            match fs::remove_dir_all(self.folder.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
+        for file in self.all_entries().iter().chain(&self.all_contents()) {
+            fs::remove_file(&file.path)?;
+            drop(file.path.parent().map(fs::remove_dir));
         }
+        self.sweep(Duration::ZERO);
         Ok(used)
     }
 
@@ -178,7 +179,7 @@ impl FileTier {
             return Ok(());
         }
         let _lock = self.lock()?;
-        self.sweep();
+        self.sweep(ASIDE_MAX);
         let mut entries = self.all_entries();
         let contents = self.all_contents();
         let mut bytes: u64 = entries.iter().chain(&contents).map(|file| file.bytes).sum();
@@ -222,10 +223,10 @@ impl FileTier {
     }
 
     /// Removes what killed processes made ready; what is fresh may be in use.
-    fn sweep(&self) {
-        for folder in folders_of(&self.folder.join("aside")) {
+    fn sweep(&self, age_max: Duration) {
+        for folder in folders_of(&self.folder.join("aside"), is_attempt) {
             let made = fs::metadata(&folder).and_then(|found| found.modified()).ok();
-            if made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age > ASIDE_MAX) {
+            if made.and_then(|made| made.elapsed().ok()).is_some_and(|age| age >= age_max) {
                 drop(fs::remove_dir_all(folder));
             }
         }
@@ -257,11 +258,15 @@ impl FileTier {
     }
 
     fn all_entries(&self) -> Vec<Found> {
-        folders_of(&self.entries()).iter().flat_map(|step| files_of(step)).collect()
+        folders_of(&self.entries(), is_digest).iter().flat_map(|step| files_of(step)).collect()
     }
 
     fn all_contents(&self) -> Vec<Found> {
-        folders_of(&self.folder.join("files")).iter().flat_map(|first| files_of(first)).collect()
+        let folders = folders_of(&self.folder.join("files"), |name| is_hex(name, 2));
+        let mut found: Vec<_> = folders.iter().flat_map(|first| files_of(first)).collect();
+        let name = |file: &Found| file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        found.retain(|file| is_hex(&name(file), 62) || is_unfinished(&name(file)));
+        found
     }
 
     fn lock(&self) -> io::Result<File> {
@@ -272,8 +277,26 @@ impl FileTier {
     }
 }
 
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 fn is_digest(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    is_hex(text, 64)
+}
+
+/// What a killed process left of a file that is written whole.
+fn is_unfinished(name: &str) -> bool {
+    name.starts_with(".orch-") && name.ends_with(".tmp")
+}
+
+/// `7f3k2m9q-3-1`.
+fn is_attempt(name: &str) -> bool {
+    let mut parts = name.splitn(3, '-');
+    let is_run = parts.next().is_some_and(|run| run.len() == 8 && run.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let is_number =
+        |part: Option<&str>| part.is_some_and(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    is_run && is_number(parts.next()) && is_number(parts.next())
 }
 
 fn private_folder(path: &Path) -> io::Result<()> {
@@ -309,9 +332,15 @@ fn files_of(folder: &Path) -> Vec<Found> {
     found.collect()
 }
 
-fn folders_of(folder: &Path) -> Vec<PathBuf> {
+/// The folders of a folder that have such names. What lies behind a link, or is called otherwise, is not the cache's own
+/// and is never counted or removed.
+fn folders_of(folder: &Path, is_own: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    if !fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir()) {
+        return Vec::new();
+    }
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect()
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.filter(|entry| entry.file_name().to_str().is_some_and(&is_own)).map(|entry| entry.path()).collect()
 }
 
 #[cfg(test)]
@@ -384,6 +413,35 @@ mod tests {
         assert_eq!(tier.used(), FilesUse { entries: 2, bytes: 4 * BLOCK }, "its contents have gone too");
         assert_eq!(tier.clear().unwrap().entries, 2);
         assert_eq!(tier.used(), FilesUse::default());
+    }
+
+    #[test]
+    fn nothing_else_is_ever_removed() {
+        let (folder, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let tier = tier(folder.path(), 0);
+        tier.put(&kept("a", 10)).unwrap();
+        let cache = folder.path().join("cache");
+        let strange = ["files/letter.txt", "files/ab/letter.txt", "steps/letter/x", "aside/letter/x", "letter"];
+        for path in strange {
+            fs::create_dir_all(cache.join(path).parent().unwrap()).unwrap();
+            fs::write(cache.join(path), "dear").unwrap();
+        }
+        fs::create_dir_all(cache.join("aside/7f3k2m9q-3-1")).unwrap();
+        fs::create_dir_all(home.path().join("ab")).unwrap();
+        let mine = home.path().join("ab").join("0".repeat(62));
+        fs::write(&mine, "dear").unwrap();
+        tier.trim();
+        assert_eq!(tier.used(), FilesUse::default());
+        tier.clear().unwrap();
+        assert!(!cache.join("aside/7f3k2m9q-3-1").exists());
+        for path in strange {
+            assert!(cache.join(path).is_file(), "{path}");
+        }
+        fs::remove_dir_all(cache.join("files")).unwrap();
+        std::os::unix::fs::symlink(home.path(), cache.join("files")).unwrap();
+        tier.trim();
+        tier.clear().unwrap();
+        assert!(mine.is_file(), "behind a link");
     }
 
     #[test]

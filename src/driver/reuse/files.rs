@@ -380,7 +380,7 @@ mod tests {
         assert!(tier.find(&kept.entry.key).is_empty() && tier.read(digest).is_none());
         tier.put(&kept).unwrap();
         tier.put(&kept).unwrap();
-        assert_eq!(tier.find(&kept.entry.key), [kept.entry.clone()]);
+        assert_eq!(tier.find(&kept.entry.key), std::slice::from_ref(&kept.entry));
         assert_eq!(tier.read(digest).as_ref(), kept.contents.get(digest));
         fs::write(tier.content(digest).unwrap(), "other").unwrap();
         assert_eq!(tier.read(digest), None, "a content that is another one");

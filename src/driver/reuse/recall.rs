@@ -30,6 +30,9 @@ use crate::{
     scheduler::{AttemptEnd, AttemptId, InstanceId, Purpose, Scheduler, StepState},
 };
 
+/// The digest of all that an attempt is told, without texts that are others in every run.
+pub(super) type Content<'a> = dyn Fn(&[&str]) -> Option<Digest> + 'a;
+
 /// Whose work is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -239,7 +242,7 @@ impl Recall {
         &self,
         scheduler: &Scheduler,
         known: &Known,
-        (assigner, content): (&Assigner, &dyn Fn(&[&str]) -> Option<Digest>),
+        (assigner, content): (&Assigner, &Content<'_>),
         attempt: AttemptId,
         (assignment, place): (&Assignment, &Place),
     ) -> Trace {

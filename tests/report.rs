@@ -360,6 +360,7 @@ fn every_event_agrees_with_the_published_schema() {
         What::AgentActivity { step: "a".into(), attempt: "0-1".into(), activity: "text", text: "x".into() },
         What::Retrying { step: "a".into(), delay_ms: 1, reason: String::new() },
         What::Feedback { step: "a".into(), text: "x".into() },
+        What::Redone { step: "a".into() },
         asks("a", "?", true),
         What::Unknown { step: "a".into() },
         settles("a", StepState::Succeeded, "", "", 0, 1, 0),

@@ -12,6 +12,7 @@ use crate::{
     plan::{Plan, StepIx, truth::NeedCounts},
     scheduler::{
         action::{Cause, Settled},
+        batch::Batches,
         event::{InstanceId, Purpose, Strength},
         limiter::Slot,
     },
@@ -245,6 +246,8 @@ pub(super) struct FanOut {
     pub cancelled: u32,
     /// No new items.
     pub draining: bool,
+    /// Where several items go into one session.
+    pub batches: Option<Box<Batches>>,
 }
 
 /// Who needs a step, and whether it reads its value without a guard.

@@ -27,6 +27,7 @@ macro_rules! hold {
     };
 }
 
+mod batch;
 mod budget;
 mod ends;
 mod frames;
@@ -133,6 +134,8 @@ pub struct Oracle {
     clock: u64,
     ended: bool,
     succeeded: bool,
+    /// How many attempts went on with the session of another item.
+    pub continued: u32,
 }
 
 impl Oracle {
@@ -163,6 +166,7 @@ impl Oracle {
             clock: 0,
             ended: false,
             succeeded: false,
+            continued: 0,
         }
     }
 

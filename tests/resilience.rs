@@ -442,3 +442,25 @@ fn a_quota_that_one_process_met_parks_all_and_they_wake_by_themselves() {
     assert!(last - first <= 2_000, "the last agent worked {} ms after the first", last - first);
     println!("the first woke {} ms after the time, the last agent ended {} ms later", first - until, last - first);
 }
+
+#[test]
+fn more_work_as_the_queue_grows_and_one_where_memory_is_short() {
+    let load = "parallel = 10\n[workers]\nload = 1000\n";
+    let cases = [
+        (3, format!("{load}memory = 0\n"), 3),
+        (7, format!("{load}memory = 0\n"), 5),
+        (11, format!("{load}memory = 0\n"), 7),
+        (17, format!("{load}memory = 0\n"), 10),
+        // No machine has so much free: memory is short.
+        (6, format!("{load}memory = \"900GB\"\n"), 1),
+    ];
+    for (agents, settings, most) in cases {
+        let project = together("slow", agents, &settings, 0).file("state/kept", "");
+        let child = begun(&project);
+        wait_until("so many at work", || notes(&project).len() == most);
+        std::fs::remove_file(project.root().join("state/kept")).unwrap();
+        let done = child.wait_with_output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!(most_at_once(&notes(&project)), most, "{agents} agents with {settings}");
+    }
+}

@@ -244,20 +244,3 @@ impl Drop for Pacer {
         self.shared.leaves(&self.run, self.now);
     }
 }
-
-/// What this machine has left, as Linux tells it; a machine that does not tell is short of nothing.
-#[must_use]
-pub fn machine(cores: u32) -> Machine {
-    let load = std::fs::read_to_string("/proc/loadavg").ok();
-    let load = load.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
-    let memory = std::fs::read_to_string("/proc/meminfo").ok();
-    let memory = memory.and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1_024)
-    });
-    let short_of_nothing = Machine::default();
-    Machine {
-        load: load.map_or(short_of_nothing.load, |load| load / f64::from(cores.max(1))),
-        memory_bytes: memory.unwrap_or(short_of_nothing.memory_bytes),
-    }
-}

@@ -111,6 +111,8 @@ pub(super) struct Instance {
     pub feedback: Option<Arc<str>>,
     /// Why it fails, or why it is being stopped.
     pub cause: Option<Box<Cause>>,
+    /// How often the current attempt has spent something since it was told to stop.
+    pub spends_on: u8,
     /// What was asked, while a person is asked.
     pub question: Option<Box<Question>>,
     /// What happened, for people.
@@ -339,6 +341,7 @@ impl Instance {
             halted: false,
             feedback: None,
             cause: None,
+            spends_on: 0,
             question: None,
             history: Vec::new(),
             frames: Vec::new(),

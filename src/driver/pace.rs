@@ -190,6 +190,9 @@ impl Pacer {
             }
             let usage = self.usage(&pace.runtime);
             self.shared.wants(&usage, pace.waiting + pace.in_use as usize);
+            if pace.waiting > 0 {
+                self.shared.look(now);
+            }
             let machine = self.machine();
             let Some(speed) = self.shared.speed(&usage, &self.policy, machine, now) else { continue };
             let has_place = self.refused.contains(&pace.runtime)

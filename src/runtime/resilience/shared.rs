@@ -80,6 +80,7 @@ pub struct Permit {
     /// When its service last answered, as far as that was told.
     answered: Option<Timestamp>,
     began: Timestamp,
+    is_over: bool,
 }
 
 /// How fast a runtime may be used now.
@@ -151,6 +152,7 @@ impl Resilience {
                 is_probe,
                 answered: None,
                 began: now,
+                is_over: false,
             }),
             Asked::Later(until, reason) => Admission::Later(until, reason),
             Asked::NoPlace(until, reason) => Admission::NoPlace(until, reason),
@@ -158,11 +160,15 @@ impl Resilience {
         }
     }
 
+    /// Looks at what other processes have done, if that was not done just now. Cheap enough for whoever waits.
+    pub fn look(&self, now: Timestamp) {
+        self.state().look(now);
+    }
+
     /// Whether there is a place for one more attempt of a run that was refused one.
     #[must_use]
     pub fn has_place(&self, of: &RuntimeUse, policy: &Policy, machine: Machine, now: Timestamp) -> bool {
         let mut state = self.state();
-        state.look(now);
         let Some(lane) = state.lanes.get_mut(&of.account) else { return true };
         let says_so = lane.still_waits(&of.party, now);
         let has_place = lane.breaker.held().is_none() && lane.has_place(&of.party, policy, machine, now);
@@ -172,11 +178,10 @@ impl Resilience {
         has_place
     }
 
-    /// How fast a runtime may be used now; `None` for one that nobody has asked for.
+    /// How fast a runtime may be used now, as far as this process knows; `None` for one that nobody has asked for.
     #[must_use]
     pub fn speed(&self, of: &RuntimeUse, policy: &Policy, machine: Machine, now: Timestamp) -> Option<Speed> {
-        let mut state = self.state();
-        state.look(now);
+        let state = self.state();
         let lane = state.lanes.get(&of.account)?;
         let slots = lane.slots(policy, machine);
         Some(match lane.held(&of.party) {
@@ -308,19 +313,23 @@ impl Permit {
     /// The attempt has ended.
     pub fn report(mut self, outcome: &Outcome, policy: &Policy, now: Timestamp) {
         let is_probe = std::mem::take(&mut self.is_probe);
+        self.is_over = true;
         let news = news(outcome, policy, now);
         let shared = Arc::clone(&self.shared);
         shared.state().with(now, |lanes, _| {
             if let Some(lane) = lanes.get_mut(&self.of.account) {
                 lane.hears(&self.of.party, news, (self.era, is_probe), policy, now);
+                lane.ends(&self.of.party);
             }
         });
-        self.began = now;
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
         let (of, is_probe) = (&self.of, self.is_probe);
         let mut state = self.shared.state();
         let now = state.looked.max(self.began);

@@ -64,10 +64,30 @@ case $(cat state/kind) in
         note "$model"
         [ "$model" != opus ] || { echo "error: model_not_found: opus" >&2; exit 1; }
         ;;
+    session)
+        # Broken off in the middle; then its session cannot be read: a tool call without its result.
+        calls=$(ls state | grep -c order || true)
+        cp "$ORCH_ORDER" "state/order$calls.json"
+        case $calls in
+            0)
+                echo made >> state/made
+                note failed
+                say '{"status":"succeeded","summary":"half","session":"s1"}'
+                echo "error: status 529 overloaded" >&2
+                exit 1
+                ;;
+            1)
+                note failed
+                echo "API Error: 400 messages.2: tool_use ids were found without tool_result blocks" >&2
+                exit 1
+                ;;
+        esac
+        [ -f state/made ] || echo made >> state/made
+        ;;
     context)
         cp "$ORCH_ORDER" "state/order$(ls state | grep -c order).json"
         note failed
-        echo "prompt is too long: 250000 tokens > 200000 maximum" >&2
+        cat state/text >&2
         exit 1
         ;;
 esac
@@ -257,16 +277,39 @@ fn a_model_that_is_not_there_is_followed_by_the_next_one() {
 
 #[test]
 fn too_long_a_context_is_never_sent_twice() {
-    let project = rooted(project("context", 1, "", 5));
+    for text in [
+        "prompt is too long: 250000 tokens > 200000 maximum",
+        "Error code: 400 - context_length_exceeded",
+        "This model's maximum context length is 128000 tokens",
+        "Your input exceeds the context window of this model",
+        "ContextOverflowError: session too large",
+        "litellm.context_window_exceeded",
+    ] {
+        let project = rooted(project("context", 1, "", 5).file("state/text", text));
+        let done = project.run(&["run", "w"]);
+        assert_eq!(done.code, Some(1), "{}", done.stderr);
+        assert_eq!(calls(&project).len(), 2, "one fresh session: {text}");
+        assert_ne!(project.read("state/order0.json"), project.read("state/order1.json"), "{text}");
+        let second: Value = serde_json::from_str(&project.read("state/order1.json")).unwrap();
+        assert!(
+            second["session"].is_null() && second["feedback"].as_str().unwrap().contains("earlier session"),
+            "{second}"
+        );
+    }
+}
+
+#[test]
+fn a_session_that_cannot_go_on_is_followed_by_a_fresh_one_once() {
+    let project = rooted(project("session", 1, "", 2));
     let done = project.run(&["run", "w"]);
-    assert_eq!(done.code, Some(1), "{}", done.stderr);
-    assert_eq!(calls(&project).len(), 2, "one fresh session");
-    assert_ne!(project.read("state/order0.json"), project.read("state/order1.json"));
-    let second: Value = serde_json::from_str(&project.read("state/order1.json")).unwrap();
-    assert!(
-        second["session"].is_null() && second["feedback"].as_str().unwrap().contains("earlier session"),
-        "{second}"
-    );
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let orders: Vec<Value> =
+        (0..3).map(|place| serde_json::from_str(&project.read(&format!("state/order{place}.json"))).unwrap()).collect();
+    let sessions: Vec<_> = orders.iter().map(|order| order["session"].as_str()).collect();
+    assert_eq!(sessions, [None, Some("s1"), None], "broken off, gone on with, and then afresh");
+    assert!(orders[2]["feedback"].as_str().unwrap().contains("earlier session"), "{}", orders[2]);
+    let made = std::fs::read_to_string(project.root().join("state/made")).unwrap();
+    assert_eq!(made.lines().count(), 1, "what was done in the broken session is there and is not done again");
 }
 
 /// What processes beside each other do; the agent writes down who begins and ends, so that the most at once is known.
@@ -463,4 +506,18 @@ fn more_work_as_the_queue_grows_and_one_where_memory_is_short() {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         assert_eq!(most_at_once(&notes(&project)), most, "{agents} agents with {settings}");
     }
+}
+
+#[test]
+fn a_run_inside_an_attempt_does_not_wait_for_the_place_of_that_attempt() {
+    let settings = "[workers]\nstart = 1\nmost = 1\nload = 1000\nmemory = 0\n";
+    let inner = "name: inner\nsteps:\n  - { id: i, prompt: \"work on inside\", tools: [read] }\n";
+    let project = rooted(project("nested", 1, settings, 0).file("workflows/inner.yaml", inner));
+    let agent = "#!/bin/sh\nset -eu\ncase $(cat) in\n  *'work on inside'*) echo inside >> state/calls ;;\n  \
+        *) timeout 20 [orch] run inner > state/said 2>&1 ;;\nesac\n\
+        printf '{\"status\":\"succeeded\",\"summary\":\"done\"}' > \"$ORCH_OUTPUT\"\n";
+    project.write("agent.sh", &agent.replace("[orch]", env!("CARGO_BIN_EXE_orch")));
+    let done = project.run(&["run", "w"]);
+    assert_eq!(done.code, Some(0), "{}{}", done.stderr, project.read("state/said"));
+    assert_eq!(project.read("state/calls"), "inside\n");
 }

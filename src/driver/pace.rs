@@ -35,6 +35,7 @@ pub struct Pacer {
     look: Look,
     seen: Cell<Option<(Instant, Machine)>>,
     run: String,
+    is_inner: bool,
     permits: HashMap<AttemptId, Permit>,
     /// What the scheduler was told last, by runtime.
     told: BTreeMap<String, Told>,
@@ -77,6 +78,7 @@ impl Pacer {
             look,
             seen: Cell::new(None),
             run: String::new(),
+            is_inner: false,
             permits: HashMap::new(),
             told: BTreeMap::new(),
             refused: BTreeSet::new(),
@@ -84,10 +86,17 @@ impl Pacer {
         }
     }
 
+    /// The same for a run that is part of an attempt of another one.
+    #[must_use]
+    pub fn inner(mut self, is_inner: bool) -> Self {
+        self.is_inner = is_inner;
+        self
+    }
+
     /// How this run uses a runtime.
     fn usage(&self, runtime: &str) -> RuntimeUse {
         let account = self.accounts.get(runtime).map_or(runtime, String::as_str);
-        RuntimeUse::new(account, &self.run, runtime)
+        RuntimeUse::new(account, &self.run, runtime).inner(self.is_inner)
     }
 
     /// A run begins or goes on in this process: what it knows of runtimes that are held, all runs know now.

@@ -28,6 +28,7 @@ pub(super) fn pacer(settings: &RunSettings, adapters: &[Arc<dyn Adapter>]) -> Pa
         settings.runtimes.iter().map(|(name, declared)| (name.clone(), declared.account(name, &settings.env)));
     let accounts = accounts.collect();
     Pacer::new(shared, policy, replayed, accounts, offset_minutes, Box::new(move || machine(cores)))
+        .inner(!settings.chain.is_empty())
 }
 
 /// Marks the borders of untrusted text; random, so that no recorded or guessed text can hold it.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long a run that was refused a place waits before it is sure to ask again, in milliseconds. It looks more often.
-const PLACE_WAIT_MS: u64 = 10_000;
+const PLACE_WAIT_MS: u64 = 30_000;
 /// How long others step back for a run that waits for a place and says nothing, in milliseconds.
 const PATIENCE_MS: u64 = 3_000;
 /// How often a run that waits says that it still does, in milliseconds.
@@ -63,6 +63,9 @@ struct Party {
     waits: Option<Timestamp>,
     /// When it last asked.
     asked: Timestamp,
+    /// It is part of an attempt of another run, which has a place already and waits for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_inner: bool,
 }
 
 /// Who asks.
@@ -73,6 +76,8 @@ pub(super) struct Asker<'a> {
     pub party: &'a str,
     /// How many attempts it has at work or in line.
     pub demand: usize,
+    /// Whether the run is part of an attempt of another one.
+    pub is_inner: bool,
 }
 
 /// Whether one more may begin.
@@ -105,7 +110,7 @@ impl Lane {
         self.used = self.used.max(now);
         let party = self.parties.entry(asker.party.to_owned()).or_default();
         party.process = asker.process.to_owned();
-        (party.demand, party.asked) = (asker.demand, now);
+        (party.demand, party.asked, party.is_inner) = (asker.demand, now, asker.is_inner);
         let own = self.own_places(policy, machine);
         self.party_mut(asker.party).places = own;
         if self.breaker.held().is_none() && !self.has_place(asker.party, policy, machine, now) {
@@ -139,6 +144,10 @@ impl Lane {
         let own = self.own_places(policy, machine);
         let nobody = Party::default();
         let asker = self.parties.get(party).unwrap_or(&nobody);
+        // The place that it needs may be the one that the attempt around it has, which waits for it.
+        if asker.is_inner && asker.at_work == 0 {
+            return true;
+        }
         let places = self.places(own, policy);
         if asker.at_work >= own || self.at_work() >= places {
             return false;
@@ -328,7 +337,7 @@ mod tests {
     }
 
     fn asks(lane: &mut Lane, party: &str, most: u32, at: u64) -> bool {
-        let asker = Asker { process: "p", party, demand: 20 };
+        let asker = Asker { process: "p", party, demand: 20, is_inner: false };
         matches!(lane.ask(asker, &policy(most), Machine::default(), Timestamp(at)), Asked::Begins(..))
     }
 
@@ -388,11 +397,21 @@ mod tests {
     }
 
     #[test]
+    fn a_run_inside_an_attempt_needs_no_place_but_its_own() {
+        let mut lane = Lane::new(Timestamp(0));
+        assert!(asks(&mut lane, "outer", 1, 0));
+        let asker = Asker { process: "p", party: "inner", demand: 2, is_inner: true };
+        let mut inner = |at| lane.ask(asker, &policy(1), Machine::default(), Timestamp(at));
+        assert!(matches!(inner(1), Asked::Begins(..)), "the attempt around it waits for it");
+        assert!(matches!(inner(2), Asked::NoPlace(..)), "one is enough to go on");
+    }
+
+    #[test]
     fn a_machine_that_is_short_is_so_for_all() {
         let mut lane = Lane::new(Timestamp(0));
         assert!(asks(&mut lane, "a", 10, 0));
         let short = Machine { memory_bytes: 1_000, load: 0.0 };
-        let asker = Asker { process: "p", party: "b", demand: 1 };
+        let asker = Asker { process: "p", party: "b", demand: 1, is_inner: false };
         let asked = lane.ask(asker, &policy(10), short, Timestamp(1));
         assert!(matches!(asked, Asked::NoPlace(..)), "{asked:?}");
         lane.ends("a");
@@ -421,7 +440,7 @@ mod tests {
         lane.keep_those_of(|process| process == "p");
         assert_eq!(lane.at_work(), 0);
         let after = Timestamp(until.0);
-        let asker = Asker { process: "p", party: "a", demand: 1 };
+        let asker = Asker { process: "p", party: "a", demand: 1, is_inner: false };
         let mut asked = lane.ask(asker, &policy(4), Machine::default(), after);
         if let Asked::Later(until, _) = asked {
             asked = lane.ask(asker, &policy(4), Machine::default(), until);

@@ -55,6 +55,7 @@ pub struct RuntimeUse {
     account: String,
     /// The run, and the runtime's name there.
     party: String,
+    is_inner: bool,
 }
 
 /// Whether an attempt may begin.
@@ -98,7 +99,13 @@ impl RuntimeUse {
     /// A run's use of the runtime that it knows by that name and that is limited together with all of that account.
     #[must_use]
     pub fn new(account: &str, run: &str, runtime: &str) -> Self {
-        Self { account: account.to_owned(), party: format!("{run}/{runtime}") }
+        Self { account: account.to_owned(), party: format!("{run}/{runtime}"), is_inner: false }
+    }
+
+    /// The run is part of an attempt of another one, which waits for it, or is not.
+    #[must_use]
+    pub fn inner(self, is_inner: bool) -> Self {
+        Self { is_inner, ..self }
     }
 }
 
@@ -125,8 +132,9 @@ impl Resilience {
     pub fn leaves(&self, run: &str, now: Timestamp) {
         let mut state = self.state();
         let is_gone = |party: &str| party.strip_prefix(run).is_some_and(|rest| rest.starts_with('/'));
-        let known = state.lanes.values_mut().fold(false, |known, lane| lane.leaves(is_gone) || known);
-        if known {
+        // All of them, not only the first that knows it.
+        let known = state.lanes.values_mut().filter_map(|lane| lane.leaves(is_gone).then_some(())).count();
+        if known > 0 {
             state.with(now, |_, _| ());
         }
     }
@@ -142,7 +150,7 @@ impl Resilience {
     ) -> Admission {
         let asked = self.state().with(now, |lanes, process| {
             let lane = lanes.entry(of.account.clone()).or_insert_with(|| Lane::new(now));
-            lane.ask(Asker { process, party: &of.party, demand }, policy, machine, now)
+            lane.ask(Asker { process, party: &of.party, demand, is_inner: of.is_inner }, policy, machine, now)
         });
         match asked {
             Asked::Begins(era, is_probe) => Admission::Granted(Permit {
@@ -433,7 +441,7 @@ mod tests {
     fn all_runs_share_the_places_and_give_them_back() {
         let bench = Bench::new();
         let permits: Vec<_> = ["a", "b", "a", "b"].iter().map(|run| bench.go(run, 0)).collect();
-        assert_eq!(bench.waits("c", 0), 10_000, "four places over all runs");
+        assert_eq!(bench.waits("c", 0), 30_000, "four places over all runs");
         drop(permits);
         let _again: Vec<_> = (0..4).map(|_| bench.go("c", 1)).collect();
     }

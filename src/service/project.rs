@@ -160,7 +160,7 @@ impl Project {
             chain: nested::chain(self.environment.variable(nested::VARIABLE)),
             prices: Arc::new(self.settings.prices.clone()),
             policy: self.settings.policy(),
-            resilience: of_process(),
+            resilience: of_process(&self.environment),
             cache: self.cache_settings(),
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
         }

@@ -92,6 +92,7 @@ impl Executor {
             argv: invocation.argv,
             env: invocation.env.into_iter().collect(),
             stdin: Some(invocation.stdin),
+            converses: false,
             limits: limits.clone(),
         };
         program.env.push(("ORCH_ORDER".into(), place.order().into()));
@@ -106,8 +107,12 @@ impl Executor {
         }
         let before = snapshot(place).await;
         let mut reader = adapter.reader(&order);
+        let scene = scene(place);
         if order.session.is_none() {
-            reader.preset(&scene(place).session);
+            reader.preset(&scene.session);
+        }
+        if let Some(opening) = reader.opening(&scene) {
+            (program.stdin, program.converses) = (Some(opening), true);
         }
         let (listener, ears) = Listener::new(Ears { reader, live: place.live.clone(), meter });
         let report = self.start(program, place, stop, Some(listener)).await;
@@ -229,6 +234,14 @@ impl Tap for Ears {
             self.live.tell(seen);
         }
         heard
+    }
+
+    fn reply(&mut self) -> Vec<u8> {
+        self.reader.reply()
+    }
+
+    fn farewell(&mut self) -> Vec<u8> {
+        self.reader.farewell()
     }
 }
 

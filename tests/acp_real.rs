@@ -36,16 +36,21 @@ const STOP_TIME: Duration = Duration::from_secs(2);
 struct Agent {
     name: &'static str,
     args: &'static [&'static str],
-    model: &'static str,
+    /// A model to ask for, where the agent lets anybody choose.
+    model: Option<&'static str>,
     env: fn(&str) -> Vec<(&'static str, String)>,
     files: fn() -> Vec<(&'static str, String)>,
+    /// Whether it finds a session again; one version of one agent loses it while it loads it.
+    resumes: bool,
+    /// Whether it uses the servers that a session names; one agent does not where it works offline.
+    serves: bool,
 }
 
 const AGENTS: &[Agent] = &[
     Agent {
         name: "gemini",
         args: &["--acp"],
-        model: "gemini-2.5-pro",
+        model: Some("gemini-2.5-pro"),
         env: |base| {
             let fixed = ["GEMINI_CLI_TRUST_WORKSPACE", "GEMINI_CLI_NO_RELAUNCH"].map(|name| (name, "true".to_owned()));
             let mut env = vec![("GOOGLE_GEMINI_BASE_URL", base.into()), ("GEMINI_API_KEY", "sk-stub".into())];
@@ -60,11 +65,13 @@ const AGENTS: &[Agent] = &[
             });
             vec![(".gemini/settings.json", settings.to_string())]
         },
+        resumes: false,
+        serves: true,
     },
     Agent {
         name: "copilot",
         args: &["--acp"],
-        model: "gpt-5.4",
+        model: None,
         env: |base| {
             vec![
                 ("COPILOT_OFFLINE", "true".into()),
@@ -77,13 +84,17 @@ const AGENTS: &[Agent] = &[
             ]
         },
         files: Vec::new,
+        resumes: true,
+        serves: false,
     },
     Agent {
         name: "opencode",
         args: &["acp"],
-        model: "stub/stub-model",
+        model: Some("stub/stub-small"),
         env: |base| vec![("OPENCODE_CONFIG_CONTENT", opencode(base))],
         files: Vec::new,
+        resumes: true,
+        serves: true,
     },
 ];
 
@@ -201,7 +212,7 @@ impl Bench {
             session: None,
             forks: false,
             session_usage: Usage::default(),
-            model: Some(self.agent.model.into()),
+            model: self.agent.model.map(str::to_owned),
             tools: None,
             files: vec![],
             access: Access::Edit,
@@ -344,17 +355,21 @@ async fn goes_on(bench: &Bench) -> Result<(), String> {
     let workspace = bench.workspace();
     let first = bench.perform_in(bench.order("hello"), workspace.clone(), StopToken::never(), |_| {}).await;
     let envelope = first.success()?.clone();
-    let order = Order {
-        session: envelope.session.clone(),
-        session_usage: envelope.usage,
-        ..bench.order("write notes.txt")
-    };
-    let second = bench.perform_in(order, workspace, StopToken::never(), |_| {}).await;
+    let order =
+        Order { session: envelope.session.clone(), session_usage: envelope.usage, ..bench.order("write notes.txt") };
+    let second = bench.perform_in(order.clone(), workspace.clone(), StopToken::never(), |_| {}).await;
+    if !bench.agent.resumes {
+        need(second.failure()?.class == FailureClass::Recoverable, "the lost session was not told")?;
+        let order = Order { feedback: Some("Do it again.".into()), ..order };
+        let again = bench.perform_in(order, workspace, StopToken::never(), |_| {}).await;
+        return need(again.success()?.session != envelope.session, "it did not begin a new session");
+    }
     let next = second.success()?;
     println!("{} went on: {:?} then {:?}", bench.agent.name, envelope.usage, next.usage);
     need(next.session == envelope.session, "it did not go on with the session")?;
     // The second turn alone: 1200 and 45, then 1300 and 12. One agent tells only the last request of a turn.
     let tokens = next.usage.tokens();
+    println!("{tokens} tokens");
     need(tokens == 2_557 || tokens == 1_312, format!("it was charged {:?} for the second turn", next.usage))
 }
 
@@ -375,6 +390,9 @@ async fn calls_a_server(bench: &Bench) -> Result<(), String> {
     };
     let done = bench.perform(Order { mcp_servers: vec![server], ..bench.order("mcp orch submit_result") }).await;
     let text = &done.success()?.text;
+    if !bench.agent.serves {
+        return need(text.contains("does not exist"), "it uses servers now: change its row");
+    }
     need(text.contains("recorded: pass"), format!("it said {text:?}"))
 }
 
@@ -422,7 +440,8 @@ async fn real_agents_do_as_they_are_told() {
             println!("SKIPPED: {} is not in {}", agent.name, programs.display());
             continue;
         }
-        let command = std::iter::once(program.display().to_string()).chain(agent.args.iter().map(|&arg| arg.to_owned()));
+        let command =
+            std::iter::once(program.display().to_string()).chain(agent.args.iter().map(|&arg| arg.to_owned()));
         let env = (agent.env)(&stub.1).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let settings = AcpSettings { command: command.collect(), env, ..AcpSettings::default() };
         let lab = lab.path().join(agent.name);

@@ -19,7 +19,7 @@ use crate::{
 /// Runtimes of `orch` itself, which nobody may declare anew.
 const RESERVED: &[&str] = &["replay"];
 /// What a command as an agent may say of itself.
-const COMMAND_KEYS: &[&str] = &["command", "protocol", "output", "env", "sessions", "model", "reads_memory"];
+const COMMAND_KEYS: &[&str] = &["command", "protocol", "output", "env", "sessions", "model", "usage", "reads_memory"];
 /// What may be said of a program that `orch` knows.
 const PROGRAM_KEYS: &[&str] = &["program", "env", "model", "home", "command", "protocol"];
 /// What may be said of a model service.
@@ -218,9 +218,17 @@ impl Reader<'_> {
                 "command" => settings.command = self.command(&path, place, item),
                 "env" => settings.env = self.variables(&path, place, item),
                 "model" => settings.model = self.word(&path, place, item),
+                "usage" => match item.as_str() {
+                    Some("turn") => settings.counts_session = false,
+                    Some("session") => settings.counts_session = true,
+                    Some(_) | None => {
+                        self.refuse(place, &path, "this way to count is not known", "write \"turn\" or \"session\"");
+                    }
+                },
                 "reads_memory" => settings.reads_memory = self.truth(&path, place, item),
                 "output" | "sessions" => {
-                    let help = "leave it out: the protocol says how the agent answers, and the agent whether it has sessions";
+                    let help =
+                        "leave it out: the protocol says how the agent answers, and the agent whether it has sessions";
                     self.refuse(place, &path, "an agent that speaks a protocol has no such setting", help);
                 }
                 _ => self.unknown(key_span(table, key), &format!("runtimes.{name}"), key),
@@ -253,8 +261,9 @@ impl Reader<'_> {
                 },
                 "env" => settings.env = self.variables(&path, place, item),
                 "sessions" => settings.sessions = self.truth(&path, place, item),
-                "model" => {
-                    let help = "leave it out: the order tells the model; an agent that speaks ACP also needs protocol = \"acp\"";
+                "model" | "usage" => {
+                    let help =
+                        "leave it out, or add protocol = \"acp\" where the command speaks the Agent Client Protocol";
                     self.refuse(place, &path, "a command has no such setting", help);
                 }
                 "reads_memory" => settings.reads_memory = self.truth(&path, place, item),

@@ -170,6 +170,10 @@ fn acp() -> Value {
             "command": command()["properties"]["command"],
             "env": env(),
             "model": { "type": "string", "description": "The model where neither step nor agent names one." },
+            "usage": {
+                "enum": ["turn", "session"], "default": "turn",
+                "description": "Whether the tokens that it reports are those of one turn or of the whole session.",
+            },
             "reads_memory": command()["properties"]["reads_memory"],
         },
     })

@@ -106,14 +106,7 @@ impl Executor {
             }
         }
         let before = snapshot(place).await;
-        let mut reader = adapter.reader(&order);
-        let scene = scene(place);
-        if order.session.is_none() {
-            reader.preset(&scene.session);
-        }
-        if let Some(opening) = reader.opening(&scene) {
-            (program.stdin, program.converses) = (Some(opening), true);
-        }
+        let reader = reader(&*adapter, &order, place, &mut program);
         let (listener, ears) = Listener::new(Ears { reader, live: place.live.clone(), meter });
         let report = self.start(program, place, stop, Some(listener)).await;
         let read = |exit| {
@@ -149,6 +142,18 @@ impl Executor {
         }
         outcome
     }
+}
+
+/// Who reads the program; one that is spoken with gets its first words, and its input stays open.
+fn reader(adapter: &dyn Adapter, order: &Order, place: &Place, program: &mut Program) -> Box<dyn Reader> {
+    let (mut reader, scene) = (adapter.reader(order), scene(place));
+    if order.session.is_none() {
+        reader.preset(&scene.session);
+    }
+    if let Some(opening) = reader.opening(&scene) {
+        (program.stdin, program.converses) = (Some(opening), true);
+    }
+    reader
 }
 
 /// Stores the order where the program and people find it, for the owner's eyes only.

@@ -16,7 +16,8 @@ use serde::Serialize;
 use crate::{
     config::{Environment, ProgramWishes, RuntimeForm, ServiceWishes},
     runtime::{
-        ACP_IS_BUILT_IN, AcpSettings, Capabilities, CustomSettings, Declared, PROGRAMS, ProgramKind, ProgramSettings, Replay,
+        ACP_IS_BUILT_IN, AcpSettings, Capabilities, CustomSettings, Declared, PROGRAMS, ProgramKind, ProgramSettings,
+        Replay,
         service::{SERVICES, Secret, ServiceKind},
     },
     service::project::Project,
@@ -67,7 +68,7 @@ pub(super) fn declared(project: &Project) -> Vec<(String, Declared)> {
             RuntimeForm::Command(settings) => {
                 let command = with_folder(&settings.command, &runtime.folder);
                 Declared::Custom(CustomSettings { command, ..settings.clone() })
-            },
+            }
             RuntimeForm::Acp(settings) => {
                 let command = with_folder(&settings.command, &runtime.folder);
                 Declared::Acp(AcpSettings { command, ..settings.clone() })
@@ -225,7 +226,10 @@ fn line(project: &Project, name: &str, declared: &Declared, standard: Option<&st
         },
         program: match declared {
             Declared::Service(settings, _) => settings.base_url.clone(),
-            Declared::Custom(_) | Declared::Acp(_) | Declared::Program(..) => path.map_or(wanted, |path| path.display().to_string()),
+            Declared::Acp(_) if !ACP_IS_BUILT_IN => "not in this build: cargo install orch --features acp".to_owned(),
+            Declared::Custom(_) | Declared::Acp(_) | Declared::Program(..) => {
+                path.map_or(wanted, |path| path.display().to_string())
+            }
         },
         version,
         login,

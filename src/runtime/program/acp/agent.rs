@@ -68,7 +68,8 @@ impl Adapter for Acp {
         }
         // The prompt is told later, but a too long one is refused before anything runs.
         stdin(order.prompt())?;
-        let mut env = [("CI", "1"), ("NO_COLOR", "1")].map(|(name, value)| (name.into(), value.into())).into_iter().collect();
+        let mut env =
+            [("CI", "1"), ("NO_COLOR", "1")].map(|(name, value)| (name.into(), value.into())).into_iter().collect();
         let own = self.settings.env.iter().map(|(name, value)| (name.into(), value.into()));
         Extend::<(OsString, OsString)>::extend::<_>(&mut env, own);
         Ok(Call::Program(Invocation { argv: self.argv.clone(), env, stdin: Vec::new(), files: Vec::new() }))

@@ -2,11 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::runtime::{
-    adapter::Seen,
-    program::{
-        acp::talk::{Stage, Talk, trouble},
-        json::{one_line, text},
+use crate::{
+    base::FailureClass,
+    runtime::{
+        adapter::Seen,
+        classify::classify_trouble,
+        program::{
+            acp::talk::{Stage, Talk, trouble},
+            json::{one_line, text},
+            transcript::Trouble,
+        },
     },
 };
 
@@ -27,11 +32,16 @@ impl Talk {
         };
         let version = &result["protocolVersion"];
         if version.as_u64() != Some(VERSION) {
-            let words = format!("it speaks version {} of the protocol, and orch speaks {VERSION}", one_line(&version.to_string()));
+            let words = format!(
+                "it speaks version {} of the protocol, and orch speaks {VERSION}",
+                one_line(&version.to_string())
+            );
             return self.give_up("", &words);
         }
-        self.loads = result["agentCapabilities"]["loadSession"] == true;
         self.logins = result["authMethods"].as_array().cloned().unwrap_or_default();
+        if self.session.is_some() && result["agentCapabilities"]["loadSession"] != true {
+            return self.enter_anew("it takes up no sessions");
+        }
         self.enter()
     }
 
@@ -48,28 +58,33 @@ impl Talk {
             })
             .collect();
         let cwd = self.workspace.display().to_string();
-        self.is_loaded = self.session.is_some() && self.loads;
+        self.is_loaded = self.session.is_some();
         if self.is_loaded {
             let params = json!({ "sessionId": self.session, "cwd": cwd, "mcpServers": servers });
             return self.ask(Stage::Entering, "session/load", &params);
         }
-        if self.session.is_some() && !self.has_feedback {
-            // Only the session knows what came before; the scheduler tells it as text to a new one.
-            return self.give_up("session not found", "it cannot take up an earlier session");
-        }
-        self.session = None;
         self.ask(Stage::Entering, "session/new", &json!({ "cwd": cwd, "mcpServers": servers }))
+    }
+
+    /// Begins a session in the place of one that cannot go on. What was wrong with the last attempt is told as text; where
+    /// only the session knows what came before, the scheduler tells that to a new one.
+    fn enter_anew(&mut self, why: &str) -> Vec<Seen> {
+        if !self.has_feedback {
+            return self.give_up("session not found", &format!("its session cannot go on: {why}"));
+        }
+        let mut seen = vec![Seen::Warning(one_line(&format!("a new session, because the last cannot go on: {why}")))];
+        self.session = None;
+        seen.extend(self.enter());
+        seen
     }
 
     pub(super) fn entered(&mut self, answer: Result<Value, Value>) -> Vec<Seen> {
         let result = match answer {
             Ok(result) => result,
             Err(error) if error["code"] == AUTH_REQUIRED => return self.prove(&error),
-            Err(error) if self.is_loaded => {
-                let found = trouble(&error);
-                let is_known = crate::runtime::classify(&format!("{} {}", found.kind, found.text)).is_some();
-                let kind = if is_known { found.kind } else { "session not found".to_owned() };
-                return self.give_up(&kind, &format!("its session cannot go on: {}", found.text));
+            Err(error) if self.is_loaded && is_unclear(&trouble(&error)) => {
+                // Agents say in their own words that a session is gone, and some lose one while they take it up.
+                return self.enter_anew(&trouble(&error).text);
             }
             Err(error) => return self.refused(&error),
         };
@@ -89,8 +104,11 @@ impl Talk {
     /// Asks for the model where one is wanted and another one answers.
     fn choose(&mut self, result: &Value) -> Vec<Seen> {
         let options = result["configOptions"].as_array().into_iter().flatten();
-        let option = options.clone().find(|option| text(option, "category") == "model" || text(option, "id") == "model");
-        let now = option.map(|option| text(option, "currentValue")).unwrap_or_else(|| text(&result["models"], "currentModelId"));
+        let option =
+            options.clone().find(|option| text(option, "category") == "model" || text(option, "id") == "model");
+        let now = option
+            .map(|option| text(option, "currentValue"))
+            .unwrap_or_else(|| text(&result["models"], "currentModelId"));
         self.transcript.model = Some(now.to_owned()).filter(|now| !now.is_empty());
         let Some(wanted) = self.model.clone().filter(|wanted| wanted != now) else { return self.prompt() };
         let mut offered = Vec::new();
@@ -109,8 +127,12 @@ impl Talk {
         }
         offered.extend(models);
         offered.truncate(SHOWN_MAX);
-        let offers = if offered.is_empty() { "none by name".to_owned() } else { offered.join(", ") };
-        self.give_up("model_not_found", &format!("it has no model `{}`; it offers {}", one_line(&wanted), one_line(&offers)))
+        let offers = if offered.is_empty() {
+            "it lets nobody choose one, so name none".to_owned()
+        } else {
+            format!("it offers {}", one_line(&offered.join(", ")))
+        };
+        self.give_up("model_not_found", &format!("it has no model `{}`: {offers}", one_line(&wanted)))
     }
 
     pub(super) fn chose(&mut self, answer: Result<Value, Value>) -> Vec<Seen> {
@@ -131,8 +153,10 @@ impl Talk {
         let has = |name: &str| self.settings.env.get(name).is_some_and(|value| !value.is_empty());
         let has_key = self.settings.env.keys().any(|name| name.ends_with("_API_KEY") && has(name));
         let needs_nobody = |login: &&Value| {
-            let names: Vec<&str> = login["vars"].as_array().into_iter().flatten().map(|row| text(row, "name")).collect();
-            let by_variables = text(login, "type") == "env_var" && !names.is_empty() && names.iter().all(|name| has(name));
+            let names: Vec<&str> =
+                login["vars"].as_array().into_iter().flatten().map(|row| text(row, "name")).collect();
+            let by_variables =
+                text(login, "type") == "env_var" && !names.is_empty() && names.iter().all(|name| has(name));
             by_variables || (login["_meta"]["api-key"].is_object() && has_key)
         };
         let login = self.logins.iter().find(needs_nobody).map(|login| text(login, "id").to_owned());
@@ -160,7 +184,8 @@ impl Talk {
         });
         let names: Vec<&str> = names.filter(|name| !name.is_empty()).take(SHOWN_MAX).collect();
         let ways = if names.is_empty() { String::new() } else { format!(" ({})", one_line(&names.join("; "))) };
-        let fix = format!("log in once with its own program{ways}, or give its key in `env` of [runtimes.{}]", self.name);
+        let fix =
+            format!("log in once with its own program{ways}, or give its key in `env` of [runtimes.{}]", self.name);
         self.give_up("authentication_failed", &format!("nobody is logged in: {fix}. It says: {}", one_line(words)))
     }
 
@@ -170,6 +195,12 @@ impl Talk {
         self.transcript.trouble = Some(found);
         seen
     }
+}
+
+/// Whether nobody knows what kind of trouble it is.
+fn is_unclear(trouble: &Trouble) -> bool {
+    let class = classify_trouble(trouble.status, &trouble.kind, &trouble.text);
+    matches!(class, None | Some(FailureClass::Permanent | FailureClass::Recoverable))
 }
 
 /// The values of an option, which may stand in groups.

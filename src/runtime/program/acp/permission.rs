@@ -132,7 +132,8 @@ impl Judge {
         let title = tool.title.as_str();
         let is_given = tool.command.is_none()
             && self.rights.mcp.iter().any(|(server, only)| {
-                let marks = [format!("mcp__{server}__"), format!("mcp_{server}_"), format!("{server}-"), format!("{server}_")];
+                let marks =
+                    [format!("mcp__{server}__"), format!("mcp_{server}_"), format!("{server}-"), format!("{server}_")];
                 let told = marks.iter().find_map(|mark| title.strip_prefix(mark.as_str()));
                 let told = told.or_else(|| title.strip_suffix(&format!(" ({server} MCP Server)")));
                 told.is_some_and(|told| only.as_deref().is_none_or(|only| told == only))

@@ -16,6 +16,8 @@ pub struct AcpSettings {
     pub env: BTreeMap<String, String>,
     /// The model where neither step nor agent names one.
     pub model: Option<String>,
+    /// Whether the tokens that it reports at the end of a turn are those of the whole session, earlier attempts included.
+    pub counts_session: bool,
     /// Whether it reads the memory files of the project by itself, so that they are not told twice.
     pub reads_memory: bool,
 }

@@ -1,7 +1,7 @@
 //! What an agent says that it has spent. Knows no session.
 //!
-//! What lies: some count the tokens that came from a cache as read and some do not; the counts are those of the whole
-//! session by the protocol, and those of one turn with some agents.
+//! What lies: some count the tokens that came from a cache as read and some do not; some count a whole session and some
+//! one turn, and nothing in what they say tells which. Those that were seen begin anew when a session is taken up.
 
 use serde_json::Value;
 
@@ -10,12 +10,11 @@ use crate::{
     runtime::program::json::{number, text},
 };
 
-/// The tokens that the end of a turn tells, by model where they are told so. The second word says whether they may be
-/// those of the whole session.
-pub(super) fn told(result: &Value) -> (Vec<(Option<String>, Usage)>, bool) {
+/// The tokens that the end of a turn tells, by model where they are told so.
+pub(super) fn told(result: &Value) -> Vec<(Option<String>, Usage)> {
     let usage = of_protocol(&result["usage"]);
     if !usage.is_zero() {
-        return (vec![(None, usage)], true);
+        return vec![(None, usage)];
     }
     let quota = &result["_meta"]["quota"];
     let counted = |counts: &Value| Usage {
@@ -37,7 +36,7 @@ pub(super) fn told(result: &Value) -> (Vec<(Option<String>, Usage)>, bool) {
     if !rest.is_zero() {
         all.push((None, rest));
     }
-    (all, false)
+    all
 }
 
 /// The fields of the protocol. The total tells whether `inputTokens` holds what came from the cache.
@@ -63,14 +62,13 @@ fn of_protocol(usage: &Value) -> Usage {
     }
 }
 
-/// What a turn has cost, where `before` was charged in the session already. Counts that are not above that are those of
-/// this turn alone.
+/// What a turn has cost of the counts of its session, where `before` was charged already. Counts below that began anew.
 pub(super) fn since(told: Usage, before: Usage) -> Usage {
     let before = Usage { usd_micros: 0, guessed_usd_micros: 0, ..before };
     let rest = told.without(before);
     let mut sum = rest;
     sum.add(before);
-    if sum == told && !rest.is_zero() { rest } else { told }
+    if sum == told { rest } else { told }
 }
 
 /// The money that an agent says the session has cost, in micro-dollars.
@@ -93,10 +91,16 @@ mod tests {
 
     #[test]
     fn the_total_tells_what_the_input_holds() {
-        let of = |value: Value| told(&json!({ "usage": value })).0.first().map(|(_, usage)| *usage);
+        let of = |value: Value| told(&json!({ "usage": value })).first().map(|(_, usage)| *usage);
         for (value, expected) in [
-            (json!({ "inputTokens": 300, "outputTokens": 12, "totalTokens": 1312, "cachedReadTokens": 1000 }), usage(300, 12, 1000)),
-            (json!({ "inputTokens": 2500, "outputTokens": 57, "totalTokens": 2557, "cachedReadTokens": 1000 }), usage(1500, 57, 1000)),
+            (
+                json!({ "inputTokens": 300, "outputTokens": 12, "totalTokens": 1312, "cachedReadTokens": 1000 }),
+                usage(300, 12, 1000),
+            ),
+            (
+                json!({ "inputTokens": 2500, "outputTokens": 57, "totalTokens": 2557, "cachedReadTokens": 1000 }),
+                usage(1500, 57, 1000),
+            ),
             (json!({ "inputTokens": 10, "outputTokens": 5, "thoughtTokens": 3, "totalTokens": 18 }), usage(10, 8, 0)),
             (json!({ "inputTokens": 10, "outputTokens": 5, "thoughtTokens": 3, "totalTokens": 15 }), usage(10, 5, 0)),
             (json!({ "inputTokens": 10, "outputTokens": 5, "thoughtTokens": 3 }), usage(10, 8, 0)),
@@ -110,8 +114,8 @@ mod tests {
     #[test]
     fn counts_of_a_session_become_those_of_a_turn() {
         assert_eq!(since(usage(250, 50, 10), usage(100, 20, 10)), usage(150, 30, 0));
-        assert_eq!(since(usage(100, 20, 0), usage(100, 20, 0)), usage(100, 20, 0), "a turn is never free");
-        assert_eq!(since(usage(100, 5, 0), usage(90, 20, 0)), usage(100, 5, 0), "counted by turn");
+        assert_eq!(since(usage(100, 20, 0), usage(100, 20, 0)), Usage::default());
+        assert_eq!(since(usage(100, 5, 0), usage(90, 20, 0)), usage(100, 5, 0), "counted anew");
         assert_eq!(since(usage(5, 5, 5), Usage::default()), usage(5, 5, 5));
         assert_eq!(since(usage(9, 9, 9), Usage { usd_micros: 5, ..usage(4, 4, 4) }), usage(5, 5, 5));
     }

@@ -76,7 +76,6 @@ pub(super) struct Talk {
     tools: Tools,
     /// How the agent lets people log in.
     pub logins: Vec<Value>,
-    pub loads: bool,
     pub has_proved: bool,
     /// Whether an earlier session was taken up.
     pub is_loaded: bool,
@@ -113,7 +112,6 @@ impl Talk {
             judge: Judge::new(order),
             tools: Tools::default(),
             logins: Vec::new(),
-            loads: false,
             has_proved: false,
             is_loaded: false,
             requests: 0,
@@ -243,15 +241,16 @@ impl Talk {
     fn words(&mut self, update: &Value) -> Vec<Seen> {
         let words = text(&update["content"], "text");
         let message = text(update, "messageId");
-        let is_other = !message.is_empty() && message != self.message;
-        if is_other {
-            self.message = message.chars().take(TOLD_BYTES).collect();
+        let message = &message[..message.floor_char_boundary(TOLD_BYTES)];
+        if !message.is_empty() && message != self.message {
+            message.clone_into(&mut self.message);
+            self.begins = true;
         }
         let mut seen = Vec::new();
         if words.is_empty() {
             return seen;
         }
-        if std::mem::take(&mut self.begins) || is_other {
+        if std::mem::take(&mut self.begins) {
             seen = self.flush();
             self.transcript.answer.clear();
         }
@@ -334,10 +333,13 @@ impl Talk {
             "refusal" => return because("", "the model refuses to do this"),
             // We have not cancelled it: our own stop is no outcome of the conversation.
             "cancelled" => return because("aborted_streaming", "somebody else has cancelled it"),
-            other => return because("", &format!("its turn ended for a reason that nobody knows: {}", one_line(other))),
+            other => {
+                return because("", &format!("its turn ended for a reason that nobody knows: {}", one_line(other)));
+            }
         }
         // A service that fails is told as an answer, after notices of the tries before.
-        let error = if said.starts_with("Info:") { said.find("Error:") } else { said.find("Error:").filter(|at| *at == 0) };
+        let error =
+            if said.starts_with("Info:") { said.find("Error:") } else { said.find("Error:").filter(|at| *at == 0) };
         if let Some(at) = error {
             return because("", said[at..].trim());
         }
@@ -350,26 +352,30 @@ impl Talk {
     /// Counts what the turn has cost; whether it used any token.
     fn settle(&mut self, result: &Value, seen: &mut Vec<Seen>) -> bool {
         self.has_settled = true;
-        let (counts, may_be_all) = spent::told(result);
-        let has_failed = result.is_null() || self.judged("end_turn", true).is_err();
+        let mut counts = spent::told(result);
+        if self.settings.counts_session && self.is_loaded {
+            let before = self.charged;
+            let mut all = counts.iter().fold(Usage::default(), |mut sum, (_, usage)| {
+                sum.add(*usage);
+                sum
+            });
+            all = spent::since(all, before);
+            // Which model the earlier turns were of is not told.
+            counts = vec![(counts.pop().and_then(|(model, _)| model), all)];
+        }
+        // Money is told apart from tokens, and both together are one cost.
         let mut money = self.money.1.saturating_sub(self.money.0);
-        let mut has_spent = false;
-        let count = counts.len();
-        for (place, (model, told)) in counts.into_iter().enumerate() {
-            let mut usage = if may_be_all && self.is_loaded { spent::since(told, self.charged) } else { told };
-            if has_failed && self.is_loaded && usage == told && told.tokens() == self.charged.tokens() {
-                // What fails at once leaves the session's count as it was.
-                usage = Usage::default();
-            }
-            has_spent |= usage.tokens() > 0;
-            if place + 1 == count {
+        if counts.is_empty() {
+            counts.push((None, Usage::default()));
+        }
+        let has_spent = counts.iter().any(|(_, usage)| usage.tokens() > 0);
+        let last = counts.len() - 1;
+        for (place, (model, mut usage)) in counts.into_iter().enumerate() {
+            if place == last {
                 usage.usd_micros = std::mem::take(&mut money);
             }
             self.transcript.model = model.or(self.transcript.model.take());
             seen.extend(self.transcript.spend(usage));
-        }
-        if money > 0 {
-            seen.extend(self.transcript.spend(Usage { usd_micros: money, ..Usage::default() }));
         }
         has_spent
     }

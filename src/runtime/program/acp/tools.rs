@@ -103,7 +103,8 @@ impl Tool {
 
     /// Whether something is known that is worth telling.
     pub fn is_known(&self) -> bool {
-        self.command.is_some() || !self.paths.is_empty()
+        let is_command = self.kinds.iter().any(|kind| kind == "execute");
+        self.command.is_some() || (!is_command && !self.paths.is_empty())
     }
 }
 

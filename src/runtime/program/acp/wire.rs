@@ -82,7 +82,10 @@ mod tests {
             (json!({ "id": null, "method": "m" }), Some(Said::Tells("m".into(), Value::Null))),
             (json!({ "method": "m", "params": 1 }), Some(Said::Tells("m".into(), json!(1)))),
             (json!({ "id": 1, "result": null }), Some(Said::Answers(1, Ok(Value::Null)))),
-            (json!({ "id": 1, "result": 1, "error": { "code": 1 } }), Some(Said::Answers(1, Err(json!({ "code": 1 }))))),
+            (
+                json!({ "id": 1, "result": 1, "error": { "code": 1 } }),
+                Some(Said::Answers(1, Err(json!({ "code": 1 })))),
+            ),
             (json!({ "id": "1", "result": 1 }), None),
             (json!({ "id": 1 }), None),
             (json!({ "result": 1 }), None),

@@ -251,7 +251,6 @@ fn the_published_schema_and_the_loader_agree() {
         &format!("{runtime}shell = true"),
         "[runtimes.replay]\ncommand = [\"sh\"]",
         "[runtimes.a]\nprotocol = \"acp\"",
-        &format!("{acp}protocol = \"lsp\""),
         &format!("{runtime}protocol = \"lsp\""),
         &format!("{acp}output = \"json\""),
         &format!("{acp}sessions = true"),

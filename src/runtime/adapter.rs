@@ -47,7 +47,8 @@ pub trait Adapter: Send + Sync {
 
 /// Reads one attempt of a program, line by line while it works.
 ///
-/// Pure and total: a line that nobody knows is no error, and programs change their words every day.
+/// Total: a line that nobody knows is no error, and programs change their words every day. Pure, but that one that decides
+/// what a program may touch looks at links in the workspace.
 pub trait Reader: Send {
     /// One line of standard output without its end. `is_whole` is false where its end was cut off (16 MiB).
     fn line(&mut self, line: &[u8], is_whole: bool) -> Vec<Seen>;

@@ -55,6 +55,7 @@ fn ended(text: &mut String, report: &Report, ending: &Ending<'_>, status: &str, 
         _ => ("FAILED", BAD),
     };
     head(text, report, ending, &paint(style, &format!("{word:>8}")), Some(spent));
+    dangers(text, report);
     if ending.code == 0 {
         if report.gates_passed > 0 {
             let before = match report.gates_failed {
@@ -79,6 +80,7 @@ fn ended(text: &mut String, report: &Report, ending: &Ending<'_>, status: &str, 
 
 fn parked(text: &mut String, report: &Report, ending: &Ending<'_>) {
     head(text, report, ending, &paint(DOUBT, " WAITING"), None);
+    dangers(text, report);
     for wait in &ending.waits {
         indented(text, report, "     for  ", wait, 1);
     }
@@ -121,6 +123,16 @@ fn head(text: &mut String, report: &Report, ending: &Ending<'_>, word: &str, spe
         }
     }
     let _ = writeln!(text, "{word} [{time:>8}] {}", words.join(" · "));
+}
+
+/// What worked without limits.
+fn dangers(text: &mut String, report: &Report) {
+    for said in report.dangers.iter().take(FAILED_MAX) {
+        let _ = writeln!(text, "{}: {said}", paint(BAD, "  DANGER"));
+    }
+    if report.dangers.len() > FAILED_MAX {
+        let _ = writeln!(text, "          and {} more: orch status {}", report.dangers.len() - FAILED_MAX, report.run);
+    }
 }
 
 fn failures(text: &mut String, report: &Report, ending: &Ending<'_>, cause: Option<&Cause>) {

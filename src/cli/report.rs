@@ -89,6 +89,8 @@ pub struct Report {
     pub(super) gates_passed: usize,
     pub(super) gates_failed: usize,
     pub(super) ended: Option<What>,
+    /// Which steps have worked without limits, and by whose word.
+    pub(super) dangers: Vec<String>,
     places: HashMap<String, usize>,
     running: Vec<RunningAttempt>,
     runtimes: HashMap<String, String>,
@@ -108,6 +110,7 @@ impl Report {
             gates_passed: 0,
             gates_failed: 0,
             ended: None,
+            dangers: Vec::new(),
             places: HashMap::new(),
             running: Vec::new(),
             runtimes: HashMap::new(),
@@ -129,8 +132,9 @@ impl Report {
         }
         match &event.what {
             What::RunStarted { workflow, steps, resumed } => self.header(workflow, *steps, *resumed),
-            What::AttemptStarted { step, attempt, purpose, runtime } => {
-                self.attempt_started(event.at, step, attempt, purpose, runtime.as_deref())
+            What::AttemptStarted { step, attempt, purpose, runtime, danger } => {
+                let begun = self.attempt_started(event.at, step, attempt, purpose, runtime.as_deref());
+                begun + &self.danger(step, danger.as_deref())
             }
             What::AttemptFinished { step, attempt, purpose, end, reason, duration_ms } => {
                 self.running.retain(|running| running.attempt != *attempt);
@@ -255,6 +259,16 @@ impl Report {
             );
         }
         lines
+    }
+
+    /// Work without limits is shown whatever else is.
+    fn danger(&mut self, step: &str, word: Option<&str>) -> String {
+        let Some(word) = word.map(one_line) else { return String::new() };
+        let said = format!("{} worked without limits, by the word of {word}", one_line(step));
+        if !self.dangers.contains(&said) {
+            self.dangers.push(said);
+        }
+        self.line(BAD, "DANGER", None, step, &format!("works without limits, by the word of {word}"))
     }
 
     fn attempt_started(

@@ -37,6 +37,7 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
     set_budget(&mut runnable.plan, args);
     let mut settings = project.run_settings(session.program.clone());
     settings.trust.allowed.extend(args.trust.clone());
+    settings.danger.is_allowed = args.allow_danger;
     let mut runs = Runs::open(project.root(), settings)?;
     let replay = recordings(project.root(), &runnable.plan);
     if let Some(first) = runs.first_use(&runnable.plan, &replay)

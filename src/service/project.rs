@@ -16,8 +16,8 @@ use crate::{
         load::{Loader, Watched, load_memory, project_root},
     },
     service::{
-        fault::Fault, filling, given::of_process, nested, refusal::Refusal, runs::RunSettings, runtimes,
-        trust::TrustGate,
+        danger::Danger, fault::Fault, filling, given::of_process, nested, refusal::Refusal, runs::RunSettings,
+        runtimes, trust::TrustGate,
     },
 };
 
@@ -147,7 +147,13 @@ impl Project {
             prices: Arc::new(self.settings.prices.clone()),
             policy: self.settings.policy(),
             resilience: of_process(),
+            danger: Danger { is_allowed: false, runtimes: runtimes::dangerous(self) },
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
         }
     }
+}
+
+/// Whether this process may do everything on this machine.
+pub(super) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }

@@ -25,13 +25,15 @@ use crate::{
     },
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::Plan,
-    runtime::{Declared, Policy, Replay, Resilience},
+    runtime::{Adapter, Declared, Policy, Replay, Resilience},
     scheduler::{Action, Event, Notice, Scheduler},
     service::{
-        abilities, costs,
+        abilities, costs, danger,
+        danger::Danger,
         decisions::summary_of,
         given::{nonce, pacer},
         nested, preflight,
+        project::is_root,
         recordings::is_replayed,
         refusal::Refusal,
         runtimes::FoundRuntime,
@@ -70,6 +72,8 @@ pub struct RunSettings {
     pub chain: Vec<String>,
     /// Which definitions may run their commands.
     pub trust: TrustGate,
+    /// What a person has said about work without limits.
+    pub danger: Danger,
     /// How hard runtimes may be used.
     pub policy: Policy,
     /// What all runs of this process share of the runtimes.
@@ -232,6 +236,8 @@ impl Runs {
         })?;
         let runtime = preflight::runtimes(plan, &self.settings, &replay)?;
         abilities::check(plan, Some(&runtime), |name| self.capabilities(name))?;
+        let user = (self.settings.who.as_str(), is_root());
+        let danger = danger::check(plan, &self.settings.danger, user, &runtime, |name| self.capabilities(name))?;
         preflight::programs(plan, &self.settings.env, &self.root)?;
         self.check_disk()?;
         let mut bytes = [0; 16];
@@ -252,6 +258,7 @@ impl Runs {
         };
         // The run keeps what it was expected to spend: what is held free for its agents must not change under it.
         let mut plan = plan.clone();
+        plan.danger = danger;
         plan.estimate = costs::expected(&plan, &self.settings.prices, Some(&runtime));
         let plan_body = serde_json::to_vec(&plan).map_err(|error| {
             Refusal::new(70, "E0303", format!("the plan cannot be written: {error}"), "report this as a bug")
@@ -379,6 +386,8 @@ impl Runs {
         let adapters = self.adapters(replay);
         let reads_memory = adapters.iter().filter(|adapter| adapter.capabilities().reads_memory);
         let reads_memory = reads_memory.map(|adapter| adapter.name().to_owned()).collect();
+        let can_fork = |adapter: &&Arc<dyn Adapter>| adapter.capabilities().forks && !adapter.capabilities().replays;
+        let forks = adapters.iter().filter(can_fork).map(|adapter| adapter.name().to_owned()).collect();
         let pacer = pacer(&self.settings, &adapters);
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
             .priced(Arc::clone(&self.settings.prices));
@@ -391,6 +400,7 @@ impl Runs {
             stream_bytes_max: self.settings.stream_bytes_max,
             baseline,
             reads_memory,
+            forks,
             nonce: nonce(&run),
         };
         let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);

@@ -36,6 +36,7 @@ fn runs(folder: &Path) -> Runs {
         policy: orch::runtime::Policy::default(),
         resilience: std::sync::Arc::default(),
         trust: orch::service::TrustGate::default(),
+        danger: orch::service::Danger::default(),
     };
     Runs::open(folder, settings).unwrap()
 }

@@ -48,9 +48,6 @@ unsupported! {
     /// Reuse of results.
     CACHE "step" "cache" None, "`cache:`",
         "remove it: every run does the step again";
-    /// Permissions of an agent.
-    PERMISSIONS "step" "permissions" None, "`permissions:`",
-        "use `tools:` to say which tools the agent may use";
     /// A gate where a model scores.
     JUDGE "gate" "judge" None, "the gate `judge`",
         "let an agent step score in its `output:` and test the score with a `check:` gate";

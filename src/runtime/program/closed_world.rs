@@ -37,6 +37,7 @@ fn order(tools: Option<&[&str]>, access: Access) -> Order {
         tools: tools.map(|tools| tools.iter().map(|tool| (*tool).to_owned()).collect()),
         files: vec![],
         access,
+        permissions: crate::definition::Permissions::default(),
         mcp_servers: vec![],
         attached: vec![],
         inputs: serde_json::Map::new(),

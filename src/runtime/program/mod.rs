@@ -19,4 +19,4 @@ mod subject;
 mod transcript;
 
 pub use kind::{PROGRAMS, ProgramKind, ProgramSettings};
-pub(super) use transcript::{Ending, Transcript};
+pub(super) use transcript::{DENIED, Ending, Transcript};

@@ -3,7 +3,10 @@
 //! It gets a closed world: no settings file of the user or the project, no memory file, no skill, no server that the
 //! order does not name. Logins and keys are no settings and stay.
 
-use std::{ffi::OsString, sync::Arc};
+use std::{
+    ffi::{OsStr, OsString},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value, json};
 
@@ -59,7 +62,13 @@ impl Adapter for Claude {
             structured: true,
             mcp: true,
             read_only: true,
+            unlimited: true,
+            // Its maker's word for a machine that is only for this.
+            refuses_root: !self.settings.env.contains_key(OsStr::new("IS_SANDBOX")),
             tool_lists: true,
+            command_rules: true,
+            path_rules: true,
+            page_rules: true,
             ..Capabilities::default()
         }
     }
@@ -136,12 +145,16 @@ fn permissions(order: &Order) -> Result<Vec<OsString>, Box<Failure>> {
     builtin.sort_unstable();
     builtin.dedup();
     let mut flags = vec![OsString::from(format!("--tools={}", builtin.join(",")))];
+    for rule in order.permissions.denied() {
+        flags.push(flag("disallowedTools", named("permissions", rule)?)?);
+    }
     match order.access {
         Access::Full => {
             flags.push("--dangerously-skip-permissions".into());
             return Ok(flags);
         }
-        Access::Edit if builtin.iter().any(|name| EDITORS.contains(name)) => {
+        // Where a path narrows one, its rule is all that is accepted.
+        Access::Edit if rules.iter().any(|rule| EDITORS.contains(rule)) => {
             flags.push("--permission-mode=acceptEdits".into());
         }
         Access::Read | Access::Edit => flags.push("--permission-mode=dontAsk".into()),
@@ -201,7 +214,7 @@ fn schema(order: &Order) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, ffi::OsStr};
+    use std::collections::BTreeMap;
 
     use super::*;
     use crate::runtime::{

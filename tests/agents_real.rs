@@ -78,16 +78,14 @@ fn stub_folder() -> Option<PathBuf> {
 
 /// Cases of our own, before those of the scripted model.
 fn own_cases() -> Vec<Value> {
-    let says = |name: &str, condition: &str, text: &str| {
-        let turns = json!([{ "text": text, "raw": true }]);
-        json!({ "name": name, "match": condition, "with_tools": true, "turns": turns })
-    };
     let run = json!([{ "text": "Running.", "tools": [{ "do": "shell", "command": "{{1}}" }] }, { "text": "It ran." }]);
+    let value = json!({ "verdict": "pass", "score": 7 });
+    let mended = json!([{ "tools": [{ "do": "final_json", "value": value }] }, { "text": "done" }]);
     vec![
         json!({ "name": "run", "match": "case: run ([^\n\"]+)", "with_tools": true, "turns": run }),
         // Only the sentence that a second try is told makes it mend its answer.
-        says("mended", "case: mend[\\s\\S]*What was wrong", "{\"verdict\": \"pass\", \"score\": 7}"),
-        says("mend", "case: mend", "{\"verdict\": 3}"),
+        json!({ "match": "case: mend[\\s\\S]*What was wrong", "with_tools": true, "turns": mended }),
+        json!({ "match": "case: mend", "with_tools": true, "turns": [{ "text": "{\"verdict\": 3}", "raw": true }] }),
     ]
 }
 

@@ -159,7 +159,7 @@ impl Reader<'_> {
                 "model" => wishes.model = self.word(&path, place, item),
                 "env" => wishes.env = self.variables(&path, place, item),
                 "danger" if self.place.is_project => {
-                    let help = "write it in your own ~/.config/orch/config.toml, or run with `--allow-danger`";
+                    let help = "write it in your own ~/.config/orch/orch.toml, or run with `--allow-danger`";
                     self.refuse(place, &path, "a project cannot allow work without limits", help);
                 }
                 "danger" => wishes.danger = self.truth(&path, place, item),

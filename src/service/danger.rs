@@ -70,7 +70,7 @@ pub(super) fn check(
     let message = format!("`danger: true` wants work without limits, and no person has said so: {}", shown.join(", "));
     let help = format!(
         "add `--allow-danger` to this command, or write danger = true under [runtimes.{first}] in your own \
-         ~/.config/orch/config.toml; better, take `danger: true` away"
+         ~/.config/orch/orch.toml; better, take `danger: true` away"
     );
     Err(Refusal::new(40, "E0318", message, help))
 }

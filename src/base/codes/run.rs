@@ -80,5 +80,5 @@ codes! {
          Fix: call the inner workflow with `workflow:`, which shares one budget, or look why it starts itself again.";
     DANGER "E0318" 40 false "nobody has allowed work without limits"
         "A step says `danger: true`: its agent would do everything with no question asked. A file cannot say that alone. A person          trusts the definition as it stands (`orch trust NAME`), and gives the word. Nothing was started.\n\
-         Fix: `orch run NAME --allow-danger`, or danger = true under [runtimes.NAME] in your own ~/.config/orch/config.toml; better,          take `danger: true` away and name what the agent needs under `tools:`.";
+         Fix: `orch run NAME --allow-danger`, or danger = true under [runtimes.NAME] in your own ~/.config/orch/orch.toml; better,          take `danger: true` away and name what the agent needs under `tools:`.";
 }

@@ -4,6 +4,7 @@
 //! order does not name. Logins and keys are no settings and stay.
 
 use std::{
+    borrow::Cow,
     ffi::{OsStr, OsString},
     sync::Arc,
 };
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     base::Failure,
+    definition::rule_parts,
     runtime::{
         adapter::{Adapter, Call, Capabilities, Invocation, Reader, Scene},
         order::{Access, Order},
@@ -146,7 +148,7 @@ fn permissions(order: &Order) -> Result<Vec<OsString>, Box<Failure>> {
     builtin.dedup();
     let mut flags = vec![OsString::from(format!("--tools={}", builtin.join(",")))];
     for rule in order.permissions.denied() {
-        flags.push(flag("disallowedTools", named("permissions", rule)?)?);
+        flags.push(flag("disallowedTools", &on_files(named("permissions", rule)?))?);
     }
     match order.access {
         Access::Full => {
@@ -159,8 +161,9 @@ fn permissions(order: &Order) -> Result<Vec<OsString>, Box<Failure>> {
         }
         Access::Read | Access::Edit => flags.push("--permission-mode=dontAsk".into()),
     }
-    for rule in &rules {
-        flags.push(flag("allowedTools", named("tools", rule)?)?);
+    // Edits are accepted in the workspace; a bare rule for them would allow them everywhere.
+    for rule in rules.iter().filter(|rule| !EDITORS.contains(rule)) {
+        flags.push(flag("allowedTools", &on_files(named("tools", rule)?))?);
     }
     for server in &order.mcp_servers {
         let prefix = format!("mcp__{}", server_name(&server.name)?);
@@ -170,6 +173,14 @@ fn permissions(order: &Order) -> Result<Vec<OsString>, Box<Failure>> {
         }
     }
     Ok(flags)
+}
+
+/// A rule on files as the program reads it: only paths behind `Edit` hold, and they hold for all that change files.
+fn on_files(rule: &str) -> Cow<'_, str> {
+    match rule_parts(rule) {
+        (name, Some(path)) if EDITORS.contains(&name) => format!("Edit({path})").into(),
+        _ => rule.into(),
+    }
 }
 
 /// A tool without what stands in parentheses behind it.
@@ -248,7 +259,7 @@ mod tests {
             ]
         );
         let edits = of_permissions(&tools(Access::Edit, &["Edit"]));
-        assert_eq!(edits, ["--tools=Edit", "--permission-mode=acceptEdits", "--allowedTools=Edit"]);
+        assert_eq!(edits, ["--tools=Edit", "--permission-mode=acceptEdits"]);
         let all = of_permissions(&tools(Access::Full, &["Edit"]));
         assert_eq!(all, ["--tools=Edit", "--dangerously-skip-permissions"]);
         let any = of_permissions(&order());

@@ -466,7 +466,9 @@ async fn forks_at_once(bench: &Bench) -> Result<(), String> {
     let settings = || bench.settings.clone();
     let first = bench.perform_in(bench.order("hello"), workspace.clone(), settings()).await;
     let source = first.success()?.clone();
-    let goes_on = Order { session: source.session.clone(), session_usage: source.usage, ..bench.order("hello") };
+    // As a run has charged it: with a price, which is guessed here.
+    let priced = Usage { usd_micros: 3_000, guessed_usd_micros: 3_000, ..source.usage };
+    let goes_on = Order { session: source.session.clone(), session_usage: priced, ..bench.order("hello") };
     let fork = || bench.perform_in(Order { forks: true, ..goes_on.clone() }, workspace.clone(), settings());
     let (one, two, three, four) = tokio::join!(fork(), fork(), fork(), fork());
     let mut sessions = vec![source.session.clone()];

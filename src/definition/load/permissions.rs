@@ -172,3 +172,32 @@ fn only(tools: &mut ToolPolicy, name: &str, parts: Vec<ToolRule>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(map: &Value) -> (Option<Vec<String>>, Permissions) {
+        let (mut tools, mut permissions) = (ToolPolicy::default(), Permissions::default());
+        opencode(map, &mut tools, &mut permissions);
+        (permissions.narrow(tools.allowed()), permissions)
+    }
+
+    #[test]
+    fn the_map_of_opencode_narrows_and_never_widens() {
+        let (tools, permissions) = read(&json!({ "edit": "deny", "webfetch": "ask", "bash": "allow" }));
+        assert_eq!(tools.unwrap(), ["Read", "Glob", "Grep", "Bash", "WebSearch", "TodoWrite"]);
+        assert_eq!((permissions.deny, permissions.ask), (vec!["Edit".to_owned()], vec!["WebFetch".to_owned()]));
+        let (tools, permissions) = read(&json!({ "bash": { "*": "ask", "git *": "allow", "git push *": "deny" } }));
+        let tools = tools.unwrap();
+        assert!(tools.contains(&"Bash(git *)".to_owned()) && !tools.contains(&"Bash".to_owned()), "{tools:?}");
+        assert_eq!(permissions.deny, ["Bash(git push *)"]);
+        let (tools, permissions) = read(&json!({ "bash": { "git push *": "deny", "npm": "allow" } }));
+        assert_eq!((tools, permissions.deny), (None, vec!["Bash(git push *)".to_owned()]));
+        // What cannot be said of a part is said of the whole.
+        let (tools, _) = read(&json!({ "bash": { "a*b?": "deny" } }));
+        assert!(!tools.unwrap().contains(&"Bash".to_owned()));
+    }
+}

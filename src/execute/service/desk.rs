@@ -152,8 +152,26 @@ pub(super) mod tests {
 
     /// A desk on an empty workspace.
     pub(in crate::execute::service) fn desk(named: &[&str], declared: &[&str]) -> (tempfile::TempDir, Desk) {
+        at(&order(named, declared))
+    }
+
+    /// A desk on an empty workspace, under rules.
+    pub(in crate::execute::service) fn ruled(
+        tools: Option<Vec<String>>,
+        permissions: crate::definition::Permissions,
+    ) -> (tempfile::TempDir, Desk) {
+        at(&Order { tools, permissions, ..order(&[], &[]) })
+    }
+
+    fn at(order: &Order) -> (tempfile::TempDir, Desk) {
+        let root = tempfile::tempdir().unwrap();
+        let desk = Desk::new(root.path(), "run/1-1", order).unwrap();
+        (root, desk)
+    }
+
+    fn order(named: &[&str], declared: &[&str]) -> Order {
         let all = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
-        let order = Order {
+        Order {
             workflow: "w".into(),
             step: "s".into(),
             attempt: 1,
@@ -177,10 +195,7 @@ pub(super) mod tests {
             mcp_servers: vec![],
             attached: vec![],
             inputs: serde_json::Map::new(),
-        };
-        let root = tempfile::tempdir().unwrap();
-        let desk = Desk::new(root.path(), "run/1-1", &order).unwrap();
-        (root, desk)
+        }
     }
 
     #[test]

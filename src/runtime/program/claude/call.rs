@@ -228,9 +228,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::runtime::{
-        order::McpServer,
-        program::launch::samples::{argv, invocation, order},
+    use crate::{
+        definition::Permissions,
+        runtime::{
+            order::McpServer,
+            program::launch::samples::{argv, invocation, order},
+        },
     };
 
     fn of_permissions(order: &Order) -> Vec<String> {
@@ -267,6 +270,24 @@ mod tests {
         assert!(of_permissions(&tools(Access::Edit, &["*"]))[0].contains("Bash"));
         let none = of_permissions(&tools(Access::Edit, &[]));
         assert_eq!(none, ["--tools=", "--permission-mode=dontAsk"]);
+    }
+
+    #[test]
+    fn rules_narrow_and_no_bare_rule_lets_edits_out_of_the_workspace() {
+        let permissions = Permissions {
+            allow: None,
+            ask: vec!["Bash(git push:*)".into()],
+            deny: vec!["Write(ci/**)".into(), "WebFetch".into()],
+        };
+        let tools = Some(vec!["Edit".to_owned(), "Bash".to_owned()]);
+        let flags = of_permissions(&Order { permissions, tools, ..order() });
+        assert_eq!(flags, ["--tools=Bash,Edit", "--permission-mode=acceptEdits", "--allowedTools=Bash"]);
+        let narrow = Order { tools: Some(vec!["Write(src/**)".into()]), ..order() };
+        let flags = of_permissions(&narrow);
+        assert_eq!(flags, ["--tools=Write", "--permission-mode=dontAsk", "--allowedTools=Edit(src/**)"]);
+        let permissions = Permissions { deny: vec!["Write(ci/**)".into()], ..Permissions::default() };
+        let words = argv(claude, &Order { permissions, ..order() });
+        assert!(words.contains(&"--disallowedTools=Edit(ci/**)".to_owned()), "{words:?}");
     }
 
     #[test]

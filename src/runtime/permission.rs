@@ -24,7 +24,8 @@ pub fn unkept(permissions: &Permissions, tools: Option<&[String]>, reads_only: b
     // Without lists of tools a runtime either only looks, or edits and runs commands.
     let has = |name: &str| tools.is_none_or(|tools| tools.iter().any(|tool| tool.eq_ignore_ascii_case(name)));
     let is_all = has("Bash") && (has("Edit") || has("Write"));
-    if !can.tool_lists && !is_all && !(reads_only && can.read_only) {
+    let is_kept = can.tool_lists || is_all || (reads_only && can.read_only);
+    if !is_kept {
         faults.insert("gives some of its tools and not others".to_owned());
     }
     let allowed = permissions.allow.iter().flatten().map(String::as_str);

@@ -125,16 +125,12 @@ impl Report {
 
     /// The lines for one event, styled, each with its line end; empty where a person needs none.
     pub fn tell(&mut self, event: &RunEvent) -> String {
-        self.last = event.at;
-        if self.run.is_empty() {
-            event.run.as_str().clone_into(&mut self.run);
-            self.started = event.at;
-        }
+        self.begin(event);
         match &event.what {
             What::RunStarted { workflow, steps, resumed } => self.header(workflow, *steps, *resumed),
             What::AttemptStarted { step, attempt, purpose, runtime, danger } => {
-                let begun = self.attempt_started(event.at, step, attempt, purpose, runtime.as_deref());
-                begun + &self.danger(step, danger.as_deref())
+                self.attempt_started(event.at, step, attempt, purpose, runtime.as_deref())
+                    + &self.danger(step, danger.as_deref())
             }
             What::AttemptFinished { step, attempt, purpose, end, reason, duration_ms } => {
                 self.running.retain(|running| running.attempt != *attempt);
@@ -259,6 +255,14 @@ impl Report {
             );
         }
         lines
+    }
+
+    fn begin(&mut self, event: &RunEvent) {
+        self.last = event.at;
+        if self.run.is_empty() {
+            event.run.as_str().clone_into(&mut self.run);
+            self.started = event.at;
+        }
     }
 
     /// Work without limits is shown whatever else is.

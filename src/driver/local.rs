@@ -349,12 +349,8 @@ impl LocalDriver {
         }
         match self.setup.assigner.question(&self.scheduler, attempt, purpose) {
             Ok((subject, shown)) => {
-                self.queue.push_back(Event::Started {
-                    attempt,
-                    subject: Some(subject.clone()),
-                    shown: Some(shown),
-                    how: None,
-                });
+                let (shown, about) = (Some(shown), Some(subject.clone()));
+                self.queue.push_back(Event::Started { attempt, subject: about, shown, how: None });
                 let form = self.setup.assigner.is_form(&self.scheduler, attempt, purpose);
                 self.queue.extend(self.standing_answer(attempt, subject, form));
             }

@@ -91,11 +91,7 @@ pub(super) fn orders(
         model: scheduler.model(instance, purpose).map(str::to_owned),
         tools: work.tools.clone(),
         files,
-        access: if scheduler.plan().danger.is_some() && work.danger && purpose == Purpose::Work {
-            Access::Full
-        } else {
-            access(work)
-        },
+        access: access(scheduler, work),
         permissions: work.permissions.clone(),
         mcp_servers: Vec::new(),
         attached: named.into_iter().map(|(attached, _)| attached).collect(),
@@ -136,8 +132,11 @@ fn role(scheduler: &Scheduler, work: &AgentWork) -> OrderAgent {
     OrderAgent { name, instructions }
 }
 
-/// What an agent may do: one whose tools all only look is kept from writing.
-fn access(work: &AgentWork) -> Access {
+/// What an agent may do: one whose tools all only look is kept from writing; without limits only by a person's word.
+fn access(scheduler: &Scheduler, work: &AgentWork) -> Access {
+    if work.danger && scheduler.plan().danger.is_some() {
+        return Access::Full;
+    }
     if work.reads_only() { Access::Read } else { Access::Edit }
 }
 

@@ -3,6 +3,7 @@
 //! A run has one owner at a time, by a lock. What people say to a run is in `decisions`.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     path::{Path, PathBuf},
     sync::Arc,
@@ -25,7 +26,7 @@ use crate::{
     },
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::Plan,
-    runtime::{Adapter, Declared, Policy, Replay, Resilience},
+    runtime::{Adapter, Capabilities, Declared, Policy, Replay, Resilience},
     scheduler::{Action, Event, Notice, Scheduler},
     service::{
         abilities, costs, danger,
@@ -384,10 +385,8 @@ impl Runs {
         })?;
         let renderer = Arc::new(Renderer::new(self.settings.program.clone()));
         let adapters = self.adapters(replay);
-        let reads_memory = adapters.iter().filter(|adapter| adapter.capabilities().reads_memory);
-        let reads_memory = reads_memory.map(|adapter| adapter.name().to_owned()).collect();
-        let can_fork = |adapter: &&Arc<dyn Adapter>| adapter.capabilities().forks && !adapter.capabilities().replays;
-        let forks = adapters.iter().filter(can_fork).map(|adapter| adapter.name().to_owned()).collect();
+        let reads_memory = names(&adapters, |can| can.reads_memory);
+        let forks = names(&adapters, |can| can.forks && !can.replays);
         let pacer = pacer(&self.settings, &adapters);
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
             .priced(Arc::clone(&self.settings.prices));
@@ -469,4 +468,9 @@ impl Owned {
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
     }
+}
+
+/// The names of the runtimes that can do something.
+fn names(adapters: &[Arc<dyn Adapter>], can: impl Fn(Capabilities) -> bool) -> BTreeSet<String> {
+    adapters.iter().filter(|adapter| can(adapter.capabilities())).map(|adapter| adapter.name().to_owned()).collect()
 }

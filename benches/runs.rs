@@ -218,6 +218,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
                 Arc::default(),
                 Policy::default(),
                 ["nothing".to_owned()].into(),
+                [].into(),
                 0,
                 Box::new(Machine::default),
             ),

@@ -144,6 +144,9 @@ fn text(status: &Status) -> String {
     for parked in &status.parked {
         let (runtime, reason) = (one_line(&parked.runtime), one_line(&parked.reason));
         let _ = writeln!(text, "parked: {runtime} until {}: {reason}", parked.until);
+        if status.owner.is_some() && parked.waiting > 0 {
+            let _ = writeln!(text, "    {} waiting; it goes on by itself, at the latest then", parked.waiting);
+        }
     }
     let spent = &status.spent;
     if spent.agents > 0 {

@@ -256,6 +256,8 @@ pub enum StepKind {
         max_parallel: Option<u32>,
         /// Items at most.
         max_items: Option<u32>,
+        /// Items that go into one session, one after the other.
+        batch: Option<u32>,
         /// The children.
         steps: Vec<Step>,
     },

@@ -68,6 +68,8 @@ pub(super) fn orders(
     };
     let knows = copied.is_some();
     let (context, context_files) = context(assigner, scheduler, instance, (step, work, budget, knows), told);
+    // The first attempt of an item may go on with the session of the item before it.
+    let session = session.or_else(|| scheduler.continued(instance, purpose).map(str::to_owned));
     let feedback = thread.feedback.or_else(|| broken_off(&thread)).map(str::to_owned);
     Ok(Order {
         workflow: plan.name.clone(),

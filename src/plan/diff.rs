@@ -222,6 +222,7 @@ impl Pair<'_> {
                 parts.note("key", self.texts(old.key.as_slice(), new.key.as_slice()));
                 parts.note("max_parallel", old.max_parallel == new.max_parallel);
                 parts.note("max_items", old.max_items == new.max_items);
+                parts.note("batch", old.batch == new.batch);
             }
             (Work::Loop { max, until, on_max, .. }, Work::Loop { max: after, until: condition, on_max: last, .. }) => {
                 parts.note("loop", max == after && on_max == last);

@@ -367,6 +367,9 @@ pub struct EachWork {
     pub max_parallel: Option<u32>,
     /// Items at most.
     pub max_items: u32,
+    /// Items that go into one session, one after the other; each into its own where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
     /// The children.
     pub children: Vec<StepIx>,
 }

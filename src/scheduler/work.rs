@@ -117,6 +117,7 @@ impl Scheduler {
         at.attempts += 1;
         at.phase = Phase::Starting(purpose);
         at.stop_sent = None;
+        at.spends_on = 0;
         at.halted = false;
         at.charged = None;
         let attempt = AttemptId { instance, number: at.attempts };

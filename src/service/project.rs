@@ -146,7 +146,7 @@ impl Project {
             chain: nested::chain(self.environment.variable(nested::VARIABLE)),
             prices: Arc::new(self.settings.prices.clone()),
             policy: self.settings.policy(),
-            resilience: of_process(),
+            resilience: of_process(&self.environment),
             danger: Danger { is_allowed: false, runtimes: runtimes::dangerous(self) },
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
         }

@@ -73,7 +73,8 @@ codes! {
     SHARED_SESSION "E0220" "a session cannot be shared"
         "`context: share:S` goes on with the session of an agent step that is finished. One session has one user at a \
          time: two steps that share it must be ordered, and an `each` that shares a session from outside it needs \
-         `max_parallel: 1`.";
+         `max_parallel: 1`. `batch:` on an `each` gives the session of one item to the next: there must be an agent step \
+         among its steps, none of them may share a session, and all of them work in the shared workspace.";
     NO_LIST "E0221" "an `each` runs over something that is no list"
         "`each:` is an expression whose value is a list.";
     BAD_INPUTS "E0222" "a called workflow gets the wrong inputs"

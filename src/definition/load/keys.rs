@@ -111,6 +111,7 @@ table! {
         "key" r#"{"type":"string"}"# "A text that names each item of each";
         "max_parallel" r#"{"type":"integer","minimum":1,"maximum":1000}"# "Children or items at once";
         "max_items" r#"{"type":"integer","minimum":1,"maximum":20000}"# "Items at most";
+        "batch" r#"{"type":"integer","minimum":1,"maximum":100}"# "Items that go into one session of their agent, one after the other";
         "args" r#"{"type":"array","items":{"type":["string","number","boolean"]}}"# "More words for the command, with {{ }}";
         "with" r##"{"type":"object","propertyNames":{"$ref":"#/definitions/id"}}"## "Values for a workflow, a prompt or a form";
         "files" r##"{"$ref":"#/definitions/texts"}"## "Paths or globs that the step writes";

@@ -117,7 +117,7 @@ impl<'a> Compiler<'a> {
                 Work::Stop { succeed: *succeed, text: self.template(plain, source, text) }
             }
             StepKind::Parallel { max_parallel, .. } => Work::Parallel { children, max_parallel: *max_parallel },
-            StepKind::Each { items, binding, max_parallel, max_items, .. } => {
+            StepKind::Each { items, binding, max_parallel, max_items, batch, .. } => {
                 let own = self.reader(ix, Sight { own_binding: true, ..Sight::default() });
                 self.check_list(plain, source, items);
                 Work::Each(EachWork {
@@ -126,6 +126,7 @@ impl<'a> Compiler<'a> {
                     key: step.key.as_ref().map(|key| self.template(own, source, key)),
                     max_parallel: *max_parallel,
                     max_items: max_items.unwrap_or(defaults::ITEMS_MAX),
+                    batch: *batch,
                     children,
                 })
             }

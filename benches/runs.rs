@@ -105,6 +105,8 @@ fn agent() -> Work {
         activated: Vec::new(),
         memory: Vec::new(),
         prose: None,
+        permissions: orch::definition::Permissions::default(),
+        danger: false,
     })
 }
 
@@ -127,6 +129,7 @@ fn plan(steps: Vec<PlanStep>) -> Plan {
         folder: ".".to_owned(),
         memory: Vec::new(),
         trust: None,
+        danger: None,
         estimate: None,
     }
 }
@@ -195,6 +198,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
             stream_bytes_max: 64_000_000,
             baseline: None,
             reads_memory: std::collections::BTreeSet::new(),
+            forks: std::collections::BTreeSet::new(),
             nonce: "0123456789abcdef01234567".to_owned(),
         };
         let journal = store.journal();
@@ -270,7 +274,7 @@ fn resume(records: usize) -> f64 {
             if let orch::scheduler::Action::Start { attempt, .. } = action {
                 let outcome = Outcome::Succeeded(Box::default());
                 events.push(Event::Finished { attempt, outcome });
-                events.push(Event::Started { attempt, subject: None, shown: None });
+                events.push(Event::Started { attempt, subject: None, shown: None, how: None });
             }
         }
         if batch.len() >= 256 || events.is_empty() {

@@ -47,6 +47,7 @@ fn agent(name: &str, tools: Option<&[&str]>) -> Agent {
         name: name.to_owned(),
         description: format!("The {name}"),
         tools: ToolPolicy::of(tools),
+        permissions: orch::definition::Permissions::default(),
         model: None,
         runtime: None,
         skills: Vec::new(),

@@ -42,6 +42,7 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
         (false, true) => CacheWish::Refresh,
         (false, false) => CacheWish::Use,
     };
+    settings.danger.is_allowed = args.allow_danger;
     let mut runs = Runs::open(project.root(), settings)?.caching(wish);
     let replay = recordings(project.root(), &runnable.plan);
     if let Some(first) = runs.first_use(&runnable.plan, &replay)

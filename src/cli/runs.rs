@@ -128,6 +128,9 @@ fn text(status: &Status) -> String {
         if !step.reason.is_empty() {
             let _ = writeln!(text, "             {}", one_line(&step.reason));
         }
+        if let Some(word) = step.history.iter().rev().find_map(|attempt| attempt.danger.as_deref()) {
+            let _ = writeln!(text, "             DANGER: it worked without limits, by the word of {}", one_line(word));
+        }
     }
     if status.steps.len() > STEPS_MAX {
         let _ = writeln!(text, "  … {} more steps; `--json` has all", status.steps.len() - STEPS_MAX);

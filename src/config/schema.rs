@@ -128,6 +128,10 @@ fn program() -> Value {
                 "enum": ["shared", "isolated"], "default": "shared",
                 "description": "Whether an attempt works in the user's home, where the logins are, or in an empty one.",
             },
+            "danger": {
+                "type": "boolean", "default": false,
+                "description": "Whether steps that say `danger: true` may work without limits; only in the user's own file.",
+            },
             "env": env(),
         },
     })

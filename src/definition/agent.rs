@@ -6,6 +6,7 @@ use crate::{
         arguments::Arguments,
         meta::Meta,
         origin::Origin,
+        permissions::Permissions,
         tools::ToolPolicy,
         workflow::{Gate, Workflow},
     },
@@ -20,6 +21,8 @@ pub struct Agent {
     pub description: String,
     /// Tools it may use.
     pub tools: ToolPolicy,
+    /// Rules that narrow what the tools give.
+    pub permissions: Permissions,
     /// A model or a tier.
     pub model: Option<String>,
     /// The runtime it wants.

@@ -5,6 +5,7 @@
 mod assign;
 mod clock;
 mod evaluate;
+mod fork;
 mod load;
 mod local;
 mod machine;

@@ -27,7 +27,8 @@ use crate::{
         tree::{Snapshot, changes, path_text, walk},
     },
     runtime::{
-        Adapter, Call, Invocation, Order, ProgramExit, ProgramOutput, Reader, RecordedTurn, Scene, Seen, checked,
+        Access, Adapter, Call, Invocation, Order, ProgramExit, ProgramOutput, Reader, RecordedTurn, Scene, Seen,
+        checked, hint, unkept,
     },
 };
 
@@ -56,7 +57,14 @@ impl Executor {
             let reason = format!("`{runtime}` would run `{}` of the project by itself: {help}", found.display());
             return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
         }
-        let attached = order.attached.clone();
+        let can = adapter.capabilities();
+        let reads_only = order.access == Access::Read;
+        let lacks = unkept(&order.permissions, order.tools.as_deref(), reads_only, can);
+        if !can.replays && !lacks.is_empty() {
+            let reason = format!("`{runtime}` cannot keep what the step asks for: it {}", lacks.join("; it "));
+            return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
+        }
+        let (attached, permissions) = (order.attached.clone(), order.permissions.clone());
         let scene = scene(place);
         let mut outcome = match adapter.call(&order, &scene) {
             Err(failure) => Outcome::Failed(failure),
@@ -68,8 +76,10 @@ impl Executor {
                 self.invoke((adapter, meter), invocation, order, limits, place, stop).await
             }
         };
-        if let Outcome::Succeeded(envelope) = &mut outcome {
-            envelope.attached = attached;
+        match &mut outcome {
+            Outcome::Succeeded(envelope) => envelope.attached = attached,
+            Outcome::Failed(failure) => hint(failure, &permissions),
+            Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => {}
         }
         outcome
     }

@@ -260,6 +260,8 @@ impl Pair<'_> {
             context_budget,
             workspace,
             prose,
+            permissions,
+            danger,
         } = old;
         let agent = |plan: &Plan, work: &AgentWork| work.agent.and_then(|at| plan.agents.get(at as usize)).cloned();
         match (agent(self.old, old), agent(self.new, new)) {
@@ -274,6 +276,8 @@ impl Pair<'_> {
         parts.note("runtime", *runtime == new.runtime);
         parts.note("model", *model == new.model);
         parts.note("tools", *tools == new.tools);
+        parts.note("permissions", *permissions == new.permissions);
+        parts.note("danger", *danger == new.danger);
         let is_same = match (*context, new.context) {
             (PlanContext::Fresh, PlanContext::Fresh) => true,
             (PlanContext::Fork(one), PlanContext::Fork(other))

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::{
     base::Digest,
+    definition::Permissions,
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, Workspace},
     plan::{
         estimate::PlanEstimate,
@@ -77,6 +78,9 @@ pub struct Plan {
     /// The commands of a definition that run only where a person trusts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<PlanTrust>,
+    /// By whose word the steps that say `danger: true` work without limits; without it none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub danger: Option<String>,
     /// What its agents are expected to spend; absent where nobody has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<PlanEstimate>,
@@ -356,6 +360,12 @@ pub struct AgentWork {
     /// What a command that is prose asks for when its order is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prose: Option<ProseWork>,
+    /// Rules that narrow what `tools` give; whole tools that they take away are gone from there already.
+    #[serde(default, skip_serializing_if = "Permissions::is_empty")]
+    pub permissions: Permissions,
+    /// Everything, with no question asked, where a person has said so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub danger: bool,
 }
 
 /// A fan-out.

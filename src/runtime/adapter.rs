@@ -147,6 +147,16 @@ pub struct Capabilities {
     pub read_only: bool,
     /// It can be given single tools only.
     pub tool_lists: bool,
+    /// It can be kept from single commands.
+    pub command_rules: bool,
+    /// It can be kept from single files.
+    pub path_rules: bool,
+    /// It can be kept from the pages of single hosts.
+    pub page_rules: bool,
+    /// It can work without any limit of its own.
+    pub unlimited: bool,
+    /// It refuses to do so as root.
+    pub refuses_root: bool,
     /// It can be stopped after a number of turns.
     pub turn_limit: bool,
     /// It brings a sandbox of the operating system.

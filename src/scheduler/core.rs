@@ -155,7 +155,7 @@ impl Scheduler {
                     self.evaluated(site, result);
                 }
             }
-            Event::Started { attempt, subject, shown } => self.started(attempt, subject, shown),
+            Event::Started { attempt, subject, shown, how } => self.started(attempt, subject, shown, how),
             Event::Deferred { attempt, until, reason } => self.deferred(attempt, until, &reason),
             Event::Paced { runtime, slots, until, reason } => self.paced(&runtime, slots, until, &reason),
             Event::Spent { attempt, usage, model } => {
@@ -165,7 +165,7 @@ impl Scheduler {
             }
             Event::SessionKnown { attempt, session } => {
                 if self.is_live(attempt) {
-                    self.at_mut(attempt.instance).session = Some(Arc::from(session));
+                    self.in_session(attempt.instance, &session);
                 }
             }
             Event::Finished { attempt, outcome } => {

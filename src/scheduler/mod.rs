@@ -22,7 +22,9 @@ mod work;
 
 pub use action::{Action, Cause, CauseKind, Notice, Settled};
 pub use core::{RunEnd, Scheduler};
-pub use event::{Answer, AttemptId, Decision, EVENT_VERSION, Evaluation, Event, InstanceId, Purpose, Site, Strength};
+pub use event::{
+    Answer, AttemptId, Decision, EVENT_VERSION, Evaluation, Event, Fork, How, InstanceId, Purpose, Site, Strength,
+};
 pub use ledger::{Hold, Spent};
 pub use pace::Pace;
 pub use state::{AttemptEnd, AttemptRecord, Cost, Question};

@@ -13,7 +13,7 @@ use crate::{
     scheduler::{
         action::{Cause, Settled},
         batch::Batches,
-        event::{InstanceId, Purpose, Strength},
+        event::{Fork, InstanceId, Purpose, Strength},
         limiter::Slot,
     },
 };
@@ -103,6 +103,8 @@ pub(super) struct Instance {
     pub envelope: Option<Box<Envelope>>,
     /// The session of the last attempt.
     pub session: Option<Arc<str>>,
+    /// How the current attempt forks, where it does.
+    pub fork: Option<Box<Fork>>,
     /// What the current attempt has been charged while it works.
     pub charged: Option<Box<Usage>>,
     /// The current attempt is stopped because a budget is used up; it goes on when a person has raised that.
@@ -182,6 +184,8 @@ pub struct AttemptRecord {
     pub reason: Arc<str>,
     /// What it has spent, by model.
     pub costs: Vec<Cost>,
+    /// By whose word it worked without limits, where it did.
+    pub danger: Option<Arc<str>>,
 }
 
 /// What an attempt has spent on one model.
@@ -339,6 +343,7 @@ impl Instance {
             stop_sent: None,
             envelope: None,
             session: None,
+            fork: None,
             charged: None,
             halted: false,
             feedback: None,

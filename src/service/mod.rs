@@ -9,6 +9,7 @@ mod cases;
 mod check;
 mod compile_all;
 mod costs;
+mod danger;
 mod decisions;
 mod definitions;
 pub mod dev;
@@ -44,6 +45,7 @@ pub use cached::{CacheSettings, CacheState, CacheWish, cache_state, clear_cache,
 pub use cases::{CaseResult, Difference, Section, TEST_REPORT_VERSION, TestReport, test};
 pub use check::{Checked, check, check_and_lint};
 pub use costs::{COST_VERSION, CostLine, DayCost, RunCost, cost};
+pub use danger::Danger;
 pub use decisions::{Delivered, Verdict};
 pub use definitions::{LIST_VERSION, Listed, Shown, list, show};
 pub use doctor::{Check, Health, SettingLine, State, doctor};

@@ -16,8 +16,8 @@ use crate::{
         load::{Loader, Watched, load_memory, project_root},
     },
     service::{
-        cached::CacheSettings, fault::Fault, filling, given::of_process, nested, refusal::Refusal, runs::RunSettings,
-        runtimes, trust::TrustGate,
+        cached::CacheSettings, danger::Danger, fault::Fault, filling, given::of_process, nested, refusal::Refusal,
+        runs::RunSettings, runtimes, trust::TrustGate,
     },
 };
 
@@ -162,7 +162,13 @@ impl Project {
             policy: self.settings.policy(),
             resilience: of_process(&self.environment),
             cache: self.cache_settings(),
+            danger: Danger { is_allowed: false, runtimes: runtimes::dangerous(self) },
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
         }
     }
+}
+
+/// Whether this process may do everything on this machine.
+pub(super) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }

@@ -3,6 +3,7 @@
 //! A run has one owner at a time, by a lock. What people say to a run is in `decisions`.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     path::{Path, PathBuf},
     sync::Arc,
@@ -25,15 +26,17 @@ use crate::{
     },
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::Plan,
-    runtime::{Declared, Policy, Replay, Resilience},
+    runtime::{Adapter, Capabilities, Declared, Policy, Replay, Resilience},
     scheduler::{Action, Event, Notice, Scheduler},
     service::{
         abilities,
         cached::{self, CacheSettings, CacheWish},
-        costs,
+        costs, danger,
+        danger::Danger,
         decisions::summary_of,
         given::{nonce, pacer},
         nested, preflight,
+        project::is_root,
         recordings::is_replayed,
         refusal::Refusal,
         runtimes::FoundRuntime,
@@ -72,6 +75,8 @@ pub struct RunSettings {
     pub chain: Vec<String>,
     /// Which definitions may run their commands.
     pub trust: TrustGate,
+    /// What a person has said about work without limits.
+    pub danger: Danger,
     /// How hard runtimes may be used.
     pub policy: Policy,
     /// What all runs of this process share of the runtimes.
@@ -244,6 +249,8 @@ impl Runs {
         })?;
         let runtime = preflight::runtimes(plan, &self.settings, &replay)?;
         abilities::check(plan, Some(&runtime), |name| self.capabilities(name))?;
+        let user = (self.settings.who.as_str(), is_root());
+        let danger = danger::check(plan, &self.settings.danger, user, &runtime, |name| self.capabilities(name))?;
         preflight::programs(plan, &self.settings.env, &self.root)?;
         self.check_disk()?;
         let mut bytes = [0; 16];
@@ -264,6 +271,7 @@ impl Runs {
         };
         // The run keeps what it was expected to spend: what is held free for its agents must not change under it.
         let mut plan = plan.clone();
+        plan.danger = danger;
         plan.estimate = costs::expected(&plan, &self.settings.prices, Some(&runtime));
         let plan_body = serde_json::to_vec(&plan).map_err(|error| {
             Refusal::new(70, "E0303", format!("the plan cannot be written: {error}"), "report this as a bug")
@@ -389,8 +397,8 @@ impl Runs {
         })?;
         let renderer = Arc::new(Renderer::new(self.settings.program.clone()));
         let adapters = self.adapters(replay);
-        let reads_memory = adapters.iter().filter(|adapter| adapter.capabilities().reads_memory);
-        let reads_memory = reads_memory.map(|adapter| adapter.name().to_owned()).collect();
+        let reads_memory = names(&adapters, |can| can.reads_memory);
+        let forks = names(&adapters, |can| can.forks && !can.replays);
         let pacer = pacer(&self.settings, &adapters);
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
             .priced(Arc::clone(&self.settings.prices));
@@ -403,6 +411,7 @@ impl Runs {
             stream_bytes_max: self.settings.stream_bytes_max,
             baseline,
             reads_memory,
+            forks,
             nonce: nonce(&run),
         };
         let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);
@@ -468,4 +477,9 @@ impl Owned {
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
     }
+}
+
+/// Those of the runtimes that can do something.
+pub(super) fn names(adapters: &[Arc<dyn Adapter>], can: impl Fn(Capabilities) -> bool) -> BTreeSet<String> {
+    adapters.iter().filter(|adapter| can(adapter.capabilities())).map(|adapter| adapter.name().to_owned()).collect()
 }

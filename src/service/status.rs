@@ -132,6 +132,9 @@ pub struct AttemptStatus {
     pub started: Timestamp,
     /// When it ended.
     pub ended: Option<Timestamp>,
+    /// By whose word it worked without limits, where it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub danger: Option<String>,
 }
 
 /// Makes the status of a run from its journal.
@@ -327,6 +330,7 @@ fn step_status(view: &StepView<'_>) -> StepStatus {
                 reason: record.reason.to_string(),
                 started: record.started,
                 ended: record.ended,
+                danger: record.danger.as_deref().map(str::to_owned),
             })
             .collect(),
     }

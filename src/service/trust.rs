@@ -86,7 +86,12 @@ impl TrustGate {
             return Ok(());
         }
         let count = item.commands.len();
-        let what = if count == 1 { "a command".to_owned() } else { format!("{count} commands") };
+        let is_danger = item.commands.iter().any(|command| command.starts_with('#'));
+        let what = match count {
+            _ if is_danger => "steps that work without limits".to_owned(),
+            1 => "a command".to_owned(),
+            _ => format!("{count} commands"),
+        };
         let why = match item.state {
             TrustState::Changed => "has changed since it was trusted",
             TrustState::Untrusted | TrustState::Trusted => "is not trusted",
@@ -201,7 +206,12 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
     let item = |plan: &Plan| plan.trust.as_ref().map(|trust| gate.item(project.root(), trust));
     if let Some(name) = name {
         let asked = if name.contains('.') || name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
-        let compiled = compile_found(project, &find(project, &asked)?).map_err(Fault::Diagnosed)?;
+        let compile = |name: &str| compile_found(project, &find(project, name)?).map_err(Fault::Diagnosed);
+        let mut compiled = compile(&asked)?;
+        if compiled.plan.trust.is_none() && asked != name {
+            // A workflow of the same name as a command.
+            compiled = compile(name)?;
+        }
         return match item(&compiled.plan) {
             Some(item) => Ok(vec![item]),
             None => {
@@ -214,10 +224,13 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
     let prose = |command: &&crate::definition::Command| matches!(command.body, CommandBody::Prose { .. });
     let commands = library.commands.iter().filter(prose).map(Found::Command);
     let skills = library.skills.iter().filter(|skill| skill.body.contains('!')).map(Found::Skill);
-    let own = commands.chain(skills).filter(|found| match found {
+    let workflows = library.workflows.iter().filter(|entry| entry.workflow.source.text.contains("danger"));
+    let workflows = workflows.map(Found::Workflow);
+    let own = commands.chain(skills).chain(workflows).filter(|found| match found {
         Found::Command(command) => command.origin.scope != Scope::Builtin,
         Found::Skill(skill) => skill.origin.scope != Scope::Builtin,
-        Found::Workflow(_) | Found::File(_) => false,
+        Found::Workflow(entry) => entry.origin.scope != Scope::Builtin,
+        Found::File(_) => false,
     });
     // One with faults can be neither run nor trusted; `orch check` shows them.
     let plans = own.filter_map(|found| compile_found(project, &found).ok());

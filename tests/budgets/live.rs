@@ -145,6 +145,7 @@ impl Scene1 {
                 stream_bytes_max: 1_000_000,
                 baseline: None,
                 reads_memory: std::collections::BTreeSet::new(),
+                forks: std::collections::BTreeSet::new(),
                 nonce: "0123456789abcdef01234567".to_owned(),
             };
             let journal = self.store.journal();
@@ -279,7 +280,7 @@ fn estimates_that_do_not_fit_let_agents_run_one_after_the_other() {
         }
     }
     assert_eq!(begun.len(), 1, "the second estimate does not fit beside the first");
-    scheduler.step(Timestamp(2), Event::Started { attempt: begun[0], subject: None, shown: None });
+    scheduler.step(Timestamp(2), Event::Started { attempt: begun[0], subject: None, shown: None, how: None });
     let outcome = Outcome::Succeeded(Box::default());
     let actions = scheduler.step(Timestamp(3), Event::Finished { attempt: begun[0], outcome });
     let starts = actions.iter().filter(|action| matches!(action, orch::scheduler::Action::Start { .. })).count();

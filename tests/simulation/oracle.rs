@@ -355,7 +355,12 @@ impl Oracle {
                 let seen = &mut self.seen[instance.index()];
                 hold!(seen.from_memory, "{} is done again although this run did it", scheduler.path(*instance));
                 hold!(!seen.redone, "{} is done again twice", scheduler.path(*instance));
-                hold!(seen.last == Last::GateFailed, "{} is done again after {:?}", scheduler.path(*instance), seen.last);
+                hold!(
+                    seen.last == Last::GateFailed,
+                    "{} is done again after {:?}",
+                    scheduler.path(*instance),
+                    seen.last
+                );
                 seen.redone = true;
                 seen.last = Last::RunAgain;
                 seen.excused += 1;

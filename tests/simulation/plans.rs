@@ -30,6 +30,8 @@ pub fn agent(runtime: Option<&str>) -> AgentWork {
         activated: Vec::new(),
         memory: Vec::new(),
         prose: None,
+        permissions: orch::definition::Permissions::default(),
+        danger: false,
     }
 }
 
@@ -88,6 +90,7 @@ pub fn plan(steps: Vec<PlanStep>, roots: Vec<StepIx>) -> Plan {
         folder: String::new(),
         memory: Vec::new(),
         trust: None,
+        danger: None,
         estimate: None,
     }
 }

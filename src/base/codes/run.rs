@@ -71,13 +71,17 @@ codes! {
          Fix: say it with `--runtime NAME`, or in orch.toml: runtime = \"NAME\".";
     LACKING "E0316" 43 false "a step needs what its runtime cannot do"
         "A step goes on with another step's session, or its agent names tools of an MCP server, and the runtime that it would \
-         run on has no sessions or takes no servers. Nothing was started.\n\
+         run on has no sessions or takes no servers; or a rule under `permissions:` is one that the runtime cannot keep, or a step works \
+         without limits and the runtime cannot. Nothing was started.\n\
          Fix: name another runtime with `runtime:` or `--runtime`; `orch runtimes` shows what each can do.";
     TOO_DEEP "E0317" 2 false "too many runs inside each other"
         "An agent or a command of a run started a run, that one the next, and so on. The message names the chain. Each such \
          run has a budget of its own, so a workflow that starts itself would spend without end; nothing was started.\n\
          Fix: call the inner workflow with `workflow:`, which shares one budget, or look why it starts itself again.";
-    NOT_BUILT_IN "E0318" 43 false "a runtime speaks a protocol that is not in this build"
+    DANGER "E0322" 40 false "nobody has allowed work without limits"
+        "A step says `danger: true`: its agent would do everything with no question asked. A file cannot say that alone. A person          trusts the definition as it stands (`orch trust NAME`), and gives the word. Nothing was started.\n\
+         Fix: `orch run NAME --allow-danger`, or danger = true under [runtimes.NAME] in your own ~/.config/orch/orch.toml; better,          take `danger: true` away and name what the agent needs under `tools:`.";
+    NOT_BUILT_IN "E0323" 43 false "a runtime speaks a protocol that is not in this build"
         "A step would run on a runtime with `protocol = \"acp\"`, and this orch was built without the Agent Client Protocol. \
          Nothing was started.\n\
          Fix: cargo install orch --features acp; or name another runtime with `runtime:` or `--runtime`.";

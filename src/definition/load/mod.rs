@@ -42,6 +42,7 @@ mod node;
 mod opener;
 mod parts;
 mod patch;
+mod permissions;
 mod places;
 mod plugins;
 mod quote;

@@ -14,6 +14,7 @@ use crate::{
         load::{
             faults::Faults,
             node::{Entry, Node},
+            permissions::agent_permissions,
         },
         normal_name,
     },
@@ -51,17 +52,21 @@ pub(super) fn agent(origin: &Origin, stem: &str, faults: &mut Faults) -> Option<
     let body = text(table, "developer_instructions", faults).map(|text| text.value.trim().to_owned());
     let description = text(table, "description", faults).map(|text| text.value);
     let body = body.unwrap_or_default();
+    let meta = meta(table, &name, &["name", "description", "developer_instructions", "model"]);
+    let mut tools = ToolPolicy::default();
+    let permissions = agent_permissions(&meta, &mut tools, faults);
     Some(Agent {
         name: normal_name(&name.replace([':', '/'], " ")),
         description: description.unwrap_or_else(|| first_line(&body)),
-        tools: ToolPolicy::default(),
+        tools,
+        permissions,
         model: text(table, "model", faults).map(|model| model.value),
         runtime: None,
         skills: Vec::new(),
         constraints: Vec::new(),
         capabilities: Vec::new(),
         context_budget: None,
-        meta: meta(table, &name, &["name", "description", "developer_instructions", "model"]),
+        meta,
         body: body.into(),
         origin: origin.clone(),
     })

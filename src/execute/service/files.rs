@@ -100,7 +100,13 @@ mod tests {
     use std::{fs, os::unix::fs::symlink};
 
     use super::*;
-    use crate::execute::service::desk::tests::desk;
+    use crate::{
+        definition::Permissions,
+        execute::service::{
+            desk::tests::{desk, ruled},
+            look,
+        },
+    };
 
     fn refused(done: Result<ToolDone, Refusal>) -> String {
         match done {
@@ -148,5 +154,30 @@ mod tests {
         fs::remove_file(desk.workspace.join("src")).unwrap();
         write(&desk, &desk.workspace.join("src/a.rs"), "x").unwrap();
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn rules_on_paths_hold_for_reads_and_writes_and_searches() {
+        let rules = |deny: &[&str], tools: Option<&[&str]>| {
+            let all = |rules: &[&str]| rules.iter().map(|rule| (*rule).to_owned()).collect::<Vec<_>>();
+            let permissions = Permissions { deny: all(deny), ..Permissions::default() };
+            ruled(tools.map(all), permissions)
+        };
+        let (_root, desk) = rules(&["Edit(ci/**)", "Read(.env)"], None);
+        fs::create_dir_all(desk.workspace.join("deep")).unwrap();
+        fs::write(desk.workspace.join("deep/.env"), "secret=1\n").unwrap();
+        fs::write(desk.workspace.join("open.txt"), "secret=2\n").unwrap();
+        assert!(matches!(write(&desk, Path::new("ci/x"), "x"), Err(Refusal::Denied(_))));
+        write(&desk, Path::new("src/x"), "x").unwrap();
+        for path in ["deep/.env", "./deep/.env"] {
+            assert!(matches!(read(&desk, Path::new(path), 1, 9), Err(Refusal::Denied(_))), "{path}");
+            assert!(matches!(look::search(&desk, Path::new(path), "secret", None), Err(Refusal::Denied(_))), "{path}");
+        }
+        let found = look::search(&desk, Path::new(""), "secret", None).unwrap().text;
+        assert_eq!(found, "open.txt:1: secret=2\n");
+        assert!(!look::list(&desk, Path::new(""), None).unwrap().text.contains(".env"));
+        let (_root, desk) = rules(&[], Some(&["Edit(src/**)", "Read"]));
+        write(&desk, Path::new("src/deep/x"), "x").unwrap();
+        assert!(matches!(write(&desk, Path::new("other"), "x"), Err(Refusal::Denied(_))));
     }
 }

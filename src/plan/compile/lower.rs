@@ -9,6 +9,7 @@ use crate::{
     definition::workflow::{
         Cache, Context, OnFailure, Recovery, Retry, RunCommand, Step, StepKind, Wait, Workflow, Workspace,
     },
+    definition::{Permissions, rule_parts},
     plan::{
         compile::{
             compiler::{Compiler, Edge, Spot},
@@ -200,10 +201,16 @@ impl<'a> Compiler<'a> {
         let mut skills = self.skills(named, agent, source, name.as_ref());
         let context_budget = context_budget(step, agent);
         let activated = self.activate(step, context_budget, &mut skills);
+        let is_left = |tool: &&str| agent.is_none_or(|agent| !agent.tools.takes_away(rule_parts(tool).0));
         let tools = match &step.tools {
-            Some(tools) => Some(tools.iter().map(|tool| tool.value.clone()).collect()),
+            Some(tools) => {
+                Some(tools.iter().map(|tool| tool.value.as_str()).filter(is_left).map(str::to_owned).collect())
+            }
             None => agent.and_then(|agent| agent.tools.allowed()),
         };
+        let permissions = step.permissions.clone().unwrap_or_default();
+        let permissions =
+            agent.map_or_else(|| permissions.clone(), |agent| permissions.clone().and(&agent.permissions));
         AgentWork {
             agent: pinned.map(|(index, _)| index),
             prompt,
@@ -213,7 +220,7 @@ impl<'a> Compiler<'a> {
                 .map(|one| one.value.clone())
                 .or_else(|| agent.and_then(|one| one.runtime.clone())),
             model: step.model.as_ref().map(|one| one.value.clone()).or_else(|| own_model(agent)),
-            tools: self.narrowed(tools, &skills),
+            tools: permissions.narrow(self.narrowed(tools, &skills)),
             context: self.context(ix, step, source),
             context_budget,
             skills,
@@ -221,6 +228,8 @@ impl<'a> Compiler<'a> {
             activated,
             memory: Vec::new(),
             prose: None,
+            permissions,
+            danger: step.danger.is_some(),
         }
     }
 
@@ -325,6 +334,8 @@ impl AgentWork {
             activated: Vec::new(),
             memory: Vec::new(),
             prose: None,
+            permissions: Permissions::default(),
+            danger: false,
         }
     }
 }

@@ -106,6 +106,9 @@ impl Drawing<'_> {
         if let Some(text) = words::text(step) {
             self.line(prefix, &text);
         }
+        if let Some(text) = words::danger(step) {
+            self.line(prefix, text);
+        }
         if !step.needs.is_empty() {
             let needs = words::needs(plan, &step.needs[..step.needs.len().min(NEEDS_MAX)]);
             let join = words::join(step.join).map_or(String::new(), |join| format!("{join} "));

@@ -13,11 +13,13 @@ pub mod process;
 mod recorded;
 pub mod render;
 mod service;
+mod taping;
 mod traces;
 mod tree;
 
 pub use assignment::{Assignment, CommandText, Live, Place};
 pub use changed::{Baseline, BaselineError};
 pub use executor::{Executor, tree_digest};
+pub use taping::Taper;
 pub use traces::{Footprint, States, Traces, reused};
 pub use tree::TreeFault;

@@ -11,10 +11,11 @@ mod recording;
 mod replay;
 mod resilience;
 mod result;
+mod tape;
 pub mod service;
 
 pub use adapter::{
-    Adapter, Call, Capabilities, Invocation, ProgramExit, ProgramOutput, Reader, RecordedTurn, Scene, Seen,
+    Adapter, Call, Capabilities, Invocation, ProgramExit, ProgramOutput, Reader, RecordedTurn, RecordedWrite, Scene, Seen,
 };
 pub use classify::classify;
 pub use custom::{Custom, CustomSettings, OutputForm};
@@ -24,4 +25,6 @@ pub use program::{PROGRAMS, ProgramKind, ProgramSettings};
 pub use recording::{RECORDING_BYTES_MAX, RECORDING_VERSION, Recording, RecordingError};
 pub use replay::Replay;
 pub use resilience::{Admission, Machine, Permit, Policy, Resilience, Speed, Workers, reset_time};
+
 pub use result::{ResultFault, checked, last_object, read_result, text_result};
+pub use tape::{Tape, TapeFault, TapeHead, TapedFile, TapedTurn};

@@ -143,7 +143,7 @@ impl Scheduler {
             "files_changed": envelope.files_changed,
             "tests_passing": envelope.tests_passing,
             "next_steps": envelope.next_steps,
-            "attempts": at.history.iter().filter(|record| is_work(record.purpose)).count(),
+            "attempts": self.work_attempts(instance),
             "text": envelope.text,
         })
     }
@@ -162,6 +162,3 @@ impl Scheduler {
     }
 }
 
-fn is_work(purpose: crate::scheduler::Purpose) -> bool {
-    purpose == crate::scheduler::Purpose::Work
-}

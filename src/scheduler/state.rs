@@ -13,6 +13,7 @@ use crate::{
     scheduler::{
         action::{Cause, Settled},
         event::{InstanceId, Purpose, Strength},
+        fork::Kept,
         limiter::Slot,
     },
 };
@@ -120,6 +121,8 @@ pub(super) struct Instance {
     pub due: Timestamp,
     /// For fan-outs: the items.
     pub fan_out: Option<Box<FanOut>>,
+    /// What is taken over from the run that this one is a fork of.
+    pub kept: Option<Box<Kept>>,
 }
 
 /// Where an instance stands.
@@ -341,6 +344,7 @@ impl Instance {
             frames: Vec::new(),
             due: Timestamp::default(),
             fan_out: None,
+            kept: None,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
         load::{Loader, Watched, load_memory, project_root},
     },
     service::{
-        fault::Fault, filling, given::of_process, nested, refusal::Refusal, runs::RunSettings, runtimes,
+        fault::Fault, filling, given::of_process, nested, refusal::Refusal, runs::RunSettings, runtimes, taping,
         trust::TrustGate,
     },
 };
@@ -147,6 +147,7 @@ impl Project {
             prices: Arc::new(self.settings.prices.clone()),
             policy: self.settings.policy(),
             resilience: of_process(),
+            redactor: Arc::new(taping::redactor(self)),
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
         }
     }

@@ -77,4 +77,17 @@ codes! {
         "An agent or a command of a run started a run, that one the next, and so on. The message names the chain. Each such \
          run has a budget of its own, so a workflow that starts itself would spend without end; nothing was started.\n\
          Fix: call the inner workflow with `workflow:`, which shares one budget, or look why it starts itself again.";
+    RECORDING_EXISTS "E0330" 2 false "there is a recording of that name"
+        "`orch run --record` never replaces a recording that it was not told to replace: it may be the only one of that \
+         session. Where the file appeared while the run was recorded, the turns are still kept in the run's folder.\n\
+         Fix: give another name, `--record=NAME`, or `--force` to replace it.";
+    RECORDING_WRITE "E0331" 1 true "the recording cannot be written"
+        "The run has ended as it was told; only its recording is not there. The disk may be full, the folder may not be \
+         writable, or the agents have written more than the 16 MB that a recording may hold.\n\
+         Fix: look at the path in the message. What a tool builds does not belong into a recording: let the agent build \
+         outside of the workspace.";
+    NO_FORK "E0334" 2 false "the run cannot be forked from that step"
+        "`orch retry RUN --from STEP` takes over what was done before the step. Something that the step waits for was not \
+         done in that run, so there is nothing to take over.\n\
+         Fix: begin at the step that was not done; the message names it.";
 }

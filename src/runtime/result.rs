@@ -91,7 +91,8 @@ impl From<Usage> for WrittenUsage {
             output_tokens: usage.output_tokens,
             cache_read_tokens: usage.cache_read_tokens,
             cache_write_tokens: usage.cache_write_tokens,
-            usd_micros: usage.usd_micros,
+            // What was guessed is nobody's report.
+            usd_micros: usage.usd_micros.saturating_sub(usage.guessed_usd_micros),
         }
     }
 }

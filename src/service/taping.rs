@@ -239,6 +239,9 @@ fn replay_words(root: &Path, loaded: &Loaded, path: &Path, inputs: &Map<String, 
     }
     let given = inputs.iter().map(|(name, value)| {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if shell_words::quote(&value) == value {
+            return format!(" -i {name}={value}");
+        }
         format!(" -i {}", shell_words::quote(&format!("{name}={value}")))
     });
     format!("orch run {}{} --runtime replay", shell_words::quote(&plan.name), given.collect::<String>())

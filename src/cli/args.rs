@@ -20,6 +20,7 @@ use crate::{
         list::ListArgs,
         lsp::LspArgs,
         plan::PlanArgs,
+        replay::ReplayArgs,
         runtimes::RuntimesArgs,
         schema::SchemaArgs,
         show::ShowArgs,
@@ -131,8 +132,10 @@ pub enum Verb {
     Reject(RejectArgs),
     /// Go on with a run after a crash, a wait or an answer
     Resume(ResumeArgs),
-    /// Run the failed steps of a run again
+    /// Run the failed steps of a run again, or fork a run from a step
     Retry(RetryArgs),
+    /// Tell the story of a run from its journal, and check that the journal fits
+    Replay(ReplayArgs),
     /// End a run and everything it has started
     Cancel(CancelArgs),
     /// List the programs that can run agents, and what each can do; test one

@@ -13,6 +13,7 @@ mod outcome;
 mod pace;
 mod prose;
 mod record;
+mod retrace;
 mod reuse;
 
 pub use assign::Assigner;
@@ -24,4 +25,5 @@ pub use narrate::{RUN_EVENT_VERSION, RunEvent, What, end_word, gate_words, narra
 pub use outcome::{exit_code, parked_exit_code, status_word, waiting_words};
 pub use pace::{Pacer, machine};
 pub use record::{RecordError, decode, decode_decision, encode};
+pub use retrace::{RetraceError, retrace};
 pub use reuse::{Recall, StepMemory};

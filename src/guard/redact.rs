@@ -30,7 +30,7 @@ const SHAPES: &str = concat!(
     r"|\bA(?:KI|SI)A[0-9A-Z]{16}\b",
     r"|\bAIza[0-9A-Za-z_-]{30,}",
     r"|\bxox[abeoprs]-[0-9A-Za-z-]{10,}",
-    r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+    r"|\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
 );
 
 /// Takes out what nobody else may read.

@@ -125,7 +125,7 @@ impl Scheduler {
     }
 
     /// All instances, in the order in which they were made.
-    pub fn instances(&self) -> impl Iterator<Item = InstanceId> + use<> {
+    pub fn instances(&self) -> impl DoubleEndedIterator<Item = InstanceId> + use<> {
         (0..u32::try_from(self.instances.len()).unwrap_or(u32::MAX)).map(InstanceId)
     }
 

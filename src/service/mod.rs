@@ -34,6 +34,7 @@ mod runtime_test;
 mod runtimes;
 pub mod skill_cases;
 mod status;
+mod story;
 mod taping;
 mod trust;
 
@@ -61,6 +62,7 @@ pub use refusal::Refusal;
 pub use runs::{DriveOptions, Owned, RunSettings, Runs};
 pub use runtime_test::{Tested, test_runtime};
 pub use runtimes::{FoundRuntime, RuntimeLine, agree, list_runtimes};
-pub use status::{AttemptStatus, GateStatus, STATUS_VERSION, Status, StepStatus, Waiting, status};
+pub use status::{AttemptStatus, ForkStatus, GateStatus, STATUS_VERSION, Status, StepStatus, Waiting, status};
+pub use story::{STORY_VERSION, StoryLine};
 pub use taping::{RecordTarget, Recorded};
 pub use trust::{TRUST_VERSION, TrustGate, TrustItem, TrustState, revoke_trust, trust, trust_items};

@@ -86,6 +86,14 @@ codes! {
          writable, or the agents have written more than the 16 MB that a recording may hold.\n\
          Fix: look at the path in the message. What a tool builds does not belong into a recording: let the agent build \
          outside of the workspace.";
+    MISFIT "E0332" 31 false "the journal of a run does not fit"
+        "`orch replay` steps through the journal and checks each record: an attempt begins because it was asked for, and ends \
+         once, after it had begun. The record in the message could not have been written there by `orch`: the journal was \
+         changed, or belongs to another plan.\n\
+         Fix: `orch replay RUN --at SEQ` shows the state before that record. Do not go on with this run.";
+    NO_RECORD "E0333" 11 false "the run has no such record"
+        "The records of a run's journal are counted from 1.\n\
+         Fix: `orch replay RUN` lists them.";
     NO_FORK "E0334" 2 false "the run cannot be forked from that step"
         "`orch retry RUN --from STEP` takes over what was done before the step. Something that the step waits for was not \
          done in that run, so there is nothing to take over.\n\

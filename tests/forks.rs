@@ -78,7 +78,11 @@ fn only_the_step_and_what_waits_for_it_are_done_again() {
     assert_eq!(forked.stdout, "n: 1\ntries: 1\n");
     let new = latest(&project);
     assert_ne!(new, parent);
-    assert!(forked.stderr.contains(&format!("run {new} is a fork of run {parent}, from second\n")), "{}", forked.stderr);
+    assert!(
+        forked.stderr.contains(&format!("run {new} is a fork of run {parent}, from second\n")),
+        "{}",
+        forked.stderr
+    );
     assert!(forked.stderr.contains("    kept: aside, first, maybe, yes\n"), "{}", forked.stderr);
     assert!(forked.stderr.contains("   again: second, last\n"), "{}", forked.stderr);
     assert!(forked.stderr.contains("note: `maybe` is taken over although it read an input"), "{}", forked.stderr);
@@ -104,7 +108,9 @@ fn a_question_whose_text_is_another_one_is_asked_again() {
 
 #[test]
 fn a_fork_that_is_killed_goes_on_with_what_it_took_over() {
-    let workflow = WORKFLOW.replace("approve: \"Take {{ inputs.other }}?\"", "approve: \"Take it?\"").replace("needs: [first]\n    approve", "needs: [second]\n    approve");
+    let workflow = WORKFLOW
+        .replace("approve: \"Take {{ inputs.other }}?\"", "approve: \"Take it?\"")
+        .replace("needs: [first]\n    approve", "needs: [second]\n    approve");
     let project = project(&workflow);
     let parent = done(&project);
     log(&project);
@@ -124,7 +130,7 @@ steps:
   - id: build
     each: parts.all
     as: part
-    key: part
+    key: "{{ part }}"
     max_parallel: 1
     steps:
       - { id: prep, env: { P: "{{ part }}" }, run: "echo prep-$P >> log" }
@@ -184,7 +190,11 @@ fn what_was_not_done_cannot_be_taken_over() {
     let unknown = project.run(&["retry", &parent, "--from", "d"]);
     assert_eq!(unknown.code, Some(11), "{}", unknown.stderr);
     assert!(unknown.stderr.contains("E0314"), "{}", unknown.stderr);
-    for words in [&["retry", &parent][..], &["retry", &parent, "--failed", "--from", "b"], &["retry", &parent, "--failed", "--with", "a=b"]] {
+    for words in [
+        &["retry", &parent][..],
+        &["retry", &parent, "--failed", "--from", "b"],
+        &["retry", &parent, "--failed", "--with", "a=b"],
+    ] {
         assert_eq!(project.run(words).code, Some(2), "{words:?}");
     }
     let bad = project.run(&["retry", &parent, "--from", "b", "--with", "nothing=1"]);

@@ -112,7 +112,11 @@ fn journal(root: &Path) -> Vec<Value> {
         let event = decode(&record).unwrap();
         let told_of = !matches!(
             event,
-            Event::RunStarted { .. } | Event::SessionKnown { .. } | Event::Spent { .. } | Event::TimeReached | Event::Paced { .. }
+            Event::RunStarted { .. }
+                | Event::SessionKnown { .. }
+                | Event::Spent { .. }
+                | Event::TimeReached
+                | Event::Paced { .. }
         );
         let mut value = serde_json::to_value(&event).unwrap();
         scheduler.step(record.at, event);
@@ -301,4 +305,3 @@ fn a_sample_is_written_where_one_is_asked_for() {
     let told = serde_json::to_string_pretty(&journal(&copy.root())).unwrap() + "\n";
     fs::write(folder.join("journal.json"), told).unwrap();
 }
-

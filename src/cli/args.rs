@@ -427,7 +427,7 @@ pub struct RetryArgs {
     #[arg(long, value_name = "STEP")]
     pub from: Option<String>,
     /// Change an input of the new run; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", requires = "from", value_parser = pair)]
+    #[arg(long, value_name = "NAME=VALUE", requires = "from", conflicts_with = "failed", value_parser = pair)]
     pub with: Vec<Pair>,
     /// Raise what the run may spend: usd=5,tokens=1M,time=1h,agents=20
     #[arg(long, value_name = "LIMITS", value_parser = budget)]

@@ -102,7 +102,11 @@ impl Ledger {
                 Err(format!("nobody had asked for a value: {site:?}"))
             }
             Event::Started { attempt, .. } | Event::Deferred { attempt, .. } if !self.asked.remove(attempt) => {
-                let step = if exists(attempt.instance) { scheduler.path(attempt.instance).to_string() } else { "?".to_owned() };
+                let step = if exists(attempt.instance) {
+                    scheduler.path(attempt.instance).to_string()
+                } else {
+                    "?".to_owned()
+                };
                 Err(format!("attempt {attempt} of `{step}` begins, and nobody had asked for it"))
             }
             Event::Finished { attempt, .. } if !self.begun.contains(attempt) => {

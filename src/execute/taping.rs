@@ -139,7 +139,8 @@ impl Taper {
         let (workspace, seen) = (place.workspace.clone(), outcome.clone());
         let keep = move || {
             let looks = before.as_ref().zip(after.as_ref());
-            let changed = looks.map_or_else(BTreeSet::new, |(before, after)| changes(before, after).into_iter().collect());
+            let changed =
+                looks.map_or_else(BTreeSet::new, |(before, after)| changes(before, after).into_iter().collect());
             let (is_beside, others) = self.end(number, &name, changed.clone());
             let Some(order) = order else { return Ok(()) };
             let others = is_beside.then_some(others);

@@ -11,11 +11,12 @@ mod recording;
 mod replay;
 mod resilience;
 mod result;
-mod tape;
 pub mod service;
+mod tape;
 
 pub use adapter::{
-    Adapter, Call, Capabilities, Invocation, ProgramExit, ProgramOutput, Reader, RecordedTurn, RecordedWrite, Scene, Seen,
+    Adapter, Call, Capabilities, Invocation, ProgramExit, ProgramOutput, Reader, RecordedTurn, RecordedWrite, Scene,
+    Seen,
 };
 pub use classify::classify;
 pub use custom::{Custom, CustomSettings, OutputForm};

@@ -77,7 +77,6 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-
 impl WrittenUsage {
     pub(super) fn is_nothing(&self) -> bool {
         *self == Self::default()

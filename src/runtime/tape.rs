@@ -19,7 +19,7 @@ use crate::{
         base64,
         order::Order,
         recording::{
-            Fails, RECORDING_BYTES_MAX, RECORDING_VERSION, Recording, Says, WrittenRecording, WrittenTurn, Write, place,
+            Fails, RECORDING_BYTES_MAX, RECORDING_VERSION, Recording, Says, Write, WrittenRecording, WrittenTurn, place,
         },
     },
 };
@@ -236,7 +236,12 @@ impl Tape {
     ///
     /// # Errors
     /// When it would be too long, or is not read back as it was written.
-    pub fn of(head: TapeHead, taped: Vec<TapedTurn>, mut doubts: Vec<String>, redactor: &Redactor) -> Result<Self, TapeFault> {
+    pub fn of(
+        head: TapeHead,
+        taped: Vec<TapedTurn>,
+        mut doubts: Vec<String>,
+        redactor: &Redactor,
+    ) -> Result<Self, TapeFault> {
         let inputs: Map<String, Value> =
             head.inputs.iter().map(|(name, value)| (name.clone(), redactor.value(value))).collect();
         if inputs != head.inputs {

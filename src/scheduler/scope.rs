@@ -161,4 +161,3 @@ impl Scheduler {
         Some(self.sibling(frame, step))
     }
 }
-

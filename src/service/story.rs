@@ -6,7 +6,9 @@ use serde_json::Value;
 use crate::{
     base::{Outcome, RunId, Timestamp, Verdict},
     driver::{Loaded, RetraceError, purpose_words, retrace, status_word},
-    scheduler::{Action, AttemptId, Decision, Evaluation, Event, InstanceId, Notice, Scheduler, Site, StepState, Strength},
+    scheduler::{
+        Action, AttemptId, Decision, Evaluation, Event, InstanceId, Notice, Scheduler, Site, StepState, Strength,
+    },
     service::{decisions::summary_of, refusal::Refusal, runs::Runs},
 };
 
@@ -37,12 +39,7 @@ impl Runs {
     ///
     /// # Errors
     /// When there is no such run or record, or the journal cannot be read or does not fit.
-    pub fn story(
-        &self,
-        run: &RunId,
-        until: Option<u64>,
-        mut tell: impl FnMut(StoryLine),
-    ) -> Result<Loaded, Refusal> {
+    pub fn story(&self, run: &RunId, until: Option<u64>, mut tell: impl FnMut(StoryLine)) -> Result<Loaded, Refusal> {
         let journal = self.journal();
         let told = retrace(journal.as_ref(), run, until, |scheduler, record, event, actions| {
             tell(StoryLine {
@@ -159,7 +156,9 @@ fn asked(scheduler: &Scheduler, action: &Action) -> Option<String> {
             let purpose = purpose_words(scheduler, attempt.instance, *purpose);
             format!("asks for {}, attempt {attempt}: {purpose}", path(scheduler, attempt.instance))
         }
-        Action::Stop { attempt, .. } => format!("asks to stop {}, attempt {attempt}", path(scheduler, attempt.instance)),
+        Action::Stop { attempt, .. } => {
+            format!("asks to stop {}, attempt {attempt}", path(scheduler, attempt.instance))
+        }
         Action::Evaluate { site } => {
             let (name, instance) = site_words(*site);
             let at = instance.map_or_else(String::new, |instance| format!(" of {}", path(scheduler, instance)));

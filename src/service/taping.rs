@@ -32,8 +32,19 @@ const FOLDER: &str = "recording";
 /// What is to become of them, in that folder.
 const TARGET: &str = "target.json";
 /// Parts of a variable's name that say that its value is a secret.
-const SECRET_WORDS: &[&str] =
-    &["KEY", "APIKEY", "TOKEN", "SECRET", "SECRETS", "PASSWORD", "PASSWD", "PASSPHRASE", "PASS", "CREDENTIAL", "CREDENTIALS"];
+const SECRET_WORDS: &[&str] = &[
+    "KEY",
+    "APIKEY",
+    "TOKEN",
+    "SECRET",
+    "SECRETS",
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "PASS",
+    "CREDENTIAL",
+    "CREDENTIALS",
+];
 
 /// Where a run is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,7 +260,8 @@ fn replay_words(root: &Path, loaded: &Loaded, path: &Path, inputs: &Map<String, 
 
 fn cannot(path: &Path, error: &dyn std::fmt::Display) -> Refusal {
     let message = format!("the recording cannot be written: {}: {error}", path.display());
-    Refusal::new(1, "E0331", message, "the run itself is not touched by this; look at the folder and its disk").retryable()
+    Refusal::new(1, "E0331", message, "the run itself is not touched by this; look at the folder and its disk")
+        .retryable()
 }
 
 fn unusable(path: &Path, fault: &TapeFault) -> Refusal {

@@ -110,12 +110,14 @@ pub(super) fn drive(
     {
         session.out.data(&outputs_text(&end.outputs))?;
     }
-    if let Some(recorded) = recorded?
-        && !session.global.json
-    {
-        session.out.talk(&recorded_text(&recorded));
-    }
+    tell_recorded(session, recorded?.as_ref());
     Ok(code)
+}
+
+fn tell_recorded(session: &mut Session, recorded: Option<&Recorded>) {
+    if let Some(recorded) = recorded.filter(|_| !session.global.json) {
+        session.out.talk(&recorded_text(recorded));
+    }
 }
 
 /// What was recorded, what is doubtful about it, and how it is replayed.

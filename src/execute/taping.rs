@@ -23,7 +23,7 @@ use crate::{
         tree::{Snapshot, changes, open_plain, path_text},
     },
     guard::{Redactor, write_whole},
-    runtime::{Order, TapedFile, TapedTurn},
+    runtime::{Order, Seen, TapedFile, TapedTurn},
 };
 
 /// The longest file that is read; a longer one is not recorded.
@@ -149,7 +149,7 @@ impl Taper {
         };
         if let Err(error) = blocking(keep).await {
             // The recording says which turn it lacks: the journal knows of it.
-            tracing::warn!(%error, "a turn cannot be recorded");
+            place.live.tell(Seen::Warning(format!("a turn cannot be recorded: {error}")));
         }
         outcome
     }

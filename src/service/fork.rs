@@ -71,17 +71,14 @@ impl Runs {
 }
 
 fn refused(run: &RunId, fault: &ForkFault) -> Refusal {
-    let help = match fault {
-        ForkFault::NoStep(_) => format!("`orch status {run}` lists its steps"),
+    let message = format!("run {run} cannot be forked: {fault}");
+    match fault {
+        ForkFault::NoStep(_) => Refusal::new(11, "E0314", message, format!("`orch status {run}` lists its steps")),
         ForkFault::NotDone { need, .. } => {
-            format!("begin there: `orch retry {run} --from {}`", shell_words::quote(need.as_str()))
+            let need = shell_words::quote(need.as_str());
+            Refusal::new(2, "E0334", message, format!("begin there: `orch retry {run} --from {need}`"))
         }
-    };
-    let (exit, id) = match fault {
-        ForkFault::NoStep(_) => (11, "E0314"),
-        ForkFault::NotDone { .. } => (2, "E0334"),
-    };
-    Refusal::new(exit, id, format!("run {run} cannot be forked: {fault}"), help)
+    }
 }
 
 /// The questions to people whose text reads a changed input: an answer counts only for what was shown.

@@ -8,7 +8,9 @@ use std::{
 use orch::{
     base::{Digest, Evidence, Judgement, Outcome, RunId, StepPath, Timestamp, Verdict},
     plan::Plan,
-    scheduler::{Action, Decision, Evaluation, Event, ForkFault, Purpose, Scheduler, Site, StepState, Strength},
+    scheduler::{
+        Action, Decision, Evaluation, Event, ForkFault, InstanceId, Purpose, Scheduler, Site, StepState, Strength,
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -108,6 +110,9 @@ fn drive(
     }
     for view in scheduler.views() {
         let Some(settled) = kept.get(&view.path).and_then(|kept| kept.settled) else { continue };
+        if !is_first(&scheduler, view.instance) {
+            continue;
+        }
         let word = format!("{settled:?}").to_lowercase();
         let is_cut = matches!(view.state, StepState::Cancelled | StepState::Waiting);
         if view.state.word() != word && !is_cut {
@@ -115,6 +120,12 @@ fn drive(
         }
     }
     Ok(())
+}
+
+/// Whether a step stands in the first opening of its body.
+fn is_first(scheduler: &Scheduler, instance: InstanceId) -> bool {
+    let path = scheduler.path(instance);
+    scheduler.instances().find(|other| scheduler.path(*other) == path) == Some(instance)
 }
 
 /// Everything that is asked for goes well.
@@ -136,7 +147,9 @@ fn answer(
         }
         Action::Start { attempt, purpose } => {
             let path = scheduler.path(attempt.instance);
-            if kept.get(&path).is_some_and(|kept| kept.settled.is_some()) {
+            // A container that failed and opens again does all of its own again.
+            let is_first = is_first(scheduler, attempt.instance);
+            if kept.get(&path).is_some_and(|kept| kept.settled.is_some()) && is_first {
                 return Err(format!("{path} was taken over and {purpose:?} begins"));
             }
             if scheduler.asks_person(attempt.instance, purpose) {

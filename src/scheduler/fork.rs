@@ -199,7 +199,7 @@ impl Scheduler {
             // A signal that was sent is sent again, because nobody hears the old one.
             let is_kept = is_whole && !matches!(step.work, Work::Emit { .. } | Work::Stop { .. });
             let is_open = step.work.is_container() && !self.at(instance).frames.is_empty();
-            if !is_kept && !(is_open && !is_whole) {
+            if !is_kept && (!is_open || is_whole) {
                 continue;
             }
             fork.kept.insert(self.path(instance), self.kept(instance, is_whole, again));

@@ -14,7 +14,9 @@ use crate::{
     config::Flags,
     definition::load,
     plan::Plan,
-    service::{FirstUse, RecordTarget, Refusal, Runs, agree, answer_all, find_runnable, gather_inputs, recordings},
+    service::{
+        CacheWish, FirstUse, RecordTarget, Refusal, Runs, agree, answer_all, find_runnable, gather_inputs, recordings,
+    },
 };
 
 /// The runtime that answers from recordings.
@@ -43,7 +45,13 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
     }
     let mut settings = project.run_settings(session.program.clone());
     settings.trust.allowed.extend(args.trust.clone());
-    let mut runs = Runs::open(project.root(), settings)?;
+    let wish = match (args.no_cache || args.record.is_some(), args.refresh) {
+        // A recording holds what agents do now.
+        (true, _) => CacheWish::Off,
+        (false, true) => CacheWish::Refresh,
+        (false, false) => CacheWish::Use,
+    };
+    let mut runs = Runs::open(project.root(), settings)?.caching(wish);
     let replay = recordings(project.root(), &runnable.plan);
     if let Some(first) = runs.first_use(&runnable.plan, &replay)
         && session.can_ask()

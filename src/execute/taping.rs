@@ -20,6 +20,7 @@ use crate::{
         executor::{Executor, blocking},
         globs::Globs,
         process::StopToken,
+        traces::FileKind,
         tree::{Snapshot, changes, open_plain, path_text},
     },
     guard::{Redactor, write_whole},
@@ -201,7 +202,7 @@ fn read(workspace: &Path, path: &Path, before: &Snapshot, after: &Snapshot) -> T
     let read = open_plain(&workspace.join(path)).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
     match read {
         Ok(_) => {
-            let word = |stamp: &super::tree::Stamp| stamp.kind_word() == "program";
+            let word = |stamp: &super::tree::Stamp| stamp.file_kind() == FileKind::Program;
             let (was, is) = (before.get(path).is_some_and(word), word(stamp));
             TapedFile::Written { bytes, executable: (was != is).then_some(is) }
         }

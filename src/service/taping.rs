@@ -108,6 +108,7 @@ pub(super) fn redactor(project: &Project) -> Redactor {
     for runtime in project.settings().runtimes.values() {
         match &runtime.form {
             RuntimeForm::Command(settings) => named.extend(settings.env.clone()),
+            RuntimeForm::Acp(settings) => named.extend(settings.env.clone()),
             RuntimeForm::Program(wishes) => named.extend(wishes.env.clone()),
             RuntimeForm::Service(wishes) => keys.extend(wishes.key_env.clone()),
         }

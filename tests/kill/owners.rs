@@ -37,6 +37,7 @@ fn runs(folder: &Path) -> Runs {
         resilience: std::sync::Arc::default(),
         redactor: std::sync::Arc::default(),
         trust: orch::service::TrustGate::default(),
+        cache: orch::service::CacheSettings::off(),
     };
     Runs::open(folder, settings).unwrap()
 }

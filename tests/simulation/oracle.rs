@@ -27,6 +27,7 @@ macro_rules! hold {
     };
 }
 
+mod batch;
 mod budget;
 mod ends;
 mod frames;
@@ -76,6 +77,10 @@ struct Seen {
     work_starts: u32,
     when: Option<bool>,
     until: Option<bool>,
+    /// What stands was done by an earlier run.
+    from_memory: bool,
+    /// Such work did not pass its gates, and was done here.
+    redone: bool,
     openings: Vec<InstanceId>,
     items: usize,
 }
@@ -91,6 +96,8 @@ struct Live {
     charged: Usage,
     /// Since when it is told to stop, if it is.
     stopped_at: Timestamp,
+    /// How often it has spent something since then.
+    spends_on: u32,
     /// The stop came from a limit.
     halted: bool,
     /// When it was let through, in the order of all.
@@ -135,6 +142,8 @@ pub struct Oracle {
     clock: u64,
     ended: bool,
     succeeded: bool,
+    /// How many attempts went on with the session of another item.
+    pub continued: u32,
 }
 
 impl Oracle {
@@ -165,6 +174,7 @@ impl Oracle {
             clock: 0,
             ended: false,
             succeeded: false,
+            continued: 0,
         }
     }
 
@@ -212,7 +222,9 @@ impl Oracle {
                 let Some(live) = self.live.get_mut(attempt).filter(|live| live.started) else { return Ok(false) };
                 live.charged.add(*usage);
                 self.spent.add(*usage);
-                let late = live.stop == Some(Strength::Gentle) && self.last.0 > live.stopped_at.0 + 100;
+                live.spends_on += u32::from(live.stop.is_some());
+                let is_late = self.last.0 > live.stopped_at.0 + 100 || live.spends_on > 1;
+                let late = live.stop == Some(Strength::Gentle) && is_late;
                 self.spender = late.then_some(*attempt);
             }
             Event::SessionKnown { attempt, .. } => {
@@ -330,6 +342,8 @@ impl Oracle {
             }
             Notice::Feedback { instance } => {
                 let (seen, step) = (&mut self.seen[instance.index()], scheduler.plan_step(*instance).1);
+                let blamed = seen.from_memory && !seen.redone;
+                hold!(!blamed, "{} is told of a gate that it did not meet in this run", scheduler.path(*instance));
                 seen.rounds += 1;
                 seen.retries = 0;
                 seen.again.new_round();
@@ -338,6 +352,20 @@ impl Oracle {
                 if step.work.is_container() {
                     seen.openings.clear();
                 }
+            }
+            Notice::Redone { instance } => {
+                let seen = &mut self.seen[instance.index()];
+                hold!(seen.from_memory, "{} is done again although this run did it", scheduler.path(*instance));
+                hold!(!seen.redone, "{} is done again twice", scheduler.path(*instance));
+                hold!(
+                    seen.last == Last::GateFailed,
+                    "{} is done again after {:?}",
+                    scheduler.path(*instance),
+                    seen.last
+                );
+                seen.redone = true;
+                seen.last = Last::RunAgain;
+                seen.excused += 1;
             }
             Notice::Unknown { instance } => {
                 let last = self.seen[instance.index()].last;
@@ -380,6 +408,8 @@ impl Seen {
             work_starts: 0,
             when: None,
             until: None,
+            from_memory: false,
+            redone: false,
             openings: Vec::new(),
             items: 0,
         }

@@ -51,6 +51,7 @@ impl Adapter for Nothing {
             writes: Vec::new(),
             deletes: Vec::new(),
             envelope: Envelope::default(),
+            fails: None,
         })))
     }
     fn reader(&self, _: &Order) -> Box<dyn Reader> {

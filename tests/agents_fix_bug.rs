@@ -316,8 +316,9 @@ fn fixes_the_bug(wiring: &Wiring, folder: &Path, program: &Path, lab: &Path) -> 
         return Err(told(&made));
     }
     lab.settings(wiring, program);
-    let words = ["run", "/fix-bug", "newest prints v1.9.0 although v1.10.0 is out", "--runtime", wiring.name];
-    let run = lab.orch(&[words.as_slice(), &["--on-approval", "approve", "-v"]].concat());
+    let words = ["run", "/fix-bug", "newest prints v1.9.0 although v1.10.0 is out", "--runtime"];
+    let approving = ["--on-approval", "approve", "-v"];
+    let run = lab.orch(&[words.as_slice(), &[wiring.name], &approving, &["--record=real"]].concat());
     if run.status.code() != Some(0) {
         return Err(told(&run));
     }
@@ -349,7 +350,61 @@ fn fixes_the_bug(wiring: &Wiring, folder: &Path, program: &Path, lab: &Path) -> 
         let order = lab.order(status["id"].as_str().unwrap(), works.last().unwrap()["id"].as_str().unwrap());
         need(order["session"].is_string() && order["feedback"].is_string(), &format!("{name}: {order:#}"))?;
     }
-    Ok(())
+    let recording = fs::read_to_string(lab.folder.join("project/workflows/recordings/real.yaml")).unwrap();
+    need(!recording.contains(KEY), "the key is in the recording")?;
+    let live = lab.folder.join("live");
+    fs::rename(lab.folder.join("project"), &live).unwrap();
+    replays(&lab, &live, &recording, &[words.as_slice(), &["replay"], &approving].concat())
+}
+
+/// What was recorded on a real program gives the same files in a fresh sample, twice.
+fn replays(lab: &Lab, live: &Path, recording: &str, words: &[&str]) -> Result<(), String> {
+    let mut told = Vec::new();
+    for round in ["first", "second"] {
+        let project = lab.folder.join("project");
+        fs::create_dir_all(&project).unwrap();
+        let made = lab.orch(&["init", "--sample", "fix-bug", "."]);
+        fs::create_dir_all(project.join("workflows/recordings")).unwrap();
+        fs::write(project.join("workflows/recordings/real.yaml"), recording).unwrap();
+        let run = lab.orch(words);
+        if made.status.code() != Some(0) || run.status.code() != Some(0) {
+            return Err(format!("the {round} replay:\n{}{}\n{recording}", self::told(&made), self::told(&run)));
+        }
+        let (was, now) = (tree(live), tree(&project));
+        let differs: Vec<_> = was
+            .iter()
+            .chain(&now)
+            .filter(|(path, text)| was.get(*path) != now.get(*path) && !text.is_empty())
+            .map(|(path, _)| path)
+            .collect();
+        if !differs.is_empty() {
+            return Err(format!("the {round} replay gives other files: {differs:?}\n{recording}"));
+        }
+        told.push(lab.status()["outputs"].clone());
+        fs::rename(&project, lab.folder.join(round)).unwrap();
+    }
+    if told[0] == told[1] { Ok(()) } else { Err(format!("two replays give two results: {told:?}")) }
+}
+
+/// Every file that somebody wrote: not what tools build, not the store, and not what names the runtime.
+fn tree(root: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let relative = path.strip_prefix(root).unwrap().to_owned();
+            let left_out = [".git", ".orch", "target", "orch.toml", "workflows/recordings"];
+            if left_out.iter().any(|name| relative.starts_with(name)) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(relative, fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
         exit::Exit,
         explain,
         failure::Failure,
-        help, import, init, list, logs, lsp, plan, resume, run, runs, runtimes, schema,
+        help, import, init, list, logs, lsp, plan, replay, resume, run, runs, runtimes, schema,
         session::Session,
         show, test, trust, update, watch,
     },
@@ -74,6 +74,7 @@ fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Reject(args) => decide::reject(session, &args),
         Verb::Resume(args) => resume::run(session, &args),
         Verb::Retry(args) => resume::retry(session, &args),
+        Verb::Replay(args) => replay::run(session, &args),
         Verb::Cancel(args) => decide::cancel(session, &args),
     }
 }

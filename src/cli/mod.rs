@@ -32,6 +32,7 @@ mod logs;
 mod lsp;
 mod out;
 mod plan;
+mod replay;
 mod report;
 mod resume;
 mod run;

@@ -95,7 +95,7 @@ pub(super) fn show(session: &mut Session, args: &StatusArgs) -> Result<u8, Failu
     if session.global.json {
         session.out.json(&now)?;
     } else {
-        session.out.data(&text(&now))?;
+        session.out.data(&status_text(&now))?;
     }
     Ok(0)
 }
@@ -107,7 +107,8 @@ fn current(runs: &Runs, run: &crate::base::RunId) -> Result<Status, Failure> {
     Ok(status(&loaded, owner))
 }
 
-fn text(status: &Status) -> String {
+/// A status as text.
+pub(super) fn status_text(status: &Status) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
@@ -116,6 +117,9 @@ fn text(status: &Status) -> String {
         one_line(&status.workflow),
         paint(word_style(&status.status), &status.status)
     );
+    if let Some(fork) = &status.fork_of {
+        let _ = writeln!(text, "fork of run {}, from {}", fork.run, one_line(&fork.from));
+    }
     if let Some(cause) = &status.cause {
         let at = cause.step.as_ref().map_or_else(String::new, |step| format!(" at {step}"));
         let _ = writeln!(text, "why: {}{at}", one_line(&cause.reason));
@@ -218,7 +222,7 @@ pub(super) fn inbox(session: &mut Session, _: &InboxArgs) -> Result<u8, Failure>
         session.out.talk("nothing waits for you\n");
     }
     for now in &waiting {
-        let mut lines = text(now);
+        let mut lines = status_text(now);
         // The inbox is about what is asked; the steps are in `orch status`.
         lines = lines.lines().filter(|line| !line.starts_with("  ") || line.starts_with("    ")).fold(
             String::new(),

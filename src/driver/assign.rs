@@ -10,8 +10,8 @@ use crate::{
     definition::workflow::Workspace,
     driver::{
         evaluate::{object, render},
-        fork::fork,
         order::orders,
+        session_fork::fork,
     },
     execute::{Assignment, Baseline, CommandText, Live, Place, process::Limits, render::Renderer},
     plan::{Command, PlanGate, PlanStep, RecoveryPolicy, Work},

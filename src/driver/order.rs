@@ -15,7 +15,7 @@ use crate::{
     },
     plan::{AgentWork, PlanContext, PlanStep, StepIx},
     runtime::{Access, Order, OrderAgent},
-    scheduler::{Fork, InstanceId, Purpose, Scheduler, Thread},
+    scheduler::{InstanceId, Purpose, Scheduler, SessionFork, Thread},
     template::{Nonce, Part, fence, fork},
 };
 
@@ -55,8 +55,8 @@ pub(super) fn orders(
     let budget = work.context_budget >> thread.restarts.min(63);
     let shares = matches!(work.context, PlanContext::Share(_));
     let copied = match thread.fork {
-        Some(Fork::Session { session, charged }) => Some((session.clone(), *charged)),
-        Some(Fork::Text { .. }) | None => None,
+        Some(SessionFork::Session { session, charged }) => Some((session.clone(), *charged)),
+        Some(SessionFork::Text { .. }) | None => None,
     };
     let session = match work.context {
         _ if copied.is_some() => copied.as_ref().map(|(session, _)| session.clone()),

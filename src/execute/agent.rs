@@ -4,6 +4,7 @@
 //! the turn.
 
 use std::{
+    collections::BTreeSet,
     fs::{DirBuilder, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -294,12 +295,14 @@ async fn play(turn: RecordedTurn, order: &Order, place: &Place, mut stop: StopTo
             return Outcome::Stopped;
         }
     }
-    let RecordedTurn { delay_ms: _, writes, deletes, mut envelope } = turn;
-    let mut files: Vec<String> =
-        writes.iter().map(|(path, _)| path).chain(&deletes).map(|path| path_text(path)).collect();
-    files.sort();
-    files.dedup();
-    if !files.is_empty() {
+    let RecordedTurn { delay_ms: _, writes, deletes, mut envelope, fails } = turn;
+    let paths: BTreeSet<&PathBuf> = writes.iter().map(|write| &write.path).chain(&deletes).collect();
+    let globs = Globs::new(&order.files).ok();
+    // The same that would be seen of a program's work.
+    let is_told = |path: &Path| order.files.is_empty() || globs.as_ref().is_none_or(|globs| globs.is_match(path));
+    let told = paths.iter().filter(|path| is_told(path)).take(CHANGED_MAX);
+    let files: Vec<String> = told.map(|path| path_text(path)).collect();
+    if !paths.is_empty() {
         let (workspace, attempt) = (place.workspace.clone(), place.attempt.clone());
         let written = blocking(move || recorded::apply(&workspace, &attempt, &writes, &deletes)).await;
         if let Err(reason) = written {
@@ -309,6 +312,9 @@ async fn play(turn: RecordedTurn, order: &Order, place: &Place, mut stop: StopTo
     }
     envelope.files_changed = files;
     let (session, usage) = (envelope.session.clone(), envelope.usage);
+    if let Some((class, reason)) = fails {
+        return Outcome::Failed(Box::new(Failure { class, reason, evidence: Evidence::default(), session, usage }));
+    }
     match checked(envelope, order.expected_output.as_ref()) {
         Ok(envelope) => Outcome::Succeeded(Box::new(envelope)),
         Err(fault) => Outcome::Failed(Box::new(Failure {

@@ -14,6 +14,7 @@ mod put_back;
 mod recorded;
 pub mod render;
 mod service;
+mod taping;
 mod traces;
 mod tree;
 
@@ -21,5 +22,6 @@ pub use assignment::{Assignment, CommandText, Live, Place};
 pub use changed::{Baseline, BaselineError};
 pub use executor::{Executor, tree_digest};
 pub use put_back::{Wanted, put_back};
+pub use taping::Taper;
 pub use traces::{Change, FileKind, FileState, FindAdapter, Fit, Footprint, States, Traces, content, reused};
 pub use tree::TreeFault;

@@ -13,9 +13,11 @@ mod replay;
 mod resilience;
 mod result;
 pub mod service;
+mod tape;
 
 pub use adapter::{
-    Adapter, Call, Capabilities, Invocation, ProgramExit, ProgramOutput, Reader, RecordedTurn, Scene, Seen,
+    Adapter, Call, Capabilities, Invocation, ProgramExit, ProgramOutput, Reader, RecordedTurn, RecordedWrite, Scene,
+    Seen,
 };
 pub use classify::classify;
 pub use custom::{Custom, CustomSettings, OutputForm};
@@ -27,3 +29,4 @@ pub use recording::{RECORDING_BYTES_MAX, RECORDING_VERSION, Recording, Recording
 pub use replay::Replay;
 pub use resilience::{Admission, Machine, Permit, Policy, Resilience, RuntimeUse, Speed, Workers, reset_time};
 pub use result::{ResultFault, checked, last_object, read_result, text_result};
+pub use tape::{Tape, TapeFault, TapeHead, TapedFile, TapedTurn};

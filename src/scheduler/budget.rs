@@ -13,7 +13,7 @@ use crate::{
     scheduler::{
         action::Notice,
         core::{Scheduler, Timer},
-        event::{AttemptId, Fork, InstanceId, Purpose, Strength},
+        event::{AttemptId, InstanceId, Purpose, SessionFork, Strength},
         ledger::Hold,
         limiter::Line,
         planted::{self, Bug},
@@ -126,7 +126,7 @@ impl Scheduler {
     /// The session of an attempt is known.
     pub(super) fn in_session(&mut self, instance: InstanceId, session: &str) {
         let known: Arc<str> = Arc::from(session);
-        if let Some(Fork::Session { session: source, charged }) = self.at(instance).fork.as_deref()
+        if let Some(SessionFork::Session { session: source, charged }) = self.at(instance).fork.as_deref()
             && source != session
         {
             let charged = *charged;

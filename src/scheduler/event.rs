@@ -7,7 +7,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::base::{Digest, Outcome, RunId, Timestamp, Usage};
+use crate::{
+    base::{Digest, Outcome, RunId, Timestamp, Usage},
+    scheduler::fork::Kept,
+};
 
 /// The version of the stored form of events.
 pub const EVENT_VERSION: u16 = 1;
@@ -125,13 +128,13 @@ pub struct How {
     pub danger: Option<String>,
     /// How it is told what the step that it forks from knew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fork: Option<Fork>,
+    pub fork: Option<SessionFork>,
 }
 
 /// How a fork begins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fork {
+pub enum SessionFork {
     /// In a copy of a session, which stays as it is.
     Session {
         /// The session that is copied.
@@ -160,6 +163,20 @@ pub enum Strength {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "e", rename_all = "snake_case")]
 pub enum Event {
+    /// The run is a fork of another one. Before its beginning.
+    Forked {
+        /// The other run.
+        parent: RunId,
+        /// The step from which on everything is done again.
+        from: String,
+    },
+    /// What a fork takes over of a step. Before its beginning.
+    Kept {
+        /// The step's path.
+        step: String,
+        /// What.
+        kept: Box<Kept>,
+    },
     /// The run begins.
     RunStarted {
         /// Its id.

@@ -13,7 +13,8 @@ use crate::{
     scheduler::{
         action::{Cause, Settled},
         batch::Batches,
-        event::{Fork, InstanceId, Purpose, Strength},
+        event::{InstanceId, Purpose, SessionFork, Strength},
+        fork::Kept,
         limiter::Slot,
     },
 };
@@ -104,7 +105,7 @@ pub(super) struct Instance {
     /// The session of the last attempt.
     pub session: Option<Arc<str>>,
     /// How the current attempt forks, where it does.
-    pub fork: Option<Box<Fork>>,
+    pub fork: Option<Box<SessionFork>>,
     /// What the current attempt has been charged while it works.
     pub charged: Option<Box<Usage>>,
     /// The current attempt is stopped because a budget is used up; it goes on when a person has raised that.
@@ -127,6 +128,8 @@ pub(super) struct Instance {
     pub due: Timestamp,
     /// For fan-outs: the items.
     pub fan_out: Option<Box<FanOut>>,
+    /// What is taken over from the run that this one is a fork of.
+    pub kept: Option<Box<Kept>>,
 }
 
 /// Where an instance stands.
@@ -355,6 +358,7 @@ impl Instance {
             frames: Vec::new(),
             due: Timestamp::default(),
             fan_out: None,
+            kept: None,
         }
     }
 

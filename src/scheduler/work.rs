@@ -278,6 +278,9 @@ impl Scheduler {
 
     /// The work is done: gates come next.
     pub(super) fn work_done(&mut self, instance: InstanceId) {
+        if self.finish_kept(instance) {
+            return;
+        }
         self.stop_container_timer(instance);
         self.at_mut(instance).gate_next = 0;
         self.next_gate(instance);

@@ -17,7 +17,7 @@ use crate::{
     },
     service::{
         cached::CacheSettings, danger::Danger, fault::Fault, filling, given::of_process, nested, refusal::Refusal,
-        runs::RunSettings, runtimes, trust::TrustGate,
+        runs::RunSettings, runtimes, taping, trust::TrustGate,
     },
 };
 
@@ -163,6 +163,7 @@ impl Project {
             resilience: of_process(&self.environment),
             cache: self.cache_settings(),
             danger: Danger { is_allowed: false, runtimes: runtimes::dangerous(self) },
+            redactor: Arc::new(taping::redactor(self)),
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
         }
     }

@@ -24,6 +24,7 @@ use crate::{
         process::{Keeper, sweep},
         render::Renderer,
     },
+    guard::Redactor,
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::Plan,
     runtime::{Adapter, Capabilities, Declared, Policy, Replay, Resilience},
@@ -73,6 +74,8 @@ pub struct RunSettings {
     pub prices: Arc<Prices>,
     /// The workflows of the runs around this process, the outermost first: it may be part of a run itself.
     pub chain: Vec<String>,
+    /// Takes out of recordings what nobody else may read.
+    pub redactor: Arc<Redactor>,
     /// Which definitions may run their commands.
     pub trust: TrustGate,
     /// What a person has said about work without limits.
@@ -242,6 +245,17 @@ impl Runs {
     /// # Errors
     /// Everything that would make the run fail before its first step, all at once.
     pub fn start(&self, plan: &Plan, inputs: Map<String, Value>, replay: Replay) -> Result<Owned, Refusal> {
+        self.start_after(plan, inputs, replay, Vec::new())
+    }
+
+    /// The same, after events that come before the beginning of a run.
+    pub(super) fn start_after(
+        &self,
+        plan: &Plan,
+        inputs: Map<String, Value>,
+        replay: Replay,
+        before: Vec<Event>,
+    ) -> Result<Owned, Refusal> {
         self.settings.trust.check(&self.root, plan)?;
         nested::check(&self.settings.chain, &plan.name)?;
         let inputs = complete_inputs(&plan.inputs, inputs).map_err(|faults| {
@@ -280,10 +294,13 @@ impl Runs {
         let replayed = vec![Replay::NAME.to_owned()];
         let begin = Event::RunStarted { run: id.clone(), inputs, seed, parallel, runtime, replayed };
         // Together with the run itself: a run without its beginning could never go on.
-        let records = vec![encode(now, &begin)];
+        let events: Vec<Event> = before.into_iter().chain([begin]).collect();
+        let records: Vec<_> = events.iter().map(|event| encode(now, event)).collect();
         let scheduler = Scheduler::new(Arc::new(plan));
-        let mut begun = Loaded { summary, scheduler, seq: 1, last: now };
-        let _: Vec<Action> = begun.scheduler.step(now, begin);
+        let mut begun = Loaded { summary, scheduler, seq: records.len() as u64, last: now };
+        for event in events {
+            let _: Vec<Action> = begun.scheduler.step(now, event);
+        }
         let summary = summary_of(&begun);
         self.store.journal().create_run(NewRun { summary, plan_body, records }).wait()?;
         let mut told = Vec::new();
@@ -401,7 +418,8 @@ impl Runs {
         let forks = names(&adapters, |can| can.forks && !can.replays);
         let pacer = pacer(&self.settings, &adapters);
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
-            .priced(Arc::clone(&self.settings.prices));
+            .priced(Arc::clone(&self.settings.prices))
+            .taped(self.taper(&run)?);
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
             renderer,

@@ -23,6 +23,9 @@ pub struct Status {
     pub id: String,
     /// The workflow's name.
     pub workflow: String,
+    /// The run that it is a fork of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fork_of: Option<ForkStatus>,
     /// `running waiting interrupted succeeded failed cancelled`.
     pub status: String,
     /// When it began.
@@ -53,6 +56,15 @@ pub struct Status {
     pub outputs: serde_json::Map<String, Value>,
     /// All steps that exist so far.
     pub steps: Vec<StepStatus>,
+}
+
+/// What a run is a fork of.
+#[derive(Debug, Clone, Serialize)]
+pub struct ForkStatus {
+    /// The other run.
+    pub run: String,
+    /// The step from which on everything is done again.
+    pub from: String,
 }
 
 /// A runtime that takes nothing for a while.
@@ -155,6 +167,7 @@ pub fn status(loaded: &Loaded, owner: Option<Owner>) -> Status {
         then: (owner.is_none() && waiting.iter().any(|one| matches!(one, WaitingFor::Decision { .. })))
             .then(|| format!("orch resume {id}")),
         workflow: loaded.summary.workflow.clone(),
+        fork_of: scheduler.fork_of().map(|fork| ForkStatus { run: fork.run.to_string(), from: fork.from.clone() }),
         status: word.to_owned(),
         started: loaded.summary.started,
         ended: scheduler.ended().map(|end| end.at),

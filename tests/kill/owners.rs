@@ -35,6 +35,7 @@ fn runs(folder: &Path) -> Runs {
         program: env!("CARGO_BIN_EXE_orch").into(),
         policy: orch::runtime::Policy::default(),
         resilience: std::sync::Arc::default(),
+        redactor: std::sync::Arc::default(),
         trust: orch::service::TrustGate::default(),
         cache: orch::service::CacheSettings::off(),
         danger: orch::service::Danger::default(),

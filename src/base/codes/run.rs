@@ -85,4 +85,25 @@ codes! {
         "A step would run on a runtime with `protocol = \"acp\"`, and this orch was built without the Agent Client Protocol. \
          Nothing was started.\n\
          Fix: cargo install orch --features acp; or name another runtime with `runtime:` or `--runtime`.";
+    RECORDING_EXISTS "E0330" 2 false "there is a recording of that name"
+        "`orch run --record` never replaces a recording that it was not told to replace: it may be the only one of that \
+         session. Where the file appeared while the run was recorded, the turns are still kept in the run's folder.\n\
+         Fix: give another name, `--record=NAME`, or `--force` to replace it.";
+    RECORDING_WRITE "E0331" 1 true "the recording cannot be written"
+        "The run has ended as it was told; only its recording is not there. The disk may be full, the folder may not be \
+         writable, or the agents have written more than the 16 MB that a recording may hold.\n\
+         Fix: look at the path in the message. What a tool builds does not belong into a recording: let the agent build \
+         outside of the workspace.";
+    MISFIT "E0332" 31 false "the journal of a run does not fit"
+        "`orch replay` steps through the journal and checks each record: an attempt begins because it was asked for, and ends \
+         once, after it had begun. The record in the message could not have been written there by `orch`: the journal was \
+         changed, or belongs to another plan.\n\
+         Fix: `orch replay RUN --at SEQ` shows the state before that record. Do not go on with this run.";
+    NO_RECORD "E0333" 11 false "the run has no such record"
+        "The records of a run's journal are counted from 1.\n\
+         Fix: `orch replay RUN` lists them.";
+    NO_FORK "E0334" 2 false "the run cannot be forked from that step"
+        "`orch retry RUN --from STEP` takes over what was done before the step. Something that the step waits for was not \
+         done in that run, so there is nothing to take over.\n\
+         Fix: begin at the step that was not done; the message names it.";
 }

@@ -5,7 +5,10 @@ use std::{io::Read as _, path::Path};
 use super::desk::{Desk, TOLD_BYTES_MAX, told, wrong};
 use crate::{
     execute::{recorded, tree::open_plain},
-    runtime::service::{Refusal, ToolDone},
+    runtime::{
+        RecordedWrite,
+        service::{Refusal, ToolDone},
+    },
 };
 
 /// The longest file that is read, and that is written, in bytes.
@@ -52,8 +55,13 @@ pub(super) fn write(desk: &Desk, path: &Path, content: &str) -> Result<ToolDone,
     if content.len() as u64 > FILE_BYTES_MAX {
         return Err(wrong(format!("a file may have {} MB", FILE_BYTES_MAX >> 20)));
     }
-    recorded::apply(&desk.workspace, &desk.attempt, &[(place.clone(), content.as_bytes().to_vec())], &[])
-        .map_err(wrong)?;
+    recorded::apply(
+        &desk.workspace,
+        &desk.attempt,
+        &[RecordedWrite::plain(place.clone(), content.as_bytes().to_vec())],
+        &[],
+    )
+    .map_err(wrong)?;
     Ok(told(format!("wrote {} bytes to `{}`", content.len(), place.display())))
 }
 
@@ -80,7 +88,8 @@ pub(super) fn edit(desk: &Desk, path: &Path, old: &str, new: &str, all: bool) ->
         return Err(wrong(format!("a file may have {} MB", FILE_BYTES_MAX >> 20)));
     }
     let changed = text.replace(old, new);
-    recorded::apply(&desk.workspace, &desk.attempt, &[(place.clone(), changed.into_bytes())], &[]).map_err(wrong)?;
+    recorded::apply(&desk.workspace, &desk.attempt, &[RecordedWrite::plain(place.clone(), changed.into_bytes())], &[])
+        .map_err(wrong)?;
     Ok(told(format!("replaced {found} in `{}`", place.display())))
 }
 

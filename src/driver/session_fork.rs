@@ -7,11 +7,16 @@ use crate::{
     definition::workflow::Workspace,
     driver::assign::Assigner,
     plan::{AgentWork, PlanContext, StepIx, Work},
-    scheduler::{Fork, InstanceId, Purpose, Scheduler},
+    scheduler::{InstanceId, Purpose, Scheduler, SessionFork},
 };
 
 /// How the next attempt of a step forks; nothing where it does not, or goes on with a session of its own.
-pub(super) fn fork(assigner: &Assigner, scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> Option<Fork> {
+pub(super) fn fork(
+    assigner: &Assigner,
+    scheduler: &Scheduler,
+    instance: InstanceId,
+    purpose: Purpose,
+) -> Option<SessionFork> {
     let Work::Agent(work) = &scheduler.plan_step(instance).1.work else { return None };
     let PlanContext::Fork(source) = work.context else { return None };
     if purpose != Purpose::Work {
@@ -30,8 +35,8 @@ pub(super) fn fork(assigner: &Assigner, scheduler: &Scheduler, instance: Instanc
     })
 }
 
-fn text(reason: &str) -> Fork {
-    Fork::Text { reason: reason.to_owned() }
+fn text(reason: &str) -> SessionFork {
+    SessionFork::Text { reason: reason.to_owned() }
 }
 
 fn copied(
@@ -40,7 +45,7 @@ fn copied(
     instance: InstanceId,
     work: &AgentWork,
     source: StepIx,
-) -> Result<Fork, &'static str> {
+) -> Result<SessionFork, &'static str> {
     let runtime = scheduler.runtime_of(instance, Purpose::Work).unwrap_or_default();
     if !assigner.forks.contains(runtime) {
         return Err("the runtime cannot copy a session");
@@ -67,6 +72,6 @@ fn copied(
     match size {
         0 => Err("nobody knows how large the session is"),
         size if size > work.context_budget => Err("the session is larger than the context budget"),
-        _ => Ok(Fork::Session { session: session.to_owned(), charged }),
+        _ => Ok(SessionFork::Session { session: session.to_owned(), charged }),
     }
 }

@@ -3,6 +3,7 @@
 mod abilities;
 mod added;
 mod answerers;
+mod apart;
 mod baseline;
 mod cases;
 mod check;
@@ -22,8 +23,10 @@ mod import;
 mod init;
 mod inputs;
 mod lint;
+mod logs;
 mod mend;
 mod nested;
+mod offer;
 mod preflight;
 mod project;
 mod recordings;
@@ -51,7 +54,9 @@ pub use import::{ImportFailure, ImportFile, ImportForm, ImportFrom, ImportReques
 pub use init::{Choice, Initialised, Template, init, templates};
 pub use inputs::gather_inputs;
 pub use lint::{lint, lint_library};
+pub use logs::{STREAMS, end_of, no_step};
 pub use mend::{Mended, mend, mend_all};
+pub use offer::{Offer, OfferedInput, Outline, OutlineStep, offers, outline};
 pub use project::{Opening, Project};
 pub use recordings::{is_replayed, recordings};
 pub use refusal::Refusal;

@@ -96,6 +96,12 @@ impl TrustGate {
         Err(Refusal::new(40, "E0560", message, help))
     }
 
+    /// Whether the commands of a plan are trusted; nothing where none need it.
+    #[must_use]
+    pub fn state(&self, root: &Path, plan: &Plan) -> Option<TrustState> {
+        plan.trust.as_ref().map(|trust| self.item(root, trust).state)
+    }
+
     fn item(&self, root: &Path, trust: &PlanTrust) -> TrustItem {
         let (digest, files) = closure(root, trust);
         let grant = self.folder.as_ref().and_then(|folder| TrustStore::new(folder, root).grant(&trust.path));

@@ -77,4 +77,12 @@ codes! {
         "An agent or a command of a run started a run, that one the next, and so on. The message names the chain. Each such \
          run has a budget of its own, so a workflow that starts itself would spend without end; nothing was started.\n\
          Fix: call the inner workflow with `workflow:`, which shares one budget, or look why it starts itself again.";
+    TOO_MANY_APART "E0318" 2 true "too many runs were begun by one server"
+        "`orch mcp` begins runs that go on without it. At most 16 of those that one server has begun may go on at the same \
+         time, so that an agent that begins them in a circle is stopped.\n\
+         Fix: wait until one ends. `orch runs --status running` lists them, `orch cancel RUN` ends one.";
+    MAY_NOT_DECIDE "E0319" 2 false "an MCP client may not decide"
+        "The questions of a run are for people. An agent that could answer them over MCP could approve its own work, so \
+         `orch mcp` takes no decisions unless the person who starts it says so.\n\
+         Fix: a person types `orch approve RUN STEP` or `orch reject RUN STEP`; or starts the server with `--allow-approve`.";
 }

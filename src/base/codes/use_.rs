@@ -141,6 +141,13 @@ codes! {
     NO_CASES "E0579" 11 false "there is nothing to test"
         "`orch test` runs the cases in `workflows/tests/` and `.orch/workflows/tests/`, and there are none.\n\
          Fix: write `workflows/tests/NAME.yaml`; docs/testing.md has an example.";
+    TOOL_ARGUMENTS "E0580" 2 false "an MCP client's request does not fit the tool"
+        "Each tool of `orch mcp` has a schema for its arguments. An argument is missing, not known, of another type or too \
+         long; the message names it. Nothing was done.\n\
+         Fix: `tools/list` shows the schemas.";
+    TOOL_ANSWER "E0581" 2 false "the answer to an MCP client is too long"
+        "An answer of `orch mcp` has at most 512 KB, because a model reads it.\n\
+         Fix: ask for less, or read the whole on the command line: `orch status RUN --json`.";
     INTERNAL "E0599" 70 false "a bug in orch"
         "Something happened that cannot happen. Nothing that was acknowledged is lost: the journal holds it.\n\
          Fix: please report it with the message and `orch doctor --json`.";

@@ -43,7 +43,8 @@ fn agent_name(plan: &Plan, agent: &AgentWork) -> String {
 }
 
 /// What a step does: `agent architect`, `run`, `each design.modules as module`.
-pub(super) fn kind(plan: &Plan, step: &PlanStep) -> String {
+#[must_use]
+pub fn kind(plan: &Plan, step: &PlanStep) -> String {
     match &step.work {
         Work::Agent(agent) => format!("agent {}", agent_name(plan, agent)),
         Work::Run { .. } => "run".to_owned(),

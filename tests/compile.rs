@@ -50,6 +50,7 @@ fn agent(name: &str, tools: Option<&[&str]>) -> Agent {
         model: None,
         runtime: None,
         skills: Vec::new(),
+        servers: Vec::new(),
         constraints: Vec::new(),
         capabilities: Vec::new(),
         context_budget: None,

@@ -124,7 +124,12 @@ fn asking_and_approving() -> Project {
 
 #[test]
 fn a_shipped_workflow_is_found_planned_and_run_to_its_end() {
-    let project = Project::new();
+    // The home of the test is an empty one, but cargo finds its toolchain in the real one.
+    let home = std::env::var("HOME").unwrap_or_default();
+    let folder = |name: &str, inside: &str| std::env::var(name).unwrap_or_else(|_| format!("{home}/{inside}"));
+    let project = Project::new()
+        .variable("RUSTUP_HOME", &folder("RUSTUP_HOME", ".rustup"))
+        .variable("CARGO_HOME", &folder("CARGO_HOME", ".cargo"));
     let mut client = Client::new(&project, &[]);
     let tools = client.ask("tools/list", json!({}))["result"]["tools"].clone();
     let names: Vec<_> = tools.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
@@ -273,7 +278,8 @@ fn hostile_input_costs_nothing_but_itself() {
     assert_eq!(client.ask("tools/call", json!({ "name": "rm" }))["error"]["code"], -32602);
     // Cancelled before its turn: no answer, and nothing is done. The first request keeps the server busy meanwhile.
     let call = |id: u64, name: &str| {
-        let params = json!({ "name": name, "arguments": if name == "run" { json!({ "name": "asks" }) } else { json!({}) } });
+        let params =
+            json!({ "name": name, "arguments": if name == "run" { json!({ "name": "asks" }) } else { json!({}) } });
         json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }).to_string()
     };
     let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 901 } });

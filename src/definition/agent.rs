@@ -6,6 +6,7 @@ use crate::{
         arguments::Arguments,
         meta::Meta,
         origin::Origin,
+        server::ServerUse,
         tools::ToolPolicy,
         workflow::{Gate, Workflow},
     },
@@ -26,6 +27,8 @@ pub struct Agent {
     pub runtime: Option<String>,
     /// Skills that are always loaded.
     pub skills: Vec<String>,
+    /// MCP servers that it asks for.
+    pub servers: Vec<ServerUse>,
     /// Rules the order repeats.
     pub constraints: Vec<String>,
     /// What it can do, for people and planners.

@@ -1,7 +1,13 @@
 //! Turns an attempt into an assignment: renders prompts, environments and arguments with exactly the values that
 //! the plan resolved for them. Performs nothing.
 
-use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::{Map, Value};
 
@@ -37,6 +43,8 @@ pub struct Assigner {
     pub baseline: Option<Arc<Baseline>>,
     /// The runtimes that read the project's memory files by themselves.
     pub reads_memory: BTreeSet<String>,
+    /// The values of the variables of each MCP server of the plan.
+    pub servers: Vec<BTreeMap<String, String>>,
     /// Marks the borders of untrusted text in prompts.
     pub nonce: String,
 }

@@ -4,7 +4,7 @@
 //! the turn.
 
 use std::{
-    fs::{DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -111,6 +111,10 @@ impl Executor {
         }
         let (listener, ears) = Listener::new(Ears { reader, live: place.live.clone(), meter });
         let report = self.start(program, place, stop, Some(listener)).await;
+        if order.mcp_servers.iter().any(|server| !server.env.is_empty()) {
+            // They may hold secrets of servers, and the attempt's folder stays.
+            invocation.files.iter().for_each(|(name, _)| drop(fs::remove_file(place.attempt_dir.join(name))));
+        }
         let read = |exit| {
             let mut ears = ears.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(bytes) = adapter.side_file().and_then(|name| side_file(&place.attempt_dir.join(name))) {

@@ -71,8 +71,9 @@ fn agents(step: &PlanStep) -> impl Iterator<Item = &AgentWork> {
 
 fn lacking(agent: &AgentWork, can: Capabilities) -> impl Iterator<Item = &'static str> {
     let shares = matches!(agent.context, PlanContext::Share(_));
-    let serves = agent.tools.iter().flatten().any(|tool| tool.starts_with("mcp__"));
+    let named = agent.tools.iter().flatten().any(|tool| tool.starts_with("mcp__"));
+    let serves = named || !agent.servers.is_empty();
     let session = (shares && !can.sessions).then_some("goes on with another step's session");
-    let server = (serves && !can.mcp).then_some("uses tools of an MCP server");
+    let server = (serves && !can.mcp).then_some("uses an MCP server");
     session.into_iter().chain(server)
 }

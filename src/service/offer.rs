@@ -102,6 +102,9 @@ pub struct OutlineStep {
     pub runtime: Option<String>,
     /// The steps that it waits for.
     pub needs: Vec<String>,
+    /// The MCP servers that its agent gets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<String>,
     /// How many gates it must pass.
     pub gates: usize,
 }
@@ -174,6 +177,8 @@ pub fn outline(project: &Project, plan: &Plan) -> Outline {
             _ => None,
         };
         let pinned = agent.and_then(|agent| agent.agent).and_then(|place| plan.agents.get(place as usize));
+        let servers = agent.into_iter().flat_map(|agent| &agent.servers);
+        let servers = servers.filter_map(|place| plan.servers.get(*place as usize));
         OutlineStep {
             id: step.path.clone(),
             kind: draw::kind(plan, step),
@@ -185,6 +190,7 @@ pub fn outline(project: &Project, plan: &Plan) -> Outline {
                 .filter_map(|need| plan.steps.get(need.step.index()))
                 .map(|of| of.path.clone())
                 .collect(),
+            servers: servers.map(|server| server.name.clone()).collect(),
             gates: step.gates.len(),
         }
     };

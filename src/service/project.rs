@@ -13,11 +13,11 @@ use crate::{
     config::{self, Environment, Flags, Settings},
     definition::{
         Library,
-        load::{Loader, Watched, load_memory, project_root},
+        load::{Loader, Watched, load_memory, load_servers, project_root},
     },
     service::{
         fault::Fault, filling, given::of_process, nested, refusal::Refusal, runs::RunSettings, runtimes,
-        trust::TrustGate,
+        servers::ServerValues, trust::TrustGate,
     },
 };
 
@@ -94,6 +94,8 @@ impl Project {
             let mut library = self.loader.borrow_mut().load();
             filling::fill_library(&self.settings, &mut library);
             library.choices = self.settings.choices.clone();
+            library.servers = load_servers(&self.root);
+            library.servers.extend(self.settings.servers.iter().map(|(name, one)| (name.clone(), Arc::clone(one))));
             library.memory = load_memory(&self.root, self.environment.home().as_deref());
             library
         })
@@ -148,6 +150,7 @@ impl Project {
             policy: self.settings.policy(),
             resilience: of_process(),
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
+            servers: ServerValues::of_project(&self.root, &self.environment),
         }
     }
 }

@@ -35,6 +35,7 @@ use crate::{
         recordings::is_replayed,
         refusal::Refusal,
         runtimes::FoundRuntime,
+        servers::ServerValues,
         trust::TrustGate,
     },
 };
@@ -70,6 +71,8 @@ pub struct RunSettings {
     pub chain: Vec<String>,
     /// Which definitions may run their commands.
     pub trust: TrustGate,
+    /// Where the values of MCP servers' variables are.
+    pub servers: ServerValues,
     /// How hard runtimes may be used.
     pub policy: Policy,
     /// What all runs of this process share of the runtimes.
@@ -233,6 +236,7 @@ impl Runs {
         let runtime = preflight::runtimes(plan, &self.settings, &replay)?;
         abilities::check(plan, Some(&runtime), |name| self.capabilities(name))?;
         preflight::programs(plan, &self.settings.env, &self.root)?;
+        self.settings.servers.of(plan)?;
         self.check_disk()?;
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)
@@ -382,6 +386,7 @@ impl Runs {
         let pacer = pacer(&self.settings, &adapters);
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
             .priced(Arc::clone(&self.settings.prices));
+        let servers = self.settings.servers.of(loaded.scheduler.plan())?;
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
             renderer,
@@ -391,6 +396,7 @@ impl Runs {
             stream_bytes_max: self.settings.stream_bytes_max,
             baseline,
             reads_memory,
+            servers,
             nonce: nonce(&run),
         };
         let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);

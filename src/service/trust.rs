@@ -207,7 +207,11 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
     let item = |plan: &Plan| plan.trust.as_ref().map(|trust| gate.item(project.root(), trust));
     if let Some(name) = name {
         let asked = if name.contains('.') || name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
-        let compiled = compile_found(project, &find(project, &asked)?).map_err(Fault::Diagnosed)?;
+        let mut compiled = compile_found(project, &find(project, &asked)?).map_err(Fault::Diagnosed)?;
+        if compiled.plan.trust.is_none() {
+            // A workflow and a command may share a name, and only one of them may need trust.
+            compiled = compile_found(project, &find(project, name)?).map_err(Fault::Diagnosed)?;
+        }
         return match item(&compiled.plan) {
             Some(item) => Ok(vec![item]),
             None => {
@@ -217,6 +221,8 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
         };
     }
     let library = project.library();
+    let asks = !library.servers.is_empty() || library.agents.iter().any(|agent| !agent.servers.is_empty());
+    let workflows = library.workflows.iter().filter(|_| asks).map(Found::Workflow);
     let prose = |command: &&crate::definition::Command| matches!(command.body, CommandBody::Prose { .. });
     let commands = library.commands.iter().filter(prose).map(Found::Command);
     let skills = library.skills.iter().filter(|skill| skill.body.contains('!')).map(Found::Skill);
@@ -226,7 +232,7 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
         Found::Workflow(_) | Found::File(_) => false,
     });
     // One with faults can be neither run nor trusted; `orch check` shows them.
-    let plans = own.filter_map(|found| compile_found(project, &found).ok());
+    let plans = workflows.chain(own).filter_map(|found| compile_found(project, &found).ok());
     Ok(plans.filter_map(|compiled| item(&compiled.plan)).collect())
 }
 

@@ -29,6 +29,7 @@ pub fn agent(runtime: Option<&str>) -> AgentWork {
         workspace: Workspace::Shared,
         activated: Vec::new(),
         memory: Vec::new(),
+        servers: vec![],
         prose: None,
     }
 }
@@ -86,6 +87,7 @@ pub fn plan(steps: Vec<PlanStep>, roots: Vec<StepIx>) -> Plan {
         skills: Vec::new(),
         folder: String::new(),
         memory: Vec::new(),
+        servers: vec![],
         trust: None,
         estimate: None,
     }

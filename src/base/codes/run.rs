@@ -70,7 +70,7 @@ codes! {
          not use one for the first time without a yes; on a terminal it asks once.\n\
          Fix: say it with `--runtime NAME`, or in orch.toml: runtime = \"NAME\".";
     LACKING "E0316" 43 false "a step needs what its runtime cannot do"
-        "A step goes on with another step's session, or its agent names tools of an MCP server, and the runtime that it would \
+        "A step goes on with another step's session, or its agent uses an MCP server, and the runtime that it would \
          run on has no sessions or takes no servers. Nothing was started.\n\
          Fix: name another runtime with `runtime:` or `--runtime`; `orch runtimes` shows what each can do.";
     TOO_DEEP "E0317" 2 false "too many runs inside each other"
@@ -85,4 +85,12 @@ codes! {
         "The questions of a run are for people. An agent that could answer them over MCP could approve its own work, so \
          `orch mcp` takes no decisions unless the person who starts it says so.\n\
          Fix: a person types `orch approve RUN STEP` or `orch reject RUN STEP`; or starts the server with `--allow-approve`.";
+    SERVER_CHANGED "E0320" 2 false "an MCP server is declared otherwise now"
+        "A run keeps the servers it began with. The values of their variables are in no plan and in no journal: they are read \
+         again from the file that declares the server, and that file says something else now, or the server is gone.\n\
+         Fix: put the declaration back, then `orch resume RUN`; or start a new run.";
+    SERVER_VARIABLE "E0321" 43 false "a variable of an MCP server is not set"
+        "The declaration of an MCP server refers to a variable of the environment, such as `${TOKEN}`, and it is not set and \
+         has no default. Nothing was started.\n\
+         Fix: set it in the shell that starts `orch`, and run again.";
 }

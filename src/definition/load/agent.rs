@@ -38,6 +38,7 @@ pub(super) fn agent_from(origin: &Origin, parts: &Parts<'_>, _folder: &Folder, f
     let model = model(&mut values);
     let runtime = runtime(&mut values);
     let skills = values.list("skills");
+    let servers = values.servers(&origin.source);
     let constraints = values.sentences("constraints");
     let capabilities = values.list_with_commas("capabilities");
     let context_budget = values.count("context_budget");
@@ -49,6 +50,7 @@ pub(super) fn agent_from(origin: &Origin, parts: &Parts<'_>, _folder: &Folder, f
         model,
         runtime,
         skills,
+        servers,
         constraints,
         capabilities,
         context_budget,

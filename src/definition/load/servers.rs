@@ -39,7 +39,7 @@ pub fn load_servers(root: &Path) -> BTreeMap<String, Arc<Server>> {
         let inner = inner.or_else(|| value.as_object().filter(|_| *name == ".mcp.json"));
         for (server, config) in inner.into_iter().flatten().take(COUNT_MAX).filter(|(_, config)| config.is_object()) {
             let span = place(&text.source, server);
-            let declared = || Arc::new(declared(server, config, &text.source, span));
+            let declared = || Arc::new(declared_server(server, config, &text.source, span));
             found.entry(server.clone()).or_insert_with(declared);
         }
     }
@@ -53,7 +53,7 @@ fn place(source: &Source, name: &str) -> Span {
 }
 
 /// A server from its configuration in any of the tools' forms.
-fn declared(name: &str, config: &Value, source: &Arc<Source>, span: Span) -> Server {
+pub(super) fn declared_server(name: &str, config: &Value, source: &Arc<Source>, span: Span) -> Server {
     let form = form(config).unwrap_or_else(ServerForm::Unusable);
     Server { name: name.to_owned(), form, source: Arc::clone(source), span, is_own: false }
 }
@@ -94,7 +94,8 @@ fn form(config: &Value) -> Result<ServerForm, String> {
         env.insert(name.clone(), value);
     }
     let text = command.iter().chain(env.keys()).chain(env.values());
-    if text.into_iter().any(|text| text.contains('\0')) || env.keys().any(|name| name.is_empty() || name.contains('=')) {
+    if text.into_iter().any(|text| text.contains('\0')) || env.keys().any(|name| name.is_empty() || name.contains('='))
+    {
         return Err("a word or a variable of it cannot be given to a program".to_owned());
     }
     Ok(ServerForm::Program { command, env })
@@ -137,7 +138,7 @@ fn maps(node: &Node<'_>, source: &Arc<Source>, uses: &mut Vec<ServerUse>) {
         uses.push(match entry.value.kind() {
             Kind::Map(_) => {
                 let config = entry.value.to_json();
-                ServerUse::Declared(Arc::new(declared(&entry.key, &config, source, entry.key_span)))
+                ServerUse::Declared(Arc::new(declared_server(&entry.key, &config, source, entry.key_span)))
             }
             Kind::Scalar { .. } | Kind::List(_) | Kind::Shared(_) | Kind::Broken => named(&entry.key, entry.key_span),
         });

@@ -10,10 +10,11 @@ use toml_edit::{ImDocument, Item, Table, TableLike};
 use crate::{
     base::{Diagnostic, Passage, Source, Span, Spanned, codes::definition as codes},
     definition::{
-        Agent, Arguments, Base, Command, CommandBody, Extra, Meta, Origin, Style, ToolPolicy,
+        Agent, Arguments, Base, Command, CommandBody, Extra, Meta, Origin, ServerUse, Style, ToolPolicy,
         load::{
             faults::Faults,
             node::{Entry, Node},
+            servers::declared_server,
         },
         normal_name,
     },
@@ -58,13 +59,24 @@ pub(super) fn agent(origin: &Origin, stem: &str, faults: &mut Faults) -> Option<
         model: text(table, "model", faults).map(|model| model.value),
         runtime: None,
         skills: Vec::new(),
+        servers: servers(table, &origin.source),
         constraints: Vec::new(),
         capabilities: Vec::new(),
         context_budget: None,
-        meta: meta(table, &name, &["name", "description", "developer_instructions", "model"]),
+        meta: meta(table, &name, &["name", "description", "developer_instructions", "model", "mcp_servers"]),
         body: body.into(),
         origin: origin.clone(),
     })
+}
+
+/// The MCP servers that the file declares.
+fn servers(table: &Table, source: &Arc<Source>) -> Vec<ServerUse> {
+    let declared = table.get("mcp_servers").and_then(Item::as_table_like);
+    let server = |(name, item): (&str, &Item)| {
+        let span = declared.and_then(|table| table.key(name)).and_then(toml_edit::Key::span).unwrap_or(0..0);
+        ServerUse::Declared(Arc::new(declared_server(name, &json(item), source, Span::new(span))))
+    };
+    declared.into_iter().flat_map(|table| table.iter()).map(server).collect()
 }
 
 /// Reads the document. Where an escape is none, its text is read again as it stands, which is what was meant.

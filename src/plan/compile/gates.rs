@@ -142,13 +142,15 @@ impl<'a> Compiler<'a> {
         let fixer = fail.value.agent.as_ref().and_then(|name| {
             let (index, agent) = self.agent(source, name)?;
             let skills = self.skills(&[], Some(agent), source, Some(name));
+            let tools = agent.tools.allowed();
             Some(AgentWork {
                 agent: Some(index),
                 prompt: Text::default(),
                 // `model:` and `runtime:` of the step are for its own agent.
                 runtime: agent.runtime.clone(),
                 model: own_model(Some(agent)),
-                tools: agent.tools.allowed(),
+                servers: self.servers(Some(agent), tools.as_deref(), source, Some(name)),
+                tools,
                 context: PlanContext::Fresh,
                 context_budget: agent.context_budget.unwrap_or(defaults::CONTEXT_BUDGET),
                 skills,

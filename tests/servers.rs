@@ -69,6 +69,15 @@ fn a_plan_says_which_servers_a_step_gets() {
     // One that only tools name is there as well; one that nobody names is not.
     project.write("agents/caller.md", &agent("").replace("tools: Read", "tools: Read, mcp__db__query"));
     assert!(project.run(&["plan", "w"]).stdout.contains("MCP server db"));
+    // The words of other tools for the same.
+    for (name, wanted) in [("db/query", "mcp__db__query"), ("mcp_db_query", "mcp__db__query"), ("db/*", "mcp__db")] {
+        project.write(
+            "agents/caller.md",
+            &agent("mcpServers: db\n").replace("tools: Read", &format!("tools: Read, {name}")),
+        );
+        let plan = project.run(&["plan", "w", "--json"]).json(0);
+        assert_eq!(plan["steps"][0]["work"]["tools"], json!(["Read", wanted]), "{name}");
+    }
     project.write("agents/caller.md", &agent(""));
     assert!(!project.run(&["plan", "w"]).stdout.contains("MCP server"));
 }
@@ -95,6 +104,18 @@ fn what_cannot_be_handed_on_is_a_fault_with_place_and_fix() {
         assert!(fault["place"]["line"].as_u64() == Some(5) || fault["place"]["line"].as_u64() == Some(6), "{error:#}");
         assert!(format!("{}{}", fault["message"], fault["help"]).contains(words), "{error:#}");
     }
+    // A tool that is taken away is kept away, or it is a fault: never is more given than the file says.
+    let denies = |denied: &str, tools: &str| {
+        let head = format!("mcpServers: [github]\ndisallowedTools: {denied}\n");
+        project.write("agents/caller.md", &agent(&head).replace("tools: Read", &format!("tools: {tools}")));
+        let done = project.run(&["plan", "w"]);
+        (done.code, done.stdout.contains("MCP server github"), done.stderr.contains("E0230"))
+    };
+    assert_eq!(denies("mcp__github__drop", "Read"), (Some(10), false, true));
+    assert_eq!(denies("mcp__github__drop", "Read, mcp__github__*"), (Some(10), false, true));
+    assert_eq!(denies("mcp__github__drop", "Read, mcp__github__get"), (Some(0), true, false));
+    assert_eq!(denies("mcp__github", "Read"), (Some(0), false, false));
+    assert_eq!(denies("mcp__*", "Read, mcp__github__get"), (Some(0), false, false));
     // Tools of a server that nobody declares: the step works without them, and that is said.
     project.write("agents/caller.md", &agent("").replace("tools: Read", "tools: Read, mcp__nobody__x"));
     let done = project.run(&["plan", "w"]);
@@ -245,7 +266,7 @@ fn the_examples_of_the_page_work() {
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{}", done.stdout);
     for line in [
         "MCP server db: ./tools/db-server --read-only (orch.toml)",
-        "MCP server files: npx -y @modelcontextprotocol/server-filesystem ${PWD} (agents/reporter.md)",
+        "MCP server files: npx -y @modelcontextprotocol/server-filesystem",
     ] {
         assert!(done.stdout.contains(line), "{}", done.stdout);
     }

@@ -46,6 +46,17 @@ pub enum ServerUse {
     Declared(Arc<Server>),
 }
 
+impl ServerUse {
+    /// The server's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Named(name) => &name.value,
+            Self::Declared(server) => &server.name,
+        }
+    }
+}
+
 impl Server {
     /// The digest of everything that decides what would be started.
     #[must_use]

@@ -184,8 +184,7 @@ pub(super) fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// A script that a program would run by itself, in the workspace or above it.
 fn unasked(folders: &[&str], workspace: &Path) -> Option<PathBuf> {
     let places = workspace.ancestors().flat_map(|above| folders.iter().map(move |folder| above.join(folder)));
-    let scripts =
-        places.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten().map(|entry| entry.path());
+    let scripts = places.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten().map(|entry| entry.path());
     let mut scripts = scripts.filter(|path| path.extension().is_some_and(|ending| ending == "js" || ending == "ts"));
     scripts.next()
 }

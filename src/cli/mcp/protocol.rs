@@ -25,6 +25,9 @@ const NO_METHOD: i64 = -32601;
 const PARAMS: i64 = -32602;
 const VERSION: i64 = -32022;
 
+/// Carries out a tool by its name with its arguments.
+pub(super) type Call<'c> = dyn FnMut(&str, &Map<String, Value>) -> Option<Value> + 'c;
+
 /// What the protocol needs to answer.
 pub(super) struct Desk<'d> {
     /// The tools, as `tools/list` shows them.
@@ -34,7 +37,7 @@ pub(super) struct Desk<'d> {
     /// The requests that the client does not want any more.
     pub cancelled: &'d Cancelled,
     /// What a tool answers: a result of `tools/call`; `None` where there is no such tool.
-    pub call: &'d mut dyn FnMut(&str, &Map<String, Value>) -> Option<Value>,
+    pub call: &'d mut Call<'d>,
 }
 
 /// What is known of the client.

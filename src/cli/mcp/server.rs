@@ -25,7 +25,8 @@ use crate::cli::{
     after_help = "Agents start this program themselves, as a server over standard input and output. Examples of how to tell them:\n  \
     claude mcp add orch -- orch mcp\n  \
     codex mcp add orch -- orch mcp\n  \
-    gemini mcp add orch orch mcp\n\n\
+    gemini mcp add orch orch mcp\n  \
+    orch -C /path/to/project mcp\n\n\
     An agent that may decide can approve its own work: see docs/mcp.md before you give --allow-approve."
 )]
 pub struct McpArgs {

@@ -34,11 +34,11 @@ pub(super) fn agent_from(origin: &Origin, parts: &Parts<'_>, _folder: &Folder, f
     let display_name = values.display_name(origin);
     let name = identifier(&display_name, &path_name(&origin.path, What::Agent));
     let described = values.described(origin.dialect);
-    let tools = values.agent_tools(origin.dialect);
+    let servers = values.servers(&origin.source);
+    let tools = values.agent_tools(origin.dialect, &servers);
     let model = model(&mut values);
     let runtime = runtime(&mut values);
     let skills = values.list("skills");
-    let servers = values.servers(&origin.source);
     let constraints = values.sentences("constraints");
     let capabilities = values.list_with_commas("capabilities");
     let context_budget = values.count("context_budget");

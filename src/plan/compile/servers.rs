@@ -39,11 +39,8 @@ impl<'a> Compiler<'a> {
                     (library.servers.get(&name.value), Place { source: file, span: name.span })
                 }
             };
-            let name = match used {
-                ServerUse::Declared(server) => &server.name,
-                ServerUse::Named(name) => &name.value,
-            };
-            if !names.insert(name.clone()) {
+            let name = used.name();
+            if !names.insert(name.to_owned()) || agent.is_some_and(|agent| is_denied(agent, name)) {
                 continue;
             }
             match server {
@@ -51,6 +48,7 @@ impl<'a> Compiler<'a> {
                     // What ships with the binary is its own.
                     let is_shipped = origin.is_some_and(|origin| origin.scope == Scope::Builtin);
                     let is_shipped = is_shipped && matches!(used, ServerUse::Declared(_));
+                    self.check_denied(agent, tools, name, place);
                     found.extend(self.pinned(server, place, is_shipped));
                 }
                 None => {
@@ -62,12 +60,15 @@ impl<'a> Compiler<'a> {
         }
         let span = agent_name.map_or(Span::default(), |name| name.span);
         for name in tools.into_iter().flatten().filter_map(|tool| server_of(tool)) {
-            if !names.insert(name.to_owned()) {
+            if !names.insert(name.to_owned()) || agent.is_some_and(|agent| is_denied(agent, name)) {
                 continue;
             }
             let place = Place { source, span };
             match library.servers.get(name) {
-                Some(server) => found.extend(self.pinned(server, place, false)),
+                Some(server) => {
+                    self.check_denied(agent, tools, name, place);
+                    found.extend(self.pinned(server, place, false));
+                }
                 None => {
                     let message = format!("tools of the MCP server `{name}` are allowed, and nothing declares it");
                     let fault = place.error(faults::UNKNOWN_SERVER, message).cause("the step works without them");
@@ -76,6 +77,21 @@ impl<'a> Compiler<'a> {
             }
         }
         found
+    }
+
+    /// A server whose tools are there but for some that are taken away: not every program can keep that.
+    fn check_denied(&mut self, agent: Option<&Agent>, tools: Option<&[String]>, name: &str, place: Place<'_>) {
+        let prefix = format!("mcp__{name}__");
+        let denied = agent.iter().flat_map(|agent| &agent.tools.deny).find(|rule| rule.name.starts_with(&prefix));
+        let mut named = tools.into_iter().flatten().filter(|tool| server_of(tool) == Some(name)).peekable();
+        let is_narrow =
+            named.peek().is_some() && named.all(|tool| tool.strip_prefix(&prefix).is_some_and(|one| one != "*"));
+        if let Some(rule) = denied.filter(|_| !is_narrow) {
+            let message = format!("`{}` is taken away from the tools of the MCP server `{name}`", rule.name);
+            let fault =
+                place.error(faults::SERVER_FORM, message).cause("not every program can keep one tool of a server away");
+            self.faults.push(fault.help(format!("name the tools that it may use: `tools: {prefix}TOOL`")));
+        }
     }
 
     fn known_servers(&self, name: &str) -> String {
@@ -136,6 +152,12 @@ fn server_of(tool: &str) -> Option<&str> {
     let name = rest.split("__").next().unwrap_or(rest);
     let name = name.split('(').next().unwrap_or(name).trim();
     (!name.is_empty() && name != "*").then_some(name)
+}
+
+/// Whether an agent's file takes a whole server away.
+fn is_denied(agent: &Agent, name: &str) -> bool {
+    let whole = ["mcp__*".to_owned(), format!("mcp__{name}"), format!("mcp__{name}__*")];
+    agent.tools.deny.iter().any(|rule| whole.contains(&rule.name))
 }
 
 /// Whether every program that takes servers can spell its tools.

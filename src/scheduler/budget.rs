@@ -47,7 +47,7 @@ impl Scheduler {
         let is_agent = self.runtime_of(instance, waiting.purpose).is_some();
         if let Some(reason) = self.ledger.reached(is_agent) {
             self.limiter.release(class);
-            self.queue(instance, waiting.purpose, Line::Begun);
+            self.limiter.wait_again(waiting.slot(class), instance, waiting.purpose);
             self.budget_reached(reason);
             return self.paused.is_none();
         }

@@ -71,6 +71,8 @@ struct Seen {
     excused: u32,
     again: Again,
     deferred: u32,
+    /// When its first attempt was let through for the first time, if that was put back.
+    turn: Option<u64>,
     work_starts: u32,
     when: Option<bool>,
     until: Option<bool>,
@@ -173,11 +175,13 @@ impl Oracle {
         if in_use > 0 && self.last != Timestamp::default() && !matches!(event, Event::Restarted { .. }) {
             self.busy_ms += now.0 - self.last.0;
         }
+        let released = self.is_released_between(self.last, now);
         self.last = now;
-        let before = self.take(scheduler, event)?;
-        if !before {
-            let silent = actions.iter().all(|action| !matches!(action, Action::Start { .. } | Action::Evaluate { .. }));
-            hold!(silent && actions.is_empty(), "an event that does not fit led to {actions:?}");
+        let fits = self.take(scheduler, event)?;
+        if !fits {
+            // Time alone may let somebody through.
+            let silent = actions.iter().all(|action| released && matches!(action, Action::Start { .. }));
+            hold!(silent, "an event that does not fit led to {actions:?}");
         }
         self.adopt(scheduler)?;
         for action in actions {
@@ -240,6 +244,7 @@ impl Oracle {
                     return Ok(false);
                 }
                 self.lives += 1;
+                self.lines_are_empty();
                 self.frames.values_mut().for_each(|frame| frame.failed_at = None);
                 (self.ended, self.cancelled, self.stopped) = (false, None, false);
             }
@@ -369,6 +374,7 @@ impl Seen {
             excused: 0,
             again: Again::default(),
             deferred: 0,
+            turn: None,
             work_starts: 0,
             when: None,
             until: None,

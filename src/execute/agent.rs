@@ -98,11 +98,8 @@ impl Executor {
         if let Err(failure) = program.offer_output(place) {
             return Outcome::Failed(failure);
         }
-        for (name, bytes) in &invocation.files {
-            if let Err(error) = offer(&place.attempt_dir, name, bytes) {
-                let reason = format!("write `{}` for the agent's program: {error}", name.display());
-                return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
-            }
+        if let Err(failure) = offer_all(&place.attempt_dir, &invocation.files) {
+            return Outcome::Failed(failure);
         }
         let before = snapshot(place).await;
         let mut reader = adapter.reader(&order);
@@ -111,10 +108,7 @@ impl Executor {
         }
         let (listener, ears) = Listener::new(Ears { reader, live: place.live.clone(), meter });
         let report = self.start(program, place, stop, Some(listener)).await;
-        if order.mcp_servers.iter().any(|server| !server.env.is_empty()) {
-            // They may hold secrets of servers, and the attempt's folder stays.
-            invocation.files.iter().for_each(|(name, _)| drop(fs::remove_file(place.attempt_dir.join(name))));
-        }
+        forget_secrets(&order, &place.attempt_dir, &invocation.files);
         let read = |exit| {
             let mut ears = ears.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(bytes) = adapter.side_file().and_then(|name| side_file(&place.attempt_dir.join(name))) {
@@ -154,6 +148,23 @@ impl Executor {
 pub(super) fn store(order: &Order, place: &Place) -> io::Result<()> {
     make_attempt_dir(place)?;
     keep(&place.order(), &serde_json::to_vec_pretty(order)?)
+}
+
+/// Writes the files that a program needs.
+fn offer_all(folder: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<(), Box<Failure>> {
+    files.iter().try_for_each(|(name, bytes)| {
+        offer(folder, name, bytes).map_err(|error| {
+            let reason = format!("write `{}` for the agent's program: {error}", name.display());
+            failed(FailureClass::Permanent, reason, Evidence::default())
+        })
+    })
+}
+
+/// Takes the files away again where they may hold secrets of servers: the attempt's folder stays.
+fn forget_secrets(order: &Order, folder: &Path, files: &[(PathBuf, Vec<u8>)]) {
+    if order.mcp_servers.iter().any(|server| !server.env.is_empty()) {
+        files.iter().for_each(|(name, _)| drop(fs::remove_file(folder.join(name))));
+    }
 }
 
 /// Writes a file that a program needs, with the folders on its way.

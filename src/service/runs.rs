@@ -386,7 +386,6 @@ impl Runs {
         let pacer = pacer(&self.settings, &adapters);
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
             .priced(Arc::clone(&self.settings.prices));
-        let servers = self.settings.servers.of(loaded.scheduler.plan())?;
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
             renderer,
@@ -396,7 +395,7 @@ impl Runs {
             stream_bytes_max: self.settings.stream_bytes_max,
             baseline,
             reads_memory,
-            servers,
+            servers: self.settings.servers.of(loaded.scheduler.plan())?,
             nonce: nonce(&run),
         };
         let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);

@@ -1,12 +1,15 @@
 //! A runtime as settings declare it, and the adapter that this makes.
 
-use std::{path::Path, sync::Arc};
+use std::{ffi::OsString, path::Path, sync::Arc};
 
-use crate::runtime::{
-    adapter::Adapter,
-    custom::{Custom, CustomSettings},
-    program::{ProgramKind, ProgramSettings},
-    service::{Service, ServiceSettings},
+use crate::{
+    base::Digest,
+    runtime::{
+        adapter::Adapter,
+        custom::{Custom, CustomSettings},
+        program::{ProgramKind, ProgramSettings},
+        service::{Service, ServiceSettings},
+    },
 };
 
 /// What stands behind a runtime's name.
@@ -29,6 +32,43 @@ impl Declared {
             Self::Program(kind, settings) => (kind.make)(settings.clone()),
             Self::Service(settings, needs_key) => Arc::new(Service::new(name, (**settings).clone(), *needs_key)),
         }
+    }
+
+    /// What limits it: the same text for all that share an account with a service, in whatever project and under
+    /// whatever name. Keys are in it as digests only.
+    #[must_use]
+    pub fn account(&self, name: &str, env: &[(OsString, OsString)]) -> String {
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        let mut part = |text: &[u8]| parts.push(Digest::of(text).as_str().as_bytes().to_vec());
+        // A login is kept in the user's home.
+        let home = env.iter().find(|(name, _)| name == "HOME").map(|(_, value)| value.as_encoded_bytes());
+        let label = match self {
+            Self::Custom(settings) => {
+                settings.command.iter().for_each(|word| part(word.as_bytes()));
+                for (name, value) in &settings.env {
+                    part(name.as_bytes());
+                    part(value.as_bytes());
+                }
+                part(home.unwrap_or_default());
+                name
+            }
+            Self::Program(kind, settings) => {
+                // Its keys and its addresses; what else it is told changes nothing of what it may use.
+                let known = |name: &OsString| kind.variables.iter().any(|known| name == known);
+                for (name, value) in settings.env.iter().filter(|(name, _)| known(name)) {
+                    part(name.as_encoded_bytes());
+                    part(value.as_encoded_bytes());
+                }
+                part(home.filter(|_| !settings.isolated_home).unwrap_or_default());
+                kind.name
+            }
+            Self::Service(settings, _) => {
+                part(settings.base_url.trim_end_matches('/').as_bytes());
+                part(settings.key.as_ref().map_or("", |key| key.expose()).as_bytes());
+                "service"
+            }
+        };
+        format!("{label} {}", Digest::of(&parts.concat()).short())
     }
 
     /// The program that must be there; empty for a service.

@@ -23,5 +23,5 @@ pub use order::{Access, McpServer, Order, OrderAgent};
 pub use program::{PROGRAMS, ProgramKind, ProgramSettings};
 pub use recording::{RECORDING_BYTES_MAX, RECORDING_VERSION, Recording, RecordingError};
 pub use replay::Replay;
-pub use resilience::{Admission, Machine, Permit, Policy, Resilience, Speed, Workers, reset_time};
+pub use resilience::{Admission, Machine, Permit, Policy, Resilience, RuntimeUse, Speed, Workers, reset_time};
 pub use result::{ResultFault, checked, last_object, read_result, text_result};

@@ -41,11 +41,13 @@ pub enum Bug {
     HoldIgnored,
     PaceIgnored,
     RepairsUnbounded,
+    BatchSideBySide,
+    BatchBorrows,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::SlotOffByOne,
         Self::SlotNotReleased,
         Self::UsageNotCharged,
@@ -81,6 +83,8 @@ impl Bug {
         Self::HoldIgnored,
         Self::PaceIgnored,
         Self::RepairsUnbounded,
+        Self::BatchSideBySide,
+        Self::BatchBorrows,
     ];
 }
 

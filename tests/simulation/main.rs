@@ -36,7 +36,11 @@ struct Failure {
 
 fn world_of(seed: u64) -> (Arc<Plan>, Options, World) {
     let mut rng = Rng::new(seed);
-    let plan = Arc::new(Generator::generate(&mut rng));
+    let mut plan = Generator::generate(&mut rng);
+    if !KEPT.contains(&seed) {
+        Generator::batch(&mut plan, seed);
+    }
+    let plan = Arc::new(plan);
     let options = Options::draw(&mut rng);
     (Arc::clone(&plan), options.clone(), World::new(plan, options, rng))
 }
@@ -94,15 +98,19 @@ fn every_run_obeys_the_rules() {
         return;
     }
     let seeds = number("ORCH_SIM_SEEDS").unwrap_or(500);
-    let mut records = 0;
+    let (mut records, mut continued) = (0, 0);
     let mut failures = Vec::new();
     for seed in KEPT.iter().copied().chain(0..seeds) {
         match simulate(seed) {
-            Ok(world) => records += world.journal.len(),
+            Ok(world) => {
+                records += world.journal.len();
+                continued += world.continued();
+            }
             Err(failure) => failures.push(failure),
         }
     }
-    eprintln!("{seeds} seeds, {records} records, {} broken", failures.len());
+    eprintln!("{seeds} seeds, {records} records, {continued} sessions gone on with, {} broken", failures.len());
+    assert!(continued > 0 || seeds < 100, "no item has gone on with the session of another one");
     if let Some(first) = failures.first() {
         let all: Vec<_> = failures.iter().map(|failure| failure.seed).take(40).collect();
         panic!("broken seeds {all:?}; the first:\n{}", first.words);

@@ -27,6 +27,7 @@ macro_rules! hold {
     };
 }
 
+mod batch;
 mod budget;
 mod ends;
 mod frames;
@@ -91,6 +92,8 @@ struct Live {
     charged: Usage,
     /// Since when it is told to stop, if it is.
     stopped_at: Timestamp,
+    /// How often it has spent something since then.
+    spends_on: u32,
     /// The stop came from a limit.
     halted: bool,
     /// When it was let through, in the order of all.
@@ -135,6 +138,8 @@ pub struct Oracle {
     clock: u64,
     ended: bool,
     succeeded: bool,
+    /// How many attempts went on with the session of another item.
+    pub continued: u32,
 }
 
 impl Oracle {
@@ -165,6 +170,7 @@ impl Oracle {
             clock: 0,
             ended: false,
             succeeded: false,
+            continued: 0,
         }
     }
 
@@ -212,7 +218,9 @@ impl Oracle {
                 let Some(live) = self.live.get_mut(attempt).filter(|live| live.started) else { return Ok(false) };
                 live.charged.add(*usage);
                 self.spent.add(*usage);
-                let late = live.stop == Some(Strength::Gentle) && self.last.0 > live.stopped_at.0 + 100;
+                live.spends_on += u32::from(live.stop.is_some());
+                let is_late = self.last.0 > live.stopped_at.0 + 100 || live.spends_on > 1;
+                let late = live.stop == Some(Strength::Gentle) && is_late;
                 self.spender = late.then_some(*attempt);
             }
             Event::SessionKnown { attempt, .. } => {

@@ -7,7 +7,7 @@ use crate::{
     runtime::{
         adapter::Adapter,
         custom::{Custom, CustomSettings},
-        program::{ProgramKind, ProgramSettings},
+        program::{AcpSettings, ProgramKind, ProgramSettings, acp},
         service::{Service, ServiceSettings},
     },
 };
@@ -17,6 +17,8 @@ use crate::{
 pub enum Declared {
     /// A command of the user's own.
     Custom(CustomSettings),
+    /// A command of the user's own that speaks the Agent Client Protocol.
+    Acp(AcpSettings),
     /// An agent program that `orch` knows.
     Program(&'static ProgramKind, ProgramSettings),
     /// A model service, and whether it answers nobody without a key.
@@ -29,6 +31,7 @@ impl Declared {
     pub fn adapter(&self, name: &str, folder: &Path) -> Arc<dyn Adapter> {
         match self {
             Self::Custom(settings) => Arc::new(Custom::new(name, settings.clone(), folder)),
+            Self::Acp(settings) => acp(name, settings, folder),
             Self::Program(kind, settings) => (kind.make)(settings.clone()),
             Self::Service(settings, needs_key) => Arc::new(Service::new(name, (**settings).clone(), *needs_key)),
         }
@@ -43,9 +46,9 @@ impl Declared {
         // A login is kept in the user's home.
         let home = env.iter().find(|(name, _)| name == "HOME").map(|(_, value)| value.as_encoded_bytes());
         let label = match self {
-            Self::Custom(settings) => {
-                settings.command.iter().for_each(|word| part(word.as_bytes()));
-                for (name, value) in &settings.env {
+            Self::Custom(CustomSettings { command, env, .. }) | Self::Acp(AcpSettings { command, env, .. }) => {
+                command.iter().for_each(|word| part(word.as_bytes()));
+                for (name, value) in env {
                     part(name.as_bytes());
                     part(value.as_bytes());
                 }
@@ -76,6 +79,7 @@ impl Declared {
     pub fn program(&self) -> String {
         match self {
             Self::Custom(settings) => settings.command.first().cloned().unwrap_or_default(),
+            Self::Acp(settings) => settings.command.first().cloned().unwrap_or_default(),
             Self::Program(_, settings) => settings.program.to_string_lossy().into_owned(),
             Self::Service(..) => String::new(),
         }

@@ -89,7 +89,7 @@ impl Scheduler {
         let tries = policy.tries + u32::from(planted::on(Bug::RetryOffByOne));
         let draining = self.frame(self.at(instance).frame).draining;
         let is_old = self.at(instance).envelope.as_ref().is_some_and(|envelope| envelope.reused.is_some());
-        if is_old && !self.at(instance).redone && !draining {
+        if is_old && !self.at(instance).redone && !draining && !planted::on(Bug::MemoryBlamed) {
             // Nobody of this run has done anything wrong: its own work begins with all its tries and is told of no gate.
             self.at_mut(instance).redone = true;
             self.notice(Notice::Redone { instance });

@@ -43,11 +43,13 @@ pub enum Bug {
     RepairsUnbounded,
     BatchSideBySide,
     BatchBorrows,
+    MemoryBlamed,
+    MemoryCountsAgent,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 39] = [
         Self::SlotOffByOne,
         Self::SlotNotReleased,
         Self::UsageNotCharged,
@@ -85,6 +87,8 @@ impl Bug {
         Self::RepairsUnbounded,
         Self::BatchSideBySide,
         Self::BatchBorrows,
+        Self::MemoryBlamed,
+        Self::MemoryCountsAgent,
     ];
 }
 

@@ -226,7 +226,9 @@ impl Scheduler {
         let is_old = matches!(outcome, Outcome::Succeeded(envelope) if envelope.reused.is_some());
         if is_old && self.runtime_of(instance, purpose).is_some() {
             // An earlier run did the work: no agent of this one has begun.
-            self.ledger.uncount_agent();
+            if !planted::on(Bug::MemoryCountsAgent) {
+                self.ledger.uncount_agent();
+            }
         } else if returned && self.runtime_of(instance, purpose).is_some() {
             *self.returned.entry(self.agent_path(instance, purpose)).or_default() += 1;
         }

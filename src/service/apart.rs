@@ -98,5 +98,5 @@ fn check_room() -> Result<(), Refusal> {
         return Ok(());
     }
     let message = format!("{live} runs that were begun here still go on, and no more may be begun");
-    Err(Refusal::new(2, "E0318", message, "wait until one ends; `orch runs --status running` lists them").retryable())
+    Err(Refusal::new(2, "E0322", message, "wait until one ends; `orch runs --status running` lists them").retryable())
 }

@@ -77,6 +77,10 @@ struct Seen {
     work_starts: u32,
     when: Option<bool>,
     until: Option<bool>,
+    /// What stands was done by an earlier run.
+    from_memory: bool,
+    /// Such work did not pass its gates, and was done here.
+    redone: bool,
     openings: Vec<InstanceId>,
     items: usize,
 }
@@ -336,6 +340,8 @@ impl Oracle {
             }
             Notice::Feedback { instance } => {
                 let (seen, step) = (&mut self.seen[instance.index()], scheduler.plan_step(*instance).1);
+                let blamed = seen.from_memory && !seen.redone;
+                hold!(!blamed, "{} is told of a gate that it did not meet in this run", scheduler.path(*instance));
                 seen.rounds += 1;
                 seen.retries = 0;
                 seen.again.new_round();
@@ -344,6 +350,20 @@ impl Oracle {
                 if step.work.is_container() {
                     seen.openings.clear();
                 }
+            }
+            Notice::Redone { instance } => {
+                let seen = &mut self.seen[instance.index()];
+                hold!(seen.from_memory, "{} is done again although this run did it", scheduler.path(*instance));
+                hold!(!seen.redone, "{} is done again twice", scheduler.path(*instance));
+                hold!(
+                    seen.last == Last::GateFailed,
+                    "{} is done again after {:?}",
+                    scheduler.path(*instance),
+                    seen.last
+                );
+                seen.redone = true;
+                seen.last = Last::RunAgain;
+                seen.excused += 1;
             }
             Notice::Unknown { instance } => {
                 let last = self.seen[instance.index()].last;
@@ -386,6 +406,8 @@ impl Seen {
             work_starts: 0,
             when: None,
             until: None,
+            from_memory: false,
+            redone: false,
             openings: Vec::new(),
             items: 0,
         }

@@ -107,6 +107,10 @@ impl World {
                 let reason = "it was looked at".to_owned();
                 Outcome::Judged(Box::new(Judgement { verdict, reason, evidence: Evidence::default() }))
             }
+            Purpose::Work if self.options.remembers > 0 && self.roll(self.options.remembers) => {
+                let reused = Some("earlier".to_owned());
+                Outcome::Succeeded(Box::new(Envelope { summary: "done".to_owned(), reused, ..Envelope::default() }))
+            }
             Purpose::Work | Purpose::Fix | Purpose::Override => {
                 if self.roll(self.options.fails) {
                     self.failure(None)

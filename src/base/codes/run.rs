@@ -77,10 +77,10 @@ codes! {
         "An agent or a command of a run started a run, that one the next, and so on. The message names the chain. Each such \
          run has a budget of its own, so a workflow that starts itself would spend without end; nothing was started.\n\
          Fix: call the inner workflow with `workflow:`, which shares one budget, or look why it starts itself again.";
-    TOO_MANY_APART "E0318" 2 true "too many runs were begun by one server"
-        "`orch mcp` begins runs that go on without it. At most 16 of those that one server has begun may go on at the same \
-         time, so that an agent that begins them in a circle is stopped.\n\
-         Fix: wait until one ends. `orch runs --status running` lists them, `orch cancel RUN` ends one.";
+    NOT_BUILT_IN "E0318" 43 false "a runtime speaks a protocol that is not in this build"
+        "A step would run on a runtime with `protocol = \"acp\"`, and this orch was built without the Agent Client Protocol. \
+         Nothing was started.\n\
+         Fix: cargo install orch --features acp; or name another runtime with `runtime:` or `--runtime`.";
     MAY_NOT_DECIDE "E0319" 2 false "an MCP client may not decide"
         "The questions of a run are for people. An agent that could answer them over MCP could approve its own work, so \
          `orch mcp` takes no decisions unless the person who starts it says so.\n\
@@ -93,4 +93,8 @@ codes! {
         "The declaration of an MCP server refers to a variable of the environment, such as `${TOKEN}`, and it is not set and \
          has no default. Nothing was started.\n\
          Fix: set it in the shell that starts `orch`, and run again.";
+    TOO_MANY_APART "E0322" 2 true "too many runs were begun by one server"
+        "`orch mcp` begins runs that go on without it. At most 16 of those that one server has begun may go on at the same \
+         time, so that an agent that begins them in a circle is stopped.\n\
+         Fix: wait until one ends. `orch runs --status running` lists them, `orch cancel RUN` ends one.";
 }

@@ -105,6 +105,7 @@ fn agent() -> Work {
         workspace: Workspace::Shared,
         activated: Vec::new(),
         memory: Vec::new(),
+        servers: vec![],
         prose: None,
         permissions: orch::definition::Permissions::default(),
         danger: false,
@@ -129,6 +130,7 @@ fn plan(steps: Vec<PlanStep>) -> Plan {
         skills: Vec::new(),
         folder: ".".to_owned(),
         memory: Vec::new(),
+        servers: vec![],
         trust: None,
         danger: None,
         estimate: None,
@@ -192,6 +194,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
         let adapters: Vec<Arc<dyn Adapter>> = vec![Arc::new(Nothing)];
         let executor = Executor::new(keeper.clone(), Renderer::new(ORCH), adapters);
         let assigner = Assigner {
+            servers: Vec::new(),
             renderer: Arc::new(Renderer::new(ORCH)),
             root: folder.clone(),
             folder: store.run_folder(&run_id()).unwrap(),

@@ -113,7 +113,7 @@ fn danger_wants_trust_and_a_persons_word() {
     let digest = digest(&project);
     let done = project.run(&["trust", "one", "--digest", &digest]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    refused(&project.run(&["run", "one"]), 40, &["E0322", "`a` (workflows/one.yaml:3)", "--allow-danger"]);
+    refused(&project.run(&["run", "one"]), 40, &["E0324", "`a` (workflows/one.yaml:3)", "--allow-danger"]);
     assert!(!project.home().join("order.json").exists(), "something was started");
     let done = project.run(&["run", "one", "--allow-danger"]);
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);

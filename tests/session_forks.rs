@@ -31,6 +31,7 @@ fn assigner() -> Assigner {
         baseline: None,
         reads_memory: BTreeSet::new(),
         forks: BTreeSet::from(["claude".to_owned()]),
+        servers: Vec::new(),
         nonce: "0123456789abcdef01234567".to_owned(),
     }
 }

@@ -20,6 +20,7 @@ use crate::{
         init::InitArgs,
         list::ListArgs,
         lsp::LspArgs,
+        mcp::McpArgs,
         plan::PlanArgs,
         replay::ReplayArgs,
         runtimes::RuntimesArgs,
@@ -151,6 +152,8 @@ pub enum Verb {
     Update(UpdateArgs),
     /// Serve editors: faults, completion, meanings, definitions and fixes as you type
     Lsp(LspArgs),
+    /// Serve MCP clients: list, plan and run workflows, and say where runs stand
+    Mcp(McpArgs),
     /// Look at everything a run needs and say how to mend what is wrong
     Doctor(DoctorArgs),
     /// Print the JSON Schema of a file or of an output

@@ -26,7 +26,6 @@ use crate::{
         ending::Ending,
         failure::Failure,
         live::{Screen, ScreenKind},
-        logs::end_of,
         report::Look,
         session::Session,
         style::{ASK, paint},
@@ -34,7 +33,7 @@ use crate::{
     driver::{Clock, Finish, OnApproval, RunEvent, What, exit_code, parked_exit_code},
     execute::tree_digest,
     scheduler::{AttemptId, Decision, Event, InstanceId, Strength},
-    service::{DriveOptions, Owned, Recorded, Refusal, Runs, Waiting, status},
+    service::{DriveOptions, Owned, Recorded, Refusal, Runs, Waiting, end_of, status},
 };
 
 /// Doubts about a recording that are shown.

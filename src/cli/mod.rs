@@ -30,6 +30,7 @@ mod live;
 mod log;
 mod logs;
 mod lsp;
+mod mcp;
 mod out;
 mod plan;
 mod replay;

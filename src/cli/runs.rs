@@ -15,7 +15,7 @@ use crate::{
         style::{ASK, BAD, BOLD, DIM, DOUBT, GOOD, paint},
     },
     scheduler::StepState,
-    service::{Runs, Status, status},
+    service::{Runs, Status},
 };
 
 /// The most steps that a status prints as text.
@@ -91,20 +91,13 @@ fn word_style(word: &str) -> anstyle::Style {
 pub(super) fn show(session: &mut Session, args: &StatusArgs) -> Result<u8, Failure> {
     let runs = runs(session)?;
     let run = runs.find(args.run.as_deref())?;
-    let now = current(&runs, &run)?;
+    let now = runs.standing(&run)?;
     if session.global.json {
         session.out.json(&now)?;
     } else {
         session.out.data(&status_text(&now))?;
     }
     Ok(0)
-}
-
-/// Where a run stands; a run without an owner as its next owner would find it.
-fn current(runs: &Runs, run: &crate::base::RunId) -> Result<Status, Failure> {
-    let owner = runs.owner(run)?;
-    let loaded = if owner.is_some() { runs.load(run, |_, _, _| {})? } else { runs.as_restarted(run)? };
-    Ok(status(&loaded, owner))
 }
 
 /// A status as text.
@@ -205,7 +198,7 @@ pub(super) fn inbox(session: &mut Session, _: &InboxArgs) -> Result<u8, Failure>
     let runs = runs(session)?;
     let mut waiting = Vec::new();
     for run in runs.list(10_000)?.into_iter().filter(|run| run.ended.is_none()) {
-        let now = current(&runs, &run.run)?;
+        let now = runs.standing(&run.run)?;
         if !now.waiting_for.is_empty() {
             waiting.push(now);
         }

@@ -291,7 +291,7 @@ impl Reader<'_> {
         })
     }
 
-    fn word(&mut self, path: &str, at: Range<usize>, item: &Item) -> Option<String> {
+    pub(super) fn word(&mut self, path: &str, at: Range<usize>, item: &Item) -> Option<String> {
         let word = item.as_str().map(str::trim).filter(|word| !word.is_empty() && !word.contains('\0'));
         if word.is_none() {
             self.refuse(at, path, "this is no text", "write a text in quotes");
@@ -299,7 +299,7 @@ impl Reader<'_> {
         word.map(str::to_owned)
     }
 
-    fn command(&mut self, path: &str, at: Range<usize>, item: &Item) -> Vec<String> {
+    pub(super) fn command(&mut self, path: &str, at: Range<usize>, item: &Item) -> Vec<String> {
         let help = "write a list of texts: [\"./agent.sh\", \"--fast\"]";
         let Some(list) = item.as_array() else {
             self.refuse(at, path, "this is no list", help);
@@ -312,7 +312,7 @@ impl Reader<'_> {
         words
     }
 
-    fn variables(&mut self, path: &str, at: Range<usize>, item: &Item) -> BTreeMap<String, String> {
+    pub(super) fn variables(&mut self, path: &str, at: Range<usize>, item: &Item) -> BTreeMap<String, String> {
         let mut variables = BTreeMap::new();
         let Some(table) = item.as_table_like() else {
             self.refuse(at, path, "this is no table", "write { NAME = \"value\" }");

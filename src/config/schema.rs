@@ -29,6 +29,7 @@ pub fn schema() -> Value {
     }
     properties.insert("runtimes".to_owned(), runtimes());
     properties.insert("prices".to_owned(), prices());
+    properties.insert("mcp".to_owned(), servers());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://orch.run/schemas/config.schema.json",
@@ -90,6 +91,27 @@ fn runtimes() -> Value {
         "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,63}$", "not": { "enum": ["replay"] } },
         "properties": properties,
         "additionalProperties": { "oneOf": [command(), acp(), other] },
+    })
+}
+
+fn servers() -> Value {
+    let mut env = env();
+    env["additionalProperties"]["pattern"] = json!("\\$");
+    env["description"] = json!("Variables that it gets, by reference: NAME = \"${NAME}\".");
+    json!({
+        "type": "object",
+        "description": "MCP servers that agents may ask for by name.",
+        "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,63}$" },
+        "additionalProperties": {
+            "type": "object", "additionalProperties": false, "required": ["command"],
+            "properties": {
+                "command": {
+                    "type": "array", "minItems": 1, "items": { "type": "string" },
+                    "description": "Program and arguments.",
+                },
+                "env": env,
+            },
+        },
     })
 }
 

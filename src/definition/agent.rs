@@ -7,6 +7,7 @@ use crate::{
         meta::Meta,
         origin::Origin,
         permissions::Permissions,
+        server::ServerUse,
         tools::ToolPolicy,
         workflow::{Gate, Workflow},
     },
@@ -29,6 +30,8 @@ pub struct Agent {
     pub runtime: Option<String>,
     /// Skills that are always loaded.
     pub skills: Vec<String>,
+    /// MCP servers that it asks for.
+    pub servers: Vec<ServerUse>,
     /// Rules the order repeats.
     pub constraints: Vec<String>,
     /// What it can do, for people and planners.

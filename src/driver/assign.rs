@@ -1,7 +1,13 @@
 //! Turns an attempt into an assignment: renders prompts, environments and arguments with exactly the values that
 //! the plan resolved for them. Performs nothing.
 
-use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::{Map, Value};
 
@@ -40,6 +46,8 @@ pub struct Assigner {
     pub reads_memory: BTreeSet<String>,
     /// The runtimes that can copy a session.
     pub forks: BTreeSet<String>,
+    /// The values of the variables of each MCP server of the plan.
+    pub servers: Vec<BTreeMap<String, String>>,
     /// Marks the borders of untrusted text in prompts.
     pub nonce: String,
 }

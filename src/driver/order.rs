@@ -8,13 +8,14 @@ use serde_json::Value;
 
 use crate::{
     base::{Attached, Digest},
+    definition::expand,
     driver::{
         assign::{Assigner, plain},
         evaluate::render,
         prose::{PUT_IN_PLACE, Prompt, prompt},
     },
     plan::{AgentWork, PlanContext, PlanStep, StepIx},
-    runtime::{Access, Order, OrderAgent},
+    runtime::{Access, McpServer, Order, OrderAgent},
     scheduler::{InstanceId, Purpose, Scheduler, SessionFork, Thread},
     template::{Nonce, Part, fence, fork},
 };
@@ -95,7 +96,7 @@ pub(super) fn orders(
         files,
         access: access(scheduler, work),
         permissions: work.permissions.clone(),
-        mcp_servers: Vec::new(),
+        mcp_servers: servers(assigner, scheduler, work)?,
         attached: named.into_iter().map(|(attached, _)| attached).collect(),
         inputs,
     })
@@ -116,6 +117,24 @@ fn broken_off(thread: &Thread<'_>) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// The servers of an agent with the values of their variables. A program beside the project is looked for there.
+fn servers(assigner: &Assigner, scheduler: &Scheduler, work: &AgentWork) -> Result<Vec<McpServer>, String> {
+    let folder = assigner.root.display().to_string();
+    let server = |place: &u32| {
+        let place = *place as usize;
+        let known = scheduler.plan().servers.get(place).zip(assigner.servers.get(place));
+        let (server, env) = known.ok_or("an MCP server of the plan has no values")?;
+        let words = server.command.iter().map(|word| expand(word, &folder, |_| None));
+        let mut command: Vec<_> =
+            words.collect::<Result<_, _>>().map_err(|name| format!("`{}` reads `{name}`", server.name))?;
+        if let Some(program) = command.first_mut().filter(|program| program.contains('/')) {
+            *program = assigner.root.join(&*program).components().collect::<PathBuf>().display().to_string();
+        }
+        Ok(McpServer { name: server.name.clone(), command, env: env.clone() })
+    };
+    work.servers.iter().map(server).collect()
 }
 
 fn agent_of<'a>(scheduler: &'a Scheduler, work: &AgentWork) -> Option<&'a crate::plan::PlanAgent> {

@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -110,16 +110,14 @@ impl Executor {
         if let Err(failure) = program.offer_output(place) {
             return Outcome::Failed(failure);
         }
-        for (name, bytes) in &invocation.files {
-            if let Err(error) = offer(&place.attempt_dir, name, bytes) {
-                let reason = format!("write `{}` for the agent's program: {error}", name.display());
-                return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
-            }
+        if let Err(failure) = offer_all(&place.attempt_dir, &invocation.files) {
+            return Outcome::Failed(failure);
         }
         let before = snapshot(place).await;
         let reader = reader(&*adapter, &order, place, &mut program);
         let (listener, ears) = Listener::new(Ears { reader, live: place.live.clone(), meter });
         let report = self.start(program, place, stop, Some(listener)).await;
+        forget_secrets(&order, &place.attempt_dir, &invocation.files);
         let read = |exit| {
             let mut ears = ears.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(bytes) = adapter.side_file().and_then(|name| side_file(&place.attempt_dir.join(name))) {
@@ -173,6 +171,23 @@ pub(super) fn store(order: &Order, place: &Place) -> io::Result<()> {
     keep(&place.order(), &serde_json::to_vec_pretty(order)?)
 }
 
+/// Writes the files that a program needs.
+fn offer_all(folder: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<(), Box<Failure>> {
+    files.iter().try_for_each(|(name, bytes)| {
+        offer(folder, name, bytes).map_err(|error| {
+            let reason = format!("write `{}` for the agent's program: {error}", name.display());
+            failed(FailureClass::Permanent, reason, Evidence::default())
+        })
+    })
+}
+
+/// Takes the files away again where they may hold secrets of servers: the attempt's folder stays.
+fn forget_secrets(order: &Order, folder: &Path, files: &[(PathBuf, Vec<u8>)]) {
+    if order.mcp_servers.iter().any(|server| !server.env.is_empty()) {
+        files.iter().for_each(|(name, _)| drop(fs::remove_file(folder.join(name))));
+    }
+}
+
 /// Writes a file that a program needs, with the folders on its way.
 fn offer(folder: &Path, name: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = folder.join(name);
@@ -201,8 +216,7 @@ pub(super) fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// A script that a program would run by itself, in the workspace or above it.
 fn unasked(folders: &[&str], workspace: &Path) -> Option<PathBuf> {
     let places = workspace.ancestors().flat_map(|above| folders.iter().map(move |folder| above.join(folder)));
-    let scripts =
-        places.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten().map(|entry| entry.path());
+    let scripts = places.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten().map(|entry| entry.path());
     let mut scripts = scripts.filter(|path| path.extension().is_some_and(|ending| ending == "js" || ending == "ts"));
     scripts.next()
 }

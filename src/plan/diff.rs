@@ -252,6 +252,7 @@ impl Pair<'_> {
             skills: _,
             activated: _,
             memory: _,
+            servers: _,
             prompt,
             runtime,
             model,
@@ -294,6 +295,10 @@ impl Pair<'_> {
             work.memory.iter().filter_map(|at| plan.memory.get(*at as usize)).cloned().collect()
         };
         parts.note("memory", memory(self.old, old) == memory(self.new, new));
+        let servers = |plan: &Plan, work: &AgentWork| -> Vec<_> {
+            work.servers.iter().filter_map(|at| plan.servers.get(*at as usize)).cloned().collect()
+        };
+        parts.note("MCP servers", servers(self.old, old) == servers(self.new, new));
         parts.note("attached files", *prose == new.prose);
         parts.note("workspace", *workspace == new.workspace);
     }

@@ -19,7 +19,7 @@ use crate::{
         estimate::PlanEstimate,
         models::ModelChain,
         policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy},
-        told::{Activated, PlanMemory, PlanTrust, ProseWork},
+        told::{Activated, PlanMemory, PlanServer, PlanTrust, ProseWork},
     },
 };
 
@@ -70,6 +70,9 @@ pub struct Plan {
     pub agents: Vec<PlanAgent>,
     /// The skills that steps load.
     pub skills: Vec<PlanSkill>,
+    /// The MCP servers that agents get.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<PlanServer>,
     /// The folder of the workflow's file, relative to the project root or absolute; recordings are looked up beside it.
     pub folder: String,
     /// The memory files of the project that agents are told.
@@ -357,6 +360,9 @@ pub struct AgentWork {
     /// Indices in [`Plan::memory`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<u32>,
+    /// Indices in [`Plan::servers`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<u32>,
     /// What a command that is prose asks for when its order is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prose: Option<ProseWork>,

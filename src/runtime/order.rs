@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{
@@ -96,9 +96,14 @@ pub struct McpServer {
     pub name: String,
     /// Program and arguments.
     pub command: Vec<String>,
-    /// Environment on top of the allow-list.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// Environment on top of the allow-list. Stored forms of an order have the names only.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "names_only")]
     pub env: BTreeMap<String, String>,
+}
+
+/// The values may be secrets, and an order is kept.
+fn names_only<S: Serializer>(env: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(env.keys().map(|name| (name, "")))
 }
 
 /// Who works.

@@ -1,6 +1,7 @@
 //! The step cache of a project: where it lies, who may have written it, and how it is emptied.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
@@ -173,6 +174,8 @@ pub fn foresee(project: &Project, plan: &Plan, program: PathBuf) -> Vec<Foreseen
         baseline: None,
         reads_memory: names(&adapters, |can| can.reads_memory),
         forks: names(&adapters, |can| can.forks && !can.replays),
+        // A plan is shown whether its servers have their values or not.
+        servers: settings.servers.of(plan).unwrap_or_else(|_| vec![BTreeMap::new(); plan.servers.len()]),
         nonce: "0".repeat(24),
     };
     let find = |name: &str| adapters.iter().find(|adapter| adapter.name() == name).cloned();

@@ -72,5 +72,5 @@ pub(super) fn check(
         "add `--allow-danger` to this command, or write danger = true under [runtimes.{first}] in your own \
          ~/.config/orch/orch.toml; better, take `danger: true` away"
     );
-    Err(Refusal::new(40, "E0322", message, help))
+    Err(Refusal::new(40, "E0324", message, help))
 }

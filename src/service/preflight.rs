@@ -157,6 +157,9 @@ pub(super) fn programs(plan: &Plan, env: &[(OsString, OsString)], root: &Path) -
             }
         }
     }
+    for server in &plan.servers {
+        look(format!("the MCP server `{}`", server.name), &Command::Argv(server.command.clone()), false);
+    }
     if missing.is_empty() {
         return Ok(());
     }

@@ -41,6 +41,7 @@ use crate::{
         recordings::is_replayed,
         refusal::Refusal,
         runtimes::FoundRuntime,
+        servers::ServerValues,
         trust::TrustGate,
     },
 };
@@ -80,6 +81,8 @@ pub struct RunSettings {
     pub trust: TrustGate,
     /// What a person has said about work without limits.
     pub danger: Danger,
+    /// Where the values of MCP servers' variables are.
+    pub servers: ServerValues,
     /// How hard runtimes may be used.
     pub policy: Policy,
     /// What all runs of this process share of the runtimes.
@@ -266,6 +269,7 @@ impl Runs {
         let user = (self.settings.who.as_str(), is_root());
         let danger = danger::check(plan, &self.settings.danger, user, &runtime, |name| self.capabilities(name))?;
         preflight::programs(plan, &self.settings.env, &self.root)?;
+        self.settings.servers.of(plan)?;
         self.check_disk()?;
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)
@@ -430,6 +434,7 @@ impl Runs {
             baseline,
             reads_memory,
             forks,
+            servers: self.settings.servers.of(loaded.scheduler.plan())?,
             nonce: nonce(&run),
         };
         let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);

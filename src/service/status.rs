@@ -4,11 +4,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    base::{Timestamp, Verdict},
+    base::{RunId, Timestamp, Verdict},
     driver::{CacheUse, Loaded, cache_use, end_word, exit_code, gate_words, status_word},
     journal::Owner,
     plan::Work,
     scheduler::{AttemptEnd, AttemptId, Cause, CauseKind, Purpose, Scheduler, Spent, StepState, StepView, WaitingFor},
+    service::{refusal::Refusal, runs::Runs},
 };
 
 /// The version of the JSON form; `schemas/status.schema.json`.
@@ -147,6 +148,18 @@ pub struct AttemptStatus {
     /// By whose word it worked without limits, where it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub danger: Option<String>,
+}
+
+impl Runs {
+    /// Where a run stands; a run without an owner as its next owner would find it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn standing(&self, run: &RunId) -> Result<Status, Refusal> {
+        let owner = self.owner(run)?;
+        let loaded = if owner.is_some() { self.load(run, |_, _, _| {})? } else { self.as_restarted(run)? };
+        Ok(status(&loaded, owner))
+    }
 }
 
 /// Makes the status of a run from its journal.

@@ -101,6 +101,12 @@ impl TrustGate {
         Err(Refusal::new(40, "E0560", message, help))
     }
 
+    /// Whether the commands of a plan are trusted; nothing where none need it.
+    #[must_use]
+    pub fn state(&self, root: &Path, plan: &Plan) -> Option<TrustState> {
+        plan.trust.as_ref().map(|trust| self.item(root, trust).state)
+    }
+
     fn item(&self, root: &Path, trust: &PlanTrust) -> TrustItem {
         let (digest, files) = closure(root, trust);
         let grant = self.folder.as_ref().and_then(|folder| TrustStore::new(folder, root).grant(&trust.path));
@@ -206,11 +212,10 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
     let item = |plan: &Plan| plan.trust.as_ref().map(|trust| gate.item(project.root(), trust));
     if let Some(name) = name {
         let asked = if name.contains('.') || name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
-        let compile = |name: &str| compile_found(project, &find(project, name)?).map_err(Fault::Diagnosed);
-        let mut compiled = compile(&asked)?;
-        if compiled.plan.trust.is_none() && asked != name {
-            // A workflow of the same name as a command.
-            compiled = compile(name)?;
+        let mut compiled = compile_found(project, &find(project, &asked)?).map_err(Fault::Diagnosed)?;
+        if compiled.plan.trust.is_none() {
+            // A workflow and a command may share a name, and only one of them may need trust.
+            compiled = compile_found(project, &find(project, name)?).map_err(Fault::Diagnosed)?;
         }
         return match item(&compiled.plan) {
             Some(item) => Ok(vec![item]),
@@ -221,19 +226,19 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
         };
     }
     let library = project.library();
+    let asks = !library.servers.is_empty() || library.agents.iter().any(|agent| !agent.servers.is_empty());
     let prose = |command: &&crate::definition::Command| matches!(command.body, CommandBody::Prose { .. });
     let commands = library.commands.iter().filter(prose).map(Found::Command);
     let skills = library.skills.iter().filter(|skill| skill.body.contains('!')).map(Found::Skill);
-    let workflows = library.workflows.iter().filter(|entry| entry.workflow.source.text.contains("danger"));
-    let workflows = workflows.map(Found::Workflow);
-    let own = commands.chain(skills).chain(workflows).filter(|found| match found {
+    let may_ask = |text: &str| asks || text.contains("danger");
+    let workflows = library.workflows.iter().filter(|entry| may_ask(&entry.workflow.source.text)).map(Found::Workflow);
+    let own = commands.chain(skills).filter(|found| match found {
         Found::Command(command) => command.origin.scope != Scope::Builtin,
         Found::Skill(skill) => skill.origin.scope != Scope::Builtin,
-        Found::Workflow(entry) => entry.origin.scope != Scope::Builtin,
-        Found::File(_) => false,
+        Found::Workflow(_) | Found::File(_) => false,
     });
     // One with faults can be neither run nor trusted; `orch check` shows them.
-    let plans = own.filter_map(|found| compile_found(project, &found).ok());
+    let plans = workflows.chain(own).filter_map(|found| compile_found(project, &found).ok());
     Ok(plans.filter_map(|compiled| item(&compiled.plan)).collect())
 }
 

@@ -20,6 +20,7 @@ const DELIVERED: Duration = Duration::from_millis(100);
 
 fn runs(folder: &Path) -> Runs {
     let settings = RunSettings {
+        servers: orch::service::ServerValues::default(),
         prices: std::sync::Arc::default(),
         chain: Vec::new(),
         parallel: 4,

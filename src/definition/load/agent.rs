@@ -35,7 +35,8 @@ pub(super) fn agent_from(origin: &Origin, parts: &Parts<'_>, _folder: &Folder, f
     let display_name = values.display_name(origin);
     let name = identifier(&display_name, &path_name(&origin.path, What::Agent));
     let described = values.described(origin.dialect);
-    let mut tools = values.agent_tools(origin.dialect);
+    let servers = values.servers(&origin.source);
+    let mut tools = values.agent_tools(origin.dialect, &servers);
     let model = model(&mut values);
     let runtime = runtime(&mut values);
     let skills = values.list("skills");
@@ -52,6 +53,7 @@ pub(super) fn agent_from(origin: &Origin, parts: &Parts<'_>, _folder: &Folder, f
         model,
         runtime,
         skills,
+        servers,
         constraints,
         capabilities,
         context_budget,

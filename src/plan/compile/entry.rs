@@ -16,6 +16,7 @@ use crate::{
             lower::{inputs, millis},
             memory,
             scope::{Reader, Sight},
+            servers,
         },
         defaults,
         models::ModelChain,
@@ -102,12 +103,14 @@ impl Compiler<'_> {
             outputs,
             agents: self.pins.agents,
             skills: self.pins.skills,
+            servers: self.pins.servers,
             folder: workflow.folder.strip_prefix(&self.library.root).unwrap_or(&workflow.folder).display().to_string(),
             memory: Vec::new(),
             trust: None,
             danger: None,
             estimate: None,
         };
+        plan.trust = servers::trust(&plan, &plan.name, &workflow.source.path.display().to_string(), None);
         memory::pin(self.library, &mut plan, Dialect::Orch);
         seal(&mut plan);
         plan.trust = dangers(&plan, workflow);

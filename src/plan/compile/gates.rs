@@ -144,13 +144,15 @@ impl<'a> Compiler<'a> {
             let skills = self.skills(&[], Some(agent), source, Some(name));
             // What the step may not do, nobody may do for it.
             let permissions = step.permissions.clone().unwrap_or_default().and(&agent.permissions);
+            let tools = permissions.narrow(agent.tools.allowed());
             Some(AgentWork {
                 agent: Some(index),
                 prompt: Text::default(),
                 // `model:` and `runtime:` of the step are for its own agent.
                 runtime: agent.runtime.clone(),
                 model: own_model(Some(agent)),
-                tools: permissions.narrow(agent.tools.allowed()),
+                servers: self.servers(Some(agent), tools.as_deref(), source, Some(name)),
+                tools,
                 context: PlanContext::Fresh,
                 context_budget: agent.context_budget.unwrap_or(defaults::CONTEXT_BUDGET),
                 skills,

@@ -220,6 +220,7 @@ impl<'a> Compiler<'a> {
                 .map(|one| one.value.clone())
                 .or_else(|| agent.and_then(|one| one.runtime.clone())),
             model: step.model.as_ref().map(|one| one.value.clone()).or_else(|| own_model(agent)),
+            servers: self.servers(agent, tools.as_deref(), source, name.as_ref()),
             tools: permissions.narrow(self.narrowed(tools, &skills)),
             context: self.context(ix, step, source),
             context_budget,
@@ -333,6 +334,7 @@ impl AgentWork {
             workspace,
             activated: Vec::new(),
             memory: Vec::new(),
+            servers: Vec::new(),
             prose: None,
             permissions: Permissions::default(),
             danger: false,
@@ -383,7 +385,7 @@ fn recovery(step: &Step, work: &Work) -> RecoveryPolicy {
         (Some(Recovery::Idempotent), _) => RecoveryPolicy::Idempotent,
         (Some(Recovery::Manual), _) => RecoveryPolicy::Manual,
         (Some(Recovery::Reconcile(command)), _) => RecoveryPolicy::Reconcile(command.clone()),
-        (None, Work::Agent(agent)) if !agent.reads_only() => RecoveryPolicy::Agent,
+        (None, Work::Agent(agent)) if !agent.may_repeat() => RecoveryPolicy::Agent,
         (None, Work::Run { .. }) => RecoveryPolicy::Manual,
         // What has no attempt outside this process cannot be half done.
         (None, _) => RecoveryPolicy::Retry,

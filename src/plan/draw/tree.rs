@@ -126,8 +126,8 @@ impl Drawing<'_> {
         if let Some(fail) = words::gate_fail(plan, step) {
             self.line(prefix, &format!("     {fail}"));
         }
-        for skill in words::activated(plan, step) {
-            self.line(prefix, &skill);
+        for line in words::activated(plan, step).into_iter().chain(words::servers(plan, step)) {
+            self.line(prefix, &line);
         }
         for fix in [false, true] {
             if let Some(line) = words::attempt_estimate(plan, ix, fix) {

@@ -11,6 +11,7 @@ use crate::{
     plan::{
         draw::escape::{first_line, visible},
         policy::{PlanGate, RecoveryPolicy, RetryPolicy},
+        told::PlanServer,
         types::{AgentWork, Budget, Command, EdgeKind, Need, Plan, PlanContext, PlanStep, StepIx, Work},
     },
 };
@@ -46,7 +47,8 @@ fn agent_name(plan: &Plan, agent: &AgentWork) -> String {
 }
 
 /// What a step does: `agent architect`, `run`, `each design.modules as module`.
-pub(super) fn kind(plan: &Plan, step: &PlanStep) -> String {
+#[must_use]
+pub fn kind(plan: &Plan, step: &PlanStep) -> String {
     match &step.work {
         Work::Agent(agent) => format!("agent {}", agent_name(plan, agent)),
         Work::Run { .. } => "run".to_owned(),
@@ -115,6 +117,27 @@ pub(super) fn gate(gate: &PlanGate) -> String {
         }
         PlanGate::Approve { text, from } => format!("approve {}{}", quoted(&text.text), named(from)),
     }
+}
+
+/// The MCP servers that the step's agents get.
+pub(super) fn servers(plan: &Plan, step: &PlanStep) -> Vec<String> {
+    let own = match &step.work {
+        Work::Agent(agent) => Some(agent),
+        _ => None,
+    };
+    let mut places: Vec<_> =
+        own.into_iter().chain(&step.on_gate_fail.fixer).flat_map(|agent| agent.servers.iter().copied()).collect();
+    places.dedup();
+    let found = places.into_iter().filter_map(|place| plan.servers.get(place as usize));
+    let line = |server: &PlanServer| {
+        format!(
+            "MCP server {}: {} ({})",
+            visible(&server.name),
+            visible(&server.command.join(" ")),
+            visible(&server.path)
+        )
+    };
+    found.map(line).collect()
 }
 
 /// What a failed gate leads to, if anything but failing.

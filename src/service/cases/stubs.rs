@@ -112,6 +112,7 @@ pub(super) fn stubbed(plan: &Plan, case: &Case, answers: &Path, work: &Path) -> 
     stubbed.limits.per_runtime.clear();
     // All commands that trust is about have been replaced.
     stubbed.trust = None;
+    stubbed.servers.clear();
     Ok(Stubbed { plan: stubbed, runtimes })
 }
 
@@ -132,6 +133,9 @@ fn answers_of(agent: &mut AgentWork, runtime: String) {
     agent.runtime = Some(runtime);
     // Tiers name models of real runtimes.
     agent.model = None;
+    // A stub asks no server, and none is started.
+    agent.servers.clear();
+    agent.tools.iter_mut().for_each(|tools| tools.retain(|tool| !tool.starts_with("mcp__")));
 }
 
 fn runtime(command: Vec<String>) -> Declared {

@@ -78,13 +78,6 @@ codes! {
         "An agent or a command of a run started a run, that one the next, and so on. The message names the chain. Each such \
          run has a budget of its own, so a workflow that starts itself would spend without end; nothing was started.\n\
          Fix: call the inner workflow with `workflow:`, which shares one budget, or look why it starts itself again.";
-    DANGER "E0324" 40 false "nobody has allowed work without limits"
-        "A step says `danger: true`: its agent would do everything with no question asked. A file cannot say that alone. A person          trusts the definition as it stands (`orch trust NAME`), and gives the word. Nothing was started.\n\
-         Fix: `orch run NAME --allow-danger`, or danger = true under [runtimes.NAME] in your own ~/.config/orch/orch.toml; better,          take `danger: true` away and name what the agent needs under `tools:`.";
-    NOT_BUILT_IN "E0323" 43 false "a runtime speaks a protocol that is not in this build"
-        "A step would run on a runtime with `protocol = \"acp\"`, and this orch was built without the Agent Client Protocol. \
-         Nothing was started.\n\
-         Fix: cargo install orch --features acp; or name another runtime with `runtime:` or `--runtime`.";
     MAY_NOT_DECIDE "E0319" 2 false "an MCP client may not decide"
         "The questions of a run are for people. An agent that could answer them over MCP could approve its own work, so \
          `orch mcp` takes no decisions unless the person who starts it says so.\n\
@@ -101,6 +94,15 @@ codes! {
         "`orch mcp` begins runs that go on without it. At most 16 of those that one server has begun may go on at the same \
          time, so that an agent that begins them in a circle is stopped.\n\
          Fix: wait until one ends. `orch runs --status running` lists them, `orch cancel RUN` ends one.";
+    NOT_BUILT_IN "E0323" 43 false "a runtime speaks a protocol that is not in this build"
+        "A step would run on a runtime with `protocol = \"acp\"`, and this orch was built without the Agent Client Protocol. \
+         Nothing was started.\n\
+         Fix: cargo install orch --features acp; or name another runtime with `runtime:` or `--runtime`.";
+    DANGER "E0324" 40 false "nobody has allowed work without limits"
+        "A step says `danger: true`: its agent would do everything with no question asked. A file cannot say that alone. A person \
+          trusts the definition as it stands (`orch trust NAME`), and gives the word. Nothing was started.\n\
+         Fix: `orch run NAME --allow-danger`, or danger = true under [runtimes.NAME] in your own ~/.config/orch/orch.toml; better, \
+          take `danger: true` away and name what the agent needs under `tools:`.";
     RECORDING_EXISTS "E0330" 2 false "there is a recording of that name"
         "`orch run --record` never replaces a recording that it was not told to replace: it may be the only one of that \
          session. Where the file appeared while the run was recorded, the turns are still kept in the run's folder.\n\

@@ -83,7 +83,7 @@ pub use memory::load_memory;
 pub(in crate::definition) use names::{RESERVED, legal_id};
 pub use read::{load_workflow_file, load_workflow_text};
 pub use schema::definition_schemas;
-pub use servers::load_servers;
+pub use servers::{SERVER_FILES, load_servers};
 pub use single::{Definition, FileKind, read_definition};
 pub(crate) use sources::LIBRARY;
 pub use sources::{Survey, Surveyed, UserFolders, survey};

@@ -131,7 +131,9 @@ fn files_that_declare_servers_are_watched() {
             // The nearest file counts until it is gone.
             std::fs::remove_file(project.root().join(".mcp.json")).unwrap();
         }
-        dev.state_where(|state| state["plans"].get("flow").is_some() && state["changes"].to_string() != "[]");
+        dev.state_where(|state| {
+            state["plans"].get("flow").is_some() && !state["changes"].as_array().unwrap().is_empty()
+        });
         let shown = project.run(&["plan", "flow"]);
         assert!(shown.stdout.contains(command), "{shown:?}");
     }

@@ -9,6 +9,8 @@
 mod bench;
 #[path = "services/plain.rs"]
 mod plain;
+#[path = "support/scripted.rs"]
+mod scripted;
 #[path = "services/stub.rs"]
 mod stub;
 

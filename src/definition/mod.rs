@@ -13,6 +13,7 @@ pub mod load;
 mod memory;
 mod meta;
 mod origin;
+pub mod policy;
 mod rule;
 mod stems;
 mod tools;

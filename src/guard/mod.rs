@@ -1,6 +1,7 @@
 //! What keeps secrets in and hostile text harmless.
 
 mod contained;
+pub mod risk;
 mod trust;
 mod whole;
 

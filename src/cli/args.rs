@@ -8,6 +8,7 @@ use crate::{
     base::{parse_count, parse_duration},
     cli::{
         add::{AddArgs, RemoveArgs},
+        audit::AuditArgs,
         check::CheckArgs,
         completions::CompletionsArgs,
         cost::CostArgs,
@@ -111,6 +112,8 @@ pub enum Verb {
     Run(RunArgs),
     /// Show the commands that slash commands and skills hold, and say that they may run
     Trust(TrustArgs),
+    /// Look at the log of what was started, decided and refused: verify, export, prune
+    Audit(AuditArgs),
     /// Watch definitions: say what each edit changes, and run again what it changed
     Dev(DevArgs),
     /// Follow a run, from its beginning

@@ -13,6 +13,7 @@ use crate::{
         order::orders,
     },
     execute::{Assignment, Baseline, CommandText, Live, Place, process::Limits, render::Renderer},
+    guard::audit::AuditLog,
     plan::{Command, PlanGate, PlanStep, RecoveryPolicy, Work},
     scheduler::{AttemptId, InstanceId, Purpose, Scheduler},
 };
@@ -39,6 +40,8 @@ pub struct Assigner {
     pub reads_memory: BTreeSet<String>,
     /// Marks the borders of untrusted text in prompts.
     pub nonce: String,
+    /// Where the decisions of people are written, besides the journal.
+    pub audit: Option<Arc<AuditLog>>,
 }
 
 /// What an attempt begins with.

@@ -17,6 +17,7 @@ use crate::{
     base::{Digest, FailureClass, Outcome, RunId, Timestamp},
     driver::{
         assign::{Assigner, Begun, failed},
+        audit::hear,
         clock::Clock,
         evaluate::evaluate,
         load::Loaded,
@@ -309,6 +310,7 @@ impl LocalDriver {
     fn stage(&mut self, event: Event) {
         let now = self.clock.now();
         self.staged.push(encode(now, &event));
+        hear(&self.setup.assigner, &self.scheduler, &event);
         let actions = self.scheduler.step(now, event);
         self.take_actions(now, actions);
     }

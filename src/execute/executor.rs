@@ -22,6 +22,7 @@ use crate::{
         process::{Command, End, Keeper, Limits, Listener, Report, StopToken},
         render::Renderer,
         tree::{TreeFault, Trees},
+        watch::Watch,
     },
     runtime::{Adapter, Capabilities},
 };
@@ -31,6 +32,7 @@ use crate::{
 pub struct Executor {
     pub(super) shared: Arc<Shared>,
     pub(super) prices: Arc<Prices>,
+    pub(super) watch: Watch,
 }
 
 pub(super) struct Shared {
@@ -68,13 +70,20 @@ impl Executor {
     pub fn new(keeper: Keeper, renderer: Renderer, adapters: impl IntoIterator<Item = Arc<dyn Adapter>>) -> Self {
         let adapters = adapters.into_iter().map(|adapter| (adapter.name().to_owned(), adapter)).collect();
         let shared = Arc::new(Shared { keeper, renderer, adapters, trees: Trees::default() });
-        Self { shared, prices: Arc::default() }
+        Self { shared, prices: Arc::default(), watch: Watch::default() }
     }
 
     /// Puts these prices on what agents report.
     #[must_use]
     pub fn priced(mut self, prices: Arc<Prices>) -> Self {
         self.prices = prices;
+        self
+    }
+
+    /// Lets this watch over what attempts do.
+    #[must_use]
+    pub fn watched(mut self, watch: Watch) -> Self {
+        self.watch = watch;
         self
     }
 
@@ -89,6 +98,7 @@ impl Executor {
         if stop.reason().is_some() {
             return Outcome::Stopped;
         }
+        self.watch.starts(&assignment, place);
         match assignment {
             Assignment::Run { command, args, env, expected_output, keeps_text, limits } => match command.argv(&args) {
                 Ok(argv) => {
@@ -98,7 +108,8 @@ impl Executor {
             },
             // The rest is boxed: most steps of a large run are commands, and each future is kept until its end.
             Assignment::Agent { order, runtime, limits } => {
-                Box::pin(self.agent(*order, &runtime, limits, place, stop)).await
+                let outcome = Box::pin(self.agent(*order, &runtime, limits, place, stop)).await;
+                self.watch.changed(outcome, place)
             }
             Assignment::GateRun { command, expect, env, limits } => {
                 let program = Program::of(command.alone(), env, limits);

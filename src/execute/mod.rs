@@ -15,9 +15,11 @@ pub mod render;
 mod service;
 mod traces;
 mod tree;
+mod watch;
 
 pub use assignment::{Assignment, CommandText, Live, Place};
 pub use changed::{Baseline, BaselineError};
 pub use executor::{Executor, tree_digest};
 pub use traces::{Footprint, States, Traces, reused};
 pub use tree::TreeFault;
+pub use watch::Watch;

@@ -1,5 +1,6 @@
 //! What keeps secrets in and hostile text harmless.
 
+pub mod audit;
 mod contained;
 pub mod risk;
 mod trust;

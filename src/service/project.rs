@@ -16,8 +16,8 @@ use crate::{
         load::{Loader, Watched, load_memory, project_root},
     },
     service::{
-        fault::Fault, filling, given::of_process, nested, refusal::Refusal, runs::RunSettings, runtimes,
-        trust::TrustGate,
+        fault::Fault, filling, given::of_process, guards::Guards, nested, refusal::Refusal, runs::RunSettings,
+        runtimes, trust::TrustGate,
     },
 };
 
@@ -147,7 +147,7 @@ impl Project {
             prices: Arc::new(self.settings.prices.clone()),
             policy: self.settings.policy(),
             resilience: of_process(),
-            trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
+            trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new(), guards: Guards::of(self) },
         }
     }
 }

@@ -226,6 +226,7 @@ impl Runs {
     /// Everything that would make the run fail before its first step, all at once.
     pub fn start(&self, plan: &Plan, inputs: Map<String, Value>, replay: Replay) -> Result<Owned, Refusal> {
         self.settings.trust.check(&self.root, plan)?;
+        self.settings.trust.guards.check(plan, &self.settings.trust.allowed)?;
         nested::check(&self.settings.chain, &plan.name)?;
         let inputs = complete_inputs(&plan.inputs, inputs).map_err(|faults| {
             Refusal::new(2, "E0501", faults, format!("`orch show {}` lists the inputs", plan.name))
@@ -250,6 +251,7 @@ impl Runs {
             waiting_for: None,
             exit_code: None,
         };
+        self.settings.trust.guards.begin(&id, plan, &self.settings.who)?;
         // The run keeps what it was expected to spend: what is held free for its agents must not change under it.
         let mut plan = plan.clone();
         plan.estimate = costs::expected(&plan, &self.settings.prices, Some(&runtime));
@@ -381,7 +383,8 @@ impl Runs {
         let reads_memory = reads_memory.map(|adapter| adapter.name().to_owned()).collect();
         let pacer = pacer(&self.settings, &adapters);
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
-            .priced(Arc::clone(&self.settings.prices));
+            .priced(Arc::clone(&self.settings.prices))
+            .watched(self.settings.trust.guards.watch()?);
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
             renderer,
@@ -392,6 +395,7 @@ impl Runs {
             baseline,
             reads_memory,
             nonce: nonce(&run),
+            audit: self.settings.trust.guards.audit()?,
         };
         let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);
         let setup = Setup {
@@ -425,6 +429,12 @@ impl Runs {
         forward.abort();
         keeper.shutdown().await;
         drop(lock);
+        let how = match &finish {
+            Ok(Finish::Ended(end)) => status_word(end.settled),
+            Ok(Finish::Parked(_)) => "parked",
+            Err(_) => "broken off",
+        };
+        self.settings.trust.guards.end(&run, how);
         Ok(finish?)
     }
 }

@@ -47,6 +47,18 @@ impl RiskContext {
         Ok(Self { root, home: plain(home), state: plain(state), policy, protected })
     }
 
+    /// The same for another workspace.
+    #[must_use]
+    pub fn at(&self, root: &str) -> Self {
+        Self { root: root.trim_end_matches('/').to_owned(), ..self.clone() }
+    }
+
+    /// The workspace.
+    #[must_use]
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
     /// What the policy says.
     #[must_use]
     pub fn policy(&self) -> &Policy {

@@ -295,6 +295,7 @@ impl Judge<'_> {
         if code.starts_with(UNKNOWN) {
             return self.opaque("which code this is is only known when it runs", span);
         }
+        let code = &super::expand::unquoted(code);
         let small = code.to_lowercase();
         for sign in SIGNS {
             if sign.words.iter().any(|word| small.contains(word)) {

@@ -88,7 +88,7 @@ impl Variables {
                     self.collect_word(default, depth + 1);
                     self.assign(name, default);
                 }
-                Piece::Number { inside } => self.collect_word(inside, depth + 1),
+                Piece::Number { inside, .. } => self.collect_word(inside, depth + 1),
                 Piece::Variable { .. } | Piece::Text { .. } => {}
             }
         }
@@ -370,6 +370,11 @@ fn bare(field: &str) -> String {
         }
     };
     field.chars().map(open).collect()
+}
+
+/// A text that another program reads anew, for which no character of it is quoted.
+pub(super) fn unquoted(text: &str) -> String {
+    text.chars().map(|letter| if u32::from(letter) == QUOTED + u32::from('~') { '~' } else { letter }).collect()
 }
 
 fn cut_name(word: &mut Word, mut bytes: usize) {

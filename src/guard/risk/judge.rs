@@ -135,7 +135,9 @@ impl<'c> Judge<'c> {
 
     /// A text that a command gives to a shell.
     pub fn inner(&mut self, text: &str, stdin: &Stdin, span: &Range<usize>) {
-        match shell::read(text, Some(span.clone())) {
+        // What was quoted outside is bare for the shell inside.
+        let text = super::expand::unquoted(text);
+        match shell::read(&text, Some(span.clone())) {
             Ok(pipelines) => {
                 self.variables.collect(&pipelines, 0);
                 self.deeper(span, |judge| judge.script(&pipelines, stdin));
@@ -314,7 +316,12 @@ impl<'c> Judge<'c> {
                     self.deeper(&word.span, |judge| judge.script(body, &Stdin::Nothing));
                     self.folders = before;
                 }
-                Piece::Number { inside } => self.deeper(&word.span, |judge| judge.substitutions(inside)),
+                Piece::Number { inside, text } => {
+                    self.deeper(&word.span, |judge| judge.substitutions(inside));
+                    if text.contains(char::is_alphabetic) {
+                        self.only_serious(&word.span, |judge| judge.inner(text, &Stdin::Nothing, &word.span));
+                    }
+                }
                 Piece::Variable { default: Some(inside), .. } => {
                     self.deeper(&word.span, |judge| judge.substitutions(inside));
                 }

@@ -2,7 +2,7 @@
 
 use super::{
     reader::{Reader, ShellFault},
-    tree::{Command, Piece, Pipeline, Redirect, Simple, Word},
+    tree::{Command, Pipeline, Redirect, Simple, Word},
 };
 
 impl Reader<'_> {
@@ -10,9 +10,9 @@ impl Reader<'_> {
     pub fn command(&mut self) -> Result<Command, ShellFault> {
         if self.rest().starts_with("((") {
             let start = self.at;
-            if let Some(inside) = self.arithmetic(2)? {
+            if let Some(number) = self.arithmetic(2)? {
                 let span = self.span(start);
-                let word = Word { pieces: vec![Piece::Number { inside }], span: span.clone() };
+                let word = Word { pieces: vec![number], span: span.clone() };
                 let colon = Word::text(":".to_owned(), span.clone());
                 return Ok(Command::Simple(Simple { words: vec![colon, word], span, ..Simple::default() }));
             }
@@ -106,8 +106,8 @@ impl Reader<'_> {
         let mut body = Vec::new();
         if self.rest().starts_with("((") {
             let start = self.at;
-            let inside = self.arithmetic(2)?.ok_or_else(|| self.fault("a loop without an end"))?;
-            let word = Word { pieces: vec![Piece::Number { inside }], span: self.span(start) };
+            let number = self.arithmetic(2)?.ok_or_else(|| self.fault("a loop without an end"))?;
+            let word = Word { pieces: vec![number], span: self.span(start) };
             let colon = Word::text(":".to_owned(), self.span(start));
             body.push(alone(Simple { words: vec![colon, word], span: self.span(start), ..Simple::default() }));
         } else {

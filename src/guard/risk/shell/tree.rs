@@ -67,7 +67,7 @@ pub(in crate::guard::risk) enum Piece {
     Process {
         body: Vec<Pipeline>,
     },
-    /// The value of arithmetic; its commands run all the same.
+    /// The value of arithmetic; its commands run all the same. A shell without `((` takes the text as commands.
     Number {
         inside: Word,
     },

@@ -184,8 +184,8 @@ impl Reader<'_> {
         let next = self.after(1);
         match next {
             Some(b'(') if self.after(2) == Some(b'(') => {
-                if let Some(inside) = self.arithmetic(3)? {
-                    word.pieces.push(Piece::Number { inside });
+                if let Some(number) = self.arithmetic(3)? {
+                    word.pieces.push(number);
                     return Ok(());
                 }
                 self.substitution(word, quoted)
@@ -237,7 +237,7 @@ impl Reader<'_> {
     }
 
     /// `((…))`, after as many characters as open it; nothing is taken where it is none.
-    pub fn arithmetic(&mut self, opening: usize) -> Result<Option<Word>, ShellFault> {
+    pub fn arithmetic(&mut self, opening: usize) -> Result<Option<Piece>, ShellFault> {
         let from = self.at + opening;
         let mut open = 2;
         for (at, byte) in self.text.as_bytes()[from.min(self.end)..self.end].iter().enumerate() {
@@ -253,7 +253,8 @@ impl Reader<'_> {
                 let text = self.text.get(from..from + at - 1).unwrap_or("").to_owned();
                 self.at = from + at + 1;
                 let span = self.span(from);
-                return self.inside(&text, span.clone(), |inner| inner.expanding(span)).map(Some);
+                let inside = self.inside(&text, span.clone(), |inner| inner.expanding(span))?;
+                return Ok(Some(Piece::Number { inside, text }));
             }
         }
         Ok(None)

@@ -122,3 +122,87 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::*;
+    use crate::{
+        base::Envelope,
+        definition::policy::{Policy, Said},
+        execute::assignment::Live,
+        guard::audit::AuditKey,
+    };
+
+    fn place(workspace: &str) -> Place {
+        Place {
+            workspace: workspace.into(),
+            attempt_dir: workspace.into(),
+            env: Vec::new(),
+            run: "7f3k2".into(),
+            attempt: "7f3k2/0-1".into(),
+            live: Live::default(),
+        }
+    }
+
+    fn watch(folder: &Path) -> Watch {
+        let said = |value: &str| Said { value: value.to_owned(), from: "policy.yaml".to_owned() };
+        let policy = Policy {
+            protected: vec![said("db/**")],
+            max_changed_files: Some(Said { value: 2, from: "policy.yaml".to_owned() }),
+            ..Policy::default()
+        };
+        let risk = RiskContext::new("/elsewhere", "/home/me", "/home/me/.local/state/orch", policy).unwrap();
+        let log = AuditLog::open(&folder.join("audit"), AuditKey::open(folder).unwrap(), || crate::base::Timestamp(1));
+        Watch { risk: Some(Arc::new(risk)), audit: Some(Arc::new(log.unwrap())) }
+    }
+
+    #[test]
+    fn a_tool_is_judged_in_its_own_workspace_and_refusals_are_written_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let (watch, place) = (watch(folder.path()), place("/home/me/project"));
+        let run = |command: &str| {
+            watch.tool(&ToolUse::Run { command: command.to_owned(), seconds: 1 }, &place).map_err(|refusal| {
+                match refusal {
+                    Refusal::Denied(text) | Refusal::Wrong(text) => text,
+                }
+            })
+        };
+        run("cargo test && touch /home/me/project/a").unwrap();
+        let refused = run("git push").unwrap_err();
+        for part in ["publish, L3", "nobody is here", "Instead: "] {
+            assert!(refused.contains(part), "{refused}");
+        }
+        run("rm -rf /home/me/project").unwrap_err();
+        let write = |path: &str| {
+            let tool = ToolUse::Write { path: path.into(), content: String::new() };
+            watch.tool(&tool, &place)
+        };
+        assert!(write("src/a.rs").is_ok());
+        assert!(write("db/a.sql").is_err() && write(".git/hooks/pre-push").is_err() && write("policy.yaml").is_err());
+        let read = ToolUse::Read { path: ".env".into(), offset: 1, limit: 9 };
+        assert!(watch.tool(&read, &place).is_err());
+        let log = std::fs::read_to_string(AuditLog::file(&folder.path().join("audit"))).unwrap();
+        assert_eq!(log.matches("\"rule\":\"deny\"").count(), 4, "{log}");
+        assert_eq!(log.matches("\"rule\":\"ask\"").count(), 3, "{log}");
+        // Without guards nothing is asked.
+        assert!(Watch::default().tool(&read, &place).is_ok());
+    }
+
+    #[test]
+    fn an_agent_that_changed_too_much_has_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (watch, place) = (watch(folder.path()), place("/home/me/project"));
+        let ended = |files: &[&str]| {
+            let files_changed = files.iter().map(|file| (*file).to_owned()).collect();
+            let envelope = Envelope { files_changed, session: Some("s".to_owned()), ..Envelope::default() };
+            watch.changed(Outcome::Succeeded(Box::new(envelope)), &place)
+        };
+        assert!(matches!(ended(&["a", "b"]), Outcome::Succeeded(_)));
+        let Outcome::Failed(failure) = ended(&["a", "b", "c"]) else { panic!("three files are too many") };
+        assert!(failure.reason.contains("3 files, policy.yaml allows 2"), "{}", failure.reason);
+        assert_eq!(failure.session.as_deref(), Some("s"));
+        let Outcome::Failed(failure) = ended(&["db/x"]) else { panic!("db is protected") };
+        assert!(failure.reason.contains("`db/x`"), "{}", failure.reason);
+    }
+}

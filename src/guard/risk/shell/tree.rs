@@ -70,6 +70,7 @@ pub(in crate::guard::risk) enum Piece {
     /// The value of arithmetic; its commands run all the same. A shell without `((` takes the text as commands.
     Number {
         inside: Word,
+        text: String,
     },
 }
 

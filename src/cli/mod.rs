@@ -6,6 +6,7 @@
 mod add;
 mod args;
 mod audit;
+mod cache;
 mod check;
 mod clean;
 mod completions;

@@ -2,8 +2,7 @@
 //!
 //! The order is always the same: receive events, stage them (step the scheduler, encode the records), append all of
 //! them in one commit, then perform the actions. What is staged is seen by nobody before the commit; when the commit
-//! fails the driver ends at once and the keeper kills what runs. Start and finish records of different steps share
-//! commits, which is what keeps a step cheap.
+//! fails the driver ends at once and the keeper kills what runs. Records of different steps share commits.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,7 +16,6 @@ use crate::{
     base::{Digest, FailureClass, Outcome, RunId, Timestamp},
     driver::{
         assign::{Assigner, Begun, failed},
-        audit::hear,
         clock::Clock,
         evaluate::evaluate,
         load::Loaded,
@@ -217,7 +215,7 @@ impl LocalDriver {
 
     fn remember(&self) {
         if let Some(recall) = &self.setup.recall {
-            recall.keep();
+            recall.keep(&self.setup.assigner.root);
         }
     }
 
@@ -310,7 +308,7 @@ impl LocalDriver {
     fn stage(&mut self, event: Event) {
         let now = self.clock.now();
         self.staged.push(encode(now, &event));
-        hear(&self.setup.assigner, &self.scheduler, &event);
+        self.setup.assigner.hear(&self.scheduler, &event);
         let actions = self.scheduler.step(now, event);
         self.take_actions(now, actions);
     }
@@ -404,11 +402,12 @@ impl LocalDriver {
             | Notice::Ended { .. }
             | Notice::Retrying { .. }
             | Notice::Feedback { .. }
+            | Notice::Redone { .. }
             | Notice::BudgetNear
             | Notice::Held { .. } => {}
             Notice::Settled { instance } => {
                 if let Some(recall) = &self.setup.recall {
-                    recall.settled(&self.scheduler, *instance);
+                    recall.settled(&self.scheduler, *instance, now);
                 }
             }
         }
@@ -483,9 +482,10 @@ impl LocalDriver {
                 // Who has gone away needs no news.
                 place.live = Live::new(move |seen| drop(live.send(Input::Seen(attempt, seen))));
                 let executor = self.setup.executor.clone();
-                let known = self.setup.recall.as_ref().and_then(|recall| {
+                let known = self.setup.recall.as_ref().map(|recall| {
                     let doers = (&self.setup.assigner, &executor);
-                    recall.begin(&self.scheduler, doers, (attempt, purpose), (&assignment, &place))
+                    let now = self.clock.now();
+                    recall.begin(&self.scheduler, doers, (attempt, purpose), (&assignment, &place), now)
                 });
                 tokio::spawn(async move {
                     let outcome = match known {

@@ -24,8 +24,8 @@ fn a_dangerous_command_is_stopped_before_anything_runs() {
         "name: w\nsteps:\n  - { id: first, run: touch made }\n  - { id: second, run: rm -rf src }\n",
     );
     project.write("src/a", "");
-    let error = project.run(&["run", "w", "--json"]).json_error(42);
-    assert_eq!(error["id"], "E0570", "{error}");
+    let error = project.run(&["run", "w", "--json"]).json_error(42)["error"].clone();
+    assert_eq!(error["id"], "E0580", "{error}");
     let message = error["message"].as_str().unwrap();
     for part in ["the step `second`", "`rm -rf src`", "delete", "L3"] {
         assert!(message.contains(part), "{part}: {message}");
@@ -37,7 +37,7 @@ fn a_dangerous_command_is_stopped_before_anything_runs() {
 fn a_person_agrees_to_exactly_one_command() {
     let project = Project::new().file("workflows/w.yaml", &workflow("rm -rf src"));
     project.write("src/a", "");
-    let error = project.run(&["run", "w", "--json"]).json_error(42);
+    let error = project.run(&["run", "w", "--json"]).json_error(42)["error"].clone();
     let digest = digest(error["help"].as_str().unwrap());
     // Another command, and the same one elsewhere, is not agreed to.
     project.write("workflows/w.yaml", &workflow("rm -rf  src"));
@@ -55,7 +55,7 @@ fn what_never_passes_cannot_be_agreed_to() {
     let project = Project::new()
         .file("workflows/w.yaml", &workflow("true || rm -rf ~"))
         .user_file("policy.yaml", "commands: [\"true || rm -rf ~\"]\nallow: [delete]\n");
-    let error = project.run(&["run", "w", "--json"]).json_error(42);
+    let error = project.run(&["run", "w", "--json"]).json_error(42)["error"].clone();
     assert!(error["message"].as_str().unwrap().contains("L4"), "{error}");
     assert!(!error["help"].as_str().unwrap().contains("--trust"), "{error}");
 }
@@ -68,7 +68,7 @@ fn gates_and_recovery_commands_are_judged_too() {
         "name: w\nsteps:\n  - { id: a, run: [git, push] }\n",
     ] {
         let project = Project::new().file("workflows/w.yaml", text);
-        let error = project.run(&["run", "w", "--json"]).json_error(42);
+        let error = project.run(&["run", "w", "--json"]).json_error(42)["error"].clone();
         assert!(error["message"].as_str().unwrap().contains("publish"), "{error}");
     }
 }
@@ -82,11 +82,11 @@ fn a_users_policy_may_allow_and_a_projects_may_only_refuse() {
     assert_eq!(project.run(&["run", "w"]).code, Some(0));
     // The project takes away what the user gives.
     let project = pushes().user_file("policy.yaml", "allow: [publish]\n").file("policy.yaml", "deny: [publish]\n");
-    let error = project.run(&["run", "w", "--json"]).json_error(42);
+    let error = project.run(&["run", "w", "--json"]).json_error(42)["error"].clone();
     assert!(error["help"].as_str().unwrap().contains("policy.yaml denies it"), "{error}");
     // What would give stands in a project: nothing starts at all.
     let project = pushes().file("policy.yaml", "allow: [publish]\n");
-    assert_eq!(project.run(&["run", "w", "--json"]).json_error(10)["id"], "E0571");
+    assert_eq!(project.run(&["run", "w", "--json"]).json_error(10)["error"]["id"], "E0581");
     let done = project.run(&["check"]);
     assert_eq!(done.code, Some(10), "{}", done.stdout);
     assert!(done.stdout.contains("policy.yaml:1:1") && done.stdout.contains("E0114"), "{}", done.stdout);

@@ -71,7 +71,7 @@ impl Guards {
             return Ok(Some(Arc::clone(log)));
         }
         let help = "correct the permissions of .orch/state/audit and of ~/.local/state/orch; nothing was started";
-        let refused = |why: String| Refusal::new(31, "E0572", format!("the audit log cannot be used: {why}"), help);
+        let refused = |why: String| Refusal::new(31, "E0582", format!("the audit log cannot be used: {why}"), help);
         let key = AuditKey::open(keys).map_err(|error| refused(format!("its key: {error}")))?;
         let log = AuditLog::open(folder, key, now).map_err(|error| refused(error.to_string()))?;
         Ok(Some(Arc::clone(self.audit.get_or_init(|| Arc::new(log)))))
@@ -84,7 +84,7 @@ impl Guards {
     pub fn write(&self, entry: &Entry) -> Result<(), Refusal> {
         let Some(log) = self.audit()? else { return Ok(()) };
         let help = "correct the log's permissions, or free some space; `orch audit verify` looks at it";
-        log.append(entry).map_err(|error| Refusal::new(31, "E0572", error.to_string(), help))?;
+        log.append(entry).map_err(|error| Refusal::new(31, "E0582", error.to_string(), help))?;
         Ok(())
     }
 
@@ -99,7 +99,7 @@ impl Guards {
 
     fn sound(&self) -> Result<(), Refusal> {
         match &self.fault {
-            Some(fault) => Err(Refusal::new(10, "E0571", fault.clone(), "`orch check` shows them with their places")),
+            Some(fault) => Err(Refusal::new(10, "E0581", fault.clone(), "`orch check` shows them with their places")),
             None => Ok(()),
         }
     }
@@ -232,5 +232,5 @@ fn blocked(refused: &[(String, String, Ruled, Digest)]) -> Refusal {
             )
         }
     };
-    Refusal::new(42, "E0570", format!("blocked before the start: {}", lines.join("; ")), help)
+    Refusal::new(42, "E0580", format!("blocked before the start: {}", lines.join("; ")), help)
 }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::{
     base::{Prices, RunId, Timestamp},
     driver::{
-        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, Reuse, RunEvent, Scope, Setup,
+        Assigner, Clock, DriveError, Finish, Input, Loaded, LocalDriver, OnApproval, Reuse, RunEvent, Scope, Setup,
         complete_inputs, encode, exit_code, load, narrate, opening, status_word,
     },
     execute::{
@@ -438,13 +438,17 @@ impl Runs {
         forward.abort();
         keeper.shutdown().await;
         drop(lock);
-        let how = match &finish {
-            Ok(Finish::Ended(end)) => status_word(end.settled),
-            Ok(Finish::Parked(_)) => "parked",
-            Err(_) => "broken off",
-        };
-        self.settings.trust.guards.end(&run, how);
+        self.settings.trust.guards.end(&run, how(&finish));
         Ok(finish?)
+    }
+}
+
+/// How a process has left a run, for the audit log.
+fn how(finish: &Result<Finish, DriveError>) -> &'static str {
+    match finish {
+        Ok(Finish::Ended(end)) => status_word(end.settled),
+        Ok(Finish::Parked(_)) => "parked",
+        Err(_) => "broken off",
     }
 }
 

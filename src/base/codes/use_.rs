@@ -63,22 +63,6 @@ codes! {
     USAGE "E0520" 2 false "the command line cannot be understood"
         "A verb, a flag or its value is wrong.\n\
          Fix: `orch help VERB` shows what it takes, with an example.";
-    BLOCKED "E0570" 42 false "a command is blocked by its risk or by a policy"
-        "Before a run starts, every command that its plan names is judged: what it deletes, publishes, installs, sends or \
-         changes on other machines. L4 never passes. L3 needs a person who agrees to exactly this command; the digest in the \
-         message is of the command and of this project, so a change of one letter asks again.\n\
-         Fix: `orch run NAME --trust DIGEST` for this run, or the command under `commands:` in ~/.config/orch/policy.yaml. \
-         `orch show policy` shows what holds.";
-    POLICY "E0571" 10 false "the policy has faults"
-        "A policy that cannot be read might have refused what is to run, so nothing starts.\n\
-         Fix: `orch check` shows every fault with its place.";
-    AUDIT "E0572" 31 false "the audit log cannot be used"
-        "What is started and decided is written to `.orch/state/audit/log.jsonl` and signed with a key in \
-         ~/.local/state/orch. One of them cannot be read or written, or others may read the key.\n\
-         Fix: correct the permissions: 0600 for the key, a folder of your own for both.";
-    AUDIT_CHANGED "E0573" 31 false "the audit log was changed"
-        "An entry was changed, moved or taken out, or the end was cut off. Entries are dropped only from a log that is whole.\n\
-         Fix: `orch audit verify` shows what and where; keep the file as it is, and begin a new one by moving the folder away.";
     SOURCE "E0540" 2 false "a source cannot be added"
         "`orch add` takes a folder, an https or ssh URL of a git repository, or OWNER/REPOSITORY on GitHub. `PLUGIN@` before it takes \
          one plugin of a marketplace, `#FOLDER` behind it one folder.\n\
@@ -157,6 +141,22 @@ codes! {
     NO_CASES "E0579" 11 false "there is nothing to test"
         "`orch test` runs the cases in `workflows/tests/` and `.orch/workflows/tests/`, and there are none.\n\
          Fix: write `workflows/tests/NAME.yaml`; docs/testing.md has an example.";
+    BLOCKED "E0580" 42 false "a command is blocked by its risk or by a policy"
+        "Before a run starts, every command that its plan names is judged: what it deletes, publishes, installs, sends or \
+         changes on other machines. L4 never passes. L3 needs a person who agrees to exactly this command; the digest in the \
+         message is of the command and of this project, so a change of one letter asks again.\n\
+         Fix: `orch run NAME --trust DIGEST` for this run, or the command under `commands:` in ~/.config/orch/policy.yaml. \
+         `orch show policy` shows what holds.";
+    POLICY "E0581" 10 false "the policy has faults"
+        "A policy that cannot be read might have refused what is to run, so nothing starts.\n\
+         Fix: `orch check` shows every fault with its place.";
+    AUDIT "E0582" 31 false "the audit log cannot be used"
+        "What is started and decided is written to `.orch/state/audit/log.jsonl` and signed with a key in \
+         ~/.local/state/orch. One of them cannot be read or written, or others may read the key.\n\
+         Fix: correct the permissions: 0600 for the key, a folder of your own for both.";
+    AUDIT_CHANGED "E0583" 31 false "the audit log was changed"
+        "An entry was changed, moved or taken out, or the end was cut off. Entries are dropped only from a log that is whole.\n\
+         Fix: `orch audit verify` shows what and where; keep the file as it is, and begin a new one by moving the folder away.";
     INTERNAL "E0599" 70 false "a bug in orch"
         "Something happened that cannot happen. Nothing that was acknowledged is lost: the journal holds it.\n\
          Fix: please report it with the message and `orch doctor --json`.";

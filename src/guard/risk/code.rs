@@ -30,6 +30,10 @@ const SIGNS: &[Sign] = &[
             "rmdirsync",
             "unlinksync",
             "fs.rm",
+            "fs').rm",
+            "fs\").rm",
+            "recursive:true",
+            "recursive: true",
             "fs.unlink",
             "rimraf",
             "fileutils.rm",
@@ -252,6 +256,12 @@ impl Judge<'_> {
         self.find(Level::L2, RiskClass::Execute, "runs", format!("runs `{name}`"), "", &span);
         let mut operand = None;
         for (at, arg) in args.iter().enumerate() {
+            if arg.starts_with("http://") || arg.starts_with("https://") {
+                self.script_file(arg, &span);
+            }
+            if arg.to_lowercase().starts_with("-enc") {
+                self.opaque("the code is hidden in a text", &span);
+            }
             if flags.contains(&arg.as_str()) {
                 if let Some(code) = args.get(at + 1) {
                     self.code(code, &span);
@@ -367,34 +377,6 @@ impl Judge<'_> {
     fn sql(&mut self, text: &str, span: &Range<usize>) {
         let text: String = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
         let text = without_comments(&text);
-        const DESTROYS: &[&str] = &[
-            "drop table",
-            "drop database",
-            "drop schema",
-            "drop user",
-            "drop role",
-            "drop owned",
-            "drop column",
-            "drop view",
-            "drop index",
-            "drop collection",
-            "drop keyspace",
-            "truncate ",
-            "dropdatabase",
-            ".drop(",
-            "deletemany({})",
-            "remove({})",
-            "flushall",
-            "flushdb",
-            "drop materialized",
-            "drop extension",
-            "drop type",
-            "detach delete",
-            "drop tablespace",
-            "drop publication",
-            "reset master",
-            "purge binary",
-        ];
         let is_whole = |start: &str| {
             text.match_indices(start).any(|(at, _)| {
                 let statement = text[at..].split(';').next().unwrap_or("");
@@ -439,6 +421,36 @@ impl Judge<'_> {
         }
     }
 }
+
+/// Words of statements that destroy.
+const DESTROYS: &[&str] = &[
+    "drop table",
+    "drop database",
+    "drop schema",
+    "drop user",
+    "drop role",
+    "drop owned",
+    "drop column",
+    "drop view",
+    "drop index",
+    "drop collection",
+    "drop keyspace",
+    "truncate ",
+    "dropdatabase",
+    ".drop(",
+    "deletemany({})",
+    "remove({})",
+    "flushall",
+    "flushdb",
+    "drop materialized",
+    "drop extension",
+    "drop type",
+    "detach delete",
+    "drop tablespace",
+    "drop publication",
+    "reset master",
+    "purge binary",
+];
 
 fn without_comments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -20,16 +20,34 @@ const DRY: &[&str] =
 impl Judge<'_> {
     /// A program with its words.
     pub fn argv(&mut self, argv: &[String], io: &Io) {
+        let is_given = std::mem::take(&mut self.is_given);
         let Some((program, args)) = argv.split_first() else { return };
         if !self.counts(&io.span) {
             return;
         }
         let name = base_name(program);
+        let prefix = name.split(UNKNOWN).next().unwrap_or("");
+        let is_own = prefix.len() >= 3 && self.variables.has_functions(prefix);
+        if (is_given || is_own) && (name.contains(UNKNOWN) || name.is_empty()) {
+            return self.find(
+                Level::L2,
+                RiskClass::Execute,
+                "runs",
+                "runs what its function is given, or a function of its own",
+                "",
+                &io.span,
+            );
+        }
         if name.contains(UNKNOWN) || name.is_empty() {
             self.opaque("which program this is is only known when it runs", &io.span);
             // It may well be the first of its words, where the variable is empty.
             let span = io.span.clone();
             return self.deeper(&span, |judge| judge.argv(args, io));
+        }
+        if (self.variables.is_function(program) || name == "set") && !args.is_empty() {
+            let span = io.span.clone();
+            let given = args.iter().position(|arg| arg == "--").map_or(args, |at| &args[at + 1..]);
+            self.only_serious(&span, |judge| judge.argv(given, io));
         }
         self.secrets(&name, args, &io.span);
         if takes_rights(&name) && !args.is_empty() {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a value that cannot be known is [`UNKNOWN`], never left out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     decode,
@@ -22,6 +22,7 @@ const LENGTH_MAX: usize = 256 * 1024;
 /// What the text gives its variables. Every value that one ever has counts.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Variables {
+    functions: HashSet<String>,
     values: HashMap<String, Vec<Option<String>>>,
     home: String,
     root: String,
@@ -36,7 +37,17 @@ pub(super) struct Fields {
 
 impl Variables {
     pub fn new(home: &str, root: &str) -> Self {
-        Self { values: HashMap::new(), home: home.to_owned(), root: root.to_owned() }
+        Self { functions: HashSet::new(), values: HashMap::new(), home: home.to_owned(), root: root.to_owned() }
+    }
+
+    /// Whether the text itself says what this name does.
+    pub fn is_function(&self, name: &str) -> bool {
+        self.functions.contains(name)
+    }
+
+    /// Whether names of its functions begin so.
+    pub fn has_functions(&self, prefix: &str) -> bool {
+        self.functions.iter().any(|name| name.starts_with(prefix))
     }
 
     /// Collects everything that is assigned anywhere in these commands.
@@ -46,7 +57,11 @@ impl Variables {
         }
         for command in pipelines.iter().flat_map(|pipeline| &pipeline.stages) {
             match command {
-                Command::Group { body, .. } | Command::Function { body, .. } => self.collect(body, depth + 1),
+                Command::Group { body, .. } => self.collect(body, depth + 1),
+                Command::Function { name, body } => {
+                    self.functions.insert(name.clone());
+                    self.collect(body, depth + 1);
+                }
                 Command::Simple(simple) => self.collect_simple(simple, depth),
             }
         }
@@ -370,6 +385,19 @@ fn bare(field: &str) -> String {
         }
     };
     field.chars().map(open).collect()
+}
+
+/// Whether a word is what a function is given: `"$@"`, `$1`.
+pub(super) fn is_parameter(word: &Word) -> bool {
+    match word.pieces.as_slice() {
+        [Piece::Text { text, .. }, rest @ ..] if text.is_empty() => rest.len() == 1 && is_parameter_piece(&rest[0]),
+        [one] => is_parameter_piece(one),
+        _ => false,
+    }
+}
+
+fn is_parameter_piece(piece: &Piece) -> bool {
+    matches!(piece, Piece::Variable { name, .. } if matches!(name.as_str(), "@" | "*" | "1" | "2" | "3"))
 }
 
 /// A text that another program reads anew, for which no character of it is quoted.

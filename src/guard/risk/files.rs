@@ -274,6 +274,11 @@ impl Judge<'_> {
             let argv: Vec<String> = rest[..count].iter().map(|word| word.replace("{}", &found)).collect();
             let inner = Io { stdin: Stdin::Nothing, span: io.span.clone() };
             self.deeper(&io.span, |judge| judge.argv(&argv, &inner));
+            // Braces in the text of a shell inside may be its own.
+            let rest = &rest[..count];
+            if rest.iter().any(|word| word.contains("{}") && word.contains(' ')) {
+                self.only_serious(&io.span, |judge| judge.argv(rest, &inner));
+            }
             at += count + 1;
         }
     }

@@ -88,7 +88,32 @@ impl Judge<'_> {
         }
         let after = args.iter().position(|arg| arg == verb).map_or(args.len(), |at| at + 1);
         let rest = &args[after.min(args.len())..];
-        match (verb, words.get(1).copied().unwrap_or("")) {
+        self.git_verb(verb, words.get(1).copied().unwrap_or(""), rest, io);
+        if args.iter().any(|arg| {
+            arg.starts_with("ext::")
+                || arg.starts_with("--upload-pack")
+                || arg.starts_with("--receive-pack")
+                || arg.starts_with("--open-files-in-pager=")
+                || arg.starts_with("--exec-path=")
+        }) {
+            let why = "makes git run a program that it is given";
+            self.find(Level::L3, RiskClass::RemoteCode, "git-program", why, "leave it out", &span);
+        }
+        let level = if LOOKS.contains(&verb) || verb.is_empty() { Level::L0 } else { Level::L1 };
+        self.find(
+            level,
+            if level == Level::L0 { RiskClass::Read } else { RiskClass::Write },
+            "git",
+            format!("`git {verb}`"),
+            "",
+            &span,
+        );
+    }
+
+    /// Commands and lost changes in the words behind a verb.
+    fn git_verb(&mut self, verb: &str, word: &str, rest: &[String], io: &Io) {
+        let span = io.span.clone();
+        match (verb, word) {
             ("rebase" | "difftool" | "bisect", _) => {
                 for pair in rest.windows(2).filter(|pair| matches!(pair[0].as_str(), "-x" | "--exec" | "--extcmd")) {
                     self.inner(&pair[1], &Stdin::Nothing, &span);
@@ -120,36 +145,13 @@ impl Judge<'_> {
                 );
             }
             ("restore", _) if !rest.iter().any(|arg| arg == "--staged" || arg == "-S") => {
-                self.find(
-                    Level::L2,
-                    RiskClass::History,
-                    "git-restore-file",
-                    "throws the changes of a file away",
-                    "",
-                    &span,
-                );
+                let all = rest.iter().any(|arg| arg == "." || arg == ":/" || arg.ends_with('/'));
+                let (level, instead) = if all { (Level::L3, "`git stash` keeps them") } else { (Level::L2, "") };
+                let why = "throws uncommitted changes away";
+                self.find(level, RiskClass::History, "git-restore", why, instead, &span);
             }
             _ => {}
         }
-        if args.iter().any(|arg| {
-            arg.starts_with("ext::")
-                || arg.starts_with("--upload-pack")
-                || arg.starts_with("--receive-pack")
-                || arg.starts_with("--open-files-in-pager=")
-                || arg.starts_with("--exec-path=")
-        }) {
-            let why = "makes git run a program that it is given";
-            self.find(Level::L3, RiskClass::RemoteCode, "git-program", why, "leave it out", &span);
-        }
-        let level = if LOOKS.contains(&verb) || verb.is_empty() { Level::L0 } else { Level::L1 };
-        self.find(
-            level,
-            if level == Level::L0 { RiskClass::Read } else { RiskClass::Write },
-            "git",
-            format!("`git {verb}`"),
-            "",
-            &span,
-        );
     }
 
     fn git_setting(&mut self, key: &str, value: &str, io: &Io) {

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::{
     assess::{Assessment, Finding, RiskContext},
-    expand::{UNKNOWN, Variables},
+    expand::{UNKNOWN, Variables, is_parameter},
     paths::resolve,
     shell::{self, Command, Piece, Pipeline, Redirect, RedirectKind, ShellFault, Simple, Word},
     targets,
@@ -48,12 +48,25 @@ pub(super) struct Judge<'c> {
     findings: Vec<Finding>,
     commands: u32,
     depth: u8,
+    /// Inside how many functions.
+    functions: u32,
+    /// The program is one that a function is given; who calls it names it, and is judged.
+    pub is_given: bool,
 }
 
 impl<'c> Judge<'c> {
     pub fn new(context: &'c RiskContext) -> Self {
         let variables = Variables::new(&context.home, &context.root);
-        Self { context, variables, folders: vec![context.root.clone()], findings: Vec::new(), commands: 0, depth: 0 }
+        Self {
+            context,
+            variables,
+            folders: vec![context.root.clone()],
+            findings: Vec::new(),
+            commands: 0,
+            depth: 0,
+            functions: 0,
+            is_given: false,
+        }
     }
 
     pub fn done(self) -> Assessment {
@@ -252,7 +265,9 @@ impl<'c> Judge<'c> {
                         &(0..0),
                     );
                 }
+                self.functions += 1;
                 self.deeper(&(0..0), |judge| judge.script(body, stdin));
+                self.functions -= 1;
             }
         }
     }
@@ -268,7 +283,9 @@ impl<'c> Judge<'c> {
         self.redirects(&simple.redirects, &simple.span);
         let stdin = self.read_from(&simple.redirects).unwrap_or_else(|| stdin.clone());
         let io = Io { stdin, span: simple.span.clone() };
+        let is_given = self.functions > 0 && simple.words.first().is_some_and(is_parameter);
         for way in self.variables.expand(&simple.words) {
+            self.is_given = is_given;
             self.argv(&way, &io);
         }
     }

@@ -87,8 +87,10 @@ impl Judge<'_> {
             if path == "/dev/stdin" {
                 return self.fed(&io.stdin, &io.span);
             }
-            self.script_file(path, &io.span);
+            return self.script_file(path, &io.span);
         }
+        // In some shells it reads its input.
+        self.fed(&io.stdin, &io.span);
     }
 
     /// `trap CMD SIGNAL` and `alias name=CMD`: they run later, so they count now.

@@ -91,22 +91,7 @@ impl Judge<'_> {
         let mut at = 0;
         while let Some(arg) = args.get(at) {
             at += 1;
-            let (flag, joined) = match arg.split_once('=') {
-                Some((flag, value)) if flag.starts_with("--") => (flag, Some(value)),
-                _ => (arg.as_str(), None),
-            };
-            // `-XPOST`, `-d@file`, `-ofile`.
-            let (flag, joined) = match flag {
-                short
-                    if short.len() > 2
-                        && !short.starts_with("--")
-                        && short.is_char_boundary(2)
-                        && matches!(&short[..2], "-X" | "-d" | "-o" | "-F" | "-T" | "-H") =>
-                {
-                    (&short[..2], Some(&short[2..]))
-                }
-                flag => (flag, joined),
-            };
+            let (flag, joined) = cut_flag(arg);
             if !flag.starts_with('-') {
                 let is_method = is_httpie && flag.bytes().all(|byte| byte.is_ascii_uppercase());
                 if is_method {
@@ -148,17 +133,7 @@ impl Judge<'_> {
                 "-O" if is_wget => self.writes(value, &span),
                 "-K" | "--config" => self.opaque("what is fetched stands in another file", &span),
                 "--url" => urls.push(value),
-                "--unix-socket" => {
-                    let why = "speaks to a service of the machine through its socket";
-                    self.find(
-                        Level::L3,
-                        RiskClass::Privilege,
-                        "unix-socket",
-                        why,
-                        "use the program that is made for it",
-                        &span,
-                    );
-                }
+                "--unix-socket" => self.unix_socket(&span),
                 _ => {}
             }
         }
@@ -167,6 +142,12 @@ impl Judge<'_> {
         for url in urls {
             self.host(url, span.clone());
         }
+    }
+
+    fn unix_socket(&mut self, span: &Range<usize>) {
+        let why = "speaks to a service of the machine through its socket";
+        let instead = "use the program that is made for it";
+        self.find(Level::L3, RiskClass::Privilege, "unix-socket", why, instead, span);
     }
 
     fn sent(&mut self, method: &str, sends: bool, uploads: bool, is_local: bool, urls: &[&str], io: &Io) {
@@ -236,6 +217,19 @@ impl Judge<'_> {
         }
         self.find(Level::L2, RiskClass::Network, "network", "speaks to another machine", "", &span);
     }
+}
+
+/// A flag and the value that is joined to it: `--data=x`, `-XPOST`, `-d@file`.
+fn cut_flag(arg: &str) -> (&str, Option<&str>) {
+    match arg.split_once('=') {
+        Some((flag, value)) if flag.starts_with("--") => return (flag, Some(value)),
+        _ => {}
+    }
+    let is_short = arg.len() > 2 && !arg.starts_with("--") && arg.is_char_boundary(2);
+    if is_short && matches!(&arg[..2], "-X" | "-d" | "-o" | "-F" | "-T" | "-H") {
+        return (&arg[..2], Some(&arg[2..]));
+    }
+    (arg, None)
 }
 
 /// Whether an entry of a list takes a host: itself, or with `*.` everything below it.

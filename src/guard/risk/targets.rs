@@ -391,6 +391,19 @@ fn write_device(device: &str, shown: &str) -> Touch {
     touch(Level::L4, RiskClass::Disk, "write-device", why, "write to a file")
 }
 
+/// Files of the system that hold what is secret.
+const SYSTEM_SECRETS: &[&str] = &[
+    "/etc/shadow",
+    "/etc/gshadow",
+    "/etc/sudoers",
+    "/etc/ssl/private",
+    "/run/secrets",
+    "/var/run/secrets",
+    "/etc/kubernetes",
+    "/var/run/docker.sock",
+    "/run/docker.sock",
+];
+
 /// Reads. `None` where nothing is special about it.
 pub(super) fn read(path: &str, cwd: &str, context: &RiskContext) -> Option<Touch> {
     let place = resolve(path, cwd, &context.home);
@@ -418,22 +431,7 @@ pub(super) fn read(path: &str, cwd: &str, context: &RiskContext) -> Option<Touch
             || rest.contains("/root/")
             || rest.contains("/fd/")
     });
-    if in_proc
-        || is_in(
-            &place.path,
-            &[
-                "/etc/shadow",
-                "/etc/gshadow",
-                "/etc/sudoers",
-                "/etc/ssl/private",
-                "/run/secrets",
-                "/var/run/secrets",
-                "/etc/kubernetes",
-                "/var/run/docker.sock",
-                "/run/docker.sock",
-            ],
-        )
-    {
+    if in_proc || is_in(&place.path, SYSTEM_SECRETS) {
         return Some(secret(format!("reads `{shown}`, which holds what is secret")));
     }
     let is_template =

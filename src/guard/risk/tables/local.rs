@@ -12,7 +12,6 @@ table! {
     "git-checkout-force" ["git"] ["checkout|switch"] ["-f" "--force" "--discard-changes"] L3 History "throws uncommitted work away" "commit or `git stash` first";
     "git-checkout-all" ["git"] ["checkout" "**" ".|:/"] ["--"] L3 History "throws uncommitted changes away" "name one file, or `git stash` first";
     "git-checkout-dot" ["git"] ["checkout" ".|:/"] [] L3 History "throws all uncommitted changes away" "`git stash` keeps them";
-    "git-restore-all" ["git"] ["restore" ".|:/|*/"] [] L3 History "throws all uncommitted changes away" "`git stash` keeps them";
     "git-stash-drop" ["git"] ["stash" "drop|clear"] [] L3 History "throws stashed work away" "leave it in the stash";
     "git-branch-delete" ["git"] ["branch"] ["-D"] L3 History "deletes a branch although it is not merged" "`git branch -d`, which refuses that";
     "git-branch-force" ["git"] ["branch"] ["-f" "--force" "-M"] L3 History "moves a branch away from its commits" "make a new branch";
@@ -50,6 +49,8 @@ table! {
     "db-prisma-exec" ["prisma"] ["db" "execute"] [] L3 Database "runs SQL that is not seen here" "let a person do it";
     "db-rails" ["rails" "rake" "bin/rails"] ["db:drop*|db:reset*|db:purge*|db:schema:load*|db:truncate*|db:migrate:reset*|db:rollback*"] [] L3 Database "drops data of the database" "work on the test database only";
     "db-django" ["manage.py" "django-admin"] ["**" "flush|reset_db|sqlflush"] [] L3 Database "empties the database" "work on a copy";
+    "db-console" ["symfony" "console" "bin/console" "dotnet" "ef" "cake" "spark"] ["**" "doctrine:database:drop|doctrine:schema:drop|drop|migrate:rollback|migrate:refresh"] [] L3 Database "drops the database" "work on a copy";
+    "svn" ["svn" "p4" "cvs" "bzr"] ["delete|rm|remove|del|commit|ci|copy|move|obliterate|submit|revert|import|switch"] [] L3 Publish "changes the repository that others use, or throws changes away" "let a person do it";
     "db-artisan" ["artisan"] ["migrate:fresh|migrate:reset|migrate:refresh|db:wipe|migrate:rollback"] [] L3 Database "drops all tables" "work on a copy";
     "db-ecto" ["mix"] ["ecto.drop|ecto.reset|ecto.rollback"] [] L3 Database "drops the database" "work on a copy";
     "db-alembic" ["alembic"] ["downgrade"] [] L3 Database "takes migrations back with their data" "work on a copy";

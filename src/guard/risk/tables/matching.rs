@@ -25,6 +25,9 @@ impl<'a> Asked<'a> {
     /// Whether a flag is there: `-f` also inside `-rf`, `--force` also as `--force=yes`, anything with `*` as a pattern.
     pub fn has(&self, flag: &str) -> bool {
         self.args.iter().any(|arg| {
+            if flag == "--" {
+                return arg == flag;
+            }
             if flag.contains('*') {
                 return glob(flag, arg);
             }

@@ -11,6 +11,7 @@ table! {
     "cdk" ["cdk" "cdktf" "sst" "serverless" "sls" "sam" "amplify" "copilot-cli" "chalice" "zappa" "eb" "ecs-cli"] ["deploy|destroy|remove|delete|terminate|undeploy|push|swap" "**"] [] L3 Infra "changes or destroys real infrastructure" "`diff` or `synth`, and let a person deploy";
     "ansible" ["ansible-playbook" "ansible" "salt" "salt-ssh" "chef-client" "knife" "puppet" "fab" "cap" "nixos-rebuild" "packer" "vagrant" "kamal" "capistrano"] [] [] L3 Infra "changes machines" "`--check`, and let a person run it";
     "kubectl" ["kubectl" "oc" "k" "k3s" "microk8s"] ["delete|apply|create|replace|patch|edit|scale|drain|cordon|uncordon|taint|rollout|set|label|annotate|run|expose|autoscale|debug|cp|exec|attach|adm|certificate|auth" "**"] [] L3 Infra "changes a cluster" "`kubectl diff` or `get`, and let a person apply";
+    "k9s" ["k9s" "lens" "rancher" "nomad" "consul" "etcdctl"] [] [] L3 Infra "changes a cluster" "`kubectl get`, and let a person change it";
     "kubectl-secret" ["kubectl" "oc" "k"] ["get|describe" "secret*|*,secret*"] [] L3 Secrets "prints secrets of a cluster" "let a person do it";
     "kubectl-look" ["kubectl" "oc" "k"] [] [] L2 Network "speaks to a cluster" "";
     "helm" ["helm" "helmfile" "kustomize-controller" "argocd" "flux" "istioctl" "linkerd" "eksctl" "kops" "kubeadm" "skaffold" "tilt" "werf"] ["install|upgrade|uninstall|delete|rollback|apply|sync|destroy|create|app|suspend|reset|deploy|run|dev|init|scale|reconcile" "**"] [] L3 Infra "changes a cluster" "`helm template` or `diff`, and let a person apply";

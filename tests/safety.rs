@@ -6,10 +6,18 @@ mod support;
 
 use std::fs;
 
+use orch::{
+    definition::policy::{Level, Policy},
+    guard::risk::{RiskContext, assess_shell},
+};
 use support::Project;
 
 fn workflow(command: &str) -> String {
     format!("name: w\nsteps:\n  - id: one\n    run: {}\n", serde_json::to_string(command).unwrap())
+}
+
+fn context() -> RiskContext {
+    RiskContext::new("/home/me/project", "/home/me", "/home/me/.local/state/orch", Policy::default()).unwrap()
 }
 
 /// The digest that a refusal names.
@@ -178,23 +186,37 @@ fn shipped_workflows_pass_without_a_question() {
         let text = shown["steps"].to_string();
         let commands = commands(&shown["steps"]);
         assert!(!commands.is_empty() || name == "security-audit", "{name}: {text}");
-        let context = orch::guard::risk::RiskContext::new(
-            "/home/me/project",
-            "/home/me",
-            "/home/me/.local/state/orch",
-            orch::definition::policy::Policy::default(),
-        )
-        .unwrap();
+        let context = context();
         for command in commands {
-            let assessment = orch::guard::risk::assess_shell(&command, &context);
-            assert!(
-                assessment.level() < orch::definition::policy::Level::L3,
-                "{name}: {command}: {:?}",
-                assessment.findings.first()
-            );
+            let assessment = assess_shell(&command, &context);
+            let worst = assessment.findings.first().unwrap();
+            let at = command.get(worst.span.clone()).unwrap_or_default();
+            assert!(worst.level < Level::L3, "{name}: `{at}`: {worst:?}");
         }
     }
-    let _ = fs::read_dir(project.root()).unwrap();
+}
+
+#[test]
+fn shipped_gates_pass_without_a_question() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("gates");
+    let names = fs::read_dir(folder).unwrap().filter_map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.strip_suffix(".yaml").map(str::to_owned)
+    });
+    let context = context();
+    for name in names {
+        let text =
+            format!("name: w\nsteps:\n  - {{ id: a, run: \"true\", output: {{ x: string }}, gate: [{name}] }}\n");
+        let project = Project::new().file("workflows/w.yaml", &text);
+        let shown = project.run(&["show", "w", "--json"]);
+        assert_eq!(shown.code, Some(0), "{name}: {}", shown.stderr);
+        for command in commands(&shown.json(0)["steps"]) {
+            let assessment = assess_shell(&command, &context);
+            let worst = assessment.findings.first().unwrap();
+            let at = command.get(worst.span.clone()).unwrap_or_default();
+            assert!(worst.level < Level::L3, "{name}: `{at}`: {worst:?}");
+        }
+    }
 }
 
 /// Every command in a plan's JSON form.

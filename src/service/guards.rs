@@ -13,7 +13,7 @@ use crate::{
     driver::Clock,
     execute::Watch,
     guard::{
-        audit::{AuditKey, AuditLog, Entry, Head},
+        audit::{AuditError, AuditKey, AuditLog, Entry, Head},
         risk::{RiskContext, Ruled, assess_argv, assess_shell, rule_on},
     },
     plan::{Command, Plan, PlanGate, RecoveryPolicy, Work},
@@ -84,7 +84,12 @@ impl Guards {
     pub fn write(&self, entry: &Entry) -> Result<(), Refusal> {
         let Some(log) = self.audit()? else { return Ok(()) };
         let help = "correct the log's permissions, or free some space; `orch audit verify` looks at it";
-        log.append(entry).map_err(|error| Refusal::new(31, "E0582", error.to_string(), help))?;
+        log.append(entry).map_err(|error| match &error {
+            AuditError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Refusal::new(33, "E0403", error.to_string(), "free some space; nothing was started").retryable()
+            }
+            AuditError::Io { .. } | AuditError::Damaged { .. } => Refusal::new(31, "E0582", error.to_string(), help),
+        })?;
         Ok(())
     }
 

@@ -166,7 +166,9 @@ impl Judge<'_> {
         for url in urls {
             let query = url.split_once('?').map_or("", |(_, query)| query);
             let host = host_of(url);
-            if query.contains(UNKNOWN) || host.contains(UNKNOWN) {
+            // An address that is wholly a value was given by somebody; one that is made around a value carries it out.
+            let is_made = host.contains(UNKNOWN) && host.chars().any(|letter| letter != UNKNOWN);
+            if query.contains(UNKNOWN) || is_made {
                 let why = "puts a value that nobody knows into the address of another machine";
                 self.find(Level::L3, RiskClass::Exfiltration, "address", why, "write the address out", span);
             }

@@ -33,7 +33,7 @@ fn a_dangerous_command_is_stopped_before_anything_runs() {
     );
     project.write("src/a", "");
     let error = project.run(&["run", "w", "--json"]).json_error(42)["error"].clone();
-    assert_eq!(error["id"], "E0580", "{error}");
+    assert_eq!(error["id"], "E0590", "{error}");
     let message = error["message"].as_str().unwrap();
     for part in ["the step `second`", "`rm -rf src`", "delete", "L3"] {
         assert!(message.contains(part), "{part}: {message}");
@@ -94,7 +94,7 @@ fn a_users_policy_may_allow_and_a_projects_may_only_refuse() {
     assert!(error["help"].as_str().unwrap().contains("policy.yaml denies it"), "{error}");
     // What would give stands in a project: nothing starts at all.
     let project = pushes().file("policy.yaml", "allow: [publish]\n");
-    assert_eq!(project.run(&["run", "w", "--json"]).json_error(10)["error"]["id"], "E0581");
+    assert_eq!(project.run(&["run", "w", "--json"]).json_error(10)["error"]["id"], "E0591");
     let done = project.run(&["check"]);
     assert_eq!(done.code, Some(10), "{}", done.stdout);
     assert!(done.stdout.contains("policy.yaml:1:1") && done.stdout.contains("E0114"), "{}", done.stdout);

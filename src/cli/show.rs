@@ -33,7 +33,7 @@ fn policy(session: &mut Session, project: &Project) -> Result<u8, Failure> {
     let found = find_policy(project);
     if found.is_broken() {
         session.out.talk(&crate::base::render::render_all(&found.diagnostics, true));
-        return Err(Refusal::new(10, "E0581", "the policy has faults", "correct them, and look again").into());
+        return Err(Refusal::new(10, "E0591", "the policy has faults", "correct them, and look again").into());
     }
     if session.global.json {
         session.out.json(&json!({

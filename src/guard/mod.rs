@@ -2,10 +2,12 @@
 
 pub mod audit;
 mod contained;
+mod redact;
 pub mod risk;
 mod trust;
 mod whole;
 
 pub use contained::{PathFault, contained_path, plain_path};
+pub use redact::Redactor;
 pub use trust::{Grant, TrustStore};
 pub use whole::write_whole;

@@ -26,7 +26,7 @@ fn places(project: &Project) -> Result<(PathBuf, PathBuf), Refusal> {
 }
 
 fn unusable(why: &str, help: &str) -> Refusal {
-    Refusal::new(31, "E0582", format!("the audit log cannot be used: {why}"), help)
+    Refusal::new(31, "E0592", format!("the audit log cannot be used: {why}"), help)
 }
 
 /// Goes through the whole log; `kept` is a head that somebody has kept.
@@ -101,7 +101,7 @@ pub fn prune_audit(project: &Project, keep: Duration) -> Result<u64, Refusal> {
         let help = "nothing was dropped; `orch audit verify` shows all faults";
         return Err(Refusal::new(
             31,
-            "E0583",
+            "E0593",
             format!("the audit log was changed: line {}: {}", fault.line, fault.why),
             help,
         ));

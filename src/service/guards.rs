@@ -71,7 +71,7 @@ impl Guards {
             return Ok(Some(Arc::clone(log)));
         }
         let help = "correct the permissions of .orch/state/audit and of ~/.local/state/orch; nothing was started";
-        let refused = |why: String| Refusal::new(31, "E0582", format!("the audit log cannot be used: {why}"), help);
+        let refused = |why: String| Refusal::new(31, "E0592", format!("the audit log cannot be used: {why}"), help);
         let key = AuditKey::open(keys).map_err(|error| refused(format!("its key: {error}")))?;
         let log = AuditLog::open(folder, key, now).map_err(|error| refused(error.to_string()))?;
         Ok(Some(Arc::clone(self.audit.get_or_init(|| Arc::new(log)))))
@@ -88,7 +88,7 @@ impl Guards {
             AuditError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Refusal::new(33, "E0403", error.to_string(), "free some space; nothing was started").retryable()
             }
-            AuditError::Io { .. } | AuditError::Damaged { .. } => Refusal::new(31, "E0582", error.to_string(), help),
+            AuditError::Io { .. } | AuditError::Damaged { .. } => Refusal::new(31, "E0592", error.to_string(), help),
         })?;
         Ok(())
     }
@@ -104,7 +104,7 @@ impl Guards {
 
     fn sound(&self) -> Result<(), Refusal> {
         match &self.fault {
-            Some(fault) => Err(Refusal::new(10, "E0581", fault.clone(), "`orch check` shows them with their places")),
+            Some(fault) => Err(Refusal::new(10, "E0591", fault.clone(), "`orch check` shows them with their places")),
             None => Ok(()),
         }
     }
@@ -237,5 +237,5 @@ fn blocked(refused: &[(String, String, Ruled, Digest)]) -> Refusal {
             )
         }
     };
-    Refusal::new(42, "E0580", format!("blocked before the start: {}", lines.join("; ")), help)
+    Refusal::new(42, "E0590", format!("blocked before the start: {}", lines.join("; ")), help)
 }

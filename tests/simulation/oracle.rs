@@ -240,6 +240,8 @@ impl Oracle {
                 return Ok(fits);
             }
             Event::Answered { instance, answer, .. } => return Ok(self.answered(*instance, *answer)),
+            // Forks have a test of their own, and a run that has begun takes nothing over.
+            Event::Forked { .. } | Event::Kept { .. } => return Ok(false),
             Event::TimeReached => {}
             Event::CancelRequested { strength } => {
                 if self.ended {

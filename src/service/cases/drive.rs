@@ -21,8 +21,10 @@ use crate::{
             stubs::{form, stubbed},
         },
         decisions::{Delivered, Verdict},
+        owned::Owned,
         refusal::Refusal,
-        runs::{DriveOptions, Owned, RunSettings, Runs},
+        runs::{DriveOptions, RunSettings, Runs},
+        servers::ServerValues,
         trust::TrustGate,
     },
 };
@@ -76,6 +78,7 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
     let root = root.canonicalize()?;
     let stubbed = stubbed(plan, case, &answers, &root)?;
     let settings = RunSettings {
+        servers: ServerValues::default(),
         runtime: None,
         found: None,
         runtimes: stubbed.runtimes,

@@ -35,6 +35,8 @@ impl Assigner {
             }
             Event::CancelRequested { strength } => ("cancel".to_owned(), None, json!({ "strength": strength })),
             Event::RunStarted { .. }
+            | Event::Forked { .. }
+            | Event::Kept { .. }
             | Event::Evaluated { .. }
             | Event::Started { .. }
             | Event::Deferred { .. }

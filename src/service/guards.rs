@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use serde_json::json;
@@ -32,6 +32,8 @@ pub struct Guards {
     /// Where the log is, and where its key.
     places: Option<(PathBuf, PathBuf)>,
     audit: Arc<OnceLock<Arc<AuditLog>>>,
+    /// Where the log stood when a run was left.
+    head: Arc<Mutex<Option<Head>>>,
 }
 
 /// Now.
@@ -55,9 +57,11 @@ impl Guards {
         match risk {
             Ok(risk) => {
                 let fault = is_broken.then_some(broken);
-                Self { risk: Some(Arc::new(risk)), fault, places, audit: Arc::default() }
+                Self { risk: Some(Arc::new(risk)), fault, places, audit: Arc::default(), head: Arc::default() }
             }
-            Err(reason) => Self { risk: None, fault: Some(reason), places, audit: Arc::default() },
+            Err(reason) => {
+                Self { risk: None, fault: Some(reason), places, audit: Arc::default(), head: Arc::default() }
+            }
         }
     }
 
@@ -152,17 +156,20 @@ impl Guards {
     }
 
     /// Signs where the log stands when this process leaves a run.
-    pub(super) fn end(&self, run: &RunId, how: &str) -> Option<Head> {
-        let log = self.audit().ok().flatten()?;
+    pub(super) fn end(&self, run: &RunId, how: &str) {
+        let Ok(Some(log)) = self.audit() else { return };
         let (run, about) = (Some(run.to_string()), Some(how.to_owned()));
         let written = log.append(&Entry { kind: "run", run, about, ..Entry::default() });
         match written.and_then(|_| log.checkpoint()) {
-            Ok(head) => Some(head),
-            Err(error) => {
-                tracing::warn!(%error, "the audit log lacks an entry");
-                None
-            }
+            Ok(head) => *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head),
+            Err(error) => tracing::warn!(%error, "the audit log lacks an entry"),
         }
+    }
+
+    /// Where the audit log stood when this process left a run; nothing where there is no log.
+    #[must_use]
+    pub fn head(&self) -> Option<Head> {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

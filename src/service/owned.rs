@@ -9,7 +9,7 @@ use crate::{
     plan::Plan,
     runtime::Replay,
     scheduler::Event,
-    service::recordings::is_replayed,
+    service::{AuditHead, recordings::is_replayed, runs::Runs},
 };
 
 /// A run that this process owns and is about to drive.
@@ -61,5 +61,13 @@ impl Owned {
     #[must_use]
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
+    }
+}
+
+impl Runs {
+    /// Where the audit log stood when this process left a run, for somebody to keep.
+    #[must_use]
+    pub fn audit_head(&self) -> Option<AuditHead> {
+        self.settings.trust.guards.head()
     }
 }

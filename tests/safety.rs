@@ -4,11 +4,14 @@
 
 mod support;
 
-use std::fs;
+use std::{fs, path::Path};
 
 use orch::{
-    definition::policy::{Level, Policy},
-    guard::risk::{RiskContext, assess_shell},
+    definition::{
+        load::is_shipped_script,
+        policy::{Level, Policy},
+    },
+    guard::risk::{Finding, RiskContext, assess_shell},
 };
 use support::Project;
 
@@ -177,10 +180,11 @@ fn strangers_words_with_write_and_network_are_reported() {
 
 #[test]
 fn shipped_workflows_pass_without_a_question() {
-    // They are trusted by what they do, not by being shipped: no command of them is above L2.
+    // No command of them is above L2; only a shipped script, letter for letter, may run what it has looked for.
     let project = Project::new();
     let names =
         ["new-project", "fix-bug", "add-feature", "refactor", "security-audit", "optimize-performance", "deploy"];
+    let mut asked = Vec::new();
     for name in names {
         let shown = project.run(&["show", &format!("/{name}"), "--json"]).json(0);
         let text = shown["steps"].to_string();
@@ -189,21 +193,24 @@ fn shipped_workflows_pass_without_a_question() {
         let context = context();
         for command in commands {
             let assessment = assess_shell(&command, &context);
-            let worst = assessment.findings.first().unwrap();
-            let at = command.get(worst.span.clone()).unwrap_or_default();
-            assert!(worst.level < Level::L3, "{name}: `{at}`: {worst:?}");
+            for one in assessment.findings.iter().filter(|one| one.level >= Level::L3 && !is_looked_for(&command, one))
+            {
+                asked.push(format!("{name}: `{}`: {one:?}", command.get(one.span.clone()).unwrap_or_default()));
+            }
         }
     }
+    assert!(asked.is_empty(), "{}", asked.join("\n"));
 }
 
 #[test]
 fn shipped_gates_pass_without_a_question() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("gates");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("gates");
     let names = fs::read_dir(folder).unwrap().filter_map(|entry| {
         let name = entry.unwrap().file_name().into_string().unwrap();
         name.strip_suffix(".yaml").map(str::to_owned)
     });
     let context = context();
+    let mut asked = Vec::new();
     for name in names {
         let text =
             format!("name: w\nsteps:\n  - {{ id: a, run: \"true\", output: {{ x: string }}, gate: [{name}] }}\n");
@@ -212,11 +219,42 @@ fn shipped_gates_pass_without_a_question() {
         assert_eq!(shown.code, Some(0), "{name}: {}", shown.stderr);
         for command in commands(&shown.json(0)["steps"]) {
             let assessment = assess_shell(&command, &context);
-            let worst = assessment.findings.first().unwrap();
-            let at = command.get(worst.span.clone()).unwrap_or_default();
-            assert!(worst.level < Level::L3, "{name}: `{at}`: {worst:?}");
+            for one in assessment.findings.iter().filter(|one| one.level >= Level::L3 && !is_looked_for(&command, one))
+            {
+                asked.push(format!("{name}: `{}`: {one:?}", command.get(one.span.clone()).unwrap_or_default()));
+            }
         }
     }
+    assert!(asked.is_empty(), "{}", asked.join("\n"));
+}
+
+/// A program that a shipped script has found by itself: who reads the text alone cannot know which one it is.
+fn is_looked_for(command: &str, finding: &Finding) -> bool {
+    finding.level == Level::L3 && finding.rule == "opaque" && is_shipped_script(command)
+}
+
+#[test]
+fn a_shipped_script_passes_only_letter_for_letter() {
+    let shipped = |name: &str| {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("gates/scripts").join(name)).unwrap()
+    };
+    let (tools, licence) = (shipped("tools.sh"), shipped("licence-check.sh"));
+    let gate = |more: &str| format!("# scripts/licence-check.sh\n{}\n{}\n{more}", tools.trim_end(), licence.trim_end());
+    assert!(is_shipped_script(&gate("")));
+    for more in [" ", "\n", "true\n", "$tool .\n"] {
+        assert!(!is_shipped_script(&gate(more)), "{more:?}");
+    }
+    assert!(!is_shipped_script(&gate("").replacen("--format=csv", "--format=tsv", 1)));
+    assert!(!is_shipped_script("# x\n") && !is_shipped_script("") && !is_shipped_script(&gate("")[1..]));
+    // A policy that names the class is heard, whoever wrote the script.
+    let workflow = "name: w\nsteps:\n  - { id: a, run: \"true\", gate: [licence-check] }\n";
+    let project = Project::new().file("workflows/w.yaml", workflow);
+    let done = project.run(&["run", "w", "--json"]);
+    assert_ne!(done.code, Some(42), "{}", done.stderr);
+    let log = project.read(".orch/state/audit/log.jsonl");
+    assert!(log.contains("\"rule\":\"shipped\""), "{log}");
+    let project = Project::new().file("workflows/w.yaml", workflow).file("policy.yaml", "ask: [opaque]\n");
+    assert_eq!(project.run(&["run", "w", "--json"]).json_error(42)["error"]["id"], "E0590");
 }
 
 /// Every command in a plan's JSON form.

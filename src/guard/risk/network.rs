@@ -105,7 +105,7 @@ impl Judge<'_> {
                 continue;
             }
             let takes = VALUES.contains(&flag)
-                && !(flag == "-O" && !is_wget)
+                && (is_wget || flag != "-O")
                 && !(is_wget && matches!(flag, "-d" | "-H" | "-F" | "-r"));
             let value = match joined {
                 Some(value) => value,

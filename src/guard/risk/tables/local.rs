@@ -69,7 +69,8 @@ table! {
     "publish-semantic" ["semantic-release" "np" "release-it" "goreleaser" "standard-version" "cargo-release"] [] [] L3 Publish "publishes a release" "`--dry-run`, and let a person publish";
     "publish-upload" ["twine"] ["upload"] [] L3 Publish "publishes a package" "let a person publish";
     "publish-gem" ["gem"] ["push|yank|owner"] [] L3 Publish "publishes or withdraws a package" "let a person publish";
-    "publish-npm-owner" ["npm" "pnpm" "yarn"] ["unpublish|deprecate|owner|access|dist-tag|token|adduser|login|team|org"] [] L3 Publish "changes a package or an account on the registry" "let a person do it";
+    "publish-npm-owner" ["npm" "pnpm" "yarn"] ["unpublish|deprecate|adduser|login"] [] L3 Publish "changes a package or an account on the registry" "let a person do it";
+    "publish-npm-account" ["npm" "pnpm" "yarn"] ["owner|access|dist-tag|token|team|org" "*"] [] L3 Publish "changes a package or an account on the registry" "let a person do it";
     "publish-cargo" ["cargo"] ["yank|owner|login|logout"] [] L3 Publish "changes a package or an account on the registry" "let a person do it";
     "publish-nuget" ["dotnet" "nuget"] ["nuget|push|delete" "push|delete|*"] ["push" "delete"] L3 Publish "publishes or deletes a package" "let a person publish";
     "publish-mvn" ["mvn" "mvnw" "gradle" "gradlew" "sbt"] ["**" "deploy|release:*|publish*|uploadarchives|deploy:*"] [] L3 Publish "publishes artifacts" "`install`, which stays on this machine";

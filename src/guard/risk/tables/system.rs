@@ -4,7 +4,8 @@ use super::row::table;
 
 table! {
     // Disks.
-    "disk-format" ["mkfs" "mkfs.ext4" "mkfs.ext3" "mkfs.ext2" "mkfs.xfs" "mkfs.btrfs" "mkfs.vfat" "mkfs.fat" "mkfs.ntfs" "mkfs.exfat" "mke2fs" "mkswap" "newfs" "format" "format.com" "fdisk" "sfdisk" "gdisk" "sgdisk" "cfdisk" "parted" "wipefs" "blkdiscard" "hdparm" "badblocks" "cryptsetup" "dmsetup" "mdadm" "diskpart" "e2fsck" "fsck" "resize2fs" "tune2fs" "nvme" "ddrescue" "nwipe" "dban" "srm" "sdelete" "cipher" "bcdedit" "vssadmin" "wbadmin" "debugfs" "efibootmgr" "grub-install" "flashrom"] [] [] L4 Disk "writes to disks or what is below the files" "leave disks to a person";
+    "disk-format" ["mkfs" "mkfs.ext4" "mkfs.ext3" "mkfs.ext2" "mkfs.xfs" "mkfs.btrfs" "mkfs.vfat" "mkfs.fat" "mkfs.ntfs" "mkfs.exfat" "mke2fs" "mkswap" "newfs" "format.com" "fdisk" "sfdisk" "gdisk" "sgdisk" "cfdisk" "parted" "wipefs" "blkdiscard" "hdparm" "badblocks" "cryptsetup" "dmsetup" "mdadm" "diskpart" "e2fsck" "fsck" "resize2fs" "tune2fs" "nvme" "ddrescue" "nwipe" "dban" "srm" "sdelete" "cipher" "bcdedit" "vssadmin" "wbadmin" "debugfs" "efibootmgr" "grub-install" "flashrom"] [] [] L4 Disk "writes to disks or what is below the files" "leave disks to a person";
+    "disk-format-drive" ["format"] ["*:"] [] L4 Disk "writes to disks or what is below the files" "leave disks to a person";
     "disk-list" ["fdisk" "parted" "lsblk"] [] ["-l" "--list"] L0 Read "lists disks" "";
     "disk-volume" ["lvremove" "vgremove" "pvremove" "lvreduce" "zpool" "zfs" "btrfs" "xfs_repair" "swapoff" "losetup" "snapper" "timeshift" "tmutil"] ["destroy|remove|rollback|labelclear|delete|deletelocalsnapshots|subvolume|*" "**"] [] L3 Disk "changes volumes or their snapshots" "leave disks to a person";
     "disk-diskutil" ["diskutil"] ["erase*|partition*|zerodisk|secureerase|apfs|reformat|randomdisk|unmount*" "**"] [] L4 Disk "erases a disk" "leave disks to a person";

@@ -313,7 +313,7 @@ pub struct RunArgs {
     pub refresh: bool,
     /// Trust the commands it holds for this run, if they have exactly this digest; `orch trust NAME` shows it
     #[arg(long, value_name = "DIGEST")]
-    pub trust: Option<String>,
+    pub trust: Vec<String>,
     /// Let steps that say `danger: true` work without limits in this run; the definition must be trusted as well
     #[arg(long)]
     pub allow_danger: bool,

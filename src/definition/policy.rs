@@ -228,6 +228,12 @@ impl Policy {
         }
     }
 
+    /// Whether the user has agreed to this command, letter for letter.
+    #[must_use]
+    pub fn is_agreed(&self, command: &str) -> bool {
+        self.commands.iter().any(|said| said.value.trim() == command.trim())
+    }
+
     /// Who says what is done with a class.
     #[must_use]
     pub fn source(&self, class: RiskClass) -> &str {

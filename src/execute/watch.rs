@@ -74,15 +74,27 @@ impl Watch {
             return Ok(());
         };
         let (level, class) = (finding.level.word(), finding.class.word());
+        let is_command = matches!(tool, ToolUse::Run { .. });
+        let is_agreed = is_command && ruled.rule == PolicyRule::Ask && risk.policy().is_agreed(&about);
         self.write(
             place,
             "risk",
-            json!({ "rule": ruled.rule.word(), "level": level, "class": class, "by": finding.rule,
+            json!({ "rule": if is_agreed { "agreed" } else { ruled.rule.word() }, "level": level, "class": class, "by": finding.rule,
             "from": ruled.from, "tool": about }),
         );
+        if is_agreed {
+            return Ok(());
+        }
         let instead =
             if finding.instead.is_empty() { String::new() } else { format!(". Instead: {}", finding.instead) };
-        let asked = if ruled.rule == PolicyRule::Ask { ", and nobody is here to agree to it" } else { "" };
+        let asked = match (ruled.rule, is_command) {
+            (PolicyRule::Ask, true) => {
+                ", and nobody is here to agree to it; a person allows exactly this command under `commands:` in \
+                 ~/.config/orch/policy.yaml"
+            }
+            (PolicyRule::Ask, false) => ", and nobody is here to agree to it",
+            (PolicyRule::Allow | PolicyRule::Deny, _) => "",
+        };
         Err(Refusal::Denied(format!("{} ({class}, {level}){asked}{instead}", finding.reason)))
     }
 
@@ -150,6 +162,7 @@ mod tests {
         let policy = Policy {
             protected: vec![said("db/**")],
             max_changed_files: Some(Said { value: 2, from: "policy.yaml".to_owned() }),
+            commands: vec![said("git push origin main"), said("rm -rf /")],
             ..Policy::default()
         };
         let risk = RiskContext::new("/elsewhere", "/home/me", "/home/me/.local/state/orch", policy).unwrap();
@@ -174,6 +187,10 @@ mod tests {
             assert!(refused.contains(part), "{refused}");
         }
         run("rm -rf /home/me/project").unwrap_err();
+        // The user has agreed to one command, letter for letter; nobody can agree to what never passes.
+        run("git push origin main").unwrap();
+        run("git push origin main --force").unwrap_err();
+        run("rm -rf /").unwrap_err();
         let write = |path: &str| {
             let tool = ToolUse::Write { path: path.into(), content: String::new() };
             watch.tool(&tool, &place)
@@ -183,8 +200,8 @@ mod tests {
         let read = ToolUse::Read { path: ".env".into(), offset: 1, limit: 9 };
         assert!(watch.tool(&read, &place).is_err());
         let log = std::fs::read_to_string(AuditLog::file(&folder.path().join("audit"))).unwrap();
-        assert_eq!(log.matches("\"rule\":\"deny\"").count(), 3, "{log}");
-        assert_eq!(log.matches("\"rule\":\"ask\"").count(), 3, "{log}");
+        assert_eq!(log.matches("\"rule\":\"deny\"").count(), 4, "{log}");
+        assert_eq!(log.matches("\"rule\":\"ask\"").count(), 4, "{log}");
         // Without guards nothing is asked.
         assert!(Watch::default().tool(&read, &place).is_ok());
     }

@@ -14,7 +14,7 @@ use crate::{
     execute::Watch,
     guard::{
         audit::{AuditError, AuditKey, AuditLog, Entry, Head},
-        risk::{RiskContext, Ruled, assess_argv, assess_shell, rule_on},
+        risk::{Finding, RiskContext, Ruled, assess_argv, assess_shell, rule_on},
     },
     plan::{Command, Plan, PlanGate, RecoveryPolicy, Work},
     service::{policy::find_policy, project::Project, refusal::Refusal},
@@ -34,6 +34,29 @@ pub struct Guards {
     audit: Arc<OnceLock<Arc<AuditLog>>>,
     /// Where the log stood when a run was left.
     head: Arc<Mutex<Option<Head>>>,
+}
+
+/// A command that a person is asked about.
+#[derive(Debug, Clone)]
+pub struct AskedCommand {
+    /// Where it stands in the plan.
+    pub place: String,
+    /// The command itself, whole.
+    pub command: String,
+    /// What it would do, its class and its level.
+    pub why: String,
+    /// What `--trust` takes: this command in this project.
+    pub digest: Digest,
+}
+
+/// A command of a plan that the policy does not let pass as it is.
+struct Judged {
+    place: String,
+    text: String,
+    ruled: Ruled,
+    digest: Digest,
+    /// By whose word it passes all the same.
+    agreed: Option<&'static str>,
 }
 
 /// Now.
@@ -119,34 +142,51 @@ impl Guards {
     /// All commands that may not run, at once; exit 42.
     pub(super) fn check(&self, plan: &Plan, allowed: &[String]) -> Result<(), Refusal> {
         self.sound()?;
-        let Some(risk) = &self.risk else { return Ok(()) };
-        let mut refused: Vec<(String, String, Ruled, Digest)> = Vec::new();
-        for (place, command) in commands(plan) {
+        let judged = self.judged(plan, allowed);
+        for one in &judged {
+            let rule = one.agreed.unwrap_or(one.ruled.rule.word());
+            let finding = one.ruled.finding.as_ref();
+            let what = json!({ "rule": rule, "level": finding.map(|one| one.level.word()),
+                "class": finding.map(|one| one.class.word()), "command": one.digest.as_str(), "from": one.ruled.from });
+            let about = Some(one.place.clone());
+            self.write(&Entry { kind: "risk", about, what, ..Entry::default() })?;
+        }
+        let refused: Vec<Judged> = judged.into_iter().filter(|one| one.agreed.is_none()).collect();
+        if refused.is_empty() { Ok(()) } else { Err(blocked(&refused)) }
+    }
+
+    /// What a person would have to agree to before this plan may start; nothing where something in it is denied anyway.
+    pub(super) fn asks(&self, plan: &Plan, allowed: &[String]) -> Vec<AskedCommand> {
+        let refused: Vec<Judged> = self.judged(plan, allowed).into_iter().filter(|one| one.agreed.is_none()).collect();
+        if self.fault.is_some() || refused.iter().any(|one| one.ruled.rule == PolicyRule::Deny) {
+            return Vec::new();
+        }
+        let asked = refused.into_iter().map(|one| AskedCommand {
+            why: one.ruled.finding.as_ref().map(why).unwrap_or_default(),
+            place: one.place,
+            command: one.text,
+            digest: one.digest,
+        });
+        asked.collect()
+    }
+
+    /// Every command of a plan that does not simply pass.
+    fn judged(&self, plan: &Plan, allowed: &[String]) -> Vec<Judged> {
+        let Some(risk) = &self.risk else { return Vec::new() };
+        let judged = commands(plan).into_iter().filter_map(|(place, command)| {
             let (text, ruled) = judged(command, risk);
             let digest = command_digest(risk, &text);
-            // What is shipped was read by those who ship it; a class that a policy names is asked about all the same.
-            let is_shipped = ruled.from == "default" && is_shipped_script(&text);
-            let is_agreed = ruled.rule == PolicyRule::Ask
-                && (is_shipped
-                    || allowed.iter().any(|digest_given| digest_given == digest.as_str())
-                    || risk.policy().commands.iter().any(|said| said.value.trim() == text.trim()));
-            if ruled.rule > PolicyRule::Allow {
-                let rule = match (is_agreed, is_shipped) {
-                    (true, true) => "shipped",
-                    (true, false) => "agreed",
-                    (false, _) => ruled.rule.word(),
-                };
-                let finding = ruled.finding.as_ref();
-                let what = json!({ "rule": rule, "level": finding.map(|one| one.level.word()),
-                    "class": finding.map(|one| one.class.word()), "command": digest.as_str(), "from": ruled.from });
-                let about = Some(place.clone());
-                self.write(&Entry { kind: "risk", about, what, ..Entry::default() })?;
-            }
-            if ruled.rule > PolicyRule::Allow && !is_agreed {
-                refused.push((place, text, ruled, digest));
-            }
-        }
-        if refused.is_empty() { Ok(()) } else { Err(blocked(&refused)) }
+            let is_said = || allowed.iter().any(|given| given == digest.as_str()) || risk.policy().is_agreed(&text);
+            let agreed = match ruled.rule {
+                PolicyRule::Allow => return None,
+                PolicyRule::Deny => None,
+                // What is shipped was read by those who ship it; a class that a policy names is asked about all the same.
+                PolicyRule::Ask if ruled.from == "default" && is_shipped_script(&text) => Some("shipped"),
+                PolicyRule::Ask => is_said().then_some("agreed"),
+            };
+            Some(Judged { place, text, ruled, digest, agreed })
+        });
+        judged.collect()
     }
 
     /// Writes down that a run starts, and under which policy.
@@ -217,23 +257,26 @@ fn command_digest(risk: &RiskContext, text: &str) -> Digest {
     Digest::of(format!("{}\0{text}", risk.root()).as_bytes())
 }
 
-fn blocked(refused: &[(String, String, Ruled, Digest)]) -> Refusal {
-    let line = |(place, text, ruled, _): &(String, String, Ruled, Digest)| {
-        let command: String = text.lines().next().unwrap_or_default().chars().take(80).collect();
-        match &ruled.finding {
-            Some(one) => {
-                format!("{place} runs `{command}`: {} ({}, {})", one.reason, one.class.word(), one.level.word())
-            }
-            None => format!("{place} runs `{command}`"),
-        }
+fn why(finding: &Finding) -> String {
+    format!("{} ({}, {})", finding.reason, finding.class.word(), finding.level.word())
+}
+
+fn blocked(refused: &[Judged]) -> Refusal {
+    let line = |one: &Judged| {
+        let command: String = one.text.lines().next().unwrap_or_default().chars().take(80).collect();
+        let why = one.ruled.finding.as_ref().map(why);
+        why.map_or_else(
+            || format!("{} runs `{command}`", one.place),
+            |why| format!("{} runs `{command}`: {why}", one.place),
+        )
     };
     let mut lines: Vec<String> = refused.iter().take(NAMED_MAX).map(line).collect();
     if refused.len() > NAMED_MAX {
         lines.push(format!("and {} more", refused.len() - NAMED_MAX));
     }
-    let denied = refused.iter().find(|(_, _, ruled, _)| ruled.rule == PolicyRule::Deny);
+    let denied = refused.iter().find(|one| one.ruled.rule == PolicyRule::Deny);
     let help = match denied {
-        Some((_, _, ruled, _)) => {
+        Some(Judged { ruled, .. }) => {
             let instead = ruled.finding.as_ref().map(|one| one.instead.as_str()).filter(|text| !text.is_empty());
             let says = if ruled.from == "default" {
                 "no policy allows this".to_owned()
@@ -243,8 +286,7 @@ fn blocked(refused: &[(String, String, Ruled, Digest)]) -> Refusal {
             format!("{says}; instead: {}", instead.unwrap_or("leave it out"))
         }
         None => {
-            let digests: Vec<String> =
-                refused.iter().map(|(_, _, _, digest)| format!("--trust {}", digest.as_str())).collect();
+            let digests: Vec<String> = refused.iter().map(|one| format!("--trust {}", one.digest.as_str())).collect();
             format!(
                 "a person agrees to exactly this for one run with {}, or for ever under `commands:` in ~/.config/orch/policy.yaml",
                 digests.join(" ")

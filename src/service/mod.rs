@@ -67,7 +67,7 @@ pub use explain::{SCHEMAS, explain, schema};
 pub use fault::Fault;
 pub use find::{Runnable, find_runnable};
 pub use fork::Forked;
-pub use guards::Guards;
+pub use guards::{AskedCommand, Guards};
 pub use import::{ImportFailure, ImportFile, ImportForm, ImportFrom, ImportRequest, import};
 pub use init::{Choice, Initialised, Template, init, templates};
 pub use inputs::gather_inputs;

@@ -5,8 +5,8 @@
 use std::{fs, path::Path};
 
 use orch::{
-    definition::policy::{Level, Policy},
-    guard::risk::{Assessment, RiskContext, assess_argv, assess_shell},
+    definition::policy::{Level, Policy, PolicyRule, RiskClass, Said},
+    guard::risk::{Assessment, RiskContext, assess_argv, assess_shell, rule_on},
 };
 use proptest::prelude::*;
 
@@ -241,6 +241,18 @@ fn two_hundred_commands_hide_nothing() {
         for joint in ["; ", " && ", " || ", "\n", " | "] {
             assert_eq!(assess_shell(&all.join(joint), &context).level(), Level::L4, "{place} {joint:?}");
         }
+    }
+}
+
+#[test]
+fn many_harmless_commands_hide_no_class_from_a_policy() {
+    let rule = Said { value: PolicyRule::Deny, from: "policy.yaml".to_owned() };
+    let policy = Policy { classes: [(RiskClass::Install, rule)].into(), ..Policy::default() };
+    let context = RiskContext::new("/home/me/project", "/home/me", "/home/me/.local/state/orch", policy).unwrap();
+    for count in [0, 10, 100, 300] {
+        let many: String = (0..count).map(|number| format!("make t{number}; git push; ")).collect();
+        let ruled = rule_on(&assess_shell(&format!("{many}npm ci"), &context), &context);
+        assert_eq!(ruled.rule, PolicyRule::Deny, "{count}");
     }
 }
 

@@ -274,3 +274,83 @@ fn commands(value: &serde_json::Value) -> Vec<String> {
         _ => Vec::new(),
     }
 }
+
+#[test]
+fn the_doctor_of_security_says_who_could_get_in() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let state = |project: &Project, name: &str| {
+        let health: serde_json::Value =
+            serde_json::from_str(&project.run(&["doctor", "--security", "--json"]).stdout).unwrap();
+        let checks = health["checks"].as_array().unwrap().clone();
+        let check = checks.into_iter().find(|check| check["name"] == name).unwrap();
+        (check["state"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
+    };
+    let good = |project: &Project| {
+        for name in [
+            "own settings",
+            "own state",
+            "run state",
+            "project files",
+            "keys in files",
+            "secret files",
+            "policy",
+            "weak settings",
+            "audit log",
+        ] {
+            let (state, detail) = state(project, name);
+            assert_eq!(state, "ok", "{name}: {detail}");
+        }
+    };
+    let mode = |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let project =
+        Project::new().file("workflows/w.yaml", &workflow("true")).user_file("policy.yaml", "deny: [publish]\n");
+    let user = project.home().join(".config/orch");
+    mode(&user, 0o755);
+    mode(&user.join("policy.yaml"), 0o644);
+    mode(&project.root().join("workflows"), 0o755);
+    mode(&project.root().join("workflows/w.yaml"), 0o644);
+    good(&project);
+    assert_eq!(project.run(&["run", "w"]).code, Some(0));
+    good(&project);
+
+    mode(&user.join("policy.yaml"), 0o666);
+    let (found, detail) = state(&project, "own settings");
+    assert!(found == "fail" && detail.contains("policy.yaml"), "{detail}");
+    mode(&user.join("policy.yaml"), 0o644);
+
+    let own = project.home().join(".local/state/orch");
+    mode(&own, 0o755);
+    mode(&own.join("audit.key"), 0o644);
+    let (found, detail) = state(&project, "own state");
+    assert!(found == "fail" && detail.contains("audit.key"), "{detail}");
+    mode(&own.join("audit.key"), 0o600);
+
+    mode(&project.root().join("workflows/w.yaml"), 0o666);
+    assert_eq!(state(&project, "project files").0, "fail");
+    mode(&project.root().join("workflows/w.yaml"), 0o644);
+
+    // In two parts, because our own sources may not hold it.
+    let key = concat!("ghp_", "a1B2c3D4e5F6g7H8i9J0k1L2m3N4");
+    project.write("agents/a.md", &format!("---\nname: a\ndescription: x\n---\nUse {key}.\n"));
+    let (found, detail) = state(&project, "keys in files");
+    assert!(found == "fail" && detail.contains("agents/a.md") && !detail.contains(key), "{detail}");
+
+    project.write(".env", "A=b\n");
+    mode(&project.root().join(".env"), 0o644);
+    assert_eq!(state(&project, "secret files").0, "warn");
+
+    project.write("orch.toml", "on_approval = \"approve\"\n");
+    let (found, detail) = state(&project, "weak settings");
+    assert!(found == "warn" && detail.contains("on_approval"), "{detail}");
+
+    let log = project.read(".orch/state/audit/log.jsonl");
+    project.write(".orch/state/audit/log.jsonl", &log.replacen("attempt", "attampt", 1));
+    assert_eq!(state(&project, "audit log").0, "fail");
+
+    fs::write(user.join("policy.yaml"), "allow: [publish]\n").unwrap();
+    let (found, detail) = state(&project, "policy");
+    assert!(found == "warn" && detail.contains("publish"), "{detail}");
+    let done = project.run(&["doctor", "--security"]);
+    assert_eq!(done.code, Some(1), "{}", done.stdout);
+    assert!(done.stdout.contains("fix:") && !done.stdout.contains(key), "{}", done.stdout);
+}

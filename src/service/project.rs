@@ -174,5 +174,10 @@ impl Project {
 
 /// Whether this process may do everything on this machine.
 pub(super) fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+    user_id() == 0
+}
+
+/// The number of the user that this process works as.
+pub(super) fn user_id() -> u32 {
+    rustix::process::geteuid().as_raw()
 }

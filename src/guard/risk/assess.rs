@@ -1,6 +1,6 @@
 //! What the classifier is asked, and what it answers.
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::definition::policy::{Level, Policy, PolicyRule, RiskClass};
 
-/// The most findings of one command that are kept, the worst of them.
+/// The most findings of one command that are kept, the worst of them; besides, one of each level and class.
 const FINDINGS_MAX: usize = 64;
 
 /// What an operation is judged against.
@@ -109,7 +109,12 @@ impl Assessment {
             (other.level, one.span.start, one.rule).cmp(&(one.level, other.span.start, other.rule))
         });
         findings.dedup();
-        findings.truncate(FINDINGS_MAX);
+        // Of each kind the first one stays, wherever it stands: a policy may name its class.
+        let (mut kinds, mut kept) = (BTreeSet::new(), 0);
+        findings.retain(|finding| {
+            kept += 1;
+            kinds.insert((finding.level, finding.class)) || kept <= FINDINGS_MAX
+        });
         Self { findings }
     }
 

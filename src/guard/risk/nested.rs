@@ -146,6 +146,7 @@ impl Judge<'_> {
             at += if VALUES.contains(&arg.as_str()) { 2 } else { 1 };
         }
         let span = io.span.clone();
+        self.find(Level::L2, RiskClass::Network, "network-shell", "works on another machine", "", &span);
         let text = args.get(at + 1..).unwrap_or_default().join(" ");
         if text.is_empty() {
             return self.fed_remotely(&io.stdin, &span);

@@ -247,7 +247,7 @@ pub(super) fn delete(path: &str, cwd: &str, recursive: bool, context: &RiskConte
     if below(&context.root, whole).is_some() && recursive {
         return never(format!("`{shown}` is a folder above the workspace"));
     }
-    if let Some(rest) = ["/tmp", "/var/tmp", "/dev/shm", "/private/tmp"].iter().find_map(|tmp| below(whole, tmp)) {
+    if let Some(rest) = temporary(whole, context) {
         let level = if rest.is_empty() && recursive { Level::L3 } else { Level::L2 };
         let why = format!("deletes `{shown}`, a temporary file outside of the workspace");
         return touch(level, RiskClass::Delete, "delete-temporary", why, "delete what you have made, by its name");
@@ -269,6 +269,17 @@ pub(super) fn delete(path: &str, cwd: &str, recursive: bool, context: &RiskConte
         );
     }
     ask("delete-outside", format!("`{shown}` lies outside of the workspace"), "delete only inside the workspace")
+}
+
+/// The rest of a path below a folder for temporary files; nothing where the workspace or the home lies there as well, in
+/// the same folder: what lies beside them is no less than they are.
+fn temporary<'a>(path: &'a str, context: &RiskContext) -> Option<&'a str> {
+    let folders = ["/tmp", "/var/tmp", "/dev/shm", "/private/tmp"];
+    let (folder, rest) = folders.iter().find_map(|folder| Some((folder, below(path, folder)?)))?;
+    let first = rest.split('/').next().unwrap_or("");
+    let shared = format!("{folder}/{first}");
+    let is_shared = |other: &str| !first.is_empty() && below(other, &shared).is_some();
+    (!is_shared(&context.root) && !is_shared(&context.home)).then_some(rest)
 }
 
 fn delete_inside(rest: &str, shown: &str, recursive: bool, all: bool) -> Touch {

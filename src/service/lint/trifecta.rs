@@ -14,7 +14,7 @@ use crate::{
     base::{Diagnostic, Source, Span, codes::definition as codes},
     definition::policy::{Policy, RiskClass},
     guard::risk::{RiskContext, assess_argv, assess_shell},
-    plan::{Command, Meaning, Plan, PlanContext, PlanStep, Read, Work},
+    plan::{Command, Meaning, Plan, PlanContext, PlanStep, Read, StepIx, Work},
 };
 
 /// How far out what a name stands for is followed, and how deep schemas are.
@@ -45,7 +45,7 @@ pub(in crate::service) fn lint_plan(source: &Arc<Source>, plan: &Plan) -> Vec<Di
             }
             if strange.contains(&place) && is_free(step.output.as_ref(), 0) {
                 // What a container gives is what its steps give.
-                strange.extend(step.parent.map(crate::plan::StepIx::index));
+                strange.extend(step.parent.map(StepIx::index));
             }
         }
         if strange.len() == before {
@@ -125,6 +125,9 @@ fn sources(plan: &Plan, read: &Read, text: &str, depth: u8) -> Vec<usize> {
     };
     match read.means {
         Meaning::Step(ix) => {
+            if let Some(named) = children(plan, ix, &read.name, text) {
+                return named;
+            }
             let is_text = plan
                 .steps
                 .get(ix.index())
@@ -141,6 +144,22 @@ fn sources(plan: &Plan, read: &Read, text: &str, depth: u8) -> Vec<usize> {
         }
         _ => Vec::new(),
     }
+}
+
+/// The children of a container that a text reads, where it reads nothing else of it: `both.time` is not `both.page`.
+fn children(plan: &Plan, container: StepIx, name: &str, text: &str) -> Option<Vec<usize>> {
+    let all = plan.steps.iter().enumerate().filter(|(_, step)| step.parent == Some(container));
+    let all: Vec<(usize, &PlanStep)> = all.collect();
+    let is_part = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.');
+    let mut named = Vec::new();
+    for (at, _) in text.match_indices(name).filter(|(at, _)| !text[..*at].ends_with(is_part)) {
+        let behind = text[at + name.len()..].strip_prefix('.')?;
+        let field = behind.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next()?;
+        let (place, child) = all.iter().find(|(_, child)| child.id == field)?;
+        let is_text = is_free(child.output.as_ref(), 0) || behind[field.len()..].starts_with(".result");
+        named.extend(is_text.then_some(*place));
+    }
+    (!all.is_empty()).then_some(named)
 }
 
 /// Whether a value of this JSON Schema may hold text that somebody else has chosen. A container has none of its own.

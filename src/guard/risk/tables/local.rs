@@ -70,6 +70,7 @@ table! {
     "publish-upload" ["twine"] ["upload"] [] L3 Publish "publishes a package" "let a person publish";
     "publish-gem" ["gem"] ["push|yank|owner"] [] L3 Publish "publishes or withdraws a package" "let a person publish";
     "publish-npm-owner" ["npm" "pnpm" "yarn"] ["unpublish|deprecate|adduser|login"] [] L3 Publish "changes a package or an account on the registry" "let a person do it";
+    "network-registry" ["npm" "pnpm" "yarn" "cargo" "pip" "pip3" "gem" "bun"] ["view|info|show|search|index|outdated|audit" "**"] [] L2 Network "asks the registry of packages" "";
     "publish-npm-account" ["npm" "pnpm" "yarn"] ["owner|access|dist-tag|token|team|org" "*"] [] L3 Publish "changes a package or an account on the registry" "let a person do it";
     "publish-cargo" ["cargo"] ["yank|owner|login|logout"] [] L3 Publish "changes a package or an account on the registry" "let a person do it";
     "publish-nuget" ["dotnet" "nuget"] ["nuget|push|delete" "push|delete|*"] ["push" "delete"] L3 Publish "publishes or deletes a package" "let a person publish";

@@ -431,10 +431,23 @@ async fn keeps_path_rules(bench: &Bench) -> Result<(), String> {
 
 async fn stays_inside(bench: &Bench) -> Result<(), String> {
     let outside = bench.lab.join("outside.txt");
-    let done = bench.perform(bench.order("write ../outside.txt")).await;
-    need(!outside.exists(), "it wrote outside of the workspace")?;
-    let reason = failed(&done)?;
-    need(reason.contains("not allowed"), reason)
+    // Somewhere in a repository, and a repository of its own.
+    for is_repository in [false, true] {
+        let workspace = bench.workspace();
+        if is_repository {
+            let made = Process::new("git").args(["init", "--quiet"]).current_dir(&workspace).status().unwrap();
+            assert!(made.success());
+        }
+        let order = bench.order("write ../outside.txt");
+        let done = bench.perform_in(order, workspace.clone(), bench.settings.clone()).await;
+        need(!outside.exists(), format!("it wrote outside of the workspace, repository: {is_repository}"))?;
+        let reason = failed(&done)?;
+        need(reason.contains("not allowed"), reason)?;
+        let done = bench.perform_in(bench.order("write notes.txt"), workspace, bench.settings.clone()).await;
+        done.success()?;
+        need(done.workspace.join("notes.txt").is_file(), "it wrote nothing inside of it")?;
+    }
+    Ok(())
 }
 
 async fn works_without_limits(bench: &Bench) -> Result<(), String> {

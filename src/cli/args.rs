@@ -9,7 +9,7 @@ use crate::{
     cli::{
         add::{AddArgs, RemoveArgs},
         audit::AuditArgs,
-        cache::CacheArgs,
+        cache::{CacheArgs, ReuseArgs},
         check::CheckArgs,
         completions::CompletionsArgs,
         cost::CostArgs,
@@ -305,12 +305,9 @@ pub struct RunArgs {
     /// Replace a recording of that name
     #[arg(long, requires = "record")]
     pub force: bool,
-    /// Take nothing from the step cache and keep nothing in it
-    #[arg(long, conflicts_with = "refresh")]
-    pub no_cache: bool,
-    /// Take nothing from the step cache; what is done now takes the place of what is there
-    #[arg(long)]
-    pub refresh: bool,
+    /// The step cache.
+    #[command(flatten)]
+    pub reuse: ReuseArgs,
     /// Trust the commands it holds for this run, if they have exactly this digest; `orch trust NAME` shows it
     #[arg(long, value_name = "DIGEST")]
     pub trust: Vec<String>,
@@ -427,6 +424,9 @@ pub struct ResumeArgs {
     /// Attempts at once, 1 to 100
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub parallel: Option<u32>,
+    /// The step cache.
+    #[command(flatten)]
+    pub reuse: ReuseArgs,
 }
 
 /// Arguments of `orch retry`.
@@ -456,6 +456,9 @@ pub struct RetryArgs {
     /// Attempts at once, 1 to 100
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub parallel: Option<u32>,
+    /// The step cache.
+    #[command(flatten)]
+    pub reuse: ReuseArgs,
 }
 
 /// Arguments of `orch cancel`.

@@ -47,12 +47,8 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
     }
     let mut settings = project.run_settings(session.program.clone());
     settings.trust.allowed.extend(args.trust.clone());
-    let wish = match (args.no_cache || args.record.is_some(), args.refresh) {
-        // A recording holds what agents do now.
-        (true, _) => CacheWish::Off,
-        (false, true) => CacheWish::Refresh,
-        (false, false) => CacheWish::Use,
-    };
+    // A recording holds what agents do now.
+    let wish = if args.record.is_some() { CacheWish::Off } else { args.reuse.wish() };
     settings.danger.is_allowed = args.allow_danger;
     let mut runs = Runs::open(project.root(), settings)?.caching(wish);
     let replay = recordings(project.root(), &runnable.plan);

@@ -7,6 +7,8 @@
 
 #[path = "services/bench.rs"]
 mod bench;
+#[path = "services/obedient.rs"]
+mod obedient;
 #[path = "services/plain.rs"]
 mod plain;
 #[path = "support/scripted.rs"]

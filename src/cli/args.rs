@@ -8,6 +8,7 @@ use crate::{
     base::{parse_count, parse_duration},
     cli::{
         add::{AddArgs, RemoveArgs},
+        audit::AuditArgs,
         cache::{CacheArgs, ReuseArgs},
         check::CheckArgs,
         completions::CompletionsArgs,
@@ -114,6 +115,8 @@ pub enum Verb {
     Run(RunArgs),
     /// Show the commands that slash commands and skills hold, and say that they may run
     Trust(TrustArgs),
+    /// Look at the log of what was started, decided and refused: verify, export, prune
+    Audit(AuditArgs),
     /// Watch definitions: say what each edit changes, and run again what it changed
     Dev(DevArgs),
     /// Follow a run, from its beginning
@@ -307,7 +310,7 @@ pub struct RunArgs {
     pub reuse: ReuseArgs,
     /// Trust the commands it holds for this run, if they have exactly this digest; `orch trust NAME` shows it
     #[arg(long, value_name = "DIGEST")]
-    pub trust: Option<String>,
+    pub trust: Vec<String>,
     /// Let steps that say `danger: true` work without limits in this run; the definition must be trusted as well
     #[arg(long)]
     pub allow_danger: bool,

@@ -161,7 +161,8 @@ fn policy(project: &Project) -> Check {
     let allowed: Vec<String> = RiskClass::ALL.iter().filter(allowed).map(|class| class.word().to_owned()).collect();
     let commands = found.policy.commands.len();
     if allowed.is_empty() {
-        return ok(NAME, format!("nothing dangerous passes without a question but {commands} agreed commands"));
+        let but = if commands == 0 { String::new() } else { format!(", but {commands} agreed commands") };
+        return ok(NAME, format!("nothing dangerous passes without a question{but}"));
     }
     let fix = "agree to single commands under `commands:` instead of `allow:`; `orch show policy` shows all of it";
     warn(NAME, format!("dangerous commands of these classes pass without a question: {}", allowed.join(", ")), fix)

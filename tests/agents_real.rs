@@ -213,6 +213,7 @@ impl Bench {
             env,
             run: self.lab.display().to_string(),
             attempt,
+            sandbox: None,
             live: Live::new(move |what| heard.lock().unwrap().push(what)),
         };
         let limits = Limits { timeout: Some(Duration::from_secs(240)), ..Limits::default() };

@@ -59,6 +59,7 @@ pub(super) fn drive(
         verbose: session.global.verbose > 0,
         parallel: Some(owned.parallel()),
         estimate: header(&owned),
+        sandbox: owned.sandbox(),
         replayed: owned.is_replayed(),
         waits: on_approval == OnApproval::Wait && !asks,
     };

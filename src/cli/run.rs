@@ -52,6 +52,9 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
         (false, false) => CacheWish::Use,
     };
     settings.danger.is_allowed = args.allow_danger;
+    if let Some(mode) = args.sandbox {
+        settings.sandbox.at_least(mode.word());
+    }
     let mut runs = Runs::open(project.root(), settings)?.caching(wish);
     let replay = recordings(project.root(), &runnable.plan);
     if let Some(first) = runs.first_use(&runnable.plan, &replay)

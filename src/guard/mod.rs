@@ -2,6 +2,7 @@
 
 mod contained;
 mod redact;
+pub mod sandbox;
 mod trust;
 mod whole;
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    base::Digest,
+    base::{Digest, Sandbox, SandboxMode},
     definition::Permissions,
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, Workspace},
     plan::{
@@ -84,6 +84,9 @@ pub struct Plan {
     /// By whose word the steps that say `danger: true` work without limits; without it none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub danger: Option<String>,
+    /// How far programs are confined where their steps say nothing of it, and no step less than `floor`.
+    #[serde(default, skip_serializing_if = "PlanSandbox::is_default")]
+    pub sandbox: PlanSandbox,
     /// What its agents are expected to spend; absent where nobody has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<PlanEstimate>,
@@ -198,6 +201,36 @@ pub struct PlanStep {
     /// Whether the same work of an earlier run may be taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<PlanCache>,
+    /// How far its programs are confined, as it says or the nearest container around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
+}
+
+/// How far a run confines its programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanSandbox {
+    /// Where a step says nothing of it.
+    pub standard: SandboxMode,
+    /// The least, whatever a step says.
+    pub floor: SandboxMode,
+}
+
+impl Default for PlanSandbox {
+    fn default() -> Self {
+        Self { standard: SandboxMode::Off, floor: SandboxMode::Off }
+    }
+}
+
+impl PlanSandbox {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// How far the programs of a step are confined.
+    #[must_use]
+    pub fn mode(&self, step: &PlanStep) -> SandboxMode {
+        step.sandbox.as_ref().and_then(|sandbox| sandbox.mode).unwrap_or(self.standard).max(self.floor)
+    }
 }
 
 /// When the work of an earlier run is the same.

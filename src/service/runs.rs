@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::{
     base::{RunId, Timestamp},
     driver::{
-        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, Reuse, RunEvent, Scope, Setup,
+        Assigner, Clock, Confine, Finish, Input, Loaded, LocalDriver, OnApproval, Reuse, RunEvent, Scope, Setup,
         complete_inputs, encode, exit_code, load, narrate, opening, status_word,
     },
     execute::{
@@ -38,6 +38,7 @@ use crate::{
         recordings::is_replayed,
         refusal::Refusal,
         run_settings::RunSettings,
+        sandbox::{self, sandbox_words},
     },
 };
 
@@ -218,8 +219,11 @@ impl Runs {
         abilities::check(plan, Some(&runtime), |name| self.capabilities(name))?;
         let user = (self.settings.who.as_str(), is_root());
         let danger = danger::check(plan, &self.settings.danger, user, &runtime, |name| self.capabilities(name))?;
-        preflight::programs(plan, &self.settings.env, &self.root)?;
-        self.settings.servers.of(plan)?;
+        let mut plan = plan.clone();
+        plan.sandbox = self.settings.sandbox.modes;
+        sandbox::check(&plan, &self.settings.program)?;
+        preflight::programs(&plan, &self.settings.env, &self.root)?;
+        self.settings.servers.of(&plan)?;
         self.check_disk()?;
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)
@@ -238,7 +242,6 @@ impl Runs {
             exit_code: None,
         };
         // The run keeps what it was expected to spend: what is held free for its agents must not change under it.
-        let mut plan = plan.clone();
         plan.danger = danger;
         plan.estimate = costs::expected(&plan, &self.settings.prices, Some(&runtime));
         let plan_body = serde_json::to_vec(&plan).map_err(|error| {
@@ -358,6 +361,7 @@ impl Runs {
     ) -> Result<Finish, Refusal> {
         let Owned { lock, loaded, first, parallel: _, told, replay } = owned;
         let run = loaded.summary.run.clone();
+        let method = sandbox::check(loaded.scheduler.plan(), &self.settings.program)?;
         let keeper = Keeper::start(&self.settings.program).map_err(|error| {
             Refusal::new(
                 70,
@@ -386,6 +390,10 @@ impl Runs {
             forks,
             servers: self.settings.servers.of(loaded.scheduler.plan())?,
             nonce: nonce(&run),
+            confine: method.map(|method| {
+                let own = self.settings.sandbox.own.iter().cloned();
+                Confine { method, own: own.chain([self.store.state_folder().to_owned()]).collect() }
+            }),
         };
         let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);
         let setup = Setup {
@@ -425,6 +433,12 @@ impl Owned {
     #[must_use]
     pub fn run(&self) -> &RunId {
         &self.loaded.summary.run
+    }
+
+    /// How far its programs are confined, in a few words.
+    #[must_use]
+    pub fn sandbox(&self) -> String {
+        sandbox_words(self.loaded.scheduler.plan())
     }
 
     /// The run's plan.

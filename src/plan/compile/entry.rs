@@ -20,7 +20,7 @@ use crate::{
         },
         defaults,
         models::ModelChain,
-        types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep, Work},
+        types::{Budget, Limits, PLAN_VERSION, Plan, PlanSandbox, PlanStep, Work},
     },
 };
 
@@ -102,6 +102,7 @@ impl Compiler<'_> {
             memory: Vec::new(),
             trust: None,
             danger: None,
+            sandbox: PlanSandbox::default(),
             estimate: None,
         };
         memory::pin(self.library, &mut plan, Dialect::Orch);

@@ -274,11 +274,7 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
             on_limit: if values.word("budget.on_limit") == Some("stop") { OnLimit::Stop } else { OnLimit::Pause },
         },
         prices: prices::merged(layers),
-        servers: layers
-            .iter()
-            .flat_map(|layer| &layer.servers)
-            .map(|server| (server.name.clone(), Arc::new(server.clone())))
-            .collect(),
+        servers: servers(layers),
         workers: workers(&values),
         resilience: resilience(&values),
         intervals: Intervals {
@@ -288,6 +284,11 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
         cache: cache(&values),
         origins,
     }
+}
+
+fn servers(layers: &[Layer]) -> BTreeMap<String, Arc<Server>> {
+    let servers = layers.iter().flat_map(|layer| &layer.servers);
+    servers.map(|server| (server.name.clone(), Arc::new(server.clone()))).collect()
 }
 
 fn cache(values: &Values<'_>) -> Cache {

@@ -102,18 +102,14 @@ impl Executor {
             return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
         }
         let argv = invocation.argv.clone();
-        let has_own_home = invocation.env.contains_key(OsStr::new("HOME"));
+        let needs = needs(&*adapter, &invocation);
         let mut program = Program {
             argv: invocation.argv,
             env: invocation.env.into_iter().collect(),
             stdin: Some(invocation.stdin),
             converses: false,
             limits: limits.clone(),
-            needs: Needs {
-                is_agent: true,
-                nests: adapter.capabilities().own_sandbox,
-                homes: if has_own_home { &[] } else { agent_homes(adapter.name()) },
-            },
+            needs,
         };
         program.env.push(("ORCH_ORDER".into(), place.order().into()));
         if let Err(failure) = program.offer_output(place) {
@@ -160,6 +156,13 @@ impl Executor {
         }
         outcome
     }
+}
+
+/// What a sandbox must leave the program.
+fn needs(adapter: &dyn Adapter, invocation: &Invocation) -> Needs {
+    let has_own_home = invocation.env.contains_key(OsStr::new("HOME"));
+    let homes: &[&str] = if has_own_home { &[] } else { agent_homes(adapter.name()) };
+    Needs { is_agent: true, nests: adapter.capabilities().own_sandbox, homes }
 }
 
 /// Who reads the program; one that is spoken with gets its first words, and its input stays open.

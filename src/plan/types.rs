@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    base::{Digest, Sandbox, SandboxMode},
+    base::{Digest, Sandbox},
     definition::Permissions,
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, Workspace},
     plan::{
         estimate::PlanEstimate,
         models::ModelChain,
-        policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy},
+        policy::{GateFail, PlanCache, PlanGate, RecoveryPolicy, RetryPolicy},
+        sandbox::PlanSandbox,
         told::{Activated, PlanMemory, PlanServer, PlanTrust, ProseWork},
     },
 };
@@ -204,44 +205,6 @@ pub struct PlanStep {
     /// How far its programs are confined, as it says or the nearest container around it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<Sandbox>,
-}
-
-/// How far a run confines its programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanSandbox {
-    /// Where a step says nothing of it.
-    pub standard: SandboxMode,
-    /// The least, whatever a step says.
-    pub floor: SandboxMode,
-}
-
-impl Default for PlanSandbox {
-    fn default() -> Self {
-        Self { standard: SandboxMode::Off, floor: SandboxMode::Off }
-    }
-}
-
-impl PlanSandbox {
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// How far the programs of a step are confined.
-    #[must_use]
-    pub fn mode(&self, step: &PlanStep) -> SandboxMode {
-        step.sandbox.as_ref().and_then(|sandbox| sandbox.mode).unwrap_or(self.standard).max(self.floor)
-    }
-}
-
-/// When the work of an earlier run is the same.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct PlanCache {
-    /// A text that says it in place of the project's files.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<Text>,
-    /// How long it may be taken, where the step says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ttl_ms: Option<u64>,
 }
 
 fn join_all() -> Join {

@@ -348,6 +348,17 @@ impl Runs {
         preflight::disk(self.store.state_folder(), self.settings.disk_floor_bytes)
     }
 
+    fn keeper(&self) -> Result<Keeper, Refusal> {
+        Keeper::start(&self.settings.program).map_err(|error| {
+            Refusal::new(
+                70,
+                "E0306",
+                format!("the keeper of processes cannot be started: {error}"),
+                "is the program's own file still there? `orch resume RUN` goes on when it is",
+            )
+        })
+    }
+
     /// Drives a run that this process owns until it ends or parks.
     ///
     /// # Errors
@@ -362,14 +373,7 @@ impl Runs {
         let Owned { lock, loaded, first, parallel: _, told, replay } = owned;
         let run = loaded.summary.run.clone();
         let method = sandbox::check(loaded.scheduler.plan(), &self.settings.program)?;
-        let keeper = Keeper::start(&self.settings.program).map_err(|error| {
-            Refusal::new(
-                70,
-                "E0306",
-                format!("the keeper of processes cannot be started: {error}"),
-                "is the program's own file still there? `orch resume RUN` goes on when it is",
-            )
-        })?;
+        let keeper = self.keeper()?;
         let renderer = Arc::new(Renderer::new(self.settings.program.clone()));
         let adapters = self.adapters(replay);
         let reads_memory = names(&adapters, |can| can.reads_memory);

@@ -265,7 +265,7 @@ def uncover_by_umount():
 def make_writable_by_remount():
     MS_REMOUNT, MS_BIND = 32, 4096
     result, error = call("mount", None, ctypes.c_char_p(b"/"), None, MS_REMOUNT | MS_BIND, None)
-    return result == 0 and WORLD["is_confined"] or reached("mount", None, ctypes.c_char_p(b"/"), None, 0, None)
+    return result == 0
 
 @attempt
 def mount_over():

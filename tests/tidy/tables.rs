@@ -141,5 +141,10 @@ pub const EXCEPTIONS: &[Exception] = &[
         "src/cli/watch.rs: driver::",
         "a journal is followed and told as notices by the driver's own words",
     ),
+    because(
+        "environment",
+        "src/execute/process/confine/enter.rs",
+        "the helper is given the environment of the command that it becomes under names of its own",
+    ),
     because("exit", "src/service/preflight.rs: E0312", "a missing program ends a run with 22 where a gate names it"),
 ];

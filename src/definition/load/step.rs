@@ -126,7 +126,6 @@ impl Reader<'_, '_> {
         let tools = self.words(known.take("tools"));
         let permissions = known.take("permissions").map(|entry| self.permissions(&entry.value));
         let danger = known.take("danger").and_then(|entry| self.danger(entry, known.fields));
-        let sandbox = known.take("sandbox").and_then(|entry| self.sandbox(entry));
         let context = known.take("context").and_then(|entry| self.context(entry));
         let context_budget = self.count(known.take("context_budget"));
         let skills = self.words(known.take("skills"));
@@ -159,7 +158,7 @@ impl Reader<'_, '_> {
             tools,
             permissions,
             danger,
-            sandbox,
+            sandbox: known.take("sandbox").and_then(|entry| self.sandbox(entry)),
             context,
             context_budget,
             skills,

@@ -20,7 +20,8 @@ use crate::{
         },
         defaults,
         models::ModelChain,
-        types::{Budget, Limits, PLAN_VERSION, Plan, PlanSandbox, PlanStep, Work},
+        sandbox::PlanSandbox,
+        types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep, Work},
     },
 };
 

@@ -17,10 +17,8 @@ use crate::{
             scope::{Found, Reader, Sight, look_up},
         },
         defaults,
-        policy::{RecoveryPolicy, RetryPolicy},
-        types::{
-            AgentWork, Command, EachWork, EdgeKind, PlanCache, PlanContext, PlanInput, PlanStep, StepIx, Text, Work,
-        },
+        policy::{PlanCache, RecoveryPolicy, RetryPolicy},
+        types::{AgentWork, Command, EachWork, EdgeKind, PlanContext, PlanInput, PlanStep, StepIx, Text, Work},
     },
 };
 

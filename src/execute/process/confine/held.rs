@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use nix::fcntl::OFlag;
+use nix::{errno::Errno, fcntl::OFlag};
 
 use crate::{
     base::{Digest, Hasher},
@@ -22,6 +22,8 @@ use crate::{
 const MADE: Duration = Duration::from_secs(1);
 /// Entries of a held folder that are looked at.
 const ENTRIES_MAX: usize = 20_000;
+/// How often a place is taken that others take away at the same moment.
+const TRIES_MAX: u32 = 1_000;
 /// Bytes of a held file that are looked at.
 const BYTES_MAX: u64 = 4 << 20;
 
@@ -99,13 +101,7 @@ impl Holding {
             make_folder(&folder, 0o755)?;
             self.above.push(folder);
         }
-        if fs::symlink_metadata(&held.path).is_err() {
-            make(&held)?;
-        }
-        let options = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-        let lock = OpenOptions::new().read(true).custom_flags(options.bits()).open(&held.path);
-        let lock = lock.map_err(|error| named(error, &held.path.display().to_string()))?;
-        lock.lock_shared()?;
+        let lock = lock(&held).map_err(|error| named(error, &held.path.display().to_string()))?;
         let before = look(&held.path, &self.own)?;
         self.held.push(Place { held, lock, before });
         Ok(())
@@ -158,6 +154,32 @@ fn known(held: Held) -> Option<Held> {
         // Whoever makes a repository may set it up.
         Err(_) => None,
     }
+}
+
+/// Makes what is absent and takes a shared lock on what is there.
+fn lock(held: &Held) -> io::Result<File> {
+    for _ in 0..TRIES_MAX {
+        if fs::symlink_metadata(&held.path).is_err() {
+            match make(held) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                other => other?,
+            }
+        }
+        let options = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+        let lock = match OpenOptions::new().read(true).custom_flags(options.bits()).open(&held.path) {
+            // The last one that held it has just taken it away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            // A link; nobody gets further than to be told so.
+            Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => File::open("/dev/null")?,
+            other => other?,
+        };
+        lock.lock_shared()?;
+        let (own, there) = (lock.metadata()?, fs::symlink_metadata(&held.path));
+        if there.is_ok_and(|there| there.is_symlink() || (there.dev(), there.ino()) == (own.dev(), own.ino())) {
+            return Ok(lock);
+        }
+    }
+    Err(io::Error::other("it comes and goes"))
 }
 
 fn make_folder(path: &Path, mode: u32) -> io::Result<()> {

@@ -11,6 +11,7 @@
 //! - The helper's own environment is empty but for cookies, so that nothing of a step steers it before it is confined.
 
 mod calls;
+mod confinement;
 mod enter;
 mod held;
 mod loopback;
@@ -18,35 +19,10 @@ mod mounts;
 mod probe;
 mod rules;
 
+pub use confinement::Confinement;
+use confinement::Fault;
 pub(super) use enter::command;
 pub(in crate::execute) use enter::is_complaint;
 pub use enter::{SANDBOX_ARGUMENT, serve};
 pub(in crate::execute) use held::Holding;
 pub use probe::{Probe, probe};
-
-use serde::{Deserialize, Serialize};
-
-use crate::guard::sandbox::{Method, Profile};
-
-/// What a command is confined to, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Confinement {
-    /// What it may do.
-    pub profile: Profile,
-    /// By what that is kept.
-    pub method: Method,
-}
-
-/// Why a sandbox cannot be made.
-#[derive(Debug, thiserror::Error)]
-#[error("{what}: {why}")]
-pub(super) struct Fault {
-    what: String,
-    why: String,
-}
-
-impl Fault {
-    fn new(what: impl Into<String>, why: impl ToString) -> Self {
-        Self { what: what.into(), why: why.to_string() }
-    }
-}

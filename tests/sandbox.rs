@@ -86,6 +86,10 @@ fn nothing_gets_out() {
     let got_out: Vec<_> = confined.iter().filter(|(_, word)| word.as_str() == "done").collect();
     assert!(got_out.is_empty(), "got out: {got_out:#?}");
     world.assert_untouched();
+    // Where nothing is writable, the first layer answers: the second alone would say "Permission denied".
+    for name in ["write_by_path", "write_by_symlink", "create_hook", "settings_of_the_kernel"] {
+        assert!(confined[name].contains("Read-only file system"), "{name}: {}", confined[name]);
+    }
     // Without a sandbox the same attempts do their harm, so each of them shows something.
     let harmless: Vec<_> = free
         .iter()
@@ -94,6 +98,26 @@ fn nothing_gets_out() {
     assert!(harmless.is_empty(), "proves nothing: {harmless:#?}");
     let done = free.iter().filter(|(_, word)| word.as_str() == "done").count();
     println!("{} attempts: {done} work without a sandbox, 0 inside", confined.len());
+}
+
+/// With a network, sockets without a path and loopback services are in reach: only those that the network is may be.
+#[test]
+fn a_network_opens_nothing_but_the_network() {
+    if !has_python() {
+        return;
+    }
+    let world = World::new();
+    if !can_confine(&world.project) {
+        return;
+    }
+    let is_network =
+        |name: &str| name.starts_with("loopback_") || name.starts_with("network_") || name == "name_by_udp";
+    let confined = world.attempts("{ mode: workspace-write, network: any }");
+    let (reached, got_out): (Vec<_>, Vec<_>) =
+        confined.iter().filter(|(_, word)| word.as_str() == "done").partition(|(name, _)| is_network(name));
+    assert!(got_out.is_empty(), "got out: {got_out:#?}");
+    assert!(reached.len() >= 3, "the network is not there: {reached:?}");
+    world.assert_untouched();
 }
 
 fn workflow(project: &Project, name: &str, text: &str) {

@@ -530,6 +530,12 @@ def keys_of_the_console():
     return True
 
 @attempt
+def hide_a_file_for_others():
+    # A whiteout: it makes a file vanish where trees are stacked.
+    os.mknod("whiteout", 0o600 | 0o020000, os.makedev(0, 0))
+    return True
+
+@attempt
 def set_user_bit():
     write("suid")
     os.chmod("suid", 0o4755)

@@ -95,8 +95,6 @@ impl World {
         });
         fs::write(root.join("world.json"), world.to_string()).unwrap();
         fs::write(root.join("attempts.py"), include_str!("attempts.py")).unwrap();
-        let step = "steps:\n  - id: all\n    run: [python3, attempts.py, world.json, result.json]\n";
-        project.write(".orch/workflows/attempts.yaml", step);
         let mut world = Self { project, outside, victim, terminal, shared, before: BTreeMap::new() };
         world.before = world.files();
         world
@@ -104,7 +102,10 @@ impl World {
 
     /// Makes all attempts; gives the word of each.
     pub fn attempts(&self, sandbox: &str) -> BTreeMap<String, String> {
-        let orch = self.project.command(&["run", "attempts", "--sandbox", sandbox]);
+        let step = "run: [python3, attempts.py, world.json, result.json]";
+        let text = format!("steps:\n  - id: all\n    {step}\n    sandbox: {sandbox}\n");
+        self.project.write(".orch/workflows/attempts.yaml", &text);
+        let orch = self.project.command(&["run", "attempts"]);
         // A descriptor of somebody who started `orch`, as a careless shell leaves one open.
         let mut shell = Command::new("sh");
         let inherited = self.outside.join("inherited");

@@ -23,7 +23,7 @@ use super::{
     Confinement, Fault,
     calls::filter,
     loopback,
-    mounts::{arrange, magic, sockets},
+    mounts::{arrange, sockets},
     rules::{Rules, restrict},
 };
 use crate::{
@@ -112,10 +112,7 @@ fn confine(profile: &Profile, method: Method) -> Result<(), Fault> {
         if has_no_network {
             loopback::wake()?;
         }
-        let arranged = arrange(profile, &sockets)?;
-        // In a second one nobody has any right over the mounts of the first, whatever user it is.
-        new_user(&magic(&arranged.proc))?;
-        writes = arranged.writes;
+        writes = arrange(profile, &sockets)?;
     }
     drop_rights()?;
     restrict(&Rules {
@@ -126,7 +123,7 @@ fn confine(profile: &Profile, method: Method) -> Result<(), Fault> {
 }
 
 fn enter_namespaces(has_no_network: bool) -> Result<(), Fault> {
-    new_user(Path::new("/proc"))?;
+    new_user()?;
     let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC;
     if has_no_network {
         flags |= CloneFlags::CLONE_NEWNET;
@@ -135,17 +132,18 @@ fn enter_namespaces(has_no_network: bool) -> Result<(), Fault> {
 }
 
 /// A namespace of users with the same user in it.
-fn new_user(proc: &Path) -> Result<(), Fault> {
+fn new_user() -> Result<(), Fault> {
     let (user, group) = (getuid(), getgid());
     unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| Fault::new("make a namespace of users", error))?;
     let write = |name: &str, text: String| {
-        fs::write(proc.join("self").join(name), text).map_err(|error| Fault::new(format!("write {name}"), error))
+        fs::write(Path::new("/proc/self").join(name), text).map_err(|error| Fault::new(format!("write {name}"), error))
     };
     write("setgroups", "deny".to_owned())?;
     write("uid_map", format!("{user} {user} 1"))?;
     write("gid_map", format!("{group} {group} 1"))
 }
 
+/// Makes the rights over the new namespaces end with this process, whatever user the command runs as.
 fn drop_rights() -> Result<(), Fault> {
     for capability in CapabilitySet::all().iter() {
         match remove_capability_from_bounding_set(capability) {

@@ -19,7 +19,7 @@ use std::{
 use nix::{
     errno::Errno,
     fcntl::{OFlag, open},
-    mount::{MntFlags, MsFlags, mount, umount2},
+    mount::{MsFlags, mount},
     sys::stat::Mode,
 };
 
@@ -43,15 +43,6 @@ const SERVICES_KEPT: &[&str] = &["/etc/resolv.conf", "/run/current-system", "/ru
 const TEMPORARY: &[&str] = &["/tmp", "/var/tmp"];
 /// The most sockets that are covered one by one.
 const SOCKETS_MAX: usize = 256;
-
-/// What stands where in the end, for rules that come after.
-#[derive(Debug)]
-pub(super) struct Arranged {
-    /// Trees and files that may be written.
-    pub writes: Vec<PathBuf>,
-    /// The kernel's own files about this process, still writable, where nobody finds them.
-    pub proc: OwnedFd,
-}
 
 /// The paths of a profile as the kernel sees them.
 struct Places {
@@ -81,13 +72,12 @@ pub(super) fn sockets() -> Vec<PathBuf> {
     paths
 }
 
-/// Arranges everything. The process is alone in new user and mount namespaces.
-pub(super) fn arrange(profile: &Profile, sockets: &[PathBuf]) -> Result<Arranged, Fault> {
+/// Arranges everything and gives what may be written then. The process is alone in new user and mount namespaces.
+pub(super) fn arrange(profile: &Profile, sockets: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
     let places = Places::of(profile)?;
     attempt("make the mounts private", Path::new("/"), || {
         mount(none(), "/", none(), MsFlags::MS_REC | MsFlags::MS_PRIVATE, none())
     })?;
-    let proc = unseen(Path::new("/proc"))?;
     for path in &places.writes {
         bind(path, path)?;
     }
@@ -115,7 +105,7 @@ pub(super) fn arrange(profile: &Profile, sockets: &[PathBuf]) -> Result<Arranged
         bind(file, place)?;
         read_only(place, MsFlags::MS_NOSUID)?;
     }
-    Ok(Arranged { writes, proc })
+    Ok(writes)
 }
 
 impl Places {
@@ -149,14 +139,6 @@ impl Places {
         hidden.dedup();
         Ok(Self { writes, held, hidden, temp: real(&profile.temp)? })
     }
-}
-
-/// A view of a tree that only its handle leads to.
-fn unseen(path: &Path) -> Result<OwnedFd, Fault> {
-    bind(path, path)?;
-    let handle = handle(path)?;
-    attempt("take away", path, || umount2(path, MntFlags::MNT_DETACH))?;
-    Ok(handle)
 }
 
 /// Makes all that may not be written read-only, whatever it is.
@@ -381,7 +363,7 @@ fn handle(path: &Path) -> Result<OwnedFd, Fault> {
         .map_err(|error| Fault::new(format!("open {}", path.display()), error))
 }
 
-pub(super) fn magic(handle: &OwnedFd) -> PathBuf {
+fn magic(handle: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd()))
 }
 

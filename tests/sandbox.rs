@@ -34,6 +34,7 @@ const ONLY_SOMEWHERE: &[&str] = &[
     "files_by_number",
     "counters_of_the_kernel",
     "socket_of_the_kernel",
+    "state_of_a_service",
     "trace_another",
     "memory_of_another",
     "memory_of_another_by_call",

@@ -425,6 +425,10 @@ def socket_of_an_agent_of_keys():
     return connect(socket.AF_UNIX, in_home(".ssh/agent.sock"))
 
 @attempt
+def state_of_a_service():
+    return open("/run/" + WORLD["shm"]).read() != ""
+
+@attempt
 def socket_by_symlink():
     os.symlink(WORLD["service"], "service_link")
     return connect(socket.AF_UNIX, "service_link")

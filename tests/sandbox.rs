@@ -35,6 +35,7 @@ const ONLY_SOMEWHERE: &[&str] = &[
     "counters_of_the_kernel",
     "socket_of_the_kernel",
     "state_of_a_service",
+    "rights_over_the_machine",
     "trace_another",
     "memory_of_another",
     "memory_of_another_by_call",

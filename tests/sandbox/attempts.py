@@ -486,6 +486,11 @@ def socket_of_the_host_of_this_machine():
 # --- The kernel.
 
 @attempt
+def rights_over_the_machine():
+    lines = open("/proc/self/status").read().splitlines()
+    return any(int(line.split()[1], 16) for line in lines if line.startswith(("CapEff", "CapPrm", "CapBnd")))
+
+@attempt
 def ring_of_calls():
     return reached("io_uring_setup", 1, ctypes.create_string_buffer(256))
 

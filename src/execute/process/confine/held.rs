@@ -8,6 +8,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -186,21 +187,29 @@ fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(mode).create(path)
 }
 
+/// Makes a place as a whole: nobody sees half of it.
 fn make(held: &Held) -> io::Result<()> {
-    let made = match held.kind {
+    let text = match held.kind {
         Kind::Folder => {
             DirBuilder::new().mode(0o755).create(&held.path)?;
-            File::open(&held.path)?
+            return File::open(&held.path)?.set_modified(SystemTime::UNIX_EPOCH + MADE);
         }
-        Kind::Log => File::create_new(&held.path)?,
-        Kind::Text(text) => {
-            let mut file = File::create_new(&held.path)?;
-            file.write_all(text.as_bytes())?;
-            file.set_permissions(Permissions::from_mode(0o644))?;
-            file
-        }
+        Kind::Log => "",
+        Kind::Text(text) => text,
     };
-    made.set_modified(SystemTime::UNIX_EPOCH + MADE)
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let name = format!(".orch-{}-{}.new", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let new = held.path.with_file_name(name);
+    let made = (|| {
+        let mut file = File::create_new(&new)?;
+        file.write_all(text.as_bytes())?;
+        let mode = if held.kind == Kind::Log { 0o600 } else { 0o644 };
+        file.set_permissions(Permissions::from_mode(mode))?;
+        file.set_modified(SystemTime::UNIX_EPOCH + MADE)?;
+        fs::hard_link(&new, &held.path)
+    })();
+    drop(fs::remove_file(&new));
+    made
 }
 
 /// Whether this was made here and nobody has put anything into it.

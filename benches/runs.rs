@@ -207,6 +207,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
             forks: std::collections::BTreeSet::new(),
             nonce: "0123456789abcdef01234567".to_owned(),
             confine: None,
+            audit: None,
         };
         let journal = store.journal();
         let loaded = load(journal.as_ref(), &run_id(), |_, _, _| {}).unwrap();

@@ -34,6 +34,7 @@ fn assigner() -> Assigner {
         servers: Vec::new(),
         nonce: "0123456789abcdef01234567".to_owned(),
         confine: None,
+        audit: None,
     }
 }
 

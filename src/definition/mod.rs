@@ -15,6 +15,7 @@ mod memory;
 mod meta;
 mod origin;
 mod permissions;
+pub mod policy;
 mod rule;
 mod server;
 mod stems;

@@ -20,7 +20,7 @@ use crate::{
         session_fork::fork,
     },
     execute::{Assignment, Baseline, CommandText, Confined, Live, Place, process::Limits, render::Renderer},
-    guard::sandbox::Method,
+    guard::{audit::AuditLog, sandbox::Method},
     plan::{Command, PlanGate, PlanStep, RecoveryPolicy, Work},
     scheduler::{AttemptId, How, InstanceId, Purpose, Scheduler},
 };
@@ -53,6 +53,8 @@ pub struct Assigner {
     pub nonce: String,
     /// By what programs are confined whose steps ask for it.
     pub confine: Option<Confine>,
+    /// Where the decisions of people are written, besides the journal.
+    pub audit: Option<Arc<AuditLog>>,
 }
 
 /// What every sandbox of a run has in common.

@@ -74,6 +74,10 @@ fn begin(place: &Place, confined: &Confined, needs: &Needs) -> io::Result<(Holdi
     let home = home.and_then(|home| home.canonicalize().ok());
     let (workspace, attempt) = (place.workspace.canonicalize()?, place.attempt_dir.canonicalize()?);
     let below_home = |name: &&str| Some(home.as_ref()?.join(name));
+    // A program makes its own folder at its first start, which it could not here.
+    for folder in needs.homes.iter().filter(|name| !name.ends_with(".json")).filter_map(below_home) {
+        std::fs::create_dir_all(folder)?;
+    }
     let homes: Vec<PathBuf> = needs.homes.iter().filter_map(below_home).filter(|path| path.exists()).collect();
     let own: Vec<PathBuf> = confined.own.iter().filter_map(|path| path.canonicalize().ok()).collect();
     let standard = if needs.is_agent { Network::Any } else { Network::None };

@@ -18,6 +18,7 @@ mod service;
 mod taping;
 mod traces;
 mod tree;
+mod watch;
 
 pub use assignment::{Assignment, CommandText, Live, Place};
 pub use changed::{Baseline, BaselineError};
@@ -27,3 +28,4 @@ pub use put_back::{Wanted, put_back};
 pub use taping::Taper;
 pub use traces::{Change, FileKind, FileState, FindAdapter, Fit, Footprint, States, Traces, content, reused};
 pub use tree::TreeFault;
+pub use watch::Watch;

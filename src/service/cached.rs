@@ -179,6 +179,7 @@ pub fn foresee(project: &Project, plan: &Plan, program: PathBuf) -> Vec<Foreseen
         nonce: "0".repeat(24),
         // Nothing is started, so nothing has to be kept.
         confine: Some(Confine { method: crate::guard::sandbox::Method::Namespaces, own: Vec::new() }),
+        audit: None,
     };
     let find = |name: &str| adapters.iter().find(|adapter| adapter.name() == name).cloned();
     let now = Clock::start(Timestamp::default()).now();

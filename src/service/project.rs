@@ -18,8 +18,9 @@ use crate::{
     },
     plan::PlanSandbox,
     service::{
-        cached::CacheSettings, danger::Danger, fault::Fault, filling, given::of_process, nested, refusal::Refusal,
-        run_settings::RunSettings, runtimes, sandbox::SandboxWish, servers::ServerValues, taping, trust::TrustGate,
+        cached::CacheSettings, danger::Danger, fault::Fault, filling, given::of_process, guards::Guards, nested,
+        refusal::Refusal, run_settings::RunSettings, runtimes, sandbox::SandboxWish, servers::ServerValues, taping,
+        trust::TrustGate,
     },
 };
 
@@ -172,7 +173,7 @@ impl Project {
                 own: self.environment.state_folder().into_iter().collect(),
             },
             redactor: Arc::new(taping::redactor(self)),
-            trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
+            trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new(), guards: Guards::of(self) },
             servers: ServerValues::of_project(&self.root, &self.environment),
         }
     }
@@ -180,5 +181,10 @@ impl Project {
 
 /// Whether this process may do everything on this machine.
 pub(super) fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+    user_id() == 0
+}
+
+/// The number of the user that this process works as.
+pub(super) fn user_id() -> u32 {
+    rustix::process::geteuid().as_raw()
 }

@@ -269,12 +269,13 @@ fn variables_of_a_step_do_not_steer_the_helper() {
 #[test]
 fn what_must_not_appear_is_taken_away_and_fails_the_step() {
     let project = Project::new();
-    if !can_confine(&project) {
+    if !has_python() || !can_confine(&project) {
         return;
     }
     Command::new("git").args(["init", "-q"]).current_dir(project.root()).status().unwrap();
-    let done =
-        run(&project, "  - id: a\n    sandbox: workspace-write\n    run: \"echo /evil > .git/commondir\"\n", &[]);
+    // From a file: the judge of commands does not see into it, and the sandbox must hold by itself.
+    let project = project.file("evil.py", "open('.git/commondir', 'w').write('/evil')\n");
+    let done = run(&project, "  - id: a\n    sandbox: workspace-write\n    run: [python3, evil.py]\n", &[]);
     assert_eq!(done.code, Some(1), "{}", done.stdout);
     assert!(done.stdout.contains("commondir"), "{}", done.stdout);
     assert!(!project.root().join(".git/commondir").exists());
@@ -297,16 +298,15 @@ fn a_protected_path_behind_a_link_is_refused() {
 #[test]
 fn steps_side_by_side_hold_the_same_paths() {
     let project = Project::new();
-    if !can_confine(&project) {
+    if !has_python() || !can_confine(&project) {
         return;
     }
+    let evil = "import os, sys, time\ntime.sleep(float(sys.argv[1]))\nfor harm in (lambda: open('.mcp.json', 'a'), lambda: os.mkdir('.claude/x')):\n    \
+                try:\n        harm()\n    except OSError:\n        continue\n    sys.exit('it is not held')\n";
+    let project = project.file("evil.py", evil);
     // The short ones end while the long ones still work: what holds a place must stay until the last.
     let steps: String = (0..6)
-        .map(|n| {
-            format!(
-                "      - {{ id: s{n}, sandbox: workspace-write, run: \"sleep 0.{n}; ! touch .mcp.json 2>/dev/null; ! mkdir .claude/x 2>/dev/null\" }}\n"
-            )
-        })
+        .map(|n| format!("      - {{ id: s{n}, sandbox: workspace-write, run: [python3, evil.py, \"0.{n}\"] }}\n"))
         .collect();
     workflow(&project, "many", &format!("steps:\n  - id: all\n    parallel:\n{steps}"));
     let done = project.run(&["run", "many", "--parallel", "6"]);
@@ -326,15 +326,19 @@ fn a_network_that_is_asked_for_is_there() {
         let mut stream = listener.accept().unwrap().0;
         stream.write_all(b"hello").unwrap();
     });
+    let talk = "import socket, sys\nopen('got', 'wb').write(socket.create_connection(('127.0.0.1', int(sys.argv[1]))).recv(5))\n";
+    let itself =
+        "import socket\ns = socket.create_server(('127.0.0.1', 0))\nsocket.create_connection(s.getsockname())\n";
+    let project = project.file("talk.py", talk).file("itself.py", itself);
     let step = format!(
-        "  - id: a\n    sandbox: {{ mode: workspace-write, network: any }}\n    run: [python3, -c, \"import socket; open('got', 'wb').write(socket.create_connection(('127.0.0.1', {port})).recv(5))\"]\n"
+        "  - id: a\n    sandbox: {{ mode: workspace-write, network: any }}\n    run: [python3, talk.py, \"{port}\"]\n"
     );
     let done = run(&project, &step, &[]);
     assert_eq!(done.code, Some(0), "{}", done.stdout);
     answer.join().unwrap();
     assert_eq!(project.read("got"), "hello");
     // Without one it still talks to itself.
-    let step = "  - id: a\n    sandbox: workspace-write\n    run: [python3, -c, \"import socket; s = socket.create_server(('127.0.0.1', 0)); socket.create_connection(s.getsockname())\"]\n";
+    let step = "  - id: a\n    sandbox: workspace-write\n    run: [python3, itself.py]\n";
     let done = run(&project, step, &[]);
     assert_eq!(done.code, Some(0), "{}", done.stdout);
 }

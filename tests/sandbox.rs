@@ -99,7 +99,7 @@ fn nothing_gets_out() {
         .collect();
     assert!(harmless.is_empty(), "proves nothing: {harmless:#?}");
     let done = free.iter().filter(|(_, word)| word.as_str() == "done").count();
-    println!("{} attempts: {done} work without a sandbox, 0 inside", confined.len());
+    eprintln!("{} attempts: {done} work without a sandbox, 0 inside", confined.len());
 }
 
 /// With a network, sockets without a path and loopback services are in reach: only those that the network is may be.

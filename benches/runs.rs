@@ -85,6 +85,7 @@ fn step(id: usize, work: Work, needs: Vec<usize>) -> PlanStep {
         files: Vec::new(),
         summary: None,
         cache: None,
+        sandbox: None,
     }
 }
 
@@ -133,6 +134,7 @@ fn plan(steps: Vec<PlanStep>) -> Plan {
         servers: vec![],
         trust: None,
         danger: None,
+        sandbox: orch::plan::PlanSandbox::default(),
         estimate: None,
     }
 }
@@ -204,6 +206,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
             reads_memory: std::collections::BTreeSet::new(),
             forks: std::collections::BTreeSet::new(),
             nonce: "0123456789abcdef01234567".to_owned(),
+            confine: None,
             audit: None,
         };
         let journal = store.journal();

@@ -6,7 +6,7 @@ use orch::{
     cli,
     config::Environment,
     execute::{
-        process::{self, KEEPER_ARGUMENT},
+        process::{self, KEEPER_ARGUMENT, SANDBOX_ARGUMENT},
         render,
     },
 };
@@ -17,6 +17,10 @@ fn main() -> ExitCode {
     // First of all, because the keeper must still be alone on its main thread.
     if first.as_ref().is_some_and(|first| first == KEEPER_ARGUMENT) && arguments.next().is_none() {
         process::serve();
+    }
+    // It must be alone on its main thread as well.
+    if first.as_ref().is_some_and(|first| first == SANDBOX_ARGUMENT) {
+        process::serve_confined();
     }
     // Before anything else starts: this process limits itself and serves one request.
     if first.is_some_and(|first| first == render::ARGUMENT) {

@@ -210,6 +210,7 @@ impl Bench {
             env,
             run: self.run(),
             attempt,
+            sandbox: None,
             live: Live::new(move |what| {
                 hear(&what);
                 heard.lock().unwrap().push(what);

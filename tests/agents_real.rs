@@ -21,13 +21,14 @@ use std::{
 };
 
 use orch::{
-    base::{Envelope, FailureClass, Outcome, Usage},
+    base::{Envelope, FailureClass, Outcome, SandboxMode, Usage},
     definition::Permissions,
     execute::{
-        Assignment, Executor, Live, Place,
+        Assignment, Confined, Executor, Live, Place,
         process::{Keeper, Limits, StopToken, allow_list_env},
         render::Renderer,
     },
+    guard::sandbox::Method,
     runtime::{Access, Capabilities, McpServer, Order, OrderAgent, PROGRAMS, ProgramKind, ProgramSettings, Seen},
 };
 use scripted::Scripted;
@@ -171,6 +172,7 @@ impl Bench {
             env,
             run: self.lab.display().to_string(),
             attempt,
+            sandbox: std::env::var_os("ORCH_CONFINED").map(|_| confined(&self.lab)),
             live: Live::new(move |what| heard.lock().unwrap().push(what)),
         };
         let limits = Limits { timeout: Some(Duration::from_secs(240)), ..Limits::default() };
@@ -179,6 +181,17 @@ impl Bench {
         let seen = std::mem::take(&mut *seen.lock().unwrap());
         Done { outcome, seen, workspace, attempt_dir: place.attempt_dir }
     }
+}
+
+/// As steps that say `sandbox: workspace-write` run (`ORCH_CONFINED=1`).
+fn confined(lab: &Path) -> Arc<Confined> {
+    Arc::new(Confined {
+        mode: SandboxMode::WorkspaceWrite,
+        network: None,
+        writes: Vec::new(),
+        own: vec![lab.join("state")],
+        method: Method::Namespaces,
+    })
 }
 
 fn need(holds: bool, what: impl Into<String>) -> Result<(), String> {

@@ -11,7 +11,15 @@ use orch::{
 use serde_json::{Map, Value};
 
 fn look() -> Look {
-    Look { width: 80, verbose: false, parallel: Some(4), estimate: None, replayed: false, waits: true }
+    Look {
+        width: 80,
+        verbose: false,
+        parallel: Some(4),
+        estimate: None,
+        sandbox: "sandbox off".to_owned(),
+        replayed: false,
+        waits: true,
+    }
 }
 
 fn at(ms: u64, what: What) -> RunEvent {

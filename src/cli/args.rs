@@ -257,6 +257,29 @@ impl ApprovalArg {
     }
 }
 
+/// How far programs are confined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SandboxArg {
+    /// Not at all, where the step does not say otherwise
+    Off,
+    /// They write in their workspace only
+    WorkspaceWrite,
+    /// They write nothing
+    ReadOnly,
+}
+
+impl SandboxArg {
+    /// The word, as the definition writes it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::WorkspaceWrite => "workspace-write",
+            Self::ReadOnly => "read-only",
+        }
+    }
+}
+
 /// How an attempt of unknown outcome ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OutcomeArg {
@@ -311,6 +334,9 @@ pub struct RunArgs {
     /// Trust the commands it holds for this run, if they have exactly this digest; `orch trust NAME` shows it
     #[arg(long, value_name = "DIGEST")]
     pub trust: Vec<String>,
+    /// Confine what the run starts, and no step less than this, whatever the definition says
+    #[arg(long, value_name = "MODE")]
+    pub sandbox: Option<SandboxArg>,
     /// Let steps that say `danger: true` work without limits in this run; the definition must be trusted as well
     #[arg(long)]
     pub allow_danger: bool,

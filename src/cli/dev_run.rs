@@ -73,6 +73,7 @@ impl Driving {
             verbose: session.global.verbose > 0,
             parallel: Some(owned.parallel()),
             estimate: header(&owned),
+            sandbox: owned.sandbox(),
             replayed: owned.is_replayed(),
             waits: on_approval == OnApproval::Wait && !asks,
         };

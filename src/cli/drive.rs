@@ -44,6 +44,19 @@ pub(super) const TICK: Duration = Duration::from_millis(250);
 /// What a person who is there was asked, and by which words the answer comes back.
 pub(super) type Questions = mpsc::UnboundedSender<(RunEvent, mpsc::UnboundedSender<Event>)>;
 
+/// How an owner shows its run; `waits` says whether a question waits for a person who is not there.
+pub(super) fn look(session: &Session, owned: &Owned, waits: bool) -> Look {
+    Look {
+        width: Screen::columns(),
+        verbose: session.global.verbose > 0,
+        parallel: Some(owned.parallel()),
+        estimate: header(owned),
+        sandbox: owned.sandbox(),
+        replayed: owned.is_replayed(),
+        waits,
+    }
+}
+
 /// Drives a run to its end, or until only a person who is not here can move it. Gives the exit code.
 pub(super) fn drive(
     session: &mut Session,
@@ -54,14 +67,7 @@ pub(super) fn drive(
 ) -> Result<u8, Failure> {
     let run = owned.run().clone();
     let asks = on_approval == OnApproval::Wait && session.can_ask();
-    let look = Look {
-        width: Screen::columns(),
-        verbose: session.global.verbose > 0,
-        parallel: Some(owned.parallel()),
-        estimate: header(&owned),
-        replayed: owned.is_replayed(),
-        waits: on_approval == OnApproval::Wait && !asks,
-    };
+    let look = look(session, &owned, on_approval == OnApproval::Wait && !asks);
     let mut screen = screen(session, look, runs.heartbeat());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -36,7 +36,7 @@ pub enum Exit {
     DiskFull = 33,
     /// The commands of a definition are not trusted.
     NotTrusted = 40,
-    /// Reserved: the sandbox is not available.
+    /// What is to be confined cannot be confined here.
     SandboxUnavailable = 41,
     /// Blocked by its risk or by a policy.
     Blocked = 42,
@@ -112,7 +112,7 @@ impl Exit {
             Self::Locked => "another orch holds the run",
             Self::DiskFull => "the disk is full",
             Self::NotTrusted => "commands of a definition are not trusted; `orch trust` shows them",
-            Self::SandboxUnavailable => "reserved: the sandbox is not available",
+            Self::SandboxUnavailable => "the machine cannot confine what is to be confined; `orch doctor` says why",
             Self::Blocked => "a command is blocked by its risk or by a policy",
             Self::AgentMissing => "an agent's program is missing or not logged in",
             Self::Bug => "a bug in orch",

@@ -39,6 +39,8 @@ pub struct Look {
     pub parallel: Option<u32>,
     /// What the agents are expected to spend, for the header; only where a limit is set on that.
     pub estimate: Option<String>,
+    /// How far programs are confined, for the header.
+    pub sandbox: String,
     /// Whether agents are replayed from recordings, for the header.
     pub replayed: bool,
     /// Whether a question waits for a person, so that the command that answers it is worth showing.
@@ -250,7 +252,7 @@ impl Report {
         self.waits.clear();
         let mut words = vec![format!("{steps} step{}", if steps == 1 { "" } else { "s" })];
         words.extend(self.look.parallel.map(|parallel| format!("parallel {parallel}")));
-        words.push("sandbox off".to_owned());
+        words.push(self.look.sandbox.clone());
         let verb = if resumed { "goes on" } else { "run" };
         let name = paint(BOLD, &one_line(workflow));
         let head = if resumed { format!("run {} {verb}", self.run) } else { format!("run {}", self.run) };

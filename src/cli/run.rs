@@ -50,6 +50,9 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
     // A recording holds what agents do now.
     let wish = if args.record.is_some() { CacheWish::Off } else { args.reuse.wish() };
     settings.danger.is_allowed = args.allow_danger;
+    if let Some(mode) = args.sandbox {
+        settings.sandbox.at_least(mode.word());
+    }
     let mut runs = Runs::open(project.root(), settings)?.caching(wish);
     let replay = recordings(project.root(), &runnable.plan);
     if let Some(first) = runs.first_use(&runnable.plan, &replay)

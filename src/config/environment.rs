@@ -97,7 +97,9 @@ impl Environment {
         self.state_folder().map(|folder| folder.join("runtimes.d"))
     }
 
-    fn state_folder(&self) -> Option<PathBuf> {
+    /// What `orch` keeps for the user outside of every project.
+    #[must_use]
+    pub fn state_folder(&self) -> Option<PathBuf> {
         let base = self.folder_of("XDG_STATE_HOME").or_else(|| self.home().map(|home| home.join(".local/state")));
         base.map(|base| base.join("orch"))
     }

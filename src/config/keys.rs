@@ -57,6 +57,12 @@ pub const KEYS: &[Key] = &[
         help: "memory files that agents are told where their runtime does not read them itself; [] for none",
     },
     Key {
+        path: "sandbox",
+        form: Form::Word(&["off", "workspace-write", "read-only"]),
+        default: Some("off"),
+        help: "how far programs are confined whose step says nothing of it",
+    },
+    Key {
         path: "log_level",
         form: Form::Word(&["off", "error", "warn", "info", "debug", "trace"]),
         default: Some("warn"),

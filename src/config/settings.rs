@@ -6,7 +6,7 @@ use figment::Figment;
 
 use crate::{
     base::{
-        Diagnostic, Prices, Severity, Source, Span,
+        Diagnostic, Prices, SandboxMode, Severity, Source, Span,
         codes::use_::{CONTRADICTION, UNKNOWN_RUNTIME},
         did_you_mean,
     },
@@ -40,6 +40,8 @@ pub struct Settings {
     pub retries: u32,
     /// What agents are told that nobody named.
     pub choices: Choices,
+    /// How far programs are confined whose step says nothing of it.
+    pub sandbox: SandboxMode,
     /// How much `orch` says about itself.
     pub log_level: LogLevel,
     /// When the output has colours.
@@ -247,6 +249,7 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
             activates_skills: values.word("skills") != Some("named"),
             memory: families(values.word("memory").unwrap_or_default()),
         },
+        sandbox: values.word("sandbox").and_then(SandboxMode::of).unwrap_or(SandboxMode::Off),
         log_level: log_level(values.word("log_level")),
         color: match values.word("color") {
             Some("always") => ColorChoice::Always,
@@ -271,11 +274,7 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
             on_limit: if values.word("budget.on_limit") == Some("stop") { OnLimit::Stop } else { OnLimit::Pause },
         },
         prices: prices::merged(layers),
-        servers: layers
-            .iter()
-            .flat_map(|layer| &layer.servers)
-            .map(|server| (server.name.clone(), Arc::new(server.clone())))
-            .collect(),
+        servers: servers(layers),
         workers: workers(&values),
         resilience: resilience(&values),
         intervals: Intervals {
@@ -285,6 +284,11 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
         cache: cache(&values),
         origins,
     }
+}
+
+fn servers(layers: &[Layer]) -> BTreeMap<String, Arc<Server>> {
+    let servers = layers.iter().flat_map(|layer| &layer.servers);
+    servers.map(|server| (server.name.clone(), Arc::new(server.clone()))).collect()
 }
 
 fn cache(values: &Values<'_>) -> Cache {

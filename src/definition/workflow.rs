@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    base::{Source, Span, Spanned},
+    base::{Sandbox, Source, Span, Spanned},
     definition::permissions::Permissions,
 };
 
@@ -142,6 +142,8 @@ pub struct Step {
     pub permissions: Option<Permissions>,
     /// `danger: true`: everything, with no question asked; the place of the key.
     pub danger: Option<Span>,
+    /// How far its attempts are confined.
+    pub sandbox: Option<Sandbox>,
     /// Where the agent's context starts.
     pub context: Option<Spanned<Context>>,
     /// Tokens of context.
@@ -201,6 +203,7 @@ impl Step {
             tools: None,
             permissions: None,
             danger: None,
+            sandbox: None,
             context: None,
             context_budget: None,
             skills: None,

@@ -12,15 +12,15 @@ use std::{
 use serde_json::{Map, Value};
 
 use crate::{
-    base::{Digest, Envelope, Evidence, Failure, FailureClass, Judgement, Outcome, Usage, Verdict},
+    base::{Digest, Envelope, Evidence, Failure, FailureClass, Judgement, Outcome, SandboxMode, Usage, Verdict},
     definition::workflow::Workspace,
     driver::{
         evaluate::{object, render},
         order::orders,
         session_fork::fork,
     },
-    execute::{Assignment, Baseline, CommandText, Live, Place, process::Limits, render::Renderer},
-    guard::audit::AuditLog,
+    execute::{Assignment, Baseline, CommandText, Confined, Live, Place, process::Limits, render::Renderer},
+    guard::{audit::AuditLog, sandbox::Method},
     plan::{Command, PlanGate, PlanStep, RecoveryPolicy, Work},
     scheduler::{AttemptId, How, InstanceId, Purpose, Scheduler},
 };
@@ -51,8 +51,19 @@ pub struct Assigner {
     pub servers: Vec<BTreeMap<String, String>>,
     /// Marks the borders of untrusted text in prompts.
     pub nonce: String,
+    /// By what programs are confined whose steps ask for it.
+    pub confine: Option<Confine>,
     /// Where the decisions of people are written, besides the journal.
     pub audit: Option<Arc<AuditLog>>,
+}
+
+/// What every sandbox of a run has in common.
+#[derive(Debug, Clone)]
+pub struct Confine {
+    /// By what the machine keeps it.
+    pub method: Method,
+    /// What `orch` keeps for itself: nobody reads it.
+    pub own: Vec<PathBuf>,
 }
 
 /// What an attempt begins with.
@@ -118,7 +129,26 @@ impl Assigner {
             attempt: format!("{run}/{attempt}"),
             run,
             live: Live::default(),
+            sandbox: self.sandbox(scheduler, step)?,
         })
+    }
+
+    /// How the programs of a step are confined.
+    fn sandbox(&self, scheduler: &Scheduler, step: &PlanStep) -> Result<Option<Arc<Confined>>, String> {
+        let mode = scheduler.plan().sandbox.mode(step);
+        if mode == SandboxMode::Off {
+            return Ok(None);
+        }
+        // Looked at before the run began; a step is never run with less than it asks for.
+        let confine = self.confine.as_ref().ok_or("nothing can confine this step here")?;
+        let said = step.sandbox.clone().unwrap_or_default();
+        Ok(Some(Arc::new(Confined {
+            mode,
+            network: said.network,
+            writes: said.writes,
+            own: confine.own.clone(),
+            method: confine.method,
+        })))
     }
 
     fn limits(&self, timeout: Duration, idle_ms: Option<u64>) -> Limits {

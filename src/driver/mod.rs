@@ -20,7 +20,7 @@ mod reuse;
 mod session_fork;
 mod setup;
 
-pub use assign::Assigner;
+pub use assign::{Assigner, Confine};
 pub use clock::Clock;
 pub use evaluate::{complete_inputs, evaluate, object, render};
 pub use load::{LoadError, Loaded, follow, load};

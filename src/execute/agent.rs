@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -20,6 +21,7 @@ use crate::{
     execute::{
         answer::{read_answer, whole},
         assignment::{Live, Place},
+        confined::Needs,
         executor::{Ended, Executor, Program, blocking, ended, failed, make_attempt_dir, observed, shown},
         globs::Globs,
         meter::Meter,
@@ -27,6 +29,7 @@ use crate::{
         recorded,
         tree::{Snapshot, changes, path_text, walk},
     },
+    guard::sandbox::agent_homes,
     runtime::{
         Access, Adapter, Call, Invocation, Order, ProgramExit, ProgramOutput, Reader, RecordedTurn, Scene, Seen,
         checked, hint, unkept,
@@ -99,12 +102,14 @@ impl Executor {
             return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
         }
         let argv = invocation.argv.clone();
+        let needs = needs(&*adapter, &invocation);
         let mut program = Program {
             argv: invocation.argv,
             env: invocation.env.into_iter().collect(),
             stdin: Some(invocation.stdin),
             converses: false,
             limits: limits.clone(),
+            needs,
         };
         program.env.push(("ORCH_ORDER".into(), place.order().into()));
         if let Err(failure) = program.offer_output(place) {
@@ -151,6 +156,13 @@ impl Executor {
         }
         outcome
     }
+}
+
+/// What a sandbox must leave the program.
+fn needs(adapter: &dyn Adapter, invocation: &Invocation) -> Needs {
+    let has_own_home = invocation.env.contains_key(OsStr::new("HOME"));
+    let homes: &[&str] = if has_own_home { &[] } else { agent_homes(adapter.name()) };
+    Needs { is_agent: true, nests: adapter.capabilities().own_sandbox, homes }
 }
 
 /// Who reads the program; one that is spoken with gets its first words, and its input stays open.

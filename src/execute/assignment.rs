@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     execute::{
         changed::Baseline,
+        confined::Confined,
         process::{Limits, LogPaths, argv_of, words},
     },
     runtime::{Order, Seen},
@@ -27,6 +28,8 @@ pub struct Place {
     pub attempt: String,
     /// Who hears what an agent does while it works.
     pub live: Live,
+    /// How its programs are confined; not at all where absent.
+    pub sandbox: Option<Arc<Confined>>,
 }
 
 /// Hears what an agent does while it works. The default hears nothing.

@@ -116,7 +116,8 @@ impl Executor {
         let env = vec![("GIT_OPTIONAL_LOCKS".to_owned(), "0".to_owned())];
         let limits = Limits::default();
         // Its output goes beside the attempt's own, which a gate of another kind may have.
-        let place = Place { attempt_dir: place.attempt_dir.join("changed"), ..place.clone() };
+        // It is `orch` itself that asks here, with arguments of its own.
+        let place = Place { attempt_dir: place.attempt_dir.join("changed"), sandbox: None, ..place.clone() };
         let report = self.start(Program::of(argv, env, limits.clone()), &place, stop, None).await;
         match ended(&report.end, &limits) {
             Ended::Stopped => return Err(BaselineError::Stopped),

@@ -28,6 +28,7 @@ pub(super) fn of_command(argv: &[OsString], report: &Report, logs: &LogPaths) ->
         | End::Stopped(_)
         | End::NotFound { .. }
         | End::SpawnFailed { .. }
+        | End::Tampered { .. }
         | End::KeeperLost => None,
     };
     Evidence {

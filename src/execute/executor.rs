@@ -9,7 +9,7 @@ use std::{
     fs::DirBuilder,
     io,
     os::unix::fs::DirBuilderExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -18,6 +18,7 @@ use crate::{
     execute::{
         answer::whole,
         assignment::{Assignment, Place},
+        confined::{self, Needs},
         evidence,
         process::{Command, End, Keeper, Limits, Listener, Report, StopToken},
         render::Renderer,
@@ -52,6 +53,8 @@ pub(super) struct Program {
     /// Whether whoever listens replies on the standard input.
     pub(super) converses: bool,
     pub(super) limits: Limits,
+    /// What its sandbox must leave it.
+    pub(super) needs: Needs,
 }
 
 /// What a report means.
@@ -179,8 +182,15 @@ impl Executor {
             attempt: place.attempt.clone(),
             run: place.run.clone(),
             log: Some(place.logs()),
+            confinement: None,
         };
-        self.shared.keeper.run(command, program.limits, stop, ears).await
+        match &place.sandbox {
+            None => self.shared.keeper.run(command, program.limits, stop, ears).await,
+            Some(confined) => {
+                let needs = (program.limits, program.needs);
+                Box::pin(confined::run(&self.shared.keeper, command, needs, (place, confined), stop, ears)).await
+            }
+        }
     }
 
     async fn run(
@@ -227,7 +237,8 @@ impl Executor {
 impl Program {
     pub(super) fn of(argv: Vec<String>, env: Vec<(String, String)>, limits: Limits) -> Self {
         let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { argv: argv.into_iter().map(OsString::from).collect(), env, stdin: None, converses: false, limits }
+        let argv = argv.into_iter().map(OsString::from).collect();
+        Self { argv, env, stdin: None, converses: false, limits, needs: Needs::default() }
     }
 
     /// Gives the program a place for its answer, empty.
@@ -268,8 +279,15 @@ pub(super) fn ended(end: &End, limits: &Limits) -> Ended {
             Ended::Not(FailureClass::Missing, format!("cannot start: there is no program `{program}`"))
         }
         End::SpawnFailed { message } => Ended::Not(FailureClass::Permanent, format!("cannot start: {message}")),
+        End::Tampered { paths } => Ended::Not(FailureClass::Permanent, tampered(paths)),
         End::KeeperLost => Ended::Lost,
     }
+}
+
+/// What became of protected paths.
+fn tampered(paths: &[PathBuf]) -> String {
+    let shown: Vec<String> = paths.iter().take(5).map(|path| format!("`{}`", path.display())).collect();
+    format!("is not counted: {} changed while it worked, and its sandbox keeps them as they are", shown.join(", "))
 }
 
 /// What a command has printed, as a text for a prompt: without the line break at its end, its head where it is long.

@@ -4,6 +4,7 @@ mod agent;
 mod answer;
 mod assignment;
 mod changed;
+mod confined;
 mod evidence;
 mod executor;
 mod gate;
@@ -21,6 +22,7 @@ mod watch;
 
 pub use assignment::{Assignment, CommandText, Live, Place};
 pub use changed::{Baseline, BaselineError};
+pub use confined::Confined;
 pub use executor::{Executor, tree_digest};
 pub use put_back::{Wanted, put_back};
 pub use taping::Taper;

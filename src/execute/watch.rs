@@ -148,6 +148,7 @@ mod tests {
 
     fn place(workspace: &str) -> Place {
         Place {
+            sandbox: None,
             workspace: workspace.into(),
             attempt_dir: workspace.into(),
             env: Vec::new(),

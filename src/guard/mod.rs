@@ -4,6 +4,7 @@ pub mod audit;
 mod contained;
 mod redact;
 pub mod risk;
+pub mod sandbox;
 mod trust;
 mod whole;
 

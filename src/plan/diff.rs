@@ -159,6 +159,7 @@ impl Pair<'_> {
             files,
             summary,
             cache,
+            sandbox,
         } = old;
         let mut parts = Parts::default();
         self.work(work, &new.work, &mut parts);
@@ -185,6 +186,7 @@ impl Pair<'_> {
             (Some(_), None) | (None, Some(_)) => false,
         };
         parts.note("cache", is_same_cache);
+        parts.note("sandbox", *sandbox == new.sandbox);
         parts.0
     }
 

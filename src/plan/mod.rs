@@ -10,6 +10,7 @@ mod models;
 mod policy;
 mod reach;
 mod read_only;
+mod sandbox;
 mod told;
 pub mod truth;
 mod types;
@@ -18,6 +19,7 @@ pub use compile::{Compiled, activated_skills, compile, compile_command, skill_co
 pub use diff::{ChangedStep, Edge, PlanDiff, diff};
 pub use estimate::{Expected, PlanEstimate, StepEstimate, estimate};
 pub use models::ModelChain;
-pub use policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy};
+pub use policy::{GateFail, PlanCache, PlanGate, RecoveryPolicy, RetryPolicy};
+pub use sandbox::PlanSandbox;
 pub use told::{Activated, PlanMemory, PlanServer, PlanTrust, ProseValue, ProseWork};
 pub use types::*;

@@ -127,3 +127,14 @@ pub enum RecoveryPolicy {
     /// An agent without read-only tools: manual, but `Retry` where the runtime only replays recordings.
     Agent,
 }
+
+/// When the work of an earlier run is the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanCache {
+    /// A text that says it in place of the project's files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Text>,
+    /// How long it may be taken, where the step says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_ms: Option<u64>,
+}

@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    base::Digest,
+    base::{Digest, Sandbox},
     definition::Permissions,
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, Workspace},
     plan::{
         estimate::PlanEstimate,
         models::ModelChain,
-        policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy},
+        policy::{GateFail, PlanCache, PlanGate, RecoveryPolicy, RetryPolicy},
+        sandbox::PlanSandbox,
         told::{Activated, PlanMemory, PlanServer, PlanTrust, ProseWork},
     },
 };
@@ -84,6 +85,9 @@ pub struct Plan {
     /// By whose word the steps that say `danger: true` work without limits; without it none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub danger: Option<String>,
+    /// How far programs are confined where their steps say nothing of it, and no step less than `floor`.
+    #[serde(default, skip_serializing_if = "PlanSandbox::is_default")]
+    pub sandbox: PlanSandbox,
     /// What its agents are expected to spend; absent where nobody has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<PlanEstimate>,
@@ -198,17 +202,9 @@ pub struct PlanStep {
     /// Whether the same work of an earlier run may be taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<PlanCache>,
-}
-
-/// When the work of an earlier run is the same.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct PlanCache {
-    /// A text that says it in place of the project's files.
+    /// How far its programs are confined, as it says or the nearest container around it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<Text>,
-    /// How long it may be taken, where the step says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ttl_ms: Option<u64>,
+    pub sandbox: Option<Sandbox>,
 }
 
 fn join_all() -> Join {

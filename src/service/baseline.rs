@@ -42,6 +42,7 @@ impl Runs {
             run: run.to_string(),
             attempt: format!("{run}/baseline"),
             live: Live::default(),
+            sandbox: None,
         };
         let baseline = executor.baseline(&place, StopToken::never()).await.map_err(|error| fault(error.to_string()))?;
         let bytes = serde_json::to_vec(&baseline).map_err(|error| fault(error.to_string()))?;

@@ -15,7 +15,7 @@ use serde_json::Map;
 use crate::{
     base::{Seal, Timestamp},
     driver::{
-        Assigner, Clock, FileTier, FilesUse, Foreseen, MemoryTier, Recall, Reuse, Scope, StepCache, Would,
+        Assigner, Clock, Confine, FileTier, FilesUse, Foreseen, MemoryTier, Recall, Reuse, Scope, StepCache, Would,
         complete_inputs,
     },
     execute::{Traces, render::Renderer},
@@ -177,6 +177,8 @@ pub fn foresee(project: &Project, plan: &Plan, program: PathBuf) -> Vec<Foreseen
         // A plan is shown whether its servers have their values or not.
         servers: settings.servers.of(plan).unwrap_or_else(|_| vec![BTreeMap::new(); plan.servers.len()]),
         nonce: "0".repeat(24),
+        // Nothing is started, so nothing has to be kept.
+        confine: Some(Confine { method: crate::guard::sandbox::Method::Namespaces, own: Vec::new() }),
         audit: None,
     };
     let find = |name: &str| adapters.iter().find(|adapter| adapter.name() == name).cloned();

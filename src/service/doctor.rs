@@ -11,8 +11,11 @@ use serde::Serialize;
 use crate::{
     base::{Diagnostic, Severity},
     config::{Environment, KEYS},
+    execute::process::probe,
     journal::{Sqlite, Store},
-    service::{check, fault::Fault, project::Project, runs::Runs, runtimes::list_runtimes, security::security},
+    service::{
+        check, fault::Fault, project::Project, runs::Runs, runtimes::list_runtimes, sandbox::words, security::security,
+    },
 };
 
 /// How one check has ended.
@@ -98,7 +101,7 @@ pub fn doctor(project: Result<&Project, &Fault>, environment: &Environment, prog
             checks.push(fail("settings", fault_words(fault), "correct the settings and run `orch doctor` again"));
         }
     }
-    checks.push(sandbox());
+    checks.push(sandbox(program));
     checks.push(namespaces());
     Health { version: 1, root, checks, settings }
 }
@@ -270,12 +273,18 @@ fn open_runs(project: &Project, program: &Path) -> Check {
     }
 }
 
-fn sandbox() -> Check {
-    warn(
-        "sandbox",
-        "off: this version does not confine agents and commands",
-        "run what you would run yourself, or use a container",
-    )
+fn sandbox(orch: &Path) -> Check {
+    let tried = probe(orch);
+    let words = words(tried);
+    match tried.best() {
+        Some(_) => ok("sandbox", format!("{words}, with Landlock and a filter of system calls")),
+        None => warn(
+            "sandbox",
+            words,
+            "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0) \
+             on Linux 6.12 or newer; until then steps run with all your rights (`sandbox: off`)",
+        ),
+    }
 }
 
 fn namespaces() -> Check {
@@ -286,11 +295,11 @@ fn namespaces() -> Check {
     match (most, allowed) {
         (Some(0), _) | (_, Some(0)) => warn(
             NAME,
-            "not allowed; the sandbox of a later version will need them",
+            "not allowed; the sandbox needs them",
             "sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000",
         ),
-        (Some(_), _) => ok(NAME, "allowed; nothing needs them yet"),
-        (None, _) => ok(NAME, "this system has none; nothing needs them yet"),
+        (Some(_), _) => ok(NAME, "allowed"),
+        (None, _) => ok(NAME, "this system has none, so no sandbox"),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     plan::Plan,
     runtime::Replay,
     scheduler::Event,
-    service::{AuditHead, recordings::is_replayed, runs::Runs},
+    service::{AuditHead, recordings::is_replayed, runs::Runs, sandbox::sandbox_words},
 };
 
 /// A run that this process owns and is about to drive.
@@ -37,6 +37,12 @@ impl Owned {
     #[must_use]
     pub fn run(&self) -> &RunId {
         &self.loaded.summary.run
+    }
+
+    /// How far its programs are confined, in a few words.
+    #[must_use]
+    pub fn sandbox(&self) -> String {
+        sandbox_words(self.loaded.scheduler.plan())
     }
 
     /// The run's plan.

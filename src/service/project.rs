@@ -10,14 +10,17 @@ use std::{
 };
 
 use crate::{
+    base::SandboxMode,
     config::{self, Environment, Flags, Settings},
     definition::{
         Library,
         load::{Loader, Watched, load_memory, load_servers, project_root},
     },
+    plan::PlanSandbox,
     service::{
         cached::CacheSettings, danger::Danger, fault::Fault, filling, given::of_process, guards::Guards, nested,
-        refusal::Refusal, run_settings::RunSettings, runtimes, servers::ServerValues, taping, trust::TrustGate,
+        refusal::Refusal, run_settings::RunSettings, runtimes, sandbox::SandboxWish, servers::ServerValues, taping,
+        trust::TrustGate,
     },
 };
 
@@ -165,6 +168,10 @@ impl Project {
             resilience: of_process(&self.environment),
             cache: self.cache_settings(),
             danger: Danger { is_allowed: false, runtimes: runtimes::dangerous(self) },
+            sandbox: SandboxWish {
+                modes: PlanSandbox { standard: self.settings.sandbox, floor: SandboxMode::Off },
+                own: self.environment.state_folder().into_iter().collect(),
+            },
             redactor: Arc::new(taping::redactor(self)),
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new(), guards: Guards::of(self) },
             servers: ServerValues::of_project(&self.root, &self.environment),

@@ -6,7 +6,10 @@ use crate::{
     base::Prices,
     guard::Redactor,
     runtime::{Declared, Policy, Resilience},
-    service::{cached::CacheSettings, danger::Danger, runtimes::FoundRuntime, servers::ServerValues, trust::TrustGate},
+    service::{
+        cached::CacheSettings, danger::Danger, runtimes::FoundRuntime, sandbox::SandboxWish, servers::ServerValues,
+        trust::TrustGate,
+    },
 };
 
 /// What runs need to know of the settings.
@@ -44,6 +47,8 @@ pub struct RunSettings {
     pub trust: TrustGate,
     /// What a person has said about work without limits.
     pub danger: Danger,
+    /// How far programs are confined.
+    pub sandbox: SandboxWish,
     /// Where the values of MCP servers' variables are.
     pub servers: ServerValues,
     /// How hard runtimes may be used.

@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 use crate::{
     base::{RunId, Timestamp},
     driver::{
-        Assigner, Clock, DriveError, Finish, Input, Loaded, LocalDriver, OnApproval, Reuse, RunEvent, Scope, Setup,
-        complete_inputs, encode, exit_code, load, narrate, opening, status_word,
+        Assigner, Clock, Confine, DriveError, Finish, Input, Loaded, LocalDriver, OnApproval, Reuse, RunEvent, Scope,
+        Setup, complete_inputs, encode, exit_code, load, narrate, opening, status_word,
     },
     execute::{
         Executor,
@@ -39,6 +39,7 @@ use crate::{
         project::is_root,
         refusal::Refusal,
         run_settings::RunSettings,
+        sandbox,
     },
 };
 
@@ -209,8 +210,11 @@ impl Runs {
         abilities::check(plan, Some(&runtime), |name| self.capabilities(name))?;
         let user = (self.settings.who.as_str(), is_root());
         let danger = danger::check(plan, &self.settings.danger, user, &runtime, |name| self.capabilities(name))?;
-        preflight::programs(plan, &self.settings.env, &self.root)?;
-        self.settings.servers.of(plan)?;
+        let mut plan = plan.clone();
+        plan.sandbox = self.settings.sandbox.modes;
+        sandbox::check(&plan, &self.settings.program)?;
+        preflight::programs(&plan, &self.settings.env, &self.root)?;
+        self.settings.servers.of(&plan)?;
         self.check_disk()?;
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)
@@ -228,9 +232,8 @@ impl Runs {
             waiting_for: None,
             exit_code: None,
         };
-        self.settings.trust.guards.begin(&id, plan, &self.settings.who)?;
+        self.settings.trust.guards.begin(&id, &plan, &self.settings.who)?;
         // The run keeps what it was expected to spend: what is held free for its agents must not change under it.
-        let mut plan = plan.clone();
         plan.danger = danger;
         plan.estimate = costs::expected(&plan, &self.settings.prices, Some(&runtime));
         let plan_body = serde_json::to_vec(&plan).map_err(|error| {
@@ -337,6 +340,17 @@ impl Runs {
         preflight::disk(self.store.state_folder(), self.settings.disk_floor_bytes)
     }
 
+    fn keeper(&self) -> Result<Keeper, Refusal> {
+        Keeper::start(&self.settings.program).map_err(|error| {
+            Refusal::new(
+                70,
+                "E0306",
+                format!("the keeper of processes cannot be started: {error}"),
+                "is the program's own file still there? `orch resume RUN` goes on when it is",
+            )
+        })
+    }
+
     /// Drives a run that this process owns until it ends or parks.
     ///
     /// # Errors
@@ -350,14 +364,8 @@ impl Runs {
     ) -> Result<Finish, Refusal> {
         let Owned { lock, loaded, first, parallel: _, told, replay } = owned;
         let run = loaded.summary.run.clone();
-        let keeper = Keeper::start(&self.settings.program).map_err(|error| {
-            Refusal::new(
-                70,
-                "E0306",
-                format!("the keeper of processes cannot be started: {error}"),
-                "is the program's own file still there? `orch resume RUN` goes on when it is",
-            )
-        })?;
+        let method = sandbox::check(loaded.scheduler.plan(), &self.settings.program)?;
+        let keeper = self.keeper()?;
         let renderer = Arc::new(Renderer::new(self.settings.program.clone()));
         let adapters = self.adapters(replay);
         let reads_memory = names(&adapters, |can| can.reads_memory);
@@ -379,6 +387,10 @@ impl Runs {
             forks,
             servers: self.settings.servers.of(loaded.scheduler.plan())?,
             nonce: nonce(&run),
+            confine: method.map(|method| {
+                let own = self.settings.sandbox.own.iter().cloned();
+                Confine { method, own: own.chain([self.store.state_folder().to_owned()]).collect() }
+            }),
             audit: self.settings.trust.guards.audit()?,
         };
         let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);

@@ -85,6 +85,7 @@ pub fn test_runtime(project: &Project, program: &Path, name: &str) -> Result<Tes
         run: "test".to_owned(),
         attempt: format!("test/{}", std::process::id()),
         live,
+        sandbox: None,
     };
     let began = Instant::now();
     let outcome = runtime.block_on(async {

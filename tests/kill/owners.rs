@@ -40,6 +40,7 @@ fn runs(folder: &Path) -> Runs {
         trust: orch::service::TrustGate::default(),
         cache: orch::service::CacheSettings::off(),
         danger: orch::service::Danger::default(),
+        sandbox: orch::service::SandboxWish::default(),
     };
     Runs::open(folder, settings).unwrap()
 }

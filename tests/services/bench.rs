@@ -48,6 +48,7 @@ impl Bench {
             env: allow_list_env(std::env::vars_os()),
             run: "run".into(),
             attempt: "run/1-1".into(),
+            sandbox: None,
             live: Live::new(move |seen| heard.lock().unwrap().push(seen)),
         };
         Self { root, executor, place, seen, attempts: 1 }

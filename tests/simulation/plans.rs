@@ -65,6 +65,7 @@ pub fn step(id: &str, work: Work) -> PlanStep {
         files: Vec::new(),
         summary: None,
         cache: None,
+        sandbox: None,
     }
 }
 
@@ -93,6 +94,7 @@ pub fn plan(steps: Vec<PlanStep>, roots: Vec<StepIx>) -> Plan {
         servers: vec![],
         trust: None,
         danger: None,
+        sandbox: orch::plan::PlanSandbox::default(),
         estimate: None,
     }
 }

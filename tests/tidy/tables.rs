@@ -82,6 +82,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("include_dir", &["src/definition/load/builtin.rs"]),
     ("indicatif", &["src/cli/live.rs"]),
     ("jsonschema", &["src/base/schema.rs", "src/driver/evaluate.rs", "src/plan/compile/", "src/service/"]),
+    ("landlock", &["src/execute/process/confine/rules.rs"]),
     ("lsp_server", &["src/cli/lsp/"]),
     ("lsp_types", &["src/cli/lsp/"]),
     ("minijinja", &["src/template/"]),
@@ -95,6 +96,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("rusqlite", &["src/journal/sqlite/"]),
     ("rustix", &["src/execute/process/", "src/service/project.rs", "src/cli/live.rs"]),
     ("rustls", &["src/execute/service/http.rs"]),
+    ("seccompiler", &["src/execute/process/confine/calls.rs"]),
     ("serde", &["*"]),
     ("serde_json", &["*"]),
     ("serde_yaml", &["src/definition/load/", "src/runtime/recording.rs", "src/runtime/tape.rs"]),
@@ -148,6 +150,11 @@ pub const EXCEPTIONS: &[Exception] = &[
         "front",
         "src/cli/watch.rs: driver::",
         "a journal is followed and told as notices by the driver's own words",
+    ),
+    because(
+        "environment",
+        "src/execute/process/confine/enter.rs",
+        "the helper is given the environment of the command that it becomes under names of its own",
     ),
     because("exit", "src/service/preflight.rs: E0312", "a missing program ends a run with 22 where a gate names it"),
 ];

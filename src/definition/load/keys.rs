@@ -131,7 +131,7 @@ table! {
         "tools" r##"{"$ref":"#/definitions/texts"}"## "Tools that the agent may use";
         "permissions" r##"{"$ref":"#/definitions/permissions"}"## "Rules that narrow what the tools give: Bash(git push:*), Edit(src/**)";
         "danger" r#"{"type":"boolean"}"# "Everything, with no question asked; needs --allow-danger or the user's own settings";
-        "sandbox" r#"{"enum":["off","read-only","workspace-write"],"x-unsupported":true}"# "The sandbox of the attempt";
+        "sandbox" r##"{"anyOf":[{"enum":["off","read-only","workspace-write","container"]},{"$ref":"#/definitions/sandbox"}]}"## "How far the step's programs are confined";
         "context" r#"{"type":"string","pattern":"^(fresh|(fork|share):[a-z][a-z0-9_]{0,62})$"}"# "fresh, fork:STEP or share:STEP";
         "context_budget" r##"{"$ref":"#/definitions/count"}"## "Tokens of context";
         "skills" r##"{"$ref":"#/definitions/texts"}"## "Skills to load";
@@ -286,6 +286,15 @@ table! {
 }
 
 table! {
+    /// The long form of `sandbox:`.
+    SANDBOX "sandbox" "`sandbox:`" [] {
+        "mode" r#"{"enum":["off","read-only","workspace-write","container"]}"# "How far";
+        "network" r##"{"$ref":"#/definitions/texts"}"## "none, any, or a list of hosts; none for commands and any for agents where absent";
+        "write" r##"{"$ref":"#/definitions/texts"}"## "Paths that may be written besides the workspace: absolute, ~/ or from the workspace";
+    }
+}
+
+table! {
     /// A document of the second dialect.
     DIALECT "dialect" "a file of workflows" ["workflows"] {
         "$schema" r#"{"type":"string"}"# "Where an editor finds this schema";
@@ -344,6 +353,7 @@ pub(super) static TABLES: &[&Table] = &[
     &ON_CONFLICT,
     &PERMISSIONS,
     &CACHE,
+    &SANDBOX,
     &ITERATIONS,
     &TASK,
 ];

@@ -27,11 +27,6 @@ impl Reader<'_, '_> {
 
     /// The keys that may stand on any step.
     pub fn unsupported_keys(&mut self, fields: &mut Fields<'_, '_>) {
-        if let Some(entry) = fields.take("sandbox") {
-            let before = self.faults.count();
-            self.one_of(Some(entry), &[("off", ()), ("read-only", ()), ("workspace-write", ())]);
-            self.unsupported(&unsupported::SANDBOX, entry.key_span, before);
-        }
         if let Some(entry) = fields.take("secrets") {
             let before = self.faults.count();
             self.texts(Some(entry));

@@ -52,6 +52,7 @@ mod reader;
 mod repair;
 mod rules;
 mod salvage;
+mod sandbox;
 mod schema;
 mod servers;
 mod shape;

@@ -158,6 +158,7 @@ impl Reader<'_, '_> {
             tools,
             permissions,
             danger,
+            sandbox: known.take("sandbox").and_then(|entry| self.sandbox(entry)),
             context,
             context_budget,
             skills,

@@ -74,6 +74,7 @@ const PLACES: &[(&str, &[Class])] = &[
     ("tools", &[Agent, Plan]),
     ("permissions", &[Agent, Plan]),
     ("danger", &[Agent]),
+    ("sandbox", &[Agent, Run, Parallel, Each, Loop, Workflow, Plan]),
     ("context", &[Agent, Plan]),
     ("context_budget", &[Agent, Plan]),
     ("skills", &[Agent, Plan]),

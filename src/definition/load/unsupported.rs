@@ -39,9 +39,6 @@ unsupported! {
     /// Merging isolated work.
     MERGE "step" "merge" None, "`merge:`",
         "remove it: steps work in the project's own folder, so there is nothing to merge";
-    /// Sandboxes.
-    SANDBOX "step" "sandbox" None, "`sandbox:`",
-        "remove it, and run `orch` in a container or as a user with few rights";
     /// Secrets.
     SECRETS "step" "secrets" None, "`secrets:`",
         "start `orch` with the variable set and hand it over: `env: { API_KEY: \"{{ env.API_KEY }}\" }`";

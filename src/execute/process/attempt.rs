@@ -352,7 +352,17 @@ fn order(command: &Command) -> Order {
     let mut env = command.env.clone();
     env.push(("ORCH_RUN".into(), command.run.clone().into()));
     env.push(("ORCH_ATTEMPT".into(), command.attempt.clone().into()));
-    Order { argv: command.argv.clone(), env, cwd: command.cwd.clone().into(), attempt: command.attempt.clone().into() }
+    let confinement = command.confinement.as_ref().map(|confinement| {
+        // A path that is no text was refused before.
+        serde_json::to_string(confinement).unwrap_or_else(|_| "{}".to_owned()).into()
+    });
+    Order {
+        argv: command.argv.clone(),
+        env,
+        cwd: command.cwd.clone().into(),
+        attempt: command.attempt.clone().into(),
+        confinement: confinement.unwrap_or_default(),
+    }
 }
 
 fn failed(command: &Command, fault: Fault) -> End {

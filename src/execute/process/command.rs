@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
+use super::confine::Confinement;
+
 /// One command as an attempt runs it.
 #[derive(Debug, Clone, Default)]
 pub struct Command {
@@ -19,6 +21,8 @@ pub struct Command {
     pub attempt: String,
     /// The cookie of the run, by which a later engine finds what a dead one left.
     pub run: String,
+    /// What it is confined to; not at all where absent.
+    pub confinement: Option<Confinement>,
     /// Where the output is kept.
     pub log: Option<LogPaths>,
 }

@@ -34,6 +34,8 @@ pub(super) struct Order {
     pub(super) cwd: OsString,
     /// `ORCH_ATTEMPT`, by which escaped processes are recognised.
     pub(super) attempt: OsString,
+    /// What it is confined to, as the helper reads it; empty for nothing.
+    pub(super) confinement: OsString,
 }
 
 /// What the engine asks for; the number names a command for the life of the keeper.
@@ -224,13 +226,14 @@ impl Order {
         }
         text(&self.cwd);
         text(&self.attempt);
+        text(&self.confinement);
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let (arguments, variables) = (reader.number()?, reader.number()?);
         let argv = (0..arguments).map(|_| reader.text()).collect::<Option<_>>()?;
         let env = (0..variables).map(|_| Some((reader.text()?, reader.text()?))).collect::<Option<_>>()?;
-        Some(Self { argv, env, cwd: reader.text()?, attempt: reader.text()? })
+        Some(Self { argv, env, cwd: reader.text()?, attempt: reader.text()?, confinement: reader.text()? })
     }
 }
 
@@ -359,6 +362,7 @@ mod tests {
                 env: vec![("A".into(), "".into())],
                 cwd: "/".into(),
                 attempt: "a".into(),
+                confinement: "{}".into(),
             };
             let pipes = Pipes { stderr: stdout.try_clone().unwrap().into(), stdout: stdout.into(), stdin: None };
             Packet::new(Request::Start { id: 7, order: order.clone(), pipes }).unwrap().send(ours.as_fd()).unwrap();

@@ -20,6 +20,7 @@ mod attempt;
 mod capture;
 mod clock;
 mod command;
+mod confine;
 mod env;
 mod idle;
 mod keeper;
@@ -34,6 +35,8 @@ mod table;
 mod words;
 
 pub use command::{Command, Limits, LogPaths};
+pub use confine::{Confinement, Probe, SANDBOX_ARGUMENT, probe, serve as serve_confined};
+pub(in crate::execute) use confine::{Holding, is_complaint};
 pub use env::allow_list_env;
 pub use keeper::{KEEPER_ARGUMENT, Keeper, KeeperError, serve};
 pub use lines::{Heard, Listener, Tap};

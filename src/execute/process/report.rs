@@ -1,6 +1,6 @@
 //! How a command ended and what it said.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, path::PathBuf, time::Duration};
 
 use super::stop::StopReason;
 
@@ -17,6 +17,15 @@ pub struct Report {
     pub leaked: u32,
     /// From the order to the end of the last process.
     pub duration: Duration,
+}
+
+impl Report {
+    /// Of a command that never began.
+    #[must_use]
+    pub fn unstarted(message: String) -> Self {
+        let (stdout, stderr) = (Captured::default(), Captured::default());
+        Self { end: End::SpawnFailed { message }, stdout, stderr, leaked: 0, duration: Duration::ZERO }
+    }
 }
 
 /// Why a command ended. A command that did not reach its own end never looks as if it had.
@@ -49,6 +58,11 @@ pub enum End {
     SpawnFailed {
         /// Why, as a fragment that fits after "failed to start: ".
         message: String,
+    },
+    /// It ended, and what its sandbox holds is not as it was.
+    Tampered {
+        /// What has changed.
+        paths: Vec<PathBuf>,
     },
     /// The keeper died, and with it the command: the outcome is unknown.
     KeeperLost,

@@ -20,6 +20,7 @@ use crate::{
         },
         defaults,
         models::ModelChain,
+        sandbox::PlanSandbox,
         types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep, Work},
     },
 };
@@ -102,6 +103,7 @@ impl Compiler<'_> {
             memory: Vec::new(),
             trust: None,
             danger: None,
+            sandbox: PlanSandbox::default(),
             estimate: None,
         };
         memory::pin(self.library, &mut plan, Dialect::Orch);

@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    base::{Source, Spanned},
+    base::{Sandbox, Source, Spanned},
     definition::workflow::{
         Cache, Context, OnFailure, Recovery, Retry, RunCommand, Step, StepKind, Wait, Workflow, Workspace,
     },
@@ -17,10 +17,8 @@ use crate::{
             scope::{Found, Reader, Sight, look_up},
         },
         defaults,
-        policy::{RecoveryPolicy, RetryPolicy},
-        types::{
-            AgentWork, Command, EachWork, EdgeKind, PlanCache, PlanContext, PlanInput, PlanStep, StepIx, Text, Work,
-        },
+        policy::{PlanCache, RecoveryPolicy, RetryPolicy},
+        types::{AgentWork, Command, EachWork, EdgeKind, PlanContext, PlanInput, PlanStep, StepIx, Text, Work},
     },
 };
 
@@ -98,6 +96,7 @@ impl<'a> Compiler<'a> {
             files,
             summary,
             cache,
+            sandbox: self.sandbox(ix),
             work,
         }
     }
@@ -244,6 +243,18 @@ impl<'a> Compiler<'a> {
             here = sketch.parent;
         }
         Workspace::Shared
+    }
+
+    /// How far its programs are confined: what it says, or the nearest container around it, across calls.
+    fn sandbox(&self, ix: StepIx) -> Option<Sandbox> {
+        let mut here = Some(ix);
+        while let Some(sketch) = here.map(|at| self.draft.sketch(at)) {
+            if let Some(sandbox) = &sketch.step.sandbox {
+                return Some(sandbox.clone());
+            }
+            here = sketch.parent;
+        }
+        None
     }
 
     fn context(&mut self, ix: StepIx, step: &'a Step, source: &'a Arc<Source>) -> PlanContext {

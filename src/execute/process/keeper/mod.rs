@@ -11,4 +11,5 @@ mod starter;
 
 pub(super) use handle::Attached;
 pub use handle::{Keeper, KeeperError};
+pub(super) use serve::close_inherited;
 pub use serve::{KEEPER_ARGUMENT, serve};

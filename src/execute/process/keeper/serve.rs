@@ -111,7 +111,7 @@ fn survive_signals() -> io::Result<()> {
 /// Closes what the engine itself inherited from whoever started it, so that no child gets it.
 ///
 /// Called before the keeper has opened anything, so none of these has an owner here.
-fn close_inherited() -> io::Result<()> {
+pub(in super::super) fn close_inherited() -> io::Result<()> {
     // Collected first: an entry keeps the folder open that is being listed.
     let listed = std::fs::read_dir("/proc/self/fd")?.map(|entry| entry.map(|entry| entry.file_name()));
     let names = listed.collect::<Result<Vec<_>, _>>()?;

@@ -20,7 +20,10 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
-use super::super::message::{Fault, Order, Pipes};
+use super::super::{
+    confine,
+    message::{Fault, Order, Pipes},
+};
 
 /// What `execvp` searches without a `PATH`.
 const PATH_DEFAULT: &str = "/bin:/usr/bin";
@@ -36,9 +39,15 @@ pub(super) fn start(order: &Order, pipes: Pipes, null: &File) -> Result<i32, Fau
         Some(pipe) => pipe,
         None => OwnedFd::from(null.try_clone().map_err(|error| start_fault(&error))?),
     };
-    let mut command = Command::new(&program);
-    command.arg0(name).args(&order.argv[1..]);
-    command.env_clear().envs(order.env.iter().map(|(name, value)| (name, value)));
+    let mut command = if order.confinement.is_empty() {
+        let mut command = Command::new(&program);
+        command.arg0(name).args(&order.argv[1..]);
+        command.env_clear().envs(order.env.iter().map(|(name, value)| (name, value)));
+        command
+    } else {
+        // This very program, even when another one has taken its name.
+        confine::command(Path::new("/proc/self/exe"), &order.confinement, &program, &order.argv, &order.env)
+    };
     command.current_dir(&order.cwd).process_group(0);
     command.stdin(stdin).stdout(pipes.stdout).stderr(pipes.stderr);
     match command.spawn() {

@@ -1,0 +1,185 @@
+//! The helper that confines itself and then becomes the command.
+
+use std::{
+    convert::Infallible,
+    env,
+    ffi::{CString, OsStr, OsString},
+    fs,
+    io::{self, Write},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    process::{Command, exit},
+};
+
+use nix::{
+    errno::Errno,
+    sched::{CloneFlags, unshare},
+    sys::signal::SigSet,
+    unistd::{chdir, execve, getgid, getuid},
+};
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set, set_no_new_privs};
+
+use super::{
+    Confinement, Fault,
+    calls::filter,
+    loopback,
+    mounts::{arrange, sockets},
+    rules::{Rules, restrict},
+};
+use crate::{
+    base::Network,
+    execute::process::{keeper::close_inherited, report::Report},
+    guard::sandbox::{Method, Profile},
+};
+
+/// The hidden argument with which `orch` becomes a confined command.
+pub const SANDBOX_ARGUMENT: &str = "__sandbox";
+
+/// The variable with the confinement, and the beginning of those with the command's own environment.
+const CONFINEMENT: &str = "ORCH_SANDBOX";
+const VARIABLE: &str = "ORCH_SANDBOX_";
+/// Cookies, by which processes are found: they stand in the environment of the helper as well.
+const COOKIES: [&str; 2] = ["ORCH_RUN", "ORCH_ATTEMPT"];
+/// What a helper that fails says first.
+pub(super) const COMPLAINT: &str = "orch: the sandbox cannot be made: ";
+/// How it ends then.
+const FAILED: i32 = 41;
+
+/// The helper's own command line for a command: what the keeper starts in its place.
+pub(in super::super) fn command(
+    orch: &Path,
+    confinement: &OsStr,
+    program: &Path,
+    argv: &[OsString],
+    env: &[(OsString, OsString)],
+) -> Command {
+    let mut command = Command::new(orch);
+    command.arg(SANDBOX_ARGUMENT).arg(program).args(argv);
+    command.env_clear().env(CONFINEMENT, confinement);
+    for (place, (name, value)) in env.iter().enumerate() {
+        if COOKIES.iter().any(|cookie| name == cookie) {
+            command.env(name, value);
+        }
+        // Under another name, a variable that would steer the loader of programs means nothing.
+        let mut pair = name.clone();
+        pair.push("=");
+        pair.push(value);
+        command.env(format!("{VARIABLE}{place}"), pair);
+    }
+    command
+}
+
+/// Whether a report is of a helper that failed, and what it said.
+pub(in super::super::super) fn is_complaint(report: &Report) -> Option<String> {
+    let is_failed = report.end == crate::execute::process::End::Exited { code: FAILED };
+    let said = report.stderr.head.strip_prefix(COMPLAINT.as_bytes()).filter(|_| is_failed)?;
+    Some(String::from_utf8_lossy(said).trim().to_owned())
+}
+
+/// Confines this process and becomes the command; ends with 41 where that cannot be done.
+///
+/// Must be called on the main thread, before any other thread exists.
+pub fn serve() -> ! {
+    let Err(fault) = enter();
+    drop(writeln!(io::stderr(), "{COMPLAINT}{fault}"));
+    exit(FAILED)
+}
+
+fn enter() -> Result<Infallible, Fault> {
+    close_inherited().map_err(|error| Fault::new("close what was inherited", error))?;
+    let text = env::var(CONFINEMENT).map_err(|error| Fault::new("read the profile", error))?;
+    let Confinement { profile, method } =
+        serde_json::from_str(&text).map_err(|error| Fault::new("read the profile", error))?;
+    let argv: Vec<OsString> = env::args_os().skip(2).collect();
+    let [program, argv @ ..] = argv.as_slice() else { return Err(Fault::new("start", "no program is named")) };
+    let folder = env::current_dir().map_err(|error| Fault::new("find the working directory", error))?;
+    confine(&profile, method)?;
+    chdir(&folder).map_err(|error| Fault::new(format!("enter {}", folder.display()), error))?;
+    SigSet::empty().thread_set_mask().map_err(|error| Fault::new("unblock signals", error))?;
+    start(program, argv, &variables()?)
+}
+
+/// Gives up everything that the profile does not give.
+fn confine(profile: &Profile, method: Method) -> Result<(), Fault> {
+    if matches!(profile.network, Network::Hosts(_)) {
+        return Err(Fault::new("keep to a list of hosts", "this version knows `none` and `any` only"));
+    }
+    let has_no_network = profile.network == Network::None;
+    let mut writes = profile.writes.clone();
+    if method == Method::Namespaces {
+        let sockets = sockets();
+        enter_namespaces(has_no_network)?;
+        if has_no_network {
+            loopback::wake()?;
+        }
+        writes = arrange(profile, &sockets)?;
+    }
+    drop_rights()?;
+    restrict(&Rules {
+        writes: (!profile.nests).then_some(writes.as_slice()),
+        may_be_partial: method == Method::Bubblewrap,
+    })?;
+    filter(profile.nests)
+}
+
+fn enter_namespaces(has_no_network: bool) -> Result<(), Fault> {
+    new_user()?;
+    let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC;
+    if has_no_network {
+        flags |= CloneFlags::CLONE_NEWNET;
+    }
+    unshare(flags).map_err(|error| Fault::new("make namespaces", error))
+}
+
+/// A namespace of users with the same user in it.
+fn new_user() -> Result<(), Fault> {
+    let (user, group) = (getuid(), getgid());
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| Fault::new("make a namespace of users", error))?;
+    let write = |name: &str, text: String| {
+        fs::write(Path::new("/proc/self").join(name), text).map_err(|error| Fault::new(format!("write {name}"), error))
+    };
+    write("setgroups", "deny".to_owned())?;
+    write("uid_map", format!("{user} {user} 1"))?;
+    write("gid_map", format!("{group} {group} 1"))
+}
+
+/// Makes the rights over the new namespaces end with this process, whatever user the command runs as.
+fn drop_rights() -> Result<(), Fault> {
+    for capability in CapabilitySet::all().iter() {
+        match remove_capability_from_bounding_set(capability) {
+            // A right that this kernel does not know, or one that this user never had.
+            Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::PERM) => {}
+            Err(error) => return Err(Fault::new("give up rights", error)),
+        }
+    }
+    set_no_new_privs(true).map_err(|error| Fault::new("give up new rights", error))
+}
+
+/// The command's own environment.
+fn variables() -> Result<Vec<CString>, Fault> {
+    let mut pairs: Vec<(usize, OsString)> = env::vars_os()
+        .filter_map(|(name, pair)| Some((name.to_str()?.strip_prefix(VARIABLE)?.parse().ok()?, pair)))
+        .collect();
+    pairs.sort();
+    pairs.iter().map(|(_, pair)| text(pair)).collect()
+}
+
+fn start(program: &OsStr, argv: &[OsString], env: &[CString]) -> Result<Infallible, Fault> {
+    let path = text(program)?;
+    let argv: Vec<CString> = argv.iter().map(|word| text(word)).collect::<Result<_, _>>()?;
+    let error = match execve(&path, &argv, env) {
+        Err(Errno::ENOEXEC) => {
+            // A script without `#!`: a shell runs it, as a shell would have done.
+            let mut words = vec![c"sh".to_owned(), path.clone()];
+            words.extend(argv.into_iter().skip(1));
+            execve(c"/bin/sh", &words, env)
+        }
+        other => other,
+    };
+    let Err(error) = error;
+    Err(Fault::new(format!("start {}", PathBuf::from(program).display()), error))
+}
+
+fn text(word: &OsStr) -> Result<CString, Fault> {
+    CString::new(word.as_bytes()).map_err(|error| Fault::new("start", error))
+}

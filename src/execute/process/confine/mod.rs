@@ -1,0 +1,28 @@
+//! Keeps a profile: what a confined command is started through, and what is looked at before and after it.
+//!
+//! The keeper starts `orch __sandbox` in place of the command. That process is alone and single-threaded, so it can
+//! enter namespaces, arrange mounts, give up rights and then become the command, with the same pid: nothing else of
+//! the keeper's work changes.
+//!
+//! Does not know: steps, plans, why a command is confined.
+//!
+//! Invariants:
+//! - A command is never started with less than its profile asks for: every failure on the way ends the helper.
+//! - The helper's own environment is empty but for cookies, so that nothing of a step steers it before it is confined.
+
+mod calls;
+mod confinement;
+mod enter;
+mod held;
+mod loopback;
+mod mounts;
+mod probe;
+mod rules;
+
+pub use confinement::Confinement;
+use confinement::Fault;
+pub(super) use enter::command;
+pub(in crate::execute) use enter::is_complaint;
+pub use enter::{SANDBOX_ARGUMENT, serve};
+pub(in crate::execute) use held::Holding;
+pub use probe::{Probe, probe};

@@ -1,0 +1,112 @@
+//! The door before programs that are to be confined: nothing starts where the machine cannot keep it.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    base::{Network, SandboxMode},
+    execute::process::{Probe, probe},
+    guard::sandbox::Method,
+    plan::{Plan, PlanGate, PlanSandbox, PlanStep, Work},
+    service::refusal::Refusal,
+};
+
+/// Steps that are named at once.
+const SHOWN_MAX: usize = 5;
+
+/// What runs are told of sandboxes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SandboxWish {
+    /// How far, where a step says nothing of it, and the least whatever it says.
+    pub modes: PlanSandbox,
+    /// What `orch` keeps for itself outside of the project.
+    pub own: Vec<PathBuf>,
+}
+
+impl SandboxWish {
+    /// No step less than this, whatever it says.
+    pub fn at_least(&mut self, word: &str) {
+        if let Some(mode) = SandboxMode::of(word) {
+            self.modes = PlanSandbox { standard: mode, floor: mode };
+        }
+    }
+}
+
+/// By what the programs of a plan are confined; nothing where none is.
+///
+/// # Errors
+/// With exit 41 where this machine or this version cannot keep what is asked for.
+pub(super) fn check(plan: &Plan, orch: &Path) -> Result<Option<Method>, Refusal> {
+    let confined: Vec<(&PlanStep, SandboxMode)> = plan
+        .steps
+        .iter()
+        .map(|step| (step, plan.sandbox.mode(step)))
+        .filter(|(step, mode)| *mode != SandboxMode::Off && starts_programs(step))
+        .collect();
+    if confined.is_empty() {
+        return Ok(None);
+    }
+    let steps = names(&confined);
+    if confined.iter().any(|(_, mode)| *mode == SandboxMode::Container) {
+        let help = "run `orch` itself in a container, or take `sandbox: workspace-write`";
+        return Err(refused(format!("this version has no sandbox `container`: {steps}"), help));
+    }
+    let network = |step: &PlanStep| step.sandbox.as_ref().and_then(|sandbox| sandbox.network.clone());
+    if let Some((step, _)) = confined.iter().find(|(step, _)| matches!(network(step), Some(Network::Hosts(_)))) {
+        let help = "write `network: none` or `network: any` under `sandbox:`";
+        return Err(refused(format!("`{}` names hosts, and this version keeps to no list of them", step.path), help));
+    }
+    match probe(orch).best() {
+        Some(method) => Ok(Some(method)),
+        None => {
+            let message = format!("this machine cannot confine what is to be confined: {}", words(probe(orch)));
+            let help = "`orch doctor` says what is missing; where there is no way, `sandbox: off` in the step or \
+                        `--sandbox off` runs it as you";
+            Err(refused(format!("{message} ({steps})"), help))
+        }
+    }
+}
+
+/// What was tried, for people.
+pub(super) fn words(probe: &Probe) -> String {
+    let tried = probe.tried.iter().map(|(method, fault)| {
+        let name = match method {
+            Method::Namespaces => "own namespaces",
+            Method::Bubblewrap => "bubblewrap",
+        };
+        fault.as_ref().map_or_else(|| format!("{name} work"), |fault| format!("{name}: {fault}"))
+    });
+    tried.collect::<Vec<_>>().join("; ")
+}
+
+fn refused(message: String, help: &str) -> Refusal {
+    Refusal::new(41, "E0340", message, help)
+}
+
+fn starts_programs(step: &PlanStep) -> bool {
+    matches!(step.work, Work::Agent(_) | Work::Run { .. })
+        || step.gates.iter().any(|gate| matches!(gate, PlanGate::Run { .. }))
+}
+
+fn names(confined: &[(&PlanStep, SandboxMode)]) -> String {
+    let mut shown: Vec<String> =
+        confined.iter().take(SHOWN_MAX).map(|(step, mode)| format!("`{}` {}", step.path, mode.word())).collect();
+    if confined.len() > SHOWN_MAX {
+        shown.push(format!("and {} more", confined.len() - SHOWN_MAX));
+    }
+    shown.join(", ")
+}
+
+/// How far the programs of a run are confined, in a few words for its first line.
+#[must_use]
+pub fn sandbox_words(plan: &Plan) -> String {
+    let steps: Vec<SandboxMode> =
+        plan.steps.iter().filter(|step| starts_programs(step)).map(|step| plan.sandbox.mode(step)).collect();
+    match steps.iter().min().zip(steps.iter().max()) {
+        None => format!("sandbox {}", plan.sandbox.standard.max(plan.sandbox.floor).word()),
+        Some((least, most)) if least == most => format!("sandbox {}", most.word()),
+        Some(_) => {
+            let count = steps.iter().filter(|mode| **mode != SandboxMode::Off).count();
+            format!("sandbox in {count} of {} steps", steps.len())
+        }
+    }
+}

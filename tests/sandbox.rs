@@ -1,0 +1,344 @@
+//! What a confined step cannot do, tried for real: every attempt is made once without a sandbox, to show that it would
+//! work, and once inside. Needs `python3` for the calls that no shell makes, and says loudly where it is not there.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
+
+mod support;
+
+#[path = "sandbox/world.rs"]
+mod world;
+
+use std::{fs, io::Write as _, net::TcpListener, process::Command};
+
+use support::Project;
+use world::World;
+
+/// What works without a sandbox only for root, or only where the machine has what it reaches for.
+const ONLY_SOMEWHERE: &[&str] = &[
+    // Root may, others may not.
+    "write_by_proc_of_init",
+    "make_writable_by_remount",
+    "mount_over",
+    "mounts_by_the_new_calls",
+    "another_root",
+    "namespaces_of_another",
+    "read_disk",
+    "make_own_disk",
+    "raw_socket",
+    "packet_socket",
+    "settings_of_the_kernel",
+    "keys_of_the_console",
+    "uncover_by_umount",
+    "terminals_of_others",
+    "programs_in_the_kernel",
+    "files_by_number",
+    "counters_of_the_kernel",
+    "socket_of_the_kernel",
+    "state_of_a_service",
+    "rights_over_the_machine",
+    "trace_another",
+    "memory_of_another",
+    "memory_of_another_by_call",
+    "descriptor_of_another",
+    "read_environment_of_another",
+    // The kernel may have been built without it.
+    "faults_by_hand",
+    "ring_of_calls",
+    "other_numbers_of_calls",
+    "socket_of_the_host_of_this_machine",
+    "namespaces_again",
+    "namespaces_again_by_clone",
+    "namespaces_again_by_clone3",
+    // The keeper hands on no descriptor to anybody, sandbox or not.
+    "write_by_inherited_descriptor",
+    // There may be no network at all.
+    "network_has_a_way_out",
+];
+
+fn has_python() -> bool {
+    let is_there = Command::new("python3").arg("-V").output().is_ok_and(|done| done.status.success());
+    if !is_there {
+        eprintln!("SKIPPED: no python3 on this machine, so no escape is tried");
+    }
+    is_there
+}
+
+fn can_confine(project: &Project) -> bool {
+    let health = project.run(&["doctor"]);
+    let is_possible = health.stdout.contains("own namespaces work");
+    if !is_possible {
+        eprintln!("SKIPPED: this machine makes no namespaces: {}", health.stdout);
+    }
+    is_possible
+}
+
+#[test]
+fn nothing_gets_out() {
+    if !has_python() {
+        return;
+    }
+    let control = World::new();
+    if !can_confine(&control.project) {
+        return;
+    }
+    let free = control.attempts("off");
+    let world = World::new();
+    let confined = world.attempts("workspace-write");
+    assert!(confined.len() >= 40, "{}", confined.len());
+    let got_out: Vec<_> = confined.iter().filter(|(_, word)| word.as_str() == "done").collect();
+    assert!(got_out.is_empty(), "got out: {got_out:#?}");
+    world.assert_untouched();
+    // Where nothing is writable, the first layer answers: the second alone would say "Permission denied".
+    for name in ["write_by_path", "write_by_symlink", "create_hook", "settings_of_the_kernel"] {
+        assert!(confined[name].contains("Read-only file system"), "{name}: {}", confined[name]);
+    }
+    // Without a sandbox the same attempts do their harm, so each of them shows something.
+    let harmless: Vec<_> = free
+        .iter()
+        .filter(|(name, word)| word.as_str() != "done" && !ONLY_SOMEWHERE.contains(&name.as_str()))
+        .collect();
+    assert!(harmless.is_empty(), "proves nothing: {harmless:#?}");
+    let done = free.iter().filter(|(_, word)| word.as_str() == "done").count();
+    eprintln!("{} attempts: {done} work without a sandbox, 0 inside", confined.len());
+}
+
+/// With a network, sockets without a path and loopback services are in reach: only those that the network is may be.
+#[test]
+fn a_network_opens_nothing_but_the_network() {
+    if !has_python() {
+        return;
+    }
+    let world = World::new();
+    if !can_confine(&world.project) {
+        return;
+    }
+    let is_network =
+        |name: &str| name.starts_with("loopback_") || name.starts_with("network_") || name == "name_by_udp";
+    let confined = world.attempts("{ mode: workspace-write, network: any }");
+    let (reached, got_out): (Vec<_>, Vec<_>) =
+        confined.iter().filter(|(_, word)| word.as_str() == "done").partition(|(name, _)| is_network(name));
+    assert!(got_out.is_empty(), "got out: {got_out:#?}");
+    assert!(reached.len() >= 3, "the network is not there: {reached:?}");
+    world.assert_untouched();
+}
+
+fn workflow(project: &Project, name: &str, text: &str) {
+    project.write(&format!(".orch/workflows/{name}.yaml"), text);
+}
+
+/// Runs a workflow with one step. All that it says stands in `stdout`.
+fn run(project: &Project, step: &str, flags: &[&str]) -> support::Done {
+    workflow(project, "one", &format!("steps:\n{step}"));
+    let mut words = vec!["run", "one"];
+    words.extend(flags);
+    let mut done = project.run(&words);
+    done.stdout.push_str(&done.stderr);
+    done
+}
+
+#[test]
+fn a_confined_step_does_its_work() {
+    let project = Project::new();
+    if !can_confine(&project) {
+        return;
+    }
+    Command::new("git").args(["init", "-q"]).current_dir(project.root()).status().unwrap();
+    let step = r#"  - id: work
+    sandbox: workspace-write
+    run: |
+      echo made > made
+      echo x > "$TMPDIR/x"
+      echo y > /dev/shm/y
+      echo z > /dev/null
+      head -c 4 /dev/urandom | wc -c > four
+      git add made
+      git -c user.name=a -c user.email=a@b commit -qm made
+      git status --short > status
+      printf '{"n": 1}' > "$ORCH_OUTPUT"
+      exit 0
+    output: { n: integer }
+"#;
+    let done = run(&project, step, &[]);
+    assert_eq!(done.code, Some(0), "{}", done.stdout);
+    assert!(done.stdout.contains("sandbox workspace-write"), "{}", done.stdout);
+    assert_eq!(project.read("four").trim(), "4");
+    // What holds the place of protected files is neither seen nor committed, and gone afterwards.
+    assert!(!project.read("status").contains(".mcp.json"), "{}", project.read("status"));
+    for name in [".mcp.json", ".claude", ".gemini", ".codex", ".vscode", "orch.lock"] {
+        assert!(!project.root().join(name).exists(), "{name} is left");
+    }
+}
+
+#[test]
+fn exit_codes_signals_and_missing_programs_look_as_ever() {
+    let project = Project::new();
+    if !can_confine(&project) {
+        return;
+    }
+    for (command, words) in [
+        ("exit 7", "ended with exit code 7"),
+        ("kill -9 $$", "was ended by signal 9"),
+        ("exit 41", "ended with exit code 41"),
+    ] {
+        let step = format!("  - id: a\n    sandbox: workspace-write\n    run: \"{command}; true\"\n");
+        let done = run(&project, &step.replace("; true\"", "\""), &[]);
+        assert_eq!(done.code, Some(1), "{command}: {}", done.stdout);
+        assert!(done.stdout.contains(words), "{command}: {}", done.stdout);
+    }
+    fs::write(project.root().join("plain.sh"), "echo plain > plain\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(project.root().join("plain.sh"), mode).unwrap();
+    let done = run(&project, "  - id: a\n    sandbox: workspace-write\n    run: [./plain.sh]\n", &[]);
+    assert_eq!(done.code, Some(0), "a script without a first line: {}", done.stdout);
+    assert_eq!(project.read("plain"), "plain\n");
+}
+
+#[test]
+fn read_only_writes_nothing_but_its_answer() {
+    let project = Project::new().file("there", "old\n");
+    if !can_confine(&project) {
+        return;
+    }
+    let step = "  - id: a\n    sandbox: read-only\n    run: |\n      cat there\n      echo t > \"$TMPDIR/t\"\n      ! touch new 2>/dev/null\n      ! echo x > there\n      echo '{\"n\":1}' > \"$ORCH_OUTPUT\"\n    output: { n: integer }\n";
+    let done = run(&project, step, &[]);
+    assert_eq!(done.code, Some(0), "{}", done.stdout);
+    assert_eq!(project.read("there"), "old\n");
+    assert!(!project.root().join("new").exists());
+}
+
+#[test]
+fn the_command_line_confines_more_but_never_less() {
+    let project = Project::new();
+    if !can_confine(&project) {
+        return;
+    }
+    let outside = project.home().join("outside");
+    let step = |sandbox: &str| format!("  - id: a\n{sandbox}    run: \"echo x > {}\"\n", outside.display());
+    let done = run(&project, &step(""), &["--sandbox", "workspace-write"]);
+    assert_eq!(done.code, Some(1), "{}", done.stdout);
+    let done = run(&project, &step("    sandbox: off\n"), &["--sandbox", "workspace-write"]);
+    assert_eq!(done.code, Some(1), "a definition does not loosen what the command line says: {}", done.stdout);
+    let done = run(&project, &step("    sandbox: workspace-write\n"), &["--sandbox", "off"]);
+    assert_eq!(done.code, Some(1), "{}", done.stdout);
+    assert!(!outside.exists());
+    let done = run(&project, &step("    sandbox: { mode: workspace-write, write: [~/] }\n"), &[]);
+    assert_eq!(done.code, Some(0), "what the step names it may write: {}", done.stdout);
+    assert!(outside.exists());
+    let project = project.file("orch.toml", "sandbox = \"read-only\"\n");
+    let done = run(&project, "  - id: a\n    run: touch here\n", &[]);
+    assert_eq!(done.code, Some(1), "the settings are the standard: {}", done.stdout);
+}
+
+#[test]
+fn what_this_version_cannot_keep_is_refused_before_anything_starts() {
+    let project = Project::new();
+    for (sandbox, words) in
+        [("container", "no sandbox `container`"), ("{ mode: workspace-write, network: [example.org] }", "names hosts")]
+    {
+        let done = run(&project, &format!("  - id: a\n    sandbox: {sandbox}\n    run: touch here\n"), &[]);
+        assert_eq!(done.code, Some(41), "{}", done.stdout);
+        assert!(done.stderr.contains(words) && done.stderr.contains("help:"), "{}", done.stderr);
+        assert!(!project.root().join("here").exists());
+    }
+}
+
+#[test]
+fn variables_of_a_step_do_not_steer_the_helper() {
+    let project = Project::new();
+    if !can_confine(&project) {
+        return;
+    }
+    // The loader of programs writes there before a program's first line.
+    let trace = project.home().join("trace");
+    let step = format!(
+        "  - id: a\n    sandbox: workspace-write\n    env: {{ LD_DEBUG: files, LD_DEBUG_OUTPUT: {} }}\n    run: \"true\"\n",
+        trace.display()
+    );
+    let left = || {
+        fs::read_dir(project.home())
+            .unwrap()
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with("trace"))
+    };
+    run(&project, &step, &[]);
+    assert!(!left(), "the helper obeyed the step before it was confined");
+    run(&project, &step.replace("workspace-write", "off"), &[]);
+    assert!(left(), "this loader does not trace, so the test proves nothing");
+}
+
+#[test]
+fn what_must_not_appear_is_taken_away_and_fails_the_step() {
+    let project = Project::new();
+    if !has_python() || !can_confine(&project) {
+        return;
+    }
+    Command::new("git").args(["init", "-q"]).current_dir(project.root()).status().unwrap();
+    // From a file: the judge of commands does not see into it, and the sandbox must hold by itself.
+    let project = project.file("evil.py", "open('.git/commondir', 'w').write('/evil')\n");
+    let done = run(&project, "  - id: a\n    sandbox: workspace-write\n    run: [python3, evil.py]\n", &[]);
+    assert_eq!(done.code, Some(1), "{}", done.stdout);
+    assert!(done.stdout.contains("commondir"), "{}", done.stdout);
+    assert!(!project.root().join(".git/commondir").exists());
+}
+
+#[test]
+fn a_protected_path_behind_a_link_is_refused() {
+    let project = Project::new();
+    if !can_confine(&project) {
+        return;
+    }
+    fs::create_dir(project.home().join("dotfiles")).unwrap();
+    std::os::unix::fs::symlink(project.home().join("dotfiles"), project.root().join(".claude")).unwrap();
+    let done = run(&project, "  - id: a\n    sandbox: workspace-write\n    run: touch here\n", &[]);
+    assert_eq!(done.code, Some(1), "{}", done.stdout);
+    assert!(done.stdout.contains("sandbox cannot be made") && done.stdout.contains(".claude"), "{}", done.stdout);
+    assert!(!project.root().join("here").exists());
+}
+
+#[test]
+fn steps_side_by_side_hold_the_same_paths() {
+    let project = Project::new();
+    if !has_python() || !can_confine(&project) {
+        return;
+    }
+    let evil = "import os, sys, time\ntime.sleep(float(sys.argv[1]))\nfor harm in (lambda: open('.mcp.json', 'a'), lambda: os.mkdir('.claude/x')):\n    \
+                try:\n        harm()\n    except OSError:\n        continue\n    sys.exit('it is not held')\n";
+    let project = project.file("evil.py", evil);
+    // The short ones end while the long ones still work: what holds a place must stay until the last.
+    let steps: String = (0..6)
+        .map(|n| format!("      - {{ id: s{n}, sandbox: workspace-write, run: [python3, evil.py, \"0.{n}\"] }}\n"))
+        .collect();
+    workflow(&project, "many", &format!("steps:\n  - id: all\n    parallel:\n{steps}"));
+    let done = project.run(&["run", "many", "--parallel", "6"]);
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    assert!(!project.root().join(".mcp.json").exists() && !project.root().join(".claude").exists());
+}
+
+#[test]
+fn a_network_that_is_asked_for_is_there() {
+    let project = Project::new();
+    if !has_python() || !can_confine(&project) {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let answer = std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        stream.write_all(b"hello").unwrap();
+    });
+    let talk = "import socket, sys\nopen('got', 'wb').write(socket.create_connection(('127.0.0.1', int(sys.argv[1]))).recv(5))\n";
+    let itself =
+        "import socket\ns = socket.create_server(('127.0.0.1', 0))\nsocket.create_connection(s.getsockname())\n";
+    let project = project.file("talk.py", talk).file("itself.py", itself);
+    let step = format!(
+        "  - id: a\n    sandbox: {{ mode: workspace-write, network: any }}\n    run: [python3, talk.py, \"{port}\"]\n"
+    );
+    let done = run(&project, &step, &[]);
+    assert_eq!(done.code, Some(0), "{}", done.stdout);
+    answer.join().unwrap();
+    assert_eq!(project.read("got"), "hello");
+    // Without one it still talks to itself.
+    let step = "  - id: a\n    sandbox: workspace-write\n    run: [python3, itself.py]\n";
+    let done = run(&project, step, &[]);
+    assert_eq!(done.code, Some(0), "{}", done.stdout);
+}

@@ -1,5 +1,7 @@
 //! What a sandbox adds to the start of a command: `true` through the keeper, with and without one, in turns.
 
+#![allow(clippy::print_stdout, reason = "a bench prints")]
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,

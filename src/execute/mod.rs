@@ -15,6 +15,7 @@ pub mod render;
 mod service;
 mod traces;
 mod tree;
+pub mod workspace;
 
 pub use assignment::{Assignment, CommandText, Live, Place};
 pub use changed::{Baseline, BaselineError};

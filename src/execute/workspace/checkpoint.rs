@@ -124,6 +124,18 @@ impl Repository {
         call.input(&message[..message.len().min(MESSAGE_MAX)]).oid()
     }
 
+    /// Gives up all checkpoints of a run. What only they held is gone with the user's next `git gc`.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn forget(&self, run: &RunId) -> Result<usize, WorkspaceFault> {
+        let _lock = self.lock()?;
+        let points = self.points(run)?;
+        let lines: String = points.iter().map(|(name, oid)| format!("delete {name} {oid}\n")).collect();
+        self.named(&["update-ref", "--no-deref", "--stdin"]).input(lines.as_bytes()).run()?;
+        Ok(points.len())
+    }
+
     /// Removes private files that a killed process has left. Only with the lock, and only old ones.
     pub(super) fn sweep(&self, _lock: &Lock) {
         const OLD: std::time::Duration = std::time::Duration::from_secs(3600);

@@ -304,7 +304,9 @@ impl Found {
         if top != root {
             let inner = root.strip_prefix(&top).unwrap_or(root);
             let words = [OsStr::new("--"), inner.as_os_str()];
-            let asked = git.call(&["check-ignore", "-q"]).words(words).at(&top).with_settings().run_any(&[0, 1])?;
+            // This verb takes paths as they are and refuses to be told so.
+            let call = git.call(&["check-ignore", "-q"]).env("GIT_LITERAL_PATHSPECS", "0");
+            let asked = call.words(words).at(&top).with_settings().run_any(&[0, 1])?;
             if asked.0 == 0 {
                 return Ok(None);
             }

@@ -11,7 +11,7 @@ use orch::{
     execute::workspace::{Base, Bounds, Kind, Point, Repository, Request, WorkspaceFault},
 };
 
-use crate::world::{World, files, git, maker, run, write};
+use crate::world::{World, files, git, maker, run, same, write};
 
 /// A workspace begins with what the user sees, and the user's own things stay as they are.
 #[test]
@@ -28,7 +28,7 @@ fn a_workspace_begins_with_what_the_user_sees() {
     assert_eq!(git(&space.root(), &world.env(), &["rev-parse", "project/main"]), world.git(&["rev-parse", "main"]));
     let env: Vec<_> = space.env().into_iter().map(|(name, _)| name.into_string().unwrap()).collect();
     assert!(["ORCH_PORT", "ORCH_PORT_COUNT", "ORCH_WORKSPACE"].iter().all(|name| env.contains(&(*name).to_owned())));
-    assert_eq!(world.fingerprint(), before);
+    same(&world.fingerprint(), &before, "the user's project");
 }
 
 #[test]
@@ -218,4 +218,22 @@ fn other_forms_of_repositories_work() {
     let mut space = workspaces.make(&request).unwrap();
     git(&space.root(), &world.env(), &["commit", "--allow-empty", "-qm", "mine"]);
     space.checkpoint(&Point::Step("code"), "code").unwrap();
+}
+
+/// A change of the same length in the same instant is a change.
+#[test]
+fn a_quick_change_is_seen() {
+    let world = World::new();
+    let mut space = world.space("code");
+    for turn in 0..30 {
+        write(&space.root().join("quick.txt"), &format!("{:02}\n", turn));
+        let first = space.checkpoint(&Point::Step("code"), "code").unwrap();
+        write(&space.root().join("quick.txt"), &format!("{:02}\n", turn + 50));
+        let second = space.checkpoint(&Point::Step("code"), "code").unwrap();
+        assert_ne!(first.tree, second.tree, "turn {turn}");
+        let name = format!("space{turn}");
+        let mut other = world.space_from(&name, &second.commit);
+        write(&other.root().join("quick.txt"), "xx\n");
+        assert_ne!(other.checkpoint(&Point::Step(&name), "x").unwrap().tree, second.tree, "turn {turn}");
+    }
 }

@@ -21,7 +21,7 @@ use orch::{
     execute::workspace::{Base, Bounds, Line, Maker, Merged, Point, Repository, Request, Strategy, Workspaces},
 };
 
-use crate::world::{Chance, World, git, number};
+use crate::world::{Chance, World, git, number, same};
 
 const AGENTS: usize = 16;
 const VARIABLE: &str = "ORCH_STORM_ROUND";
@@ -31,7 +31,7 @@ fn nothing_of_parallel_attempts_is_lost() {
     let rounds = number("ORCH_STORM", 2);
     let first = number("ORCH_SEED", 1);
     let world = World::busy();
-    let before = world.fingerprint();
+    let mut before = world.fingerprint();
     let began = Instant::now();
     let mut figures = Figures::default();
     let mut typical = Duration::from_millis(1500);
@@ -43,13 +43,14 @@ fn nothing_of_parallel_attempts_is_lost() {
         }
         round.verify(&world, &mut figures);
         figures.killed += u64::from(took.is_none());
-        assert_eq!(world.fingerprint(), before, "seed {seed} has changed the user's project");
+        same(&world.fingerprint(), &before, &format!("seed {seed} has changed the user's project"));
         world.open().forget(&round.run).unwrap();
         fs::remove_dir_all(&round.facts).unwrap();
-        if seed % 20 == 0 {
+        if seed.is_multiple_of(20) {
             println!("seed {seed}: {figures:?} in {:?}", began.elapsed());
             // The user's own collection may come at any time.
             world.git(&["-c", "gc.pruneExpire=1.hour.ago", "gc", "-q"]);
+            before = world.fingerprint();
         }
     }
     println!("{rounds} rounds of {AGENTS}: {figures:?} in {:?}", began.elapsed());
@@ -272,7 +273,7 @@ fn a_linked_worktree_would_reach_the_users_stash_and_branches() {
         git(folder, &world.env(), &["config", "user.name", "agent"]);
     };
     habits(&world.space("code").root());
-    assert_eq!(world.fingerprint(), before);
+    same(&world.fingerprint(), &before, "the user's project");
     let linked = world.folder.path().join("linked");
     world.git(&["worktree", "add", "-q", "--detach", linked.to_str().unwrap()]);
     habits(&linked);

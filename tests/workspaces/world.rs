@@ -198,3 +198,13 @@ impl Chance {
 pub fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
+
+/// Compares, and names what differs instead of showing all.
+pub fn same(found: &Files, expected: &Files, what: &str) {
+    let differs = |path: &&PathBuf| found.get(*path) != expected.get(*path);
+    let mut paths: Vec<_> = found.keys().chain(expected.keys()).filter(differs).collect();
+    paths.sort();
+    paths.dedup();
+    let shown: Vec<_> = paths.iter().take(5).map(|path| (path, found.get(*path), expected.get(*path))).collect();
+    assert!(paths.is_empty(), "{what}: {} paths differ, found and expected: {shown:?}", paths.len());
+}

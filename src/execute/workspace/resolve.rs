@@ -6,6 +6,7 @@ use std::fs;
 use super::{
     Candidate, Conflict, ConflictFile, Maker, Oid, Request, Space, Strategy, WorkspaceFault, Workspaces,
     git::{parts, path_of},
+    snapshot::copy_index,
 };
 use crate::base::Timestamp;
 
@@ -22,7 +23,7 @@ impl Workspaces {
         let index = git.join("index");
         let call = |words: &[&str], input: &[u8]| repository.call(words).tree(&top).index(&index).input(input).run();
         call(&["read-tree", "--reset", "-u", conflict.tree.as_str()], b"")?;
-        fs::copy(&index, space.index()).map_err(WorkspaceFault::io("keep the index"))?;
+        copy_index(&index, &space.index()).map_err(WorkspaceFault::io("keep the index"))?;
         call(&["update-index", "-z", "--index-info"], &stages(conflict))?;
         let made = fs::write(git.join("MERGE_HEAD"), format!("{}\n", conflict.result))
             .and_then(|()| fs::write(git.join("MERGE_MSG"), format!("{}\n", conflict.message)))

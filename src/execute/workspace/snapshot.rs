@@ -97,7 +97,7 @@ impl Repository {
     fn snapshot_with(&self, look: &Look<'_>, work: &Path) -> Result<Snapshot, WorkspaceFault> {
         // A copy: a git that outlives a killed process must not write what the next one reads.
         if look.index.exists() {
-            fs::copy(look.index, work).map_err(WorkspaceFault::io(format!("read {}", look.index.display())))?;
+            copy_index(look.index, work).map_err(WorkspaceFault::io(format!("read {}", look.index.display())))?;
         }
         let news = self.news(look, work)?;
         let update =
@@ -184,6 +184,14 @@ impl Repository {
             }
         }
     }
+}
+
+/// Copies an index with its time: git takes a file that is not older than the index for one that may have changed since,
+/// so an index that looks younger than it is would hide changes.
+pub(super) fn copy_index(from: &Path, to: &Path) -> std::io::Result<()> {
+    let time = fs::metadata(from)?.modified()?;
+    fs::copy(from, to)?;
+    fs::File::options().write(true).open(to)?.set_modified(time)
 }
 
 /// Refuses what is too large, and takes out what git would stumble over: files behind a link, pipes and devices.

@@ -18,7 +18,7 @@ use super::{
     owner::SpaceKind,
     ports,
     repository::{make_folder, write_whole},
-    snapshot::Look,
+    snapshot::{Look, copy_index},
 };
 
 /// Ends the search for a repository.
@@ -256,8 +256,8 @@ impl Space {
         let placed = fs::create_dir_all(branch_file.parent().unwrap_or(&git))
             .and_then(|()| write_whole(&branch_file, format!("{commit}\n").as_bytes()))
             .and_then(|()| write_whole(&git.join("HEAD"), format!("ref: {branch}\n").as_bytes()))
-            .and_then(|()| fs::copy(&index, git.join("index")));
-        placed.map(drop).map_err(WorkspaceFault::io(format!("fill {}", git.display())))
+            .and_then(|()| copy_index(&index, &git.join("index")));
+        placed.map_err(WorkspaceFault::io(format!("fill {}", git.display())))
     }
 
     pub(super) fn index(&self) -> PathBuf {

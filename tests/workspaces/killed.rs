@@ -170,3 +170,15 @@ fn a_killed_making_or_removing_leaves_nothing_that_a_collection_does_not_see() {
         same(&world.fingerprint(), &before, "the user's project");
     }
 }
+
+/// A git that was killed while it gave a checkpoint its name leaves a lock file; the next checkpoint is not stopped by it.
+#[test]
+fn a_dead_lock_of_a_name_stops_nobody() {
+    let world = World::new();
+    let mut space = world.space("code");
+    let checkpoint = space.checkpoint(&Point::Step("code"), "x").unwrap();
+    let lock = world.root().join(".git").join(format!("{}.lock", checkpoint.name));
+    fs::write(&lock, "").unwrap();
+    space.checkpoint(&Point::Step("code"), "x").unwrap();
+    assert!(!lock.exists());
+}

@@ -115,7 +115,7 @@ impl World {
         if root.join(".git").is_dir() {
             let of_git = |path: &Path| {
                 let inner = path.strip_prefix(".git").unwrap_or(path);
-                !["objects", "orch.lock", "refs/orch"].iter().any(|left| inner.starts_with(left))
+                !["objects", "orch", "refs/orch"].iter().any(|left| inner.starts_with(left))
             };
             for (path, file) in self::files(&root, &|path| path.starts_with(".git") && of_git(path)) {
                 files.insert(path, file);

@@ -132,7 +132,7 @@ impl Repository {
         let _lock = self.lock()?;
         let points = self.points(run)?;
         let lines: String = points.iter().map(|(name, oid)| format!("delete {name} {oid}\n")).collect();
-        self.named(&["update-ref", "--no-deref", "--stdin"]).input(lines.as_bytes()).run()?;
+        self.update_names(&lines)?;
         Ok(points.len())
     }
 

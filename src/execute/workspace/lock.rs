@@ -18,10 +18,15 @@ const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// The lock; dropping it gives it back.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
+    /// The same lock for a child: it is held until the child has ended as well.
+    pub fn share(&self) -> Result<File, WorkspaceFault> {
+        self.file.try_clone().map_err(WorkspaceFault::io("share a lock"))
+    }
+
     /// Waits for its turn.
     pub fn take(path: &Path) -> Result<Self, WorkspaceFault> {
         Self::take_within(path, WAIT_MAX)
@@ -52,7 +57,7 @@ impl Lock {
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| writeln!(file, "{}", std::process::id()));
         named.map_err(failed())?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

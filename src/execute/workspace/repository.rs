@@ -176,7 +176,7 @@ impl Repository {
 
     /// Waits until nobody else works on this repository. All its checkouts and projects have the one lock.
     pub(super) fn lock(&self) -> Result<Lock, WorkspaceFault> {
-        Lock::take(&self.names.join("orch.lock"))
+        Lock::take(&self.names.join("orch/lock"))
     }
 
     /// A call with our own folder and the project's objects.
@@ -235,8 +235,8 @@ impl Repository {
     pub(super) fn move_name(&self, name: &str, old: Option<&Oid>, new: &Oid) -> Result<bool, WorkspaceFault> {
         let null = "0".repeat(new.as_str().len());
         let expected = old.map_or(null.as_str(), Oid::as_str);
-        match self.named(&["update-ref", "--no-deref", name, new.as_str(), expected]).run() {
-            Ok(_) => Ok(true),
+        match self.update_names(&format!("update {name} {new} {expected}\n")) {
+            Ok(()) => Ok(true),
             Err(fault) => match self.find(name)? {
                 found if found.as_ref() != old => Ok(false),
                 _ => Err(fault),
@@ -246,7 +246,37 @@ impl Repository {
 
     /// Sets a name, whatever it was.
     pub(super) fn set_name(&self, name: &str, new: &Oid) -> Result<(), WorkspaceFault> {
-        self.named(&["update-ref", "--no-deref", name, new.as_str()]).run().map(drop)
+        self.update_names(&format!("update {name} {new}\n"))
+    }
+
+    /// Changes names below `refs/orch/`.
+    ///
+    /// Git gives a name a lock file and leaves it there when it is killed; no git takes it away again. So each of our
+    /// calls has a lock of ours as its output, to which it writes nothing: whoever gets that lock knows that no such call
+    /// is alive, not even the orphan of a killed process, and that a lock file there is a dead one's.
+    pub(super) fn update_names(&self, lines: &str) -> Result<(), WorkspaceFault> {
+        let lock = Lock::take(&self.names.join("orch/names"))?;
+        let update = || {
+            let call = self.named(&["update-ref", "--no-deref", "--stdin"]).input(lines.as_bytes());
+            call.output_file(lock.share()?).run().map(drop)
+        };
+        match update() {
+            Err(WorkspaceFault::Git { said, .. }) if said.contains(".lock") => {
+                remove_locks(&self.names.join("refs/orch"));
+                update()
+            }
+            done => done,
+        }
+    }
+}
+
+fn remove_locks(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|found| found.is_dir()) {
+            remove_locks(&entry.path());
+        } else if entry.path().extension().is_some_and(|end| end == "lock") {
+            fs::remove_file(entry.path()).ok();
+        }
     }
 }
 

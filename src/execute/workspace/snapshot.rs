@@ -253,3 +253,19 @@ fn own_pattern(folder: &Path, state: &Path) -> Option<std::ffi::OsString> {
     word.push(b'/');
     Some(std::ffi::OsString::from_vec(word))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_keeps_its_time_when_it_is_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&from, "index").unwrap();
+        let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::new(1_000_000, 123_456_789);
+        fs::File::options().write(true).open(&from).unwrap().set_modified(old).unwrap();
+        copy_index(&from, &to).unwrap();
+        assert_eq!(fs::metadata(&to).unwrap().modified().unwrap(), old);
+    }
+}

@@ -133,6 +133,12 @@ fn what_is_too_large_is_refused_by_name() {
     let fault = repository.checkpoint(&run(), &Point::Start, "x", bounds).unwrap_err();
     let WorkspaceFault::TooLarge { files, .. } = &fault else { panic!("{fault}") };
     assert_eq!(files, &[(PathBuf::from("large.bin"), 2000)]);
+    // What is committed is nothing new, however large.
+    world.git(&["add", "-A"]);
+    world.git(&["commit", "-qm", "large"]);
+    let repository = world.open();
+    repository.checkpoint(&run(), &Point::Start, "x", bounds).unwrap();
+    ["1", "2", "3"].iter().for_each(|name| world.write(name, "x\n"));
     let bounds = Bounds { files_max: 2, ..Bounds::default() };
     let fault = repository.checkpoint(&run(), &Point::Start, "x", bounds).unwrap_err();
     assert!(matches!(fault, WorkspaceFault::TooMuch { .. }), "{fault}");
@@ -220,12 +226,34 @@ fn other_forms_of_repositories_work() {
     space.checkpoint(&Point::Step("code"), "code").unwrap();
 }
 
+/// Without a repository there are no rules of what to ignore; what tools make is left out all the same.
+#[test]
+fn a_project_without_git_has_the_same_verbs() {
+    let world = World::plain();
+    world.write("a.txt", "a\n");
+    world.write("web/node_modules/x/index.js", "x\n");
+    world.write("target/debug/x", "x\n");
+    world.write("target/CACHEDIR.TAG", "x\n");
+    let mut space = world.space("code");
+    let found = files(&space.root(), &|path| !path.starts_with(".git"));
+    assert_eq!(found.keys().collect::<Vec<_>>(), [Path::new("a.txt")]);
+    write(&space.root().join("a.txt"), "b\n");
+    git(&space.root(), &world.env(), &["commit", "-qam", "mine"]);
+    let result = space.checkpoint(&Point::Step("code"), "x").unwrap();
+    let base = space.owner().base.clone().unwrap();
+    let delivery = world.open().deliver(&run(), &base, &result.commit, "x").unwrap();
+    assert_eq!(fs::read_to_string(world.root().join("a.txt")).unwrap(), "b\n");
+    world.open().roll_back(&run(), &delivery.undo.unwrap().commit, &[], "x").unwrap();
+    assert_eq!(fs::read_to_string(world.root().join("a.txt")).unwrap(), "a\n");
+    assert!(world.root().join("target/debug/x").exists());
+}
+
 /// A change of the same length in the same instant is a change.
 #[test]
 fn a_quick_change_is_seen() {
     let world = World::new();
     let mut space = world.space("code");
-    for turn in 0..30 {
+    for turn in 0..6 {
         write(&space.root().join("quick.txt"), &format!("{:02}\n", turn));
         let first = space.checkpoint(&Point::Step("code"), "code").unwrap();
         write(&space.root().join("quick.txt"), &format!("{:02}\n", turn + 50));

@@ -170,10 +170,13 @@ fn merges_end_as_declared() {
     let table = Table::new();
     let before = table.world.fingerprint();
     assert!(SCENARIOS.len() >= 30);
-    for (number, scenario) in SCENARIOS.iter().enumerate() {
-        for strategy in [Strategy::Merge, Strategy::Rebase, Strategy::Squash] {
-            let name = format!("{}-{number}-{strategy:?}", scenario.name);
-            play(&table, scenario, strategy, &name);
+    for (turn, scenario) in SCENARIOS.iter().enumerate() {
+        let all = [Strategy::Merge, Strategy::Rebase, Strategy::Squash];
+        // Each in one way always; in every way where somebody has the time.
+        let one = &all[turn % 3..=turn % 3];
+        for strategy in if crate::world::number("ORCH_CASES", 0) > 0 { &all } else { one } {
+            let name = format!("{}-{turn}-{strategy:?}", scenario.name);
+            play(&table, scenario, *strategy, &name);
         }
     }
     same(&table.world.fingerprint(), &before, "the user's project");

@@ -73,3 +73,30 @@ fn workspaces_share_the_objects() {
     assert_eq!(removed, usize::try_from(spaces).unwrap());
     assert!(own < 1_000_000 && own * 4 < objects, "a workspace has {own} bytes of its own, the objects are {objects}");
 }
+
+/// What a checkpoint costs in a repository of many files.
+#[test]
+fn a_checkpoint_of_many_files() {
+    let files = if number("ORCH_SIZES", 0) > 0 { 10_000 } else { 500 };
+    let world = World::new();
+    for file in 0..files {
+        world.write(&format!("data/{}/{file}.txt", file % 100), &format!("{file}\n").repeat(200));
+    }
+    world.git(&["add", "-A"]);
+    world.git(&["commit", "-qm", "many"]);
+    let repository = world.open();
+    let timed = |what: &str| {
+        let began = Instant::now();
+        let checkpoint = repository.checkpoint(&run(), &Point::Named(what), what, Bounds::default()).unwrap();
+        println!("{files} files, {what}: {:?}", began.elapsed());
+        checkpoint
+    };
+    let first = timed("first checkpoint");
+    assert_eq!(first.tree, timed("nothing changed").tree);
+    world.write("data/7/7.txt", "changed\n");
+    let changed = timed("one file changed");
+    let began = Instant::now();
+    assert_eq!(repository.roll_back(&run(), &first.commit, &[], "x").unwrap().changes.len(), 1);
+    println!("{files} files, rollback of one: {:?}", began.elapsed());
+    assert_ne!(first.tree, changed.tree);
+}

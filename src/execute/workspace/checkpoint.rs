@@ -80,7 +80,9 @@ impl Repository {
     ) -> Result<Snapshot, WorkspaceFault> {
         let name = Digest::of(self.top().as_os_str().as_encoded_bytes());
         let index = self.state().join("git").join(format!("project-{}.index", name.short()));
-        self.snapshot(&Look { folder: self.top(), index: &index, tracker: self.own(), also, bounds })
+        let head = if index.exists() { None } else { self.head()? };
+        let tracker = self.own();
+        self.snapshot(&Look { folder: self.top(), index: &index, tracker, also, seed: head.as_ref(), bounds })
     }
 
     /// Makes a commit of the project's files and gives it a name.

@@ -3,14 +3,15 @@
 //! The index is a private file that only remembers what was seen, so that the next look reads what has changed.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
+    ffi::OsString,
     fs,
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
     path::{Path, PathBuf},
 };
 
 use super::{
-    Oid, Repository, WorkspaceFault,
+    Kind, Oid, Repository, WorkspaceFault,
     git::{list_of, parts, path_of},
     repository::unique_beside,
 };
@@ -52,6 +53,8 @@ pub(super) struct Look<'a> {
     pub tracker: Option<&'a Path>,
     /// Paths that are looked at although they are ignored.
     pub also: &'a [PathBuf],
+    /// What an index that is not there yet begins with: what stands there unchanged is nothing new, however large.
+    pub seed: Option<&'a Oid>,
     /// How much is taken.
     pub bounds: Bounds,
 }
@@ -66,6 +69,8 @@ struct News {
     /// Submodules that are not checked out, as git writes them.
     links: Vec<u8>,
     left_out: Vec<PathBuf>,
+    /// Files that are tracked although they are ignored.
+    ignored: Vec<PathBuf>,
 }
 
 impl Repository {
@@ -98,6 +103,11 @@ impl Repository {
         // A copy: a git that outlives a killed process must not write what the next one reads.
         if look.index.exists() {
             copy_index(look.index, work).map_err(WorkspaceFault::io(format!("read {}", look.index.display())))?;
+        } else if let Some(seed) = look.seed {
+            self.call(&["read-tree", seed.as_str()]).index(work).run()?;
+            let refresh = self.call(&["update-index", "-q", "--refresh"]).tree(look.folder).index(work);
+            // 1 says that some differ, which is looked at next.
+            refresh.run_any(&[0, 1])?;
         }
         let news = self.news(look, work)?;
         let update =
@@ -125,20 +135,15 @@ impl Repository {
     fn news(&self, look: &Look<'_>, work: &Path) -> Result<News, WorkspaceFault> {
         let words = ["ls-files", "-z", "--others", "--modified", "--deleted", "--exclude-standard"];
         let mut call = self.call(&words).tree(look.folder).index(work);
-        if let Some(ignored) = self.ignored() {
-            call = call.words([{
-                let mut word = std::ffi::OsString::from("--exclude-from=");
-                word.push(ignored);
-                word
-            }]);
-        }
-        if let Some(excluded) = self.excluded() {
-            let mut word = std::ffi::OsString::from("--exclude-from=");
-            word.push(excluded);
-            call = call.words([word]);
-        }
-        if let Some(pattern) = own_pattern(look.folder, self.state()) {
-            call = call.words([pattern]);
+        let lists = [self.ignored().map(Path::to_path_buf), self.excluded()];
+        call = call.words(lists.into_iter().flatten().map(|list| {
+            let mut word = OsString::from("--exclude-from=");
+            word.push(list);
+            word
+        }));
+        call = call.words(own_pattern(self.top(), self.state()));
+        if self.kind() == Kind::Plain {
+            call = call.words(tool_patterns(look.folder));
         }
         let listed = call.run()?;
         let mut news = News::default();
@@ -155,11 +160,23 @@ impl Repository {
             self.tracked(look, tracker, &mut nested, &mut news);
         }
         news.left_out = nested;
-        let is_there =
-            |path: &&PathBuf| fs::symlink_metadata(look.folder.join(path)).is_ok_and(|found| !found.is_dir());
-        news.paths.extend(look.also.iter().filter(is_there).cloned());
+        self.add_ignored(look, work, &mut news)?;
         sort_out(look, &mut news)?;
         Ok(news)
+    }
+
+    /// Adds what is ignored and wanted all the same. What the index knows is listed already, if it has changed.
+    fn add_ignored(&self, look: &Look<'_>, work: &Path, news: &mut News) -> Result<(), WorkspaceFault> {
+        if look.also.is_empty() && news.ignored.is_empty() {
+            return Ok(());
+        }
+        let output = self.call(&["ls-files", "-z", "--cached"]).index(work).run()?;
+        let known: HashSet<&[u8]> = parts(&output).collect();
+        let is_new = |path: &&PathBuf| !known.contains(path.as_os_str().as_bytes());
+        let is_there =
+            |path: &&PathBuf| fs::symlink_metadata(look.folder.join(path)).is_ok_and(|found| !found.is_dir());
+        news.paths.extend(look.also.iter().chain(&news.ignored).filter(is_new).filter(is_there).cloned());
+        Ok(())
     }
 
     /// Adds what is tracked although it is ignored, and submodules. A git folder that an agent has broken says nothing.
@@ -167,7 +184,7 @@ impl Repository {
         let ask =
             |words: &[&str]| self.git.call(words).env("GIT_DIR", tracker).tree(look.folder).run().unwrap_or_default();
         let ignored = ask(&["ls-files", "-z", "--cached", "--ignored", "--exclude-standard"]);
-        news.paths.extend(parts(&ignored).map(path_of));
+        news.ignored.extend(parts(&ignored).map(path_of));
         if nested.is_empty() && !look.folder.join(".gitmodules").exists() {
             return;
         }
@@ -241,8 +258,8 @@ fn is_link(folder: &Path, path: &Path, known: &mut HashMap<PathBuf, bool>) -> bo
 }
 
 /// The word that leaves out the store, which nobody may keep in a checkpoint.
-fn own_pattern(folder: &Path, state: &Path) -> Option<std::ffi::OsString> {
-    let inner = state.strip_prefix(folder).ok()?;
+fn own_pattern(top: &Path, state: &Path) -> Option<OsString> {
+    let inner = state.strip_prefix(top).ok()?;
     let mut word = b"--exclude=/".to_vec();
     for byte in inner.as_os_str().as_bytes() {
         if !byte.is_ascii_alphanumeric() && *byte != b'/' {
@@ -251,7 +268,19 @@ fn own_pattern(folder: &Path, state: &Path) -> Option<std::ffi::OsString> {
         word.push(*byte);
     }
     word.push(b'/');
-    Some(std::ffi::OsString::from_vec(word))
+    Some(OsString::from_vec(word))
+}
+
+/// The words that leave out what tools make, where nobody has written down what to ignore: as the digest of a workspace
+/// does, `node_modules` and the folders at the top that their maker has tagged as caches.
+fn tool_patterns(folder: &Path) -> Vec<OsString> {
+    let mut words = vec![OsString::from("--exclude=node_modules/")];
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().join("CACHEDIR.TAG").is_file() {
+            words.extend(own_pattern(folder, &entry.path()));
+        }
+    }
+    words
 }
 
 #[cfg(test)]

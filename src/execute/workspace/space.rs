@@ -17,7 +17,7 @@ use super::{
     Bounds, Checkpoint, Maker, Oid, Owner, Point, Process, Repository, Snapshot, State, WorkspaceFault, encode,
     owner::SpaceKind,
     ports,
-    repository::{make_folder, write_whole},
+    repository::{make_folder, unique_beside, write_whole},
     snapshot::{Look, copy_index},
 };
 
@@ -246,11 +246,15 @@ impl Space {
     /// When the files cannot be written.
     pub fn place(&self, commit: &Oid) -> Result<(), WorkspaceFault> {
         let (top, git) = (self.top(), self.top().join(".git"));
-        let index = self.index();
-        self.repository.call(&["read-tree", "--reset", "-u", commit.as_str()]).tree(&top).index(&index).run()?;
-        if self.owner.state != State::Making {
-            self.repository.call(&["clean", "-ffdq"]).tree(&top).index(&index).run()?;
+        let (index, work) = (self.index(), unique_beside(&self.index()));
+        if index.exists() {
+            copy_index(&index, &work).map_err(WorkspaceFault::io(format!("read {}", index.display())))?;
         }
+        self.repository.call(&["read-tree", "--reset", "-u", commit.as_str()]).tree(&top).index(&work).run()?;
+        if self.owner.state != State::Making {
+            self.repository.call(&["clean", "-ffdq"]).tree(&top).index(&work).run()?;
+        }
+        fs::rename(&work, &index).map_err(WorkspaceFault::io(format!("keep {}", index.display())))?;
         let branch = format!("refs/heads/orch/{}", self.name());
         let branch_file = git.join(&branch);
         let placed = fs::create_dir_all(branch_file.parent().unwrap_or(&git))
@@ -275,7 +279,14 @@ impl Space {
     pub(super) fn snapshot(&self) -> Result<Snapshot, WorkspaceFault> {
         let (top, index, git) = (self.top(), self.index(), self.git());
         let bounds = Bounds::default();
-        self.repository.snapshot(&Look { folder: &top, index: &index, tracker: git.as_deref(), also: &[], bounds })
+        self.repository.snapshot(&Look {
+            folder: &top,
+            index: &index,
+            tracker: git.as_deref(),
+            also: &[],
+            seed: self.owner.base.as_ref(),
+            bounds,
+        })
     }
 
     /// Keeps its files and every commit that was made in it.

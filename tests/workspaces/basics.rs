@@ -104,6 +104,8 @@ fn a_folder_that_became_a_link_is_a_link() {
     let root = space.root();
     fs::rename(root.join("src"), root.join("moved")).unwrap();
     std::os::unix::fs::symlink("moved", root.join("src")).unwrap();
+    // What git remembers of `src/a.txt` is now another file, which it can reach and must not take.
+    write(&root.join("moved/a.txt"), "changed behind the link\n");
     let checkpoint = space.checkpoint(&Point::Step("code"), "code").unwrap();
     let copy = world.space_from("copy", &checkpoint.commit);
     assert_eq!(files(&copy.top(), &|path| !path.starts_with(".git")), files(&root, &|path| !path.starts_with(".git")));

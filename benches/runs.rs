@@ -83,6 +83,7 @@ fn step(id: usize, work: Work, needs: Vec<usize>) -> PlanStep {
         args: Vec::new(),
         files: Vec::new(),
         summary: None,
+        cache: None,
     }
 }
 
@@ -214,6 +215,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
                 Arc::default(),
                 Policy::default(),
                 ["nothing".to_owned()].into(),
+                [].into(),
                 0,
                 Box::new(Machine::default),
             ),

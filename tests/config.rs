@@ -205,6 +205,7 @@ fn json_of_value(value: &toml_edit::Value) -> Value {
 fn the_published_schema_and_the_loader_agree() {
     let schema: Value = serde_json::from_str(orch::service::schema("config").unwrap()).unwrap();
     let runtime = "[runtimes.a]\ncommand = [\"sh\"]\n";
+    let acp = "[runtimes.a]\nprotocol = \"acp\"\ncommand = [\"sh\"]\n";
     let good = [
         "",
         "parallel = 1",
@@ -218,6 +219,7 @@ fn the_published_schema_and_the_loader_agree() {
         "[intervals]\ninbox = \"10ms\"",
         &format!("runtime = \"a\"\n{runtime}output = \"json\"\nsessions = true\nenv = {{ A = \"b\" }}"),
         "runtime = \"replay\"",
+        &format!("{acp}usage = \"session\"\nmodel = \"m\"\nreads_memory = true\nenv = {{ A = \"b\" }}"),
     ];
     let bad = [
         "paralel = 1",
@@ -248,6 +250,12 @@ fn the_published_schema_and_the_loader_agree() {
         &format!("{runtime}sessions = \"yes\""),
         &format!("{runtime}shell = true"),
         "[runtimes.replay]\ncommand = [\"sh\"]",
+        "[runtimes.a]\nprotocol = \"acp\"",
+        &format!("{runtime}protocol = \"lsp\""),
+        &format!("{acp}output = \"json\""),
+        &format!("{acp}sessions = true"),
+        &format!("{acp}usage = \"day\""),
+        &format!("{runtime}model = \"m\""),
         "[runtimes.\"a b\"]\ncommand = [\"sh\"]",
     ];
     let project = Project::bare();

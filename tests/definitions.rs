@@ -215,7 +215,8 @@ fn the_example_of_the_design_loads_with_every_field() {
 }
 
 fn check_build(build: &Step) {
-    let StepKind::Each { items, binding: Some(binding), max_parallel: Some(4), max_items: None, steps } = &build.kind
+    let StepKind::Each { items, binding: Some(binding), max_parallel: Some(4), max_items: None, batch: None, steps } =
+        &build.kind
     else {
         panic!()
     };
@@ -248,7 +249,7 @@ steps:
   - { emit: ready }
   - { stop: Enough }
   - { stop: { status: succeeded, text: Done } }
-  - { each: "[1, 2]", key: "{{ item }}", max_items: 7, max_parallel: 2, on_failure: continue, steps: [{ run: "true" }, { run: "true" }] }
+  - { each: "[1, 2]", key: "{{ item }}", max_items: 7, batch: 3, max_parallel: 2, on_failure: continue, steps: [{ run: "true" }, { run: "true" }] }
   - { workflow: other-flow, with: { idea: "{{ inputs.x }}" } }
   - { parallel: [{ run: "true", needs: [], join: any }], max_parallel: 1, gate: [tests-pass, { run: ./count.sh, expect: output.n > 3, timeout: 1m }, { schema: { n: integer } }, { files: [README.md, "docs/*.md"] }] }
   - { loop: { max: 2, on_max: continue }, steps: [{ run: "true" }] }
@@ -313,7 +314,10 @@ steps:
     assert!(matches!(&flow.steps[8].kind, StepKind::Stop { succeed: true, .. }));
     let each = &flow.steps[9];
     assert_eq!((each.key.as_ref().unwrap().value.as_str(), each.on_failure), ("{{ item }}", Some(OnFailure::Continue)));
-    assert!(matches!(&each.kind, StepKind::Each { max_items: Some(7), max_parallel: Some(2), binding: None, .. }));
+    assert!(matches!(
+        &each.kind,
+        StepKind::Each { max_items: Some(7), batch: Some(3), max_parallel: Some(2), binding: None, .. }
+    ));
     assert_eq!(children(each)[1].id.value, "run_2");
     assert!(matches!(&flow.steps[10].kind, StepKind::Workflow { name } if name.value == "other-flow"));
     let parallel = &flow.steps[11];

@@ -20,7 +20,7 @@ use orch::{
     config::{KEYS, variable_name},
     plan::truth,
     runtime::{
-        Adapter as _, PROGRAMS, ProgramSettings, Replay,
+        AcpSettings, Adapter as _, PROGRAMS, ProgramSettings, Replay,
         service::{SERVICES, Service},
     },
     service::SCHEMAS,
@@ -170,9 +170,12 @@ fn runtimes(text: &mut String) {
         let settings = kind.settings(|_| None);
         (kind.name, Service::new(kind.name, settings, kind.needs_key()).capabilities())
     });
+    // The same in every build: what a protocol allows does not depend on who speaks it.
+    let acp = [("an ACP agent", AcpSettings::default().capabilities())];
     let recordings = [("replay", Replay::default().capabilities())];
     let all: Vec<(&str, Value)> = programs
         .chain(services)
+        .chain(acp)
         .chain(recordings)
         .map(|(name, can)| (name, serde_json::to_value(can).unwrap()))
         .collect();
@@ -181,7 +184,7 @@ fn runtimes(text: &mut String) {
         text,
         "## Runtimes\n\nWhat each can do, as its adapter says. `orch runtimes` shows what is there on a machine; a plan that \
          needs what its runtime lacks is refused. A command of your own has `sessions` and `reads_memory` where its table \
-         says so.\n\n| | {} |\n| --- |{}",
+         says so, an agent that speaks the Agent Client Protocol (`protocol = \"acp\"`) `reads_memory`.\n\n| | {} |\n| --- |{}",
         names.join(" | "),
         " --- |".repeat(names.len())
     );

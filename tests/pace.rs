@@ -362,3 +362,25 @@ fn models_are_tried_one_after_the_other() {
     let (models, ..) = chained(&[TRANSIENT, TRANSIENT, TRANSIENT]);
     assert_eq!(models, "opus opus sonnet", "once may be chance");
 }
+
+#[test]
+fn who_goes_on_spending_after_the_limit_is_killed_at_the_second_report_however_quick() {
+    let mut plan = agents(2, 0);
+    plan.budget.tokens = Some(100);
+    let mut bench = Bench::new(plan, 2);
+    bench.begin();
+    let [deaf, other] = ["a", "b"].map(|path| bench.attempt(path));
+    let usage = Usage { output_tokens: 100, ..Usage::default() };
+    let spent = |attempt| Event::Spent { attempt, usage, model: None };
+    let kills = |bench: &mut Bench, attempt| {
+        bench.now += 1;
+        let (now, event) = (Timestamp(bench.now), spent(attempt));
+        bench.journal.push((now, event.clone()));
+        let actions = bench.scheduler.step(now, event);
+        let hard = |action: &&Action| matches!(action, Action::Stop { attempt: at, strength: orch::scheduler::Strength::Hard } if *at == attempt);
+        actions.iter().filter(hard).count()
+    };
+    // The one over the limit, the one on its way, and no more.
+    assert_eq!([kills(&mut bench, deaf), kills(&mut bench, deaf), kills(&mut bench, deaf)], [0, 0, 1]);
+    assert_eq!([kills(&mut bench, other), kills(&mut bench, other)], [0, 1]);
+}

@@ -417,6 +417,39 @@ async fn silence_ends_a_command_and_work_does_not() {
     assert_eq!(stopped(drip, limits()).await.end, EXITED);
 }
 
+/// The stall watchdog over many at once: whoever is silent and idle is killed in time, and nobody else ever is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_hundred_that_hang_all_are_killed_and_nobody_who_works() {
+    const HUNG: [&str; 4] = [
+        "sleep 60",
+        "echo begins; trap '' TERM; while :; do sleep 60; done",
+        "kill -STOP $$; sleep 60",
+        "(kill -STOP $$; sleep 60) & wait; sleep 60",
+    ];
+    const WORKS: [&str; 2] = [
+        "for i in 1 2 3 4 5; do echo $i; sleep 0.4; done",
+        "end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do :; done",
+    ];
+    let idle = Duration::from_millis(1_500);
+    let (mut killed, mut worst, mut spared) = (0, Duration::ZERO, 0);
+    for round in 0..10 {
+        let limits = || Limits { idle_timeout: Some(idle), ..limits() };
+        let hung: Vec<_> = (0..20).map(|place| tokio::spawn(stopped(HUNG[place % HUNG.len()], limits()))).collect();
+        let works = tokio::spawn(stopped(WORKS[round % WORKS.len()], limits()));
+        for one in hung {
+            let report = one.await.unwrap();
+            assert_eq!(report.end, End::IdleTimedOut, "{report:?}");
+            worst = worst.max(report.duration.saturating_sub(idle));
+            killed += 1;
+        }
+        let report = works.await.unwrap();
+        assert_eq!(report.end, EXITED, "who works is killed: {report:?}");
+        spared += 1;
+    }
+    println!("{killed} of 200 killed, the last one {worst:?} after its time; {spared} of 10 at work were left alone");
+    assert!(worst <= limits().grace + Duration::from_secs(1), "{worst:?}");
+}
+
 #[tokio::test]
 async fn a_stop_gets_stronger() {
     let keeper = keeper();

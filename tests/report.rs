@@ -53,6 +53,7 @@ fn settles(step: &str, state: StepState, reason: &str, summary: &str, ms: u64, a
         attempts,
         tokens,
         reused: None,
+        saved: Usage::default(),
     }
 }
 
@@ -67,6 +68,7 @@ fn container(step: &str, state: StepState, reason: &str) -> What {
         attempts: 0,
         tokens: 12_430,
         reused: None,
+        saved: Usage::default(),
     }
 }
 
@@ -77,7 +79,7 @@ fn asks(step: &str, shown: &str, form: bool) -> What {
 fn run_ends(status: &'static str, cause: Option<Cause>, exit_code: u8) -> What {
     let usage = Usage { input_tokens: 12_000, output_tokens: 430, usd_micros: 310_000, ..Usage::default() };
     let spent = Spent { usage, agents: 3, busy_ms: 92_700 };
-    What::RunEnded { status, cause, exit_code, spent, outputs: Map::new() }
+    What::RunEnded { status, cause, exit_code, spent, cache: None, outputs: Map::new() }
 }
 
 fn told(report: &mut Report, events: Vec<RunEvent>) -> String {
@@ -358,6 +360,7 @@ fn every_event_agrees_with_the_published_schema() {
         What::AgentActivity { step: "a".into(), attempt: "0-1".into(), activity: "text", text: "x".into() },
         What::Retrying { step: "a".into(), delay_ms: 1, reason: String::new() },
         What::Feedback { step: "a".into(), text: "x".into() },
+        What::Redone { step: "a".into() },
         asks("a", "?", true),
         What::Unknown { step: "a".into() },
         settles("a", StepState::Succeeded, "", "", 0, 1, 0),

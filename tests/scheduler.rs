@@ -259,6 +259,7 @@ fn each(max_parallel: Option<u32>, on_failure: OnFailure) -> impl FnOnce(Vec<Ste
                 key: None,
                 max_parallel,
                 max_items: 3,
+                batch: None,
                 children,
             }),
         )

@@ -1,6 +1,8 @@
 //! What the tables have in common: cases in processes of their own, so that their peak memory is their own; scales from
 //! the environment; medians.
 
+#![allow(dead_code, reason = "each bench uses a part of it")]
+
 use std::{
     env, fs,
     path::Path,

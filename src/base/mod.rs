@@ -19,7 +19,7 @@ mod visible;
 
 pub use code::{CodeKind, CodePart, code_parts};
 pub use diagnostic::{Code, Diagnostic, Edit, Elsewhere, Fix, Label, Severity};
-pub use digest::{Digest, Hasher};
+pub use digest::{Digest, Hasher, Seal};
 pub use ids::{IdError, RunId, StepPath};
 pub use outcome::{Attached, Envelope, Evidence, Failure, FailureClass, Judgement, Outcome, Usage, Verdict};
 pub use prices::{Costs, Price, Prices, dollars};

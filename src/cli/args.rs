@@ -8,6 +8,7 @@ use crate::{
     base::{parse_count, parse_duration},
     cli::{
         add::{AddArgs, RemoveArgs},
+        cache::CacheArgs,
         check::CheckArgs,
         completions::CompletionsArgs,
         cost::CostArgs,
@@ -121,6 +122,8 @@ pub enum Verb {
     Status(StatusArgs),
     /// Say what runs have cost: by step, agent and model, or by day
     Cost(CostArgs),
+    /// Say what the step cache holds, or empty it
+    Cache(CacheArgs),
     /// Print what steps have printed
     Logs(LogsArgs),
     /// List what waits for you
@@ -286,6 +289,12 @@ pub struct RunArgs {
     /// The runtime of agents that name none
     #[arg(long, value_name = "NAME")]
     pub runtime: Option<String>,
+    /// Take nothing from the step cache and keep nothing in it
+    #[arg(long, conflicts_with = "refresh")]
+    pub no_cache: bool,
+    /// Take nothing from the step cache; what is done now takes the place of what is there
+    #[arg(long)]
+    pub refresh: bool,
     /// Trust the commands it holds for this run, if they have exactly this digest; `orch trust NAME` shows it
     #[arg(long, value_name = "DIGEST")]
     pub trust: Option<String>,

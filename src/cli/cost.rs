@@ -8,6 +8,7 @@ use crate::{
     base::{Usage, dollars},
     cli::{
         clean::one_line,
+        ending::cache_words,
         failure::Failure,
         report::count_words,
         session::Session,
@@ -52,8 +53,9 @@ pub(super) fn run(session: &mut Session, args: &CostArgs) -> Result<u8, Failure>
 
 fn of_run(cost: &RunCost) -> String {
     let mut text = format!("run {}  {}  {}\n", cost.id, one_line(&cost.workflow), cost.status);
+    let cached = cost.cache.as_ref().map(|cache| format!("  step cache: {}\n", cache_words(cache))).unwrap_or_default();
     if cost.lines.is_empty() {
-        let _ = writeln!(text, "  no agent has reported a cost");
+        let _ = write!(text, "  no agent has reported a cost\n{cached}");
         return text;
     }
     let head = format!("{:>10} {:>8} {:>8} {:>8} {:>5}  {}", "money", "in", "cached", "out", "share", "step");
@@ -76,6 +78,7 @@ fn of_run(cost: &RunCost) -> String {
     }
     let starts = format!("{} agent start{}", cost.agents, if cost.agents == 1 { "" } else { "s" });
     let _ = writeln!(text, "{}        {}", figures(&cost.total), paint(BOLD, &format!("all of it, {starts}")));
+    text.push_str(&cached);
     let guessed: Vec<_> = cost.lines.iter().filter(|line| line.usage.guessed_usd_micros > 0).collect();
     let mut named: Vec<&str> = Vec::new();
     for line in guessed {

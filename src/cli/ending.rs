@@ -7,11 +7,12 @@ use crate::{
     cli::{
         clean::{clean, one_line, wrap},
         exit::Exit,
-        report::{Report, SettledStep, count_words},
+        report::{Report, SettledStep, count_words, saved_words},
         style::{BAD, BOLD, DIM, DOUBT, GOOD, paint},
     },
     driver::What,
     scheduler::{Cause, Spent, StepState},
+    service::CacheUse,
 };
 
 /// Failed steps told in full; the others are counted.
@@ -40,21 +41,30 @@ pub(super) fn block(report: &Report, ending: &Ending<'_>) -> String {
     let rule = paint(DIM, &"─".repeat(12));
     let mut text = format!("{rule}\n");
     match &report.ended {
-        Some(What::RunEnded { status, cause, spent, .. }) => {
-            ended(&mut text, report, ending, status, cause.as_ref(), spent);
+        Some(What::RunEnded { status, cause, spent, cache, .. }) => {
+            ended(&mut text, report, ending, (status, cause.as_ref()), (spent, cache.as_ref()));
         }
         Some(_) | None => parked(&mut text, report, ending),
     }
     text
 }
 
-fn ended(text: &mut String, report: &Report, ending: &Ending<'_>, status: &str, cause: Option<&Cause>, spent: &Spent) {
+fn ended(
+    text: &mut String,
+    report: &Report,
+    ending: &Ending<'_>,
+    (status, cause): (&str, Option<&Cause>),
+    (spent, cache): (&Spent, Option<&CacheUse>),
+) {
     let (word, style) = match status {
         "succeeded" => ("PASSED", GOOD),
         "cancelled" => ("CANCELLED", DOUBT),
         _ => ("FAILED", BAD),
     };
     head(text, report, ending, &paint(style, &format!("{word:>8}")), Some(spent));
+    if let Some(cache) = cache {
+        let _ = writeln!(text, "   cache: {}", cache_words(cache));
+    }
     if ending.code == 0 {
         if report.gates_passed > 0 {
             let before = match report.gates_failed {
@@ -75,6 +85,14 @@ fn ended(text: &mut String, report: &Report, ending: &Ending<'_>, status: &str, 
         let _ = writeln!(text, "    exit: {} ({})", ending.code, exit.meaning());
     }
     next(text, ending);
+}
+
+/// `2 hits, 1 miss, saved $0.12`.
+pub(super) fn cache_words(cache: &CacheUse) -> String {
+    let CacheUse { hits, misses, saved } = cache;
+    let saved = saved_words(saved).map(|saved| format!(", saved {saved}")).unwrap_or_default();
+    let (one, other) = (if *hits == 1 { "" } else { "s" }, if *misses == 1 { "" } else { "es" });
+    format!("{hits} hit{one}, {misses} miss{other}{saved}")
 }
 
 fn parked(text: &mut String, report: &Report, ending: &Ending<'_>) {

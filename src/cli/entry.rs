@@ -8,7 +8,7 @@ use crate::{
     cli::{
         add,
         args::{Cli, Verb},
-        check, completions, cost, decide, dev, doctor,
+        cache, check, completions, cost, decide, dev, doctor,
         exit::Exit,
         explain,
         failure::Failure,
@@ -67,6 +67,7 @@ fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Runs(args) => runs::list(session, &args),
         Verb::Status(args) => runs::show(session, &args),
         Verb::Cost(args) => cost::run(session, &args),
+        Verb::Cache(args) => cache::run(session, &args),
         Verb::Logs(args) => logs::run(session, &args),
         Verb::Inbox(args) => runs::inbox(session, &args),
         Verb::Approve(args) => decide::approve(session, &args),

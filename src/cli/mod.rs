@@ -5,6 +5,7 @@
 
 mod add;
 mod args;
+mod cache;
 mod check;
 mod clean;
 mod completions;

@@ -8,7 +8,7 @@
 use std::{collections::HashMap, fmt::Write as _, time::Duration};
 
 use crate::{
-    base::{Timestamp, render_duration},
+    base::{Timestamp, Usage, dollars, render_duration},
     cli::{
         clean::{fit, one_line, width},
         ending::{self, Ending},
@@ -153,6 +153,9 @@ impl Report {
                 }
                 lines
             }
+            What::Redone { step } => {
+                self.line(DOUBT, "REDO", None, step, "what an earlier run did fails a gate, so it is done now")
+            }
             What::Asking { step, attempt: _, shown, subject: _, form } => {
                 self.forget_wait(step);
                 self.waits.push(Wait::Question { step: step.clone(), form: *form });
@@ -170,14 +173,7 @@ impl Report {
                 self.waits.push(Wait::Outcome(step.clone()));
                 self.line(DOUBT, "UNKNOWN", None, step, "it began, its end is unknown")
             }
-            What::StepSettled { step, container, state, reason, summary, duration_ms, attempts, tokens, reused } => {
-                self.forget_wait(step);
-                self.settle(step, *container, *state, reason, *tokens);
-                let (container, attempts, tokens) = (*container, *attempts, *tokens);
-                let reused = reused.as_deref();
-                let settled = Settled { step, container, reason, summary, attempts, tokens, reused };
-                self.settled(&settled, *state, *duration_ms)
-            }
+            What::StepSettled { .. } => self.step_settled(&event.what),
             What::Held { runtime, until, reason } => self.held(event.at, runtime, *until, reason),
             What::BudgetReached { reason } => {
                 self.waits.push(Wait::Budget(reason.clone()));
@@ -190,6 +186,20 @@ impl Report {
                 String::new()
             }
         }
+    }
+
+    fn step_settled(&mut self, what: &What) -> String {
+        let What::StepSettled { step, container, state, reason, summary, duration_ms, attempts, tokens, reused, saved } =
+            what
+        else {
+            return String::new();
+        };
+        self.forget_wait(step);
+        self.settle(step, *container, *state, reason, *tokens);
+        let (container, attempts, tokens) = (*container, *attempts, *tokens);
+        let reused = reused.as_deref();
+        let settled = Settled { step, container, reason, summary, attempts, tokens, reused, saved: *saved };
+        self.settled(&settled, *state, *duration_ms)
     }
 
     fn held(&self, now: Timestamp, runtime: &str, until: Timestamp, reason: &str) -> String {
@@ -323,7 +333,8 @@ impl Report {
             StepState::Succeeded if quiet => String::new(),
             StepState::Succeeded if settled.reused.is_some() => {
                 let from = settled.reused.and_then(|from| from.split('/').next()).unwrap_or_default();
-                let details = join(&[&format!("from {}", one_line(from)), &one_line(settled.summary)]);
+                let saved = saved_words(&settled.saved).map(|saved| format!("saved {saved}")).unwrap_or_default();
+                let details = join(&[&format!("from {}", one_line(from)), &saved, &one_line(settled.summary)]);
                 self.line(DIM, "REUSED", time, settled.step, &details)
             }
             StepState::Succeeded => self.line(GOOD, "PASS", time, settled.step, &self.details(settled)),
@@ -424,6 +435,17 @@ struct Settled<'a> {
     tokens: u64,
     /// The attempt of an earlier run that did the work.
     reused: Option<&'a str>,
+    /// What that had cost.
+    saved: Usage,
+}
+
+/// `$0.12`, or tokens where nobody put a price on them; `None` for nothing.
+pub(super) fn saved_words(saved: &Usage) -> Option<String> {
+    match (saved.usd_micros, saved.tokens()) {
+        (0, 0) => None,
+        (0, tokens) => Some(format!("{} tok", count_words(tokens))),
+        (usd_micros, _) => Some(dollars(usd_micros)),
+    }
 }
 
 /// `12.4k`, `3.1M`.

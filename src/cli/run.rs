@@ -14,7 +14,7 @@ use crate::{
     config::Flags,
     definition::load,
     plan::Plan,
-    service::{FirstUse, Refusal, Runs, agree, find_runnable, gather_inputs, recordings},
+    service::{CacheWish, FirstUse, Refusal, Runs, agree, find_runnable, gather_inputs, recordings},
 };
 
 pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> {
@@ -37,7 +37,12 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
     set_budget(&mut runnable.plan, args);
     let mut settings = project.run_settings(session.program.clone());
     settings.trust.allowed.extend(args.trust.clone());
-    let mut runs = Runs::open(project.root(), settings)?;
+    let wish = match (args.no_cache, args.refresh) {
+        (true, _) => CacheWish::Off,
+        (false, true) => CacheWish::Refresh,
+        (false, false) => CacheWish::Use,
+    };
+    let mut runs = Runs::open(project.root(), settings)?.caching(wish);
     let replay = recordings(project.root(), &runnable.plan);
     if let Some(first) = runs.first_use(&runnable.plan, &replay)
         && session.can_ask()

@@ -9,6 +9,7 @@ use crate::{
     cli::{
         args::{InboxArgs, RunsArgs, StatusArgs},
         clean::{clean, one_line},
+        ending::cache_words,
         failure::Failure,
         session::Session,
         style::{ASK, BAD, BOLD, DIM, DOUBT, GOOD, paint},
@@ -141,6 +142,12 @@ fn text(status: &Status) -> String {
     for parked in &status.parked {
         let (runtime, reason) = (one_line(&parked.runtime), one_line(&parked.reason));
         let _ = writeln!(text, "parked: {runtime} until {}: {reason}", parked.until);
+        if status.owner.is_some() && parked.waiting > 0 {
+            let _ = writeln!(text, "    {} waiting; it goes on by itself, at the latest then", parked.waiting);
+        }
+    }
+    if let Some(cache) = &status.cache {
+        let _ = writeln!(text, "cache: {}", cache_words(cache));
     }
     let spent = &status.spent;
     if spent.agents > 0 {

@@ -17,7 +17,8 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  orch runtimes\n  orch runtimes --json\n  orch runtimes test claude\n\n\
     Agents run on the step's or the agent's `runtime:`, else on `--runtime` or `runtime` in orch.toml, else on the only one \
-    that orch.toml declares, else on the first that is installed (asked once), else on recordings.")]
+    that orch.toml declares, else on the first that is installed (asked once), else on recordings. An agent that speaks the Agent \
+    Client Protocol is declared with protocol = \"acp\".")]
 pub struct RuntimesArgs {
     /// What to do [default: list them]
     #[command(subcommand)]
@@ -80,7 +81,7 @@ fn text(lines: &[RuntimeLine]) -> String {
         };
         text.push_str(&format!("{}  {mark}\n", paint(BOLD, &one_line(&line.name))));
         // Where nothing is there, its own name says no more.
-        if !line.is_there && line.kind != "command" {
+        if !line.is_there && line.kind != "command" && line.kind != "acp" {
             continue;
         }
         let version = line.version.as_deref().map(|version| format!(", {}", one_line(version))).unwrap_or_default();

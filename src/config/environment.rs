@@ -84,6 +84,19 @@ impl Environment {
         self.state_folder().map(|folder| folder.join("runtimes"))
     }
 
+    /// The secret by which entries of step caches are known to be this user's own: never in a project, where an agent
+    /// could read it.
+    #[must_use]
+    pub fn seal_file(&self) -> Option<PathBuf> {
+        self.state_folder().map(|folder| folder.join("cache.key"))
+    }
+
+    /// Where all processes of the user keep how hard runtimes are used.
+    #[must_use]
+    pub fn runtimes_folder(&self) -> Option<PathBuf> {
+        self.state_folder().map(|folder| folder.join("runtimes.d"))
+    }
+
     fn state_folder(&self) -> Option<PathBuf> {
         let base = self.folder_of("XDG_STATE_HOME").or_else(|| self.home().map(|home| home.join(".local/state")));
         base.map(|base| base.join("orch"))

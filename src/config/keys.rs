@@ -169,6 +169,36 @@ pub const KEYS: &[Key] = &[
         help: "what happens when a budget is used up",
     },
     Key {
+        path: "cache.steps",
+        form: Form::Word(&["on", "off"]),
+        default: Some("on"),
+        help: "whether steps with `cache:` may take the work of earlier runs",
+    },
+    Key {
+        path: "cache.files",
+        form: Form::Word(&["on", "off"]),
+        default: Some("on"),
+        help: "whether that work is kept on the disk, so that other processes find it",
+    },
+    Key {
+        path: "cache.size",
+        form: Form::Bytes { min: 1_000_000, max: 1_000_000_000_000 },
+        default: Some("1G"),
+        help: "bytes of the step cache of a project on the disk; what was used longest ago goes first",
+    },
+    Key {
+        path: "cache.memory",
+        form: Form::Bytes { min: 0, max: 100_000_000_000 },
+        default: Some("64M"),
+        help: "bytes of the step cache in the memory of a process",
+    },
+    Key {
+        path: "cache.ttl",
+        form: Form::Duration { min_ms: 1_000, max_ms: 3_650 * DAY_MS },
+        default: Some("30d"),
+        help: "how long the work of a step may be taken where its `cache:` has no `ttl`",
+    },
+    Key {
         path: "intervals.inbox",
         form: Form::Duration { min_ms: 10, max_ms: 100 },
         default: Some("40ms"),

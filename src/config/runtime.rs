@@ -1,4 +1,4 @@
-//! Reads `[runtimes.NAME]`: a command of the user's own, or what the user wants of a program that `orch` knows.
+//! Reads `[runtimes.NAME]`: a command of the user's own, an agent of the Agent Client Protocol, or what the user wants of a program that `orch` knows.
 
 use std::{collections::BTreeMap, ops::Range, path::PathBuf};
 
@@ -11,7 +11,7 @@ use crate::{
         origin::Origin,
     },
     runtime::{
-        CustomSettings, OutputForm, PROGRAMS,
+        AcpSettings, CustomSettings, OutputForm, PROGRAMS,
         service::{SERVICES, ServiceKind},
     },
 };
@@ -19,11 +19,11 @@ use crate::{
 /// Runtimes of `orch` itself, which nobody may declare anew.
 const RESERVED: &[&str] = &["replay"];
 /// What a command as an agent may say of itself.
-const COMMAND_KEYS: &[&str] = &["command", "output", "env", "sessions", "reads_memory"];
+const COMMAND_KEYS: &[&str] = &["command", "protocol", "output", "env", "sessions", "model", "usage", "reads_memory"];
 /// What may be said of a program that `orch` knows.
-const PROGRAM_KEYS: &[&str] = &["program", "env", "model", "home", "command"];
+const PROGRAM_KEYS: &[&str] = &["program", "env", "model", "home", "command", "protocol"];
 /// What may be said of a model service.
-const SERVICE_KEYS: &[&str] = &["service", "base_url", "key_env", "model", "max_tokens", "command"];
+const SERVICE_KEYS: &[&str] = &["service", "base_url", "key_env", "model", "max_tokens", "command", "protocol"];
 /// Tokens that one answer may have.
 const MAX_TOKENS: std::ops::RangeInclusive<i64> = 256..=1_000_000;
 
@@ -43,6 +43,8 @@ pub struct Runtime {
 pub enum RuntimeForm {
     /// A command, and how to talk to it.
     Command(CustomSettings),
+    /// A command that speaks the Agent Client Protocol.
+    Acp(AcpSettings),
     /// A program that `orch` knows by this name.
     Program(ProgramWishes),
     /// A model service.
@@ -70,6 +72,7 @@ impl RuntimeForm {
     pub fn words(&self) -> String {
         match self {
             Self::Command(settings) => settings.command.join(" "),
+            Self::Acp(settings) => format!("acp {}", settings.command.join(" ")),
             Self::Program(wishes) => wishes.program.clone().unwrap_or_else(|| "the program of that name".to_owned()),
             Self::Service(wishes) => format!("service {}", wishes.service),
         }
@@ -135,6 +138,7 @@ impl Reader<'_> {
         let before = self.layer.faults.len();
         let is_service = table.contains_key("service") || ServiceKind::named(name).is_some();
         let form = match () {
+            () if table.contains_key("protocol") => RuntimeForm::Acp(self.acp(name, at.clone(), table)),
             () if table.contains_key("command") => RuntimeForm::Command(self.own_command(name, at.clone(), table)),
             () if is_program(name) => RuntimeForm::Program(self.program(name, table)),
             () if is_service => RuntimeForm::Service(self.service(name, at.clone(), table)),
@@ -203,6 +207,40 @@ impl Reader<'_> {
         wishes
     }
 
+    fn acp(&mut self, name: &str, at: Range<usize>, table: &dyn TableLike) -> AcpSettings {
+        let mut settings = AcpSettings::default();
+        for (key, item) in table.iter() {
+            let path = format!("runtimes.{name}.{key}");
+            let place = item.span().unwrap_or_else(|| key_span(table, key));
+            match key {
+                "protocol" if item.as_str() == Some("acp") => {}
+                "protocol" => self.refuse(place, &path, "this protocol is not known", "write \"acp\", or leave it out"),
+                "command" => settings.command = self.command(&path, place, item),
+                "env" => settings.env = self.variables(&path, place, item),
+                "model" => settings.model = self.word(&path, place, item),
+                "usage" => match item.as_str() {
+                    Some("turn") => settings.counts_session = false,
+                    Some("session") => settings.counts_session = true,
+                    Some(_) | None => {
+                        self.refuse(place, &path, "this way to count is not known", "write \"turn\" or \"session\"");
+                    }
+                },
+                "reads_memory" => settings.reads_memory = self.truth(&path, place, item),
+                "output" | "sessions" => {
+                    let help =
+                        "leave it out: the protocol says how the agent answers, and the agent whether it has sessions";
+                    self.refuse(place, &path, "an agent that speaks a protocol has no such setting", help);
+                }
+                _ => self.unknown(key_span(table, key), &format!("runtimes.{name}"), key),
+            }
+        }
+        if !table.contains_key("command") {
+            let help = "add the program and its arguments: command = [\"goose\", \"acp\"]";
+            self.refuse(at, &format!("runtimes.{name}"), "it has no `command`", help);
+        }
+        settings
+    }
+
     fn own_command(&mut self, name: &str, at: Range<usize>, table: &dyn TableLike) -> CustomSettings {
         let mut settings = CustomSettings {
             command: Vec::new(),
@@ -223,6 +261,11 @@ impl Reader<'_> {
                 },
                 "env" => settings.env = self.variables(&path, place, item),
                 "sessions" => settings.sessions = self.truth(&path, place, item),
+                "model" | "usage" => {
+                    let help =
+                        "leave it out, or add protocol = \"acp\" where the command speaks the Agent Client Protocol";
+                    self.refuse(place, &path, "a command has no such setting", help);
+                }
                 "reads_memory" => settings.reads_memory = self.truth(&path, place, item),
                 _ => self.unknown(key_span(table, key), &format!("runtimes.{name}"), key),
             }

@@ -73,12 +73,12 @@ fn of(key: &Key) -> Value {
 fn runtimes() -> Value {
     let mut properties = Map::new();
     for kind in PROGRAMS {
-        let mut schema = json!({ "oneOf": [program(), command()] });
+        let mut schema = json!({ "oneOf": [program(), command(), acp()] });
         schema["description"] = json!(format!("The program `{}`, or a command in its place.", kind.binary));
         properties.insert(kind.name.to_owned(), schema);
     }
     for kind in SERVICES {
-        let mut schema = json!({ "oneOf": [service(), command()] });
+        let mut schema = json!({ "oneOf": [service(), command(), acp()] });
         schema["description"] = json!(format!("The model service `{}`, or a command in its place.", kind.name));
         properties.insert(kind.name.to_owned(), schema);
     }
@@ -89,7 +89,7 @@ fn runtimes() -> Value {
         "description": "Programs, model services and commands that agents run on, by name.",
         "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,63}$", "not": { "enum": ["replay"] } },
         "properties": properties,
-        "additionalProperties": { "oneOf": [command(), other] },
+        "additionalProperties": { "oneOf": [command(), acp(), other] },
     })
 }
 
@@ -153,6 +153,28 @@ fn command() -> Value {
                 "type": "boolean", "default": false,
                 "description": "Whether it reads the project's memory files by itself, so that they are not told twice.",
             },
+        },
+    })
+}
+
+fn acp() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["protocol", "command"],
+        "properties": {
+            "protocol": {
+                "const": "acp",
+                "description": "It speaks the Agent Client Protocol on its standard input and output.",
+            },
+            "command": command()["properties"]["command"],
+            "env": env(),
+            "model": { "type": "string", "description": "The model where neither step nor agent names one." },
+            "usage": {
+                "enum": ["turn", "session"], "default": "turn",
+                "description": "Whether the tokens that it reports are those of one turn or of the whole session.",
+            },
+            "reads_memory": command()["properties"]["reads_memory"],
         },
     })
 }

@@ -58,6 +58,8 @@ pub struct Settings {
     pub resilience: Resilience,
     /// How often things are looked at.
     pub intervals: Intervals,
+    /// The work of earlier runs.
+    pub cache: Cache,
     origins: BTreeMap<&'static str, (Setting, Origin)>,
 }
 
@@ -96,6 +98,21 @@ pub struct Budget {
     pub agents: u64,
     /// What happens at a limit.
     pub on_limit: OnLimit,
+}
+
+/// How the work of earlier runs is kept and taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cache {
+    /// Whether `cache:` of steps is followed.
+    pub is_on: bool,
+    /// Whether work is kept on the disk, for other processes.
+    pub keeps_files: bool,
+    /// Bytes on the disk.
+    pub bytes_max: u64,
+    /// Bytes in the memory of a process.
+    pub memory_bytes: u64,
+    /// How long work may be taken where its step does not say.
+    pub ttl: Duration,
 }
 
 /// How often things are looked at.
@@ -258,7 +275,18 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
             inbox: values.duration("intervals.inbox"),
             heartbeat: values.duration("intervals.heartbeat"),
         },
+        cache: cache(&values),
         origins,
+    }
+}
+
+fn cache(values: &Values<'_>) -> Cache {
+    Cache {
+        is_on: values.word("cache.steps") != Some("off"),
+        keeps_files: values.word("cache.files") != Some("off"),
+        bytes_max: values.count("cache.size").unwrap_or_default(),
+        memory_bytes: values.count("cache.memory").unwrap_or_default(),
+        ttl: values.duration("cache.ttl"),
     }
 }
 

@@ -155,6 +155,17 @@ pub struct Step {
     pub key: Option<Spanned<String>>,
     /// A text that replaces the attempt's own summary.
     pub summary: Option<Spanned<String>>,
+    /// Whether the same work of an earlier run may be taken.
+    pub cache: Option<Spanned<Cache>>,
+}
+
+/// When the work of an earlier run is the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cache {
+    /// A text that says it in place of the project's files.
+    pub key: Option<Spanned<String>>,
+    /// How long it may be taken.
+    pub ttl: Option<Duration>,
 }
 
 impl Step {
@@ -190,6 +201,7 @@ impl Step {
             files: Vec::new(),
             key: None,
             summary: None,
+            cache: None,
         }
     }
 }
@@ -247,6 +259,8 @@ pub enum StepKind {
         max_parallel: Option<u32>,
         /// Items at most.
         max_items: Option<u32>,
+        /// Items that go into one session, one after the other.
+        batch: Option<u32>,
         /// The children.
         steps: Vec<Step>,
     },

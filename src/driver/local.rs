@@ -216,7 +216,7 @@ impl LocalDriver {
 
     fn remember(&self) {
         if let Some(recall) = &self.setup.recall {
-            recall.keep();
+            recall.keep(&self.setup.assigner.root);
         }
     }
 
@@ -402,11 +402,12 @@ impl LocalDriver {
             | Notice::Ended { .. }
             | Notice::Retrying { .. }
             | Notice::Feedback { .. }
+            | Notice::Redone { .. }
             | Notice::BudgetNear
             | Notice::Held { .. } => {}
             Notice::Settled { instance } => {
                 if let Some(recall) = &self.setup.recall {
-                    recall.settled(&self.scheduler, *instance);
+                    recall.settled(&self.scheduler, *instance, now);
                 }
             }
         }
@@ -481,9 +482,10 @@ impl LocalDriver {
                 // Who has gone away needs no news.
                 place.live = Live::new(move |seen| drop(live.send(Input::Seen(attempt, seen))));
                 let executor = self.setup.executor.clone();
-                let known = self.setup.recall.as_ref().and_then(|recall| {
+                let known = self.setup.recall.as_ref().map(|recall| {
                     let doers = (&self.setup.assigner, &executor);
-                    recall.begin(&self.scheduler, doers, (attempt, purpose), (&assignment, &place))
+                    let now = self.clock.now();
+                    recall.begin(&self.scheduler, doers, (attempt, purpose), (&assignment, &place), now)
                 });
                 tokio::spawn(async move {
                     let outcome = match known {

@@ -7,6 +7,7 @@ mod clock;
 mod evaluate;
 mod load;
 mod local;
+mod machine;
 mod narrate;
 mod order;
 mod outcome;
@@ -20,8 +21,12 @@ pub use clock::Clock;
 pub use evaluate::{complete_inputs, evaluate, object, render};
 pub use load::{LoadError, Loaded, follow, load};
 pub use local::{DriveError, Finish, Input, LocalDriver, OnApproval, Setup};
+pub use machine::machine;
 pub use narrate::{RUN_EVENT_VERSION, RunEvent, What, end_word, gate_words, narrate, opening, purpose_words};
 pub use outcome::{exit_code, parked_exit_code, status_word, waiting_words};
-pub use pace::{Pacer, machine};
+pub use pace::Pacer;
 pub use record::{RecordError, decode, decode_decision, encode};
-pub use reuse::{Recall, StepMemory};
+pub use reuse::{
+    CacheCounts, CacheUse, FileTier, FilesUse, Foreseen, MemoryTier, Recall, Reuse, Scope, StepCache, Would,
+    cache_counts, cache_use,
+};

@@ -6,8 +6,11 @@
 use serde::Serialize;
 
 use crate::{
-    base::{Digest, RunId, Timestamp, Verdict},
-    driver::outcome::{exit_code, status_word},
+    base::{Digest, RunId, Timestamp, Usage, Verdict},
+    driver::{
+        outcome::{exit_code, status_word},
+        reuse::{CacheUse, cache_use},
+    },
     plan::{PlanGate, Work},
     runtime::Seen,
     scheduler::{AttemptEnd, AttemptId, Cause, InstanceId, Notice, Purpose, Scheduler, Spent, StepState},
@@ -97,6 +100,11 @@ pub enum What {
         /// What it is told.
         text: String,
     },
+    /// What was taken from an earlier run has failed a gate, and is done now.
+    Redone {
+        /// The step's path.
+        step: String,
+    },
     /// A person is asked.
     Asking {
         /// The step's path.
@@ -136,6 +144,9 @@ pub enum What {
         /// The attempt of an earlier run that did this work, `RUN/ATTEMPT`; absent where it was done now.
         #[serde(skip_serializing_if = "Option::is_none")]
         reused: Option<String>,
+        /// What it had cost that attempt, and did not cost now.
+        #[serde(skip_serializing_if = "Usage::is_zero")]
+        saved: Usage,
     },
     /// A runtime takes nothing for a while, and whoever needs it waits. The run goes on by itself.
     Held {
@@ -166,6 +177,9 @@ pub enum What {
         exit_code: u8,
         /// What was spent.
         spent: Spent,
+        /// What the step cache was to it; absent where it was nothing.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache: Option<CacheUse>,
         /// The outputs.
         outputs: serde_json::Map<String, serde_json::Value>,
     },
@@ -192,6 +206,7 @@ pub fn narrate(scheduler: &Scheduler, at: Timestamp, notice: &Notice) -> Option<
             step: path(scheduler, *instance),
             text: scheduler.thread(*instance, Purpose::Work).feedback.unwrap_or_default().to_owned(),
         },
+        Notice::Redone { instance } => What::Redone { step: path(scheduler, *instance) },
         Notice::Asking { attempt } => What::Asking {
             step: path(scheduler, attempt.instance),
             attempt: attempt.to_string(),
@@ -216,6 +231,7 @@ pub fn narrate(scheduler: &Scheduler, at: Timestamp, notice: &Notice) -> Option<
                 cause: end.cause.clone(),
                 exit_code: exit_code(end),
                 spent: scheduler.spent(),
+                cache: cache_use(scheduler),
                 outputs: end.outputs.clone(),
             }
         }
@@ -292,6 +308,7 @@ fn settled(scheduler: &Scheduler, at: Timestamp, instance: InstanceId) -> What {
         attempts: view.history.iter().filter(|record| record.purpose == Purpose::Work).count(),
         tokens: scheduler.envelope(instance).map_or(0, |envelope| envelope.usage.tokens()),
         reused: scheduler.envelope(instance).and_then(|envelope| envelope.reused.clone()),
+        saved: scheduler.envelope(instance).map(|envelope| envelope.saved).unwrap_or_default(),
     }
 }
 

@@ -62,6 +62,8 @@ pub(super) fn orders(
             .map(str::to_owned),
         _ => thread.session.filter(|_| thread.feedback.is_some() || thread.goes_on || shares).map(str::to_owned),
     };
+    // The first attempt of an item may go on with the session of the item before it.
+    let session = session.or_else(|| scheduler.continued(instance, purpose).map(str::to_owned));
     let feedback = thread.feedback.or_else(|| broken_off(&thread)).map(str::to_owned);
     Ok(Order {
         workflow: plan.name.clone(),

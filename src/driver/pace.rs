@@ -1,4 +1,4 @@
-//! Stands between one run and the runtimes that all runs of the process share: asks before an attempt begins, reports how
+//! Stands between one run and the runtimes that all runs share: asks before an attempt begins, reports how
 //! it ended, and tells the scheduler how fast each runtime goes, so that this stands in the journal.
 //!
 //! Tries nothing again and keeps no queue: both are the scheduler's.
@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     base::{FailureClass, Outcome, Timestamp},
-    runtime::{Admission, Machine, Permit, Policy, Resilience, Seen, Speed, reset_time},
+    runtime::{Admission, Machine, Permit, Policy, Resilience, RuntimeUse, Seen, Speed, reset_time},
     scheduler::{AttemptId, Event, Purpose, Scheduler},
 };
 
@@ -28,14 +28,21 @@ pub struct Pacer {
     policy: Policy,
     /// Runtimes that only replay: nobody can be overloaded there.
     replayed: BTreeSet<String>,
+    /// What limits each runtime, by its name: two names of one account are limited together. Others limit themselves.
+    accounts: BTreeMap<String, String>,
     /// How far local time is ahead of UTC, in minutes.
     offset_minutes: i32,
     look: Look,
     seen: Cell<Option<(Instant, Machine)>>,
     run: String,
+    is_inner: bool,
     permits: HashMap<AttemptId, Permit>,
     /// What the scheduler was told last, by runtime.
     told: BTreeMap<String, Told>,
+    /// The runtimes on which an attempt was refused a place.
+    refused: BTreeSet<String>,
+    /// When the run was last seen.
+    now: Timestamp,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,6 +65,7 @@ impl Pacer {
         shared: Arc<Resilience>,
         policy: Policy,
         replayed: BTreeSet<String>,
+        accounts: BTreeMap<String, String>,
         offset_minutes: i32,
         look: Look,
     ) -> Self {
@@ -65,13 +73,30 @@ impl Pacer {
             shared,
             policy,
             replayed,
+            accounts,
             offset_minutes,
             look,
             seen: Cell::new(None),
             run: String::new(),
+            is_inner: false,
             permits: HashMap::new(),
             told: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            now: Timestamp::default(),
         }
+    }
+
+    /// The same for a run that is part of an attempt of another one.
+    #[must_use]
+    pub fn inner(mut self, is_inner: bool) -> Self {
+        self.is_inner = is_inner;
+        self
+    }
+
+    /// How this run uses a runtime.
+    fn usage(&self, runtime: &str) -> RuntimeUse {
+        let account = self.accounts.get(runtime).map_or(runtime, String::as_str);
+        RuntimeUse::new(account, &self.run, runtime).inner(self.is_inner)
     }
 
     /// A run begins or goes on in this process: what it knows of runtimes that are held, all runs know now.
@@ -80,7 +105,7 @@ impl Pacer {
         self.shared.forgive();
         for pace in scheduler.paces() {
             if let Some(until) = pace.until {
-                self.shared.learn(&pace.runtime, until, &pace.reason, now);
+                self.shared.learn(&self.usage(&pace.runtime), until, &pace.reason, now);
             }
             self.told.insert(pace.runtime, Told { slots: pace.slots, until: pace.until });
         }
@@ -98,14 +123,22 @@ impl Pacer {
         if self.replayed.contains(runtime) {
             return Admitted::Begin;
         }
-        let pace = scheduler.paces().into_iter().find(|pace| pace.runtime == runtime);
-        let demand = pace.map_or(1, |pace| pace.waiting + pace.in_use as usize);
-        match self.shared.admit((runtime, &self.run, demand), &self.policy, self.machine(), now) {
+        self.now = now;
+        let demand = scheduler.demand(runtime).max(1);
+        let admission = self.shared.admit((&self.usage(runtime), demand), &self.policy, self.machine(), now);
+        if let Some(fault) = self.shared.fault() {
+            tracing::warn!(%fault, "other runs do not learn how hard runtimes are used here: the file cannot be used");
+        }
+        match admission {
             Admission::Granted(permit) => {
                 self.permits.insert(attempt, permit);
                 Admitted::Begin
             }
             Admission::Later(until, reason) => Admitted::Later(until, reason),
+            Admission::NoPlace(until, reason) => {
+                self.refused.insert(runtime.to_owned());
+                Admitted::Later(until, reason)
+            }
             Admission::Never(reason) => Admitted::Never(format!("{runtime} is not tried again: {reason}")),
         }
     }
@@ -158,16 +191,30 @@ impl Pacer {
         if scheduler.ended().is_some() {
             return Vec::new();
         }
+        self.now = now;
         let mut events = Vec::new();
         for pace in scheduler.paces() {
             if self.replayed.contains(&pace.runtime) {
                 continue;
             }
-            self.shared.wants(&pace.runtime, &self.run, pace.waiting + pace.in_use as usize);
+            let usage = self.usage(&pace.runtime);
+            self.shared.wants(&usage, pace.waiting + pace.in_use as usize);
+            if pace.waiting > 0 {
+                self.shared.look(now);
+            }
             let machine = self.machine();
-            let Some(speed) = self.shared.speed(&pace.runtime, &self.policy, machine, now) else { continue };
+            let Some(speed) = self.shared.speed(&usage, &self.policy, machine, now) else { continue };
+            let has_place = self.refused.contains(&pace.runtime)
+                && pace.waiting > 0
+                && self.shared.has_place(&usage, &self.policy, machine, now);
+            if has_place || pace.waiting == 0 {
+                self.refused.remove(&pace.runtime);
+            }
             let told = self.told.entry(pace.runtime.clone()).or_default();
-            let Some(next) = told.change(&speed, scheduler.parallel(), pace.waiting > 0, now) else { continue };
+            let change = told.change(&speed, scheduler.parallel(), pace.waiting > 0, now);
+            // Who waits for a place is woken by being told the same again, for that says that nothing is held.
+            let woken = (has_place && pace.until.is_some()).then(|| told.clone());
+            let Some(next) = change.or(woken) else { continue };
             *told = next.clone();
             let reason = if next == Told::default() { String::new() } else { speed.reason };
             events.push(Event::Paced { runtime: pace.runtime, slots: next.slots, until: next.until, reason });
@@ -205,23 +252,7 @@ impl Told {
 
 impl Drop for Pacer {
     fn drop(&mut self) {
-        self.shared.leaves(&self.run);
-    }
-}
-
-/// What this machine has left, as Linux tells it; a machine that does not tell is short of nothing.
-#[must_use]
-pub fn machine(cores: u32) -> Machine {
-    let load = std::fs::read_to_string("/proc/loadavg").ok();
-    let load = load.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
-    let memory = std::fs::read_to_string("/proc/meminfo").ok();
-    let memory = memory.and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1_024)
-    });
-    let short_of_nothing = Machine::default();
-    Machine {
-        load: load.map_or(short_of_nothing.load, |load| load / f64::from(cores.max(1))),
-        memory_bytes: memory.unwrap_or(short_of_nothing.memory_bytes),
+        self.permits.clear();
+        self.shared.leaves(&self.run, self.now);
     }
 }

@@ -92,6 +92,7 @@ impl Executor {
             argv: invocation.argv,
             env: invocation.env.into_iter().collect(),
             stdin: Some(invocation.stdin),
+            converses: false,
             limits: limits.clone(),
         };
         program.env.push(("ORCH_ORDER".into(), place.order().into()));
@@ -105,10 +106,7 @@ impl Executor {
             }
         }
         let before = snapshot(place).await;
-        let mut reader = adapter.reader(&order);
-        if order.session.is_none() {
-            reader.preset(&scene(place).session);
-        }
+        let reader = reader(&*adapter, &order, place, &mut program);
         let (listener, ears) = Listener::new(Ears { reader, live: place.live.clone(), meter });
         let report = self.start(program, place, stop, Some(listener)).await;
         let read = |exit| {
@@ -144,6 +142,18 @@ impl Executor {
         }
         outcome
     }
+}
+
+/// Who reads the program; one that is spoken with gets its first words, and its input stays open.
+fn reader(adapter: &dyn Adapter, order: &Order, place: &Place, program: &mut Program) -> Box<dyn Reader> {
+    let (mut reader, scene) = (adapter.reader(order), scene(place));
+    if order.session.is_none() {
+        reader.preset(&scene.session);
+    }
+    if let Some(opening) = reader.opening(&scene) {
+        (program.stdin, program.converses) = (Some(opening), true);
+    }
+    reader
 }
 
 /// Stores the order where the program and people find it, for the owner's eyes only.
@@ -229,6 +239,14 @@ impl Tap for Ears {
             self.live.tell(seen);
         }
         heard
+    }
+
+    fn reply(&mut self) -> Vec<u8> {
+        self.reader.reply()
+    }
+
+    fn farewell(&mut self) -> Vec<u8> {
+        self.reader.farewell()
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Program {
     pub(super) argv: Vec<OsString>,
     pub(super) env: Vec<(OsString, OsString)>,
     pub(super) stdin: Option<Vec<u8>>,
+    /// Whether whoever listens replies on the standard input.
+    pub(super) converses: bool,
     pub(super) limits: Limits,
 }
 
@@ -145,6 +147,7 @@ impl Executor {
             env,
             cwd: place.workspace.clone(),
             stdin: program.stdin,
+            converses: program.converses,
             attempt: place.attempt.clone(),
             run: place.run.clone(),
             log: Some(place.logs()),
@@ -196,7 +199,7 @@ impl Executor {
 impl Program {
     pub(super) fn of(argv: Vec<String>, env: Vec<(String, String)>, limits: Limits) -> Self {
         let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { argv: argv.into_iter().map(OsString::from).collect(), env, stdin: None, limits }
+        Self { argv: argv.into_iter().map(OsString::from).collect(), env, stdin: None, converses: false, limits }
     }
 
     /// Gives the program a place for its answer, empty.

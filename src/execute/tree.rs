@@ -21,7 +21,10 @@ use std::{
 
 use nix::fcntl::OFlag;
 
-use crate::base::{Digest, Hasher};
+use crate::{
+    base::{Digest, Hasher},
+    execute::traces::FileKind,
+};
 
 /// Files of a workspace.
 const FILES_MAX: usize = 100_000;
@@ -102,13 +105,13 @@ impl Stamp {
         now.saturating_sub(Duration::from_secs(changed) + Duration::from_nanos(nanoseconds)) < FRESH
     }
 
-    /// Its kind and its executable bit in a word.
-    pub(super) fn kind_word(&self) -> &'static str {
+    /// Its kind and its executable bit in one.
+    pub(super) fn file_kind(&self) -> FileKind {
         match self.kind {
-            Kind::File if self.is_executable => "program",
-            Kind::File => "file",
-            Kind::Link => "link",
-            Kind::Special => "special",
+            Kind::File if self.is_executable => FileKind::Program,
+            Kind::File => FileKind::File,
+            Kind::Link => FileKind::Link,
+            Kind::Special => FileKind::Special,
         }
     }
 

@@ -158,6 +158,7 @@ impl Pair<'_> {
             args,
             files,
             summary,
+            cache,
         } = old;
         let mut parts = Parts::default();
         self.work(work, &new.work, &mut parts);
@@ -178,6 +179,12 @@ impl Pair<'_> {
         parts.note("args", self.texts(args, &new.args));
         parts.note("files", self.texts(files, &new.files));
         parts.note("summary", self.texts(summary.as_slice(), new.summary.as_slice()));
+        let is_same_cache = match (cache, &new.cache) {
+            (Some(old), Some(new)) => old.ttl_ms == new.ttl_ms && self.texts(old.key.as_slice(), new.key.as_slice()),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        parts.note("cache", is_same_cache);
         parts.0
     }
 
@@ -222,6 +229,7 @@ impl Pair<'_> {
                 parts.note("key", self.texts(old.key.as_slice(), new.key.as_slice()));
                 parts.note("max_parallel", old.max_parallel == new.max_parallel);
                 parts.note("max_items", old.max_items == new.max_items);
+                parts.note("batch", old.batch == new.batch);
             }
             (Work::Loop { max, until, on_max, .. }, Work::Loop { max: after, until: condition, on_max: last, .. }) => {
                 parts.note("loop", max == after && on_max == last);

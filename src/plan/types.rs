@@ -188,6 +188,20 @@ pub struct PlanStep {
     /// Replaces the attempt's own summary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Text>,
+    /// Whether the same work of an earlier run may be taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<PlanCache>,
+}
+
+/// When the work of an earlier run is the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanCache {
+    /// A text that says it in place of the project's files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Text>,
+    /// How long it may be taken, where the step says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_ms: Option<u64>,
 }
 
 fn join_all() -> Join {
@@ -357,6 +371,9 @@ pub struct EachWork {
     pub max_parallel: Option<u32>,
     /// Items at most.
     pub max_items: u32,
+    /// Items that go into one session, one after the other; each into its own where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
     /// The children.
     pub children: Vec<StepIx>,
 }

@@ -47,13 +47,30 @@ pub trait Adapter: Send + Sync {
 
 /// Reads one attempt of a program, line by line while it works.
 ///
-/// Pure and total: a line that nobody knows is no error, and programs change their words every day.
+/// Total: a line that nobody knows is no error, and programs change their words every day. Pure, but that one that decides
+/// what a program may touch looks at links in the workspace.
 pub trait Reader: Send {
     /// One line of standard output without its end. `is_whole` is false where its end was cut off (16 MiB).
     fn line(&mut self, line: &[u8], is_whole: bool) -> Vec<Seen>;
 
     /// The id that a new session was given, for programs that say it only at their end.
     fn preset(&mut self, _session: &str) {}
+
+    /// The first words to a program that is spoken with, which is there. Its standard input stays open until the last word;
+    /// `None` for a program that gets all of its input at once.
+    fn opening(&mut self, _scene: &Scene) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// What a program that is spoken with must be told now; asked after its lines. The reader bounds it.
+    fn reply(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// What such a program is told before it is ended; nothing where it has nothing to do.
+    fn farewell(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
 
     /// What stands in [`Adapter::side_file`] after the program has ended, if it wrote one.
     fn side_file(&mut self, _bytes: &[u8]) -> Vec<Seen> {

@@ -23,6 +23,7 @@ const AUTH: &[&str] = &[
     "authentication_error",
     "api_key_invalid",
     "invalid api key",
+    "api key not valid",
     "invalid_api_key",
     "missing api key",
     "no api key",

@@ -106,6 +106,7 @@ pub fn read_result(value: Value, expected: Option<&Value>) -> Result<Envelope, R
                 dropped_bytes: 0,
                 attached: Vec::new(),
                 reused: None,
+                saved: Usage::default(),
             },
         }
     } else {

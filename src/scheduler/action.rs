@@ -62,6 +62,11 @@ pub enum Notice {
         /// Whose.
         instance: InstanceId,
     },
+    /// Work that an earlier run did has failed a gate, and is done now.
+    Redone {
+        /// Whose.
+        instance: InstanceId,
+    },
     /// A person is asked.
     Asking {
         /// The question.

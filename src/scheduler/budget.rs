@@ -24,6 +24,8 @@ use crate::{
 
 /// How long after the order to stop a report of a cost may have been on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(100);
+/// How many reports may have been on their way then.
+const REPORTS_ON_THEIR_WAY: u8 = 1;
 /// What an agent is told that goes on after such a stop.
 const GO_ON: &str = "You were stopped because a budget of this run was used up. A person has raised it. \
     Look at what you have already done, and go on from there.";
@@ -47,7 +49,7 @@ impl Scheduler {
         let is_agent = self.runtime_of(instance, waiting.purpose).is_some();
         if let Some(reason) = self.ledger.reached(is_agent) {
             self.limiter.release(class);
-            self.queue(instance, waiting.purpose, Line::Begun);
+            self.limiter.wait_again(waiting.slot(class), instance, waiting.purpose);
             self.budget_reached(reason);
             return self.paused.is_none();
         }
@@ -102,10 +104,12 @@ impl Scheduler {
         self.charge(instance, usage, model);
         self.at_mut(instance).charged.get_or_insert_default().add(usage);
         // Who was told to stop and goes on spending is killed.
+        let at = self.at_mut(instance);
+        at.spends_on = at.spends_on.saturating_add(u8::from(at.stop_sent.is_some()));
         let at = self.at(instance);
         let told = Timestamp(at.due.0.saturating_sub(u64::try_from(STOPPING.as_millis()).unwrap_or(u64::MAX)));
         if at.stop_sent == Some(Strength::Gentle)
-            && self.now > told.plus(ON_ITS_WAY)
+            && (at.spends_on > REPORTS_ON_THEIR_WAY || self.now > told.plus(ON_ITS_WAY))
             && !planted::on(Bug::SpenderSpared)
         {
             self.send_stop(instance, Strength::Hard);

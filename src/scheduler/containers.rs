@@ -10,6 +10,7 @@ use crate::{
     plan::Work,
     scheduler::{
         action::{Cause, CauseKind, Settled},
+        batch::Batches,
         core::{Scheduler, Timer},
         event::{Evaluation, InstanceId, Site, Strength},
         flow::Opening,
@@ -158,15 +159,19 @@ impl Scheduler {
                 continue;
             }
             let Some(fan_out) = self.at(instance).fan_out.as_ref() else { return };
-            if fan_out.next >= fan_out.items.len() {
-                break;
-            }
-            let index = fan_out.next;
+            let next = match &fan_out.batches {
+                Some(batches) => batches.next(),
+                None => Some(fan_out.next).filter(|next| *next < fan_out.items.len()),
+            };
+            let Some(index) = next else { break };
             let (key, value) = fan_out.items[index].clone();
             let path = Some(self.path(instance).item(&key));
             if let Some(fan_out) = self.at_mut(instance).fan_out.as_mut() {
                 fan_out.next += 1;
                 fan_out.open += 1;
+                if let Some(batches) = &mut fan_out.batches {
+                    batches.opens(index);
+                }
             }
             let item = Some(Item { index, value });
             let frame = self.open(Some(instance), Opening { path, item, ..Opening::default() });
@@ -179,10 +184,17 @@ impl Scheduler {
     }
 
     fn next_left_item(&mut self, instance: InstanceId) -> Option<FrameId> {
+        let fan_out = self.at(instance).fan_out.as_ref()?;
+        let item = |frame: &FrameId| self.frame(*frame).item.as_ref().map_or(0, |item| item.index);
+        let is_busy = |frame: &FrameId| fan_out.batches.as_ref().is_some_and(|batches| batches.is_busy(item(frame)));
+        let place = fan_out.again.iter().position(|frame| !is_busy(frame))?;
+        let item = item(&fan_out.again[place]);
         let fan_out = self.at_mut(instance).fan_out.as_mut()?;
-        let frame = fan_out.again.pop_front()?;
         fan_out.open += 1;
-        Some(frame)
+        if let Some(batches) = &mut fan_out.batches {
+            batches.opens(item);
+        }
+        fan_out.again.remove(place)
     }
 
     /// Goes on with the items of a reopened fan-out; nothing for other containers.
@@ -216,6 +228,7 @@ impl Scheduler {
     pub(super) fn item_done(&mut self, instance: InstanceId, frame: FrameId, max_parallel: Option<u32>) {
         let (cause, cancelled) = (self.frame(frame).cause.clone(), self.frame(frame).cancelled > 0);
         let failed = cause.is_some();
+        self.batch_goes_on(instance, frame, !failed && !cancelled);
         let Some(fan_out) = self.at_mut(instance).fan_out.as_mut() else { return };
         fan_out.open -= 1;
         fan_out.cancelled += u32::from(cancelled && !failed);
@@ -327,7 +340,7 @@ impl Scheduler {
             items.push((key, Arc::new(item)));
         }
         let at = self.at_mut(instance);
-        at.fan_out = Some(Box::new(FanOut { items, ..FanOut::default() }));
+        at.fan_out = Some(Box::new(FanOut { batches: Batches::of(each, items.len()), items, ..FanOut::default() }));
         at.phase = Phase::Open;
         self.items_progress(instance, each.max_parallel);
     }

@@ -2,6 +2,7 @@
 
 mod action;
 mod again;
+mod batch;
 mod budget;
 mod cancel;
 mod containers;

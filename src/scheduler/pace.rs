@@ -110,6 +110,15 @@ impl Scheduler {
         paces.collect()
     }
 
+    /// How many attempts on a runtime have a slot or stand in line for one.
+    #[must_use]
+    pub fn demand(&self, runtime: &str) -> usize {
+        self.limiter
+            .speeds()
+            .find(|(name, ..)| *name == runtime)
+            .map_or(0, |(_, _, waiting, in_use)| waiting + in_use as usize)
+    }
+
     /// How many attempts may run at once.
     #[must_use]
     pub fn parallel(&self) -> u32 {

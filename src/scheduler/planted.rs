@@ -41,11 +41,15 @@ pub enum Bug {
     HoldIgnored,
     PaceIgnored,
     RepairsUnbounded,
+    BatchSideBySide,
+    BatchBorrows,
+    MemoryBlamed,
+    MemoryCountsAgent,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 39] = [
         Self::SlotOffByOne,
         Self::SlotNotReleased,
         Self::UsageNotCharged,
@@ -81,6 +85,10 @@ impl Bug {
         Self::HoldIgnored,
         Self::PaceIgnored,
         Self::RepairsUnbounded,
+        Self::BatchSideBySide,
+        Self::BatchBorrows,
+        Self::MemoryBlamed,
+        Self::MemoryCountsAgent,
     ];
 }
 

@@ -195,6 +195,9 @@ impl Scheduler {
             fan_out.cancelled = 0;
             fan_out.open = 0;
             fan_out.again = left;
+            if let Some(batches) = &mut fan_out.batches {
+                batches.renew();
+            }
             return self.items_go_on(instance);
         }
         for frame in left {

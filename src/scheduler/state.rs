@@ -12,6 +12,7 @@ use crate::{
     plan::{Plan, StepIx, truth::NeedCounts},
     scheduler::{
         action::{Cause, Settled},
+        batch::Batches,
         event::{InstanceId, Purpose, Strength},
         limiter::Slot,
     },
@@ -110,6 +111,10 @@ pub(super) struct Instance {
     pub feedback: Option<Arc<str>>,
     /// Why it fails, or why it is being stopped.
     pub cause: Option<Box<Cause>>,
+    /// Work that was not done by this run did not pass its gates: it is done now.
+    pub redone: bool,
+    /// How often the current attempt has spent something since it was told to stop.
+    pub spends_on: u8,
     /// What was asked, while a person is asked.
     pub question: Option<Box<Question>>,
     /// What happened, for people.
@@ -245,6 +250,8 @@ pub(super) struct FanOut {
     pub cancelled: u32,
     /// No new items.
     pub draining: bool,
+    /// Where several items go into one session.
+    pub batches: Option<Box<Batches>>,
 }
 
 /// Who needs a step, and whether it reads its value without a guard.
@@ -336,6 +343,8 @@ impl Instance {
             halted: false,
             feedback: None,
             cause: None,
+            redone: false,
+            spends_on: 0,
             question: None,
             history: Vec::new(),
             frames: Vec::new(),

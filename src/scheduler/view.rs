@@ -107,6 +107,12 @@ impl StepState {
 }
 
 impl Scheduler {
+    /// Whether work of an earlier run has failed a gate of this step, so that the step must do its own.
+    #[must_use]
+    pub fn must_work(&self, instance: InstanceId) -> bool {
+        self.at(instance).redone
+    }
+
     /// What was asked for and has not been reported: to be done again by a new owner.
     #[must_use]
     pub fn outstanding(&self) -> Vec<Action> {

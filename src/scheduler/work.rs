@@ -117,6 +117,7 @@ impl Scheduler {
         at.attempts += 1;
         at.phase = Phase::Starting(purpose);
         at.stop_sent = None;
+        at.spends_on = 0;
         at.halted = false;
         at.charged = None;
         let attempt = AttemptId { instance, number: at.attempts };
@@ -222,7 +223,13 @@ impl Scheduler {
             Outcome::Lost => (AttemptEnd::Lost, Arc::from("")),
         };
         let returned = matches!(end, AttemptEnd::Succeeded | AttemptEnd::Failed);
-        if returned && self.runtime_of(instance, purpose).is_some() {
+        let is_old = matches!(outcome, Outcome::Succeeded(envelope) if envelope.reused.is_some());
+        if is_old && self.runtime_of(instance, purpose).is_some() {
+            // An earlier run did the work: no agent of this one has begun.
+            if !planted::on(Bug::MemoryCountsAgent) {
+                self.ledger.uncount_agent();
+            }
+        } else if returned && self.runtime_of(instance, purpose).is_some() {
             *self.returned.entry(self.agent_path(instance, purpose)).or_default() += 1;
         }
         self.end_record(instance, end, reason);

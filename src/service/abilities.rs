@@ -28,11 +28,14 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     let mut faults = Vec::new();
     for step in &plan.steps {
+        let is_batched = step.parent.is_some_and(|parent| is_batched(plan.step(parent)));
         for agent in agents(step) {
             let Some(name) = agent.runtime.as_deref().or(standard) else { continue };
             let Some(can) = of(name).filter(|can| !can.replays) else { continue };
-            faults
-                .extend(lacking(agent, can).map(|what| format!("`{}` {what}, and `{name}` cannot do that", step.path)));
+            faults.extend(
+                lacking(agent, is_batched, can)
+                    .map(|what| format!("`{}` {what}, and `{name}` cannot do that", step.path)),
+            );
         }
     }
     if faults.is_empty() {
@@ -69,10 +72,16 @@ fn agents(step: &PlanStep) -> impl Iterator<Item = &AgentWork> {
     own.into_iter().chain(step.on_gate_fail.fixer.as_ref())
 }
 
-fn lacking(agent: &AgentWork, can: Capabilities) -> impl Iterator<Item = &'static str> {
+/// Whether several items of an `each` go into one session.
+fn is_batched(step: &PlanStep) -> bool {
+    matches!(&step.work, Work::Each(each) if each.batch.is_some_and(|batch| batch > 1))
+}
+
+fn lacking(agent: &AgentWork, is_batched: bool, can: Capabilities) -> impl Iterator<Item = &'static str> {
     let shares = matches!(agent.context, PlanContext::Share(_));
+    let batch = (is_batched && !can.sessions).then_some("goes on with the session of another item");
     let serves = agent.tools.iter().flatten().any(|tool| tool.starts_with("mcp__"));
     let session = (shares && !can.sessions).then_some("goes on with another step's session");
     let server = (serves && !can.mcp).then_some("uses tools of an MCP server");
-    session.into_iter().chain(server)
+    session.into_iter().chain(batch).chain(server)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     base::{Price, Prices, RunId, Timestamp, Usage},
-    driver::{Loaded, status_word},
+    driver::{CacheUse, Loaded, cache_use, status_word},
     plan::{AgentWork, Plan, PlanEstimate, Work, estimate},
     runtime::Replay,
     scheduler::{Purpose, Scheduler, StepView},
@@ -35,6 +35,9 @@ pub struct RunCost {
     pub total: Usage,
     /// Starts of agents.
     pub agents: u64,
+    /// What the step cache was to it; absent where it was nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheUse>,
     /// Each step, agent and model; the dearest first.
     pub lines: Vec<CostLine>,
 }
@@ -129,6 +132,7 @@ pub fn cost(loaded: &Loaded) -> RunCost {
         started: loaded.summary.started,
         total: spent.usage,
         agents: spent.agents,
+        cache: cache_use(scheduler),
         lines,
     }
 }

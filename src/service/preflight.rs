@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     plan::{Command, Plan, PlanGate, Work},
-    runtime::Replay,
+    runtime::{ACP_IS_BUILT_IN, Declared, Replay},
     service::{refusal::Refusal, runs::RunSettings, runtimes::FoundRuntime},
 };
 
@@ -51,6 +51,7 @@ pub(super) fn runtimes(plan: &Plan, settings: &RunSettings, replay: &Replay) -> 
     }
     let default = default_runtime(plan, settings.runtime.as_deref(), settings.found.as_ref(), replay);
     let mut faults = Vec::new();
+    let mut unbuilt = Vec::new();
     for step in &plan.steps {
         let own = match &step.work {
             Work::Agent(agent) => Some(agent),
@@ -58,26 +59,46 @@ pub(super) fn runtimes(plan: &Plan, settings: &RunSettings, replay: &Replay) -> 
         };
         for agent in own.into_iter().chain(step.on_gate_fail.fixer.as_ref()) {
             match agent.runtime.as_ref().or(default.as_ref()) {
+                Some(name) if is_unbuilt(settings, name) => {
+                    unbuilt.push(format!("`{}` wants the runtime `{name}`", step.path));
+                }
                 Some(name) if there(name) => {}
                 Some(name) => faults.push(format!("`{}` wants the runtime `{name}`", step.path)),
                 None => faults.push(format!("`{}` needs an agent and no runtime is declared", step.path)),
             }
         }
     }
-    if faults.is_empty() {
+    if faults.is_empty() && unbuilt.is_empty() {
         return Ok(default.unwrap_or_else(|| Replay::NAME.to_owned()));
     }
+    if faults.is_empty() {
+        let message = format!("{}, and this orch was built without the Agent Client Protocol", few(unbuilt));
+        let help = "build it in: cargo install orch --features acp; or name another runtime: `--runtime NAME`";
+        return Err(Refusal::new(43, "E0318", message, help));
+    }
+    faults.extend(unbuilt.into_iter().map(|fault| format!("{fault}, which this orch was built without")));
+    Err(Refusal::new(
+        43,
+        "E0311",
+        few(faults),
+        "declare a runtime in orch.toml: [runtimes.NAME] command = [\"PROGRAM\"]; `orch init` shows a working one",
+    ))
+}
+
+/// The first faults, and how many there are more.
+fn few(mut faults: Vec<String>) -> String {
     let more = faults.len().saturating_sub(5);
     faults.truncate(5);
     if more > 0 {
         faults.push(format!("and {more} more"));
     }
-    Err(Refusal::new(
-        43,
-        "E0311",
-        faults.join("; "),
-        "declare a runtime in orch.toml: [runtimes.NAME] command = [\"PROGRAM\"]; `orch init` shows a working one",
-    ))
+    faults.join("; ")
+}
+
+/// Whether a runtime speaks a protocol that this program was built without.
+fn is_unbuilt(settings: &RunSettings, name: &str) -> bool {
+    let mut declared = settings.runtimes.iter().filter(|(other, _)| other == name);
+    !ACP_IS_BUILT_IN && declared.any(|(_, declared)| matches!(declared, Declared::Acp(_)))
 }
 
 /// The steps whose agents name no runtime.

@@ -16,8 +16,8 @@ use crate::{
         load::{Loader, Watched, load_memory, project_root},
     },
     service::{
-        fault::Fault, filling, given::of_process, nested, refusal::Refusal, runs::RunSettings, runtimes,
-        trust::TrustGate,
+        cached::CacheSettings, fault::Fault, filling, given::of_process, nested, refusal::Refusal, runs::RunSettings,
+        runtimes, trust::TrustGate,
     },
 };
 
@@ -124,6 +124,20 @@ impl Project {
         self.loader.borrow().watched().clone()
     }
 
+    /// How the step cache is used.
+    #[must_use]
+    pub fn cache_settings(&self) -> CacheSettings {
+        let cache = &self.settings.cache;
+        CacheSettings {
+            is_on: cache.is_on,
+            keeps_files: cache.keeps_files,
+            bytes_max: cache.bytes_max,
+            memory_bytes: cache.memory_bytes,
+            ttl_ms: u64::try_from(cache.ttl.as_millis()).unwrap_or(u64::MAX),
+            seal_file: self.environment.seal_file(),
+        }
+    }
+
     /// What runs need to know; `program` is this program's own file.
     #[must_use]
     pub fn run_settings(&self, program: PathBuf) -> RunSettings {
@@ -146,7 +160,8 @@ impl Project {
             chain: nested::chain(self.environment.variable(nested::VARIABLE)),
             prices: Arc::new(self.settings.prices.clone()),
             policy: self.settings.policy(),
-            resilience: of_process(),
+            resilience: of_process(&self.environment),
+            cache: self.cache_settings(),
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
         }
     }

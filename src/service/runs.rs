@@ -15,11 +15,11 @@ use tokio::sync::mpsc;
 use crate::{
     base::{Prices, RunId, Timestamp},
     driver::{
-        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, Recall, RunEvent, Setup, StepMemory,
+        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, Reuse, RunEvent, Scope, Setup,
         complete_inputs, encode, exit_code, load, narrate, opening, status_word,
     },
     execute::{
-        Executor, Traces,
+        Executor,
         process::{Keeper, sweep},
         render::Renderer,
     },
@@ -28,7 +28,9 @@ use crate::{
     runtime::{Declared, Policy, Replay, Resilience},
     scheduler::{Action, Event, Notice, Scheduler},
     service::{
-        abilities, costs,
+        abilities,
+        cached::{self, CacheSettings, CacheWish},
+        costs,
         decisions::summary_of,
         given::{nonce, pacer},
         nested, preflight,
@@ -74,6 +76,8 @@ pub struct RunSettings {
     pub policy: Policy,
     /// What all runs of this process share of the runtimes.
     pub resilience: Arc<Resilience>,
+    /// How the step cache is used.
+    pub cache: CacheSettings,
 }
 
 /// How a run is driven.
@@ -90,7 +94,7 @@ pub struct Runs {
     pub(super) store: Store,
     pub(super) root: PathBuf,
     pub(super) settings: RunSettings,
-    pub(super) recall: Option<bool>,
+    pub(super) reuse: Option<Reuse>,
 }
 
 /// A run that this process owns and is about to drive.
@@ -110,13 +114,21 @@ impl Runs {
     /// # Errors
     /// When the store cannot be opened.
     pub fn open(root: &Path, settings: RunSettings) -> Result<Self, Refusal> {
-        Ok(Self { store: Store::open(root)?, root: root.to_owned(), settings, recall: None })
+        let reuse = CacheWish::Use.reuse(&settings.cache);
+        Ok(Self { store: Store::open(root)?, root: root.to_owned(), settings, reuse })
     }
 
-    /// Remembers the steps of runs by content; with `reads`, what was done before is not done again.
+    /// Keeps the work of all agents and commands; with `reads`, what was done before is not done again.
     #[must_use]
     pub fn reusing(mut self, reads: bool) -> Self {
-        self.recall = Some(reads);
+        self.reuse = Some(Reuse { scope: Scope::All, reads, ttl_ms: self.settings.cache.ttl_ms });
+        self
+    }
+
+    /// Uses the cache of steps with `cache:` as a person wishes.
+    #[must_use]
+    pub fn caching(mut self, wish: CacheWish) -> Self {
+        self.reuse = wish.reuse(&self.settings.cache);
         self
     }
 
@@ -404,10 +416,7 @@ impl Runs {
             watchers,
             pacer,
             has_space: Box::new(move || preflight::disk(&state, floor).is_ok()),
-            recall: self.recall.map(|reads| {
-                let memory = StepMemory::new(self.store.state_folder().join("cache/steps"));
-                Recall::new(memory, Traces::default(), reads)
-            }),
+            recall: cached::recall(&self.settings.cache, &self.root, loaded.scheduler.plan(), self.reuse),
         };
         for event in told {
             setup.watchers.send(event).ok();

@@ -16,7 +16,8 @@ use serde::Serialize;
 use crate::{
     config::{Environment, ProgramWishes, RuntimeForm, ServiceWishes},
     runtime::{
-        Capabilities, CustomSettings, Declared, PROGRAMS, ProgramKind, ProgramSettings, Replay,
+        ACP_IS_BUILT_IN, AcpSettings, Capabilities, CustomSettings, Declared, PROGRAMS, ProgramKind, ProgramSettings,
+        Replay,
         service::{SERVICES, Secret, ServiceKind},
     },
     service::project::Project,
@@ -41,9 +42,9 @@ pub struct FoundRuntime {
 pub struct RuntimeLine {
     /// Its name.
     pub name: String,
-    /// `program`, `service`, `command` or `replay`.
+    /// `program`, `service`, `command`, `acp` or `replay`.
     pub kind: &'static str,
-    /// Whether its program is there, or the key of its service; `replay` always is.
+    /// Whether its program is there, or the key of its service; `replay` always is, `acp` only in a build with it.
     pub is_there: bool,
     /// Where its program is, or what was looked for; for a service its address.
     pub program: String,
@@ -64,7 +65,14 @@ pub(super) fn declared(project: &Project) -> Vec<(String, Declared)> {
     let settings = project.settings();
     let own = settings.runtimes.iter().map(|(name, runtime)| {
         let declared = match &runtime.form {
-            RuntimeForm::Command(settings) => Declared::Custom(with_folder(settings, &runtime.folder)),
+            RuntimeForm::Command(settings) => {
+                let command = with_folder(&settings.command, &runtime.folder);
+                Declared::Custom(CustomSettings { command, ..settings.clone() })
+            }
+            RuntimeForm::Acp(settings) => {
+                let command = with_folder(&settings.command, &runtime.folder);
+                Declared::Acp(AcpSettings { command, ..settings.clone() })
+            }
             RuntimeForm::Program(wishes) => known(project, name, wishes, &runtime.folder),
             RuntimeForm::Service(wishes) => service(project.environment(), wishes),
         };
@@ -83,12 +91,12 @@ pub(super) fn declared(project: &Project) -> Vec<(String, Declared)> {
 }
 
 /// A command with its program made absolute where it is a relative path.
-fn with_folder(settings: &CustomSettings, folder: &Path) -> CustomSettings {
-    let mut settings = settings.clone();
-    if let Some(program) = settings.command.first_mut() {
+fn with_folder(command: &[String], folder: &Path) -> Vec<String> {
+    let mut command = command.to_vec();
+    if let Some(program) = command.first_mut() {
         *program = beside(program, folder);
     }
-    settings
+    command
 }
 
 /// A relative program lies beside the file that declares it, which may be the user's.
@@ -198,6 +206,7 @@ fn line(project: &Project, name: &str, declared: &Declared, standard: Option<&st
     let path = path.filter(|path| nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok());
     let (kind, version, login) = match declared {
         Declared::Custom(_) => ("command", None, None),
+        Declared::Acp(_) => ("acp", None, None),
         Declared::Service(settings, _) => {
             ("service", None, settings.key.as_ref().map(|_| format!("key {}", settings.key_name)))
         }
@@ -212,11 +221,15 @@ fn line(project: &Project, name: &str, declared: &Declared, standard: Option<&st
         kind,
         is_there: match declared {
             Declared::Service(settings, needs_key) => settings.key.is_some() || !needs_key,
+            Declared::Acp(_) => path.is_some() && ACP_IS_BUILT_IN,
             Declared::Custom(_) | Declared::Program(..) => path.is_some(),
         },
         program: match declared {
             Declared::Service(settings, _) => settings.base_url.clone(),
-            Declared::Custom(_) | Declared::Program(..) => path.map_or(wanted, |path| path.display().to_string()),
+            Declared::Acp(_) if !ACP_IS_BUILT_IN => "not in this build: cargo install orch --features acp".to_owned(),
+            Declared::Custom(_) | Declared::Acp(_) | Declared::Program(..) => {
+                path.map_or(wanted, |path| path.display().to_string())
+            }
         },
         version,
         login,

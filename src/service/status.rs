@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     base::{Timestamp, Verdict},
-    driver::{Loaded, end_word, exit_code, gate_words, status_word},
+    driver::{CacheUse, Loaded, cache_use, end_word, exit_code, gate_words, status_word},
     journal::Owner,
     plan::Work,
     scheduler::{AttemptEnd, AttemptId, Cause, CauseKind, Purpose, Scheduler, Spent, StepState, StepView, WaitingFor},
@@ -46,6 +46,9 @@ pub struct Status {
     pub then: Option<String>,
     /// What was spent.
     pub spent: Spent,
+    /// What the step cache was to it; absent where it was nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheUse>,
     /// The outputs of a run that succeeded.
     pub outputs: serde_json::Map<String, Value>,
     /// All steps that exist so far.
@@ -158,6 +161,7 @@ pub fn status(loaded: &Loaded, owner: Option<Owner>) -> Status {
         waiting_for: waiting.iter().map(waiting_status).collect(),
         parked: parked(scheduler),
         spent: scheduler.spent(),
+        cache: cache_use(scheduler),
         outputs: scheduler.ended().map(|end| end.outputs.clone()).unwrap_or_default(),
         steps: scheduler.views().iter().map(step_status).collect(),
         id,

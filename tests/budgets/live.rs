@@ -161,7 +161,14 @@ impl Scene1 {
                 inbox: Duration::from_millis(40),
                 watchers,
                 has_space: Box::new(|| true),
-                pacer: Pacer::new(Arc::default(), Policy::default(), [].into(), 0, Box::new(Machine::default)),
+                pacer: Pacer::new(
+                    Arc::default(),
+                    Policy::default(),
+                    [].into(),
+                    [].into(),
+                    0,
+                    Box::new(Machine::default),
+                ),
             };
             let driver = LocalDriver::new(setup, loaded);
             if let Some((after, event)) = later {

@@ -56,6 +56,7 @@ fn fan_out(steps: &mut Vec<orch::plan::PlanStep>, parent: Option<StepIx>, items:
         key: None,
         max_parallel: None,
         max_items: items,
+        batch: None,
         children,
     });
     ix

@@ -36,6 +36,7 @@ fn runs(folder: &Path) -> Runs {
         policy: orch::runtime::Policy::default(),
         resilience: std::sync::Arc::default(),
         trust: orch::service::TrustGate::default(),
+        cache: orch::service::CacheSettings::off(),
     };
     Runs::open(folder, settings).unwrap()
 }

@@ -27,6 +27,8 @@ pub struct Options {
     pub invalid: u64,
     pub gives_spent: u64,
     pub usage: u64,
+    /// Work that is answered from memory.
+    pub remembers: u64,
     pub same_text: bool,
     pub slow_ms: u64,
     pub people_ms: u64,
@@ -74,6 +76,7 @@ impl Options {
             defers: sometimes(&mut apart, 40, 40),
             paces: sometimes(&mut apart, 50, 50),
             invalid: sometimes(&mut apart, 25, 100),
+            remembers: sometimes(&mut apart, 30, 60),
         }
     }
 
@@ -100,6 +103,7 @@ impl Options {
             defers: 0,
             paces: 0,
             invalid: 0,
+            remembers: 0,
             gives_spent: 0,
             usage: 0,
             same_text: false,

@@ -27,6 +27,7 @@ macro_rules! hold {
     };
 }
 
+mod batch;
 mod budget;
 mod ends;
 mod frames;
@@ -71,9 +72,15 @@ struct Seen {
     excused: u32,
     again: Again,
     deferred: u32,
+    /// When its first attempt was let through for the first time, if that was put back.
+    turn: Option<u64>,
     work_starts: u32,
     when: Option<bool>,
     until: Option<bool>,
+    /// What stands was done by an earlier run.
+    from_memory: bool,
+    /// Such work did not pass its gates, and was done here.
+    redone: bool,
     openings: Vec<InstanceId>,
     items: usize,
 }
@@ -89,6 +96,8 @@ struct Live {
     charged: Usage,
     /// Since when it is told to stop, if it is.
     stopped_at: Timestamp,
+    /// How often it has spent something since then.
+    spends_on: u32,
     /// The stop came from a limit.
     halted: bool,
     /// When it was let through, in the order of all.
@@ -133,6 +142,8 @@ pub struct Oracle {
     clock: u64,
     ended: bool,
     succeeded: bool,
+    /// How many attempts went on with the session of another item.
+    pub continued: u32,
 }
 
 impl Oracle {
@@ -163,6 +174,7 @@ impl Oracle {
             clock: 0,
             ended: false,
             succeeded: false,
+            continued: 0,
         }
     }
 
@@ -173,11 +185,13 @@ impl Oracle {
         if in_use > 0 && self.last != Timestamp::default() && !matches!(event, Event::Restarted { .. }) {
             self.busy_ms += now.0 - self.last.0;
         }
+        let released = self.is_released_between(self.last, now);
         self.last = now;
-        let before = self.take(scheduler, event)?;
-        if !before {
-            let silent = actions.iter().all(|action| !matches!(action, Action::Start { .. } | Action::Evaluate { .. }));
-            hold!(silent && actions.is_empty(), "an event that does not fit led to {actions:?}");
+        let fits = self.take(scheduler, event)?;
+        if !fits {
+            // Time alone may let somebody through.
+            let silent = actions.iter().all(|action| released && matches!(action, Action::Start { .. }));
+            hold!(silent, "an event that does not fit led to {actions:?}");
         }
         self.adopt(scheduler)?;
         for action in actions {
@@ -208,7 +222,9 @@ impl Oracle {
                 let Some(live) = self.live.get_mut(attempt).filter(|live| live.started) else { return Ok(false) };
                 live.charged.add(*usage);
                 self.spent.add(*usage);
-                let late = live.stop == Some(Strength::Gentle) && self.last.0 > live.stopped_at.0 + 100;
+                live.spends_on += u32::from(live.stop.is_some());
+                let is_late = self.last.0 > live.stopped_at.0 + 100 || live.spends_on > 1;
+                let late = live.stop == Some(Strength::Gentle) && is_late;
                 self.spender = late.then_some(*attempt);
             }
             Event::SessionKnown { attempt, .. } => {
@@ -240,6 +256,7 @@ impl Oracle {
                     return Ok(false);
                 }
                 self.lives += 1;
+                self.lines_are_empty();
                 self.frames.values_mut().for_each(|frame| frame.failed_at = None);
                 (self.ended, self.cancelled, self.stopped) = (false, None, false);
             }
@@ -323,6 +340,8 @@ impl Oracle {
             }
             Notice::Feedback { instance } => {
                 let (seen, step) = (&mut self.seen[instance.index()], scheduler.plan_step(*instance).1);
+                let blamed = seen.from_memory && !seen.redone;
+                hold!(!blamed, "{} is told of a gate that it did not meet in this run", scheduler.path(*instance));
                 seen.rounds += 1;
                 seen.retries = 0;
                 seen.again.new_round();
@@ -331,6 +350,15 @@ impl Oracle {
                 if step.work.is_container() {
                     seen.openings.clear();
                 }
+            }
+            Notice::Redone { instance } => {
+                let seen = &mut self.seen[instance.index()];
+                hold!(seen.from_memory, "{} is done again although this run did it", scheduler.path(*instance));
+                hold!(!seen.redone, "{} is done again twice", scheduler.path(*instance));
+                hold!(seen.last == Last::GateFailed, "{} is done again after {:?}", scheduler.path(*instance), seen.last);
+                seen.redone = true;
+                seen.last = Last::RunAgain;
+                seen.excused += 1;
             }
             Notice::Unknown { instance } => {
                 let last = self.seen[instance.index()].last;
@@ -369,9 +397,12 @@ impl Seen {
             excused: 0,
             again: Again::default(),
             deferred: 0,
+            turn: None,
             work_starts: 0,
             when: None,
             until: None,
+            from_memory: false,
+            redone: false,
             openings: Vec::new(),
             items: 0,
         }

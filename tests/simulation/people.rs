@@ -19,16 +19,28 @@ impl World {
         if hangs {
             return;
         }
+        let session = self.session_of(attempt, purpose);
         let delay = self.rng.below(self.options.slow_ms);
         if self.roll(self.options.gives_spent) {
             let usage = self.usage();
             let early = self.rng.below(delay.max(1));
             self.send(early, Mail::Report(attempt, Event::Spent { attempt, usage, model: None }));
-            let session = "session".to_owned();
+            let session = session.clone();
             self.send(early, Mail::Report(attempt, Event::SessionKnown { attempt, session }));
         }
-        let outcome = self.outcome(purpose);
+        let mut outcome = self.outcome(purpose);
+        if let Outcome::Succeeded(envelope) = &mut outcome {
+            envelope.session = envelope.session.take().map(|_| session);
+        }
         self.report(attempt, outcome, delay);
+    }
+
+    /// The session of an attempt, as the driver finds it.
+    fn session_of(&self, attempt: AttemptId, purpose: Purpose) -> String {
+        let thread = self.scheduler.thread(attempt.instance, purpose);
+        let own = thread.session.filter(|_| thread.goes_on || thread.feedback.is_some());
+        let found = own.or_else(|| self.scheduler.continued(attempt.instance, purpose));
+        found.map_or_else(|| format!("session {attempt}"), str::to_owned)
     }
 
     fn report(&mut self, attempt: AttemptId, outcome: Outcome, delay: u64) {
@@ -94,6 +106,10 @@ impl World {
                 };
                 let reason = "it was looked at".to_owned();
                 Outcome::Judged(Box::new(Judgement { verdict, reason, evidence: Evidence::default() }))
+            }
+            Purpose::Work if self.options.remembers > 0 && self.roll(self.options.remembers) => {
+                let reused = Some("earlier".to_owned());
+                Outcome::Succeeded(Box::new(Envelope { summary: "done".to_owned(), reused, ..Envelope::default() }))
             }
             Purpose::Work | Purpose::Fix | Purpose::Override => {
                 if self.roll(self.options.fails) {

@@ -61,6 +61,7 @@ pub fn step(id: &str, work: Work) -> PlanStep {
         args: Vec::new(),
         files: Vec::new(),
         summary: None,
+        cache: None,
     }
 }
 
@@ -128,6 +129,23 @@ impl<'a> Generator<'a> {
         plan
     }
 
+    /// Now and then several items go into one session. From a chance of its own, so that the seeds that are kept mean
+    /// what they meant.
+    pub fn batch(plan: &mut Plan, seed: u64) {
+        let mut rng = Rng::new(seed ^ 0xba7c);
+        for place in 0..plan.steps.len() {
+            let Work::Each(each) = &plan.steps[place].work else { continue };
+            let children = each.children.clone();
+            let has_agent = children.iter().any(|child| matches!(plan.steps[child.index()].work, Work::Agent(_)));
+            if has_agent && rng.chance(70) {
+                let size = rng.between(2, 3) as u32;
+                if let Work::Each(each) = &mut plan.steps[place].work {
+                    (each.batch, each.max_items) = (Some(size), 5);
+                }
+            }
+        }
+    }
+
     fn body(&mut self, parent: Option<StepIx>, depth: u32) -> Vec<StepIx> {
         let count = if depth == 0 { self.rng.between(2, 8) } else { self.rng.between(1, 4) };
         let mut body: Vec<StepIx> = Vec::new();
@@ -178,6 +196,7 @@ impl<'a> Generator<'a> {
                     key: None,
                     max_parallel: some(self.rng),
                     max_items: self.rng.between(2, 4) as u32,
+                    batch: None,
                     children,
                 })
             }

@@ -83,6 +83,11 @@ impl World {
         }
     }
 
+    /// How many attempts went on with the session of another item.
+    pub fn continued(&self) -> u32 {
+        self.oracle.continued
+    }
+
     /// Runs a plan from its beginning to its end, and to the ends after the retries that people ask for.
     pub fn live(&mut self) -> Result<(), Broken> {
         self.queue.push_back(Event::RunStarted {

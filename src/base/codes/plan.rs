@@ -73,7 +73,8 @@ codes! {
     SHARED_SESSION "E0220" "a session cannot be shared"
         "`context: share:S` goes on with the session of an agent step that is finished. One session has one user at a \
          time: two steps that share it must be ordered, and an `each` that shares a session from outside it needs \
-         `max_parallel: 1`.";
+         `max_parallel: 1`. `batch:` on an `each` gives the session of one item to the next: there must be an agent step \
+         among its steps, none of them may share a session, and all of them work in the shared workspace.";
     NO_LIST "E0221" "an `each` runs over something that is no list"
         "`each:` is an expression whose value is a list.";
     BAD_INPUTS "E0222" "a called workflow gets the wrong inputs"
@@ -99,4 +100,9 @@ codes! {
         "The tool that the file was written for puts in a value here that nothing gives: the settings of a plugin. The \
          placeholder stays as it is.\n\
          Fix: write the value itself.";
+    CACHE_IN_VAIN "E0235" "a step cannot be cached"
+        "`cache:` takes the work of an earlier run where the same is to be done again. A step that goes on with the session \
+         of another (`context: share:`) has another beginning in every run, and the files of a scratch folder are gone with \
+         their run, so nothing of it could ever be taken.\n\
+         Fix: remove `cache:`, take `context: fork:` in place of `share:`, or let the step work in the project's folder.";
 }

@@ -77,4 +77,8 @@ codes! {
         "An agent or a command of a run started a run, that one the next, and so on. The message names the chain. Each such \
          run has a budget of its own, so a workflow that starts itself would spend without end; nothing was started.\n\
          Fix: call the inner workflow with `workflow:`, which shares one budget, or look why it starts itself again.";
+    NOT_BUILT_IN "E0318" 43 false "a runtime speaks a protocol that is not in this build"
+        "A step would run on a runtime with `protocol = \"acp\"`, and this orch was built without the Agent Client Protocol. \
+         Nothing was started.\n\
+         Fix: cargo install orch --features acp; or name another runtime with `runtime:` or `--runtime`.";
 }

@@ -111,6 +111,7 @@ table! {
         "key" r#"{"type":"string"}"# "A text that names each item of each";
         "max_parallel" r#"{"type":"integer","minimum":1,"maximum":1000}"# "Children or items at once";
         "max_items" r#"{"type":"integer","minimum":1,"maximum":20000}"# "Items at most";
+        "batch" r#"{"type":"integer","minimum":1,"maximum":100}"# "Items that go into one session of their agent, one after the other";
         "args" r#"{"type":"array","items":{"type":["string","number","boolean"]}}"# "More words for the command, with {{ }}";
         "with" r##"{"type":"object","propertyNames":{"$ref":"#/definitions/id"}}"## "Values for a workflow, a prompt or a form";
         "files" r##"{"$ref":"#/definitions/texts"}"## "Paths or globs that the step writes";
@@ -136,7 +137,7 @@ table! {
         "workspace" r#"{"anyOf":[{"enum":["shared","scratch"]},{"const":"worktree","x-unsupported":true}]}"# "Where the step works";
         "merge" r##"{"$ref":"#/definitions/merge","x-unsupported":true}"## "How isolated work comes back";
         "output" r##"{"$ref":"#/definitions/output"}"## "A short schema, a full schema or a file with one";
-        "cache" r##"{"anyOf":[{"type":"boolean"},{"$ref":"#/definitions/cache"}],"x-unsupported":true}"## "Whether an earlier result may be used";
+        "cache" r##"{"anyOf":[{"type":"boolean"},{"$ref":"#/definitions/cache"}]}"## "Whether the same work of an earlier run may be taken instead of being done";
         "env" r#"{"type":"object","propertyNames":{"pattern":"^[A-Za-z_][A-Za-z0-9_]*$"},"additionalProperties":{"type":["string","number","boolean"]}}"# "Environment of a command or an agent";
         "secrets" r##"{"$ref":"#/definitions/texts","x-unsupported":true}"## "Secrets that the attempt may see";
         "summary" r#"{"type":"string"}"# "A text that replaces the attempt's own summary";

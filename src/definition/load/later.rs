@@ -1,8 +1,8 @@
 //! Keys that this version reads and type-checks, but cannot do.
 
 use crate::definition::load::{
-    keys::{CACHE, MERGE, ON_CONFLICT, PERMISSIONS, PLAN},
-    node::{Entry, Node},
+    keys::{MERGE, ON_CONFLICT, PERMISSIONS, PLAN},
+    node::Node,
     reader::Reader,
     shape::Fields,
     unsupported,
@@ -42,11 +42,6 @@ impl Reader<'_, '_> {
             self.texts(Some(entry));
             self.unsupported(&unsupported::SECRETS, entry.key_span, before);
         }
-        if let Some(entry) = fields.take("cache") {
-            let before = self.faults.count();
-            self.cache(entry);
-            self.unsupported(&unsupported::CACHE, entry.key_span, before);
-        }
         if let Some(entry) = fields.take("merge") {
             let before = self.faults.count();
             self.merge(&entry.value);
@@ -64,16 +59,6 @@ impl Reader<'_, '_> {
             self.texts(fields.take(key));
         }
         fields.done("`permissions:`", self.faults, |_| String::new());
-    }
-
-    fn cache(&mut self, entry: &Entry<'_>) {
-        if entry.value.as_map().is_none() {
-            self.boolean(Some(entry));
-        } else if let Some(mut fields) = Fields::open(&entry.value, &CACHE, self.faults) {
-            self.text_of(fields.take("key"));
-            self.duration(fields.take("ttl"));
-            fields.done("`cache:`", self.faults, |_| String::new());
-        }
     }
 
     fn merge(&mut self, node: &Node<'_>) {

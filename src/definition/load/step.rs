@@ -6,7 +6,7 @@ use crate::{
     base::{Span, Spanned, codes::definition as codes},
     definition::{
         load::{
-            keys::{JOIN, RECOVERY, RETRY, STEP},
+            keys::{CACHE, JOIN, RECOVERY, RETRY, STEP},
             names::{Names, check_id, is_id, legal_id},
             node::{Entry, Node},
             reader::Reader,
@@ -15,7 +15,7 @@ use crate::{
             unsupported,
             workflow::ON_FAILURE,
         },
-        workflow::{Context, Join, Recovery, Retry, RetryOn, Step, StepKind, Workspace},
+        workflow::{Cache, Context, Join, Recovery, Retry, RetryOn, Step, StepKind, Workspace},
     },
 };
 
@@ -135,6 +135,7 @@ impl Reader<'_, '_> {
         let files = self.texts(known.take("files")).unwrap_or_default();
         let key = self.text_of(known.take("key"));
         let summary = self.text_of(known.take("summary"));
+        let cache = known.take("cache").and_then(|entry| self.cache(entry));
         Some(Step {
             id: id?,
             span,
@@ -164,6 +165,7 @@ impl Reader<'_, '_> {
             files,
             key,
             summary,
+            cache,
         })
     }
 
@@ -252,6 +254,19 @@ impl Reader<'_, '_> {
             }
         };
         Some(Spanned::new(recovery, entry.value.span))
+    }
+
+    /// `cache:`; `false` says what is so anyway.
+    fn cache(&mut self, entry: &Entry<'_>) -> Option<Spanned<Cache>> {
+        let cache = if entry.value.as_map().is_some() {
+            let mut fields = Fields::open(&entry.value, &CACHE, self.faults)?;
+            let cache = Cache { key: self.text_of(fields.take("key")), ttl: self.duration(fields.take("ttl")) };
+            fields.done("`cache:`", self.faults, |_| String::new());
+            cache
+        } else {
+            self.boolean(Some(entry))?.then(Cache::default)?
+        };
+        Some(Spanned::new(cache, entry.key_span))
     }
 
     fn context(&mut self, entry: &Entry<'_>) -> Option<Spanned<Context>> {

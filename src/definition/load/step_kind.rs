@@ -57,6 +57,7 @@ const PLACES: &[(&str, &[Class])] = &[
     ("as", &[Each]),
     ("key", &[Each]),
     ("max_items", &[Each]),
+    ("batch", &[Each]),
     ("max_parallel", &[Each, Parallel]),
     ("args", &[Run]),
     ("with", &[Agent, Ask, Workflow]),
@@ -78,6 +79,7 @@ const PLACES: &[(&str, &[Class])] = &[
     ("output", &[Agent, Run, Ask]),
     ("env", &[Agent, Run, Plan]),
     ("summary", &[Agent, Run]),
+    ("cache", &[Agent, Run]),
 ];
 
 /// A longer line of a command is not written anew in a help.
@@ -197,8 +199,9 @@ impl Reader<'_, '_> {
                     fields.take("as").and_then(|entry| self.id("as", "the name of an item", &entry.value, true));
                 let max_parallel = self.whole(fields.take("max_parallel"), 1, 1000);
                 let max_items = self.whole(fields.take("max_items"), 1, 20_000);
+                let batch = self.whole(fields.take("batch"), 1, 100);
                 let steps = self.inner_steps(fields, Each);
-                Some(StepKind::Each { items: items?, binding, max_parallel, max_items, steps })
+                Some(StepKind::Each { items: items?, binding, max_parallel, max_items, batch, steps })
             }
             Loop => self.repeat(fields),
             Workflow => self.name(fields.take("workflow")).map(|name| StepKind::Workflow { name }),

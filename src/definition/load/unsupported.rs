@@ -45,9 +45,6 @@ unsupported! {
     /// Secrets.
     SECRETS "step" "secrets" None, "`secrets:`",
         "start `orch` with the variable set and hand it over: `env: { API_KEY: \"{{ env.API_KEY }}\" }`";
-    /// Reuse of results.
-    CACHE "step" "cache" None, "`cache:`",
-        "remove it: every run does the step again";
     /// Permissions of an agent.
     PERMISSIONS "step" "permissions" None, "`permissions:`",
         "use `tools:` to say which tools the agent may use";

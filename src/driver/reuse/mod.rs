@@ -1,10 +1,21 @@
-//! Work that was done before is not done again: a memory of steps by content, in front of the executor.
+//! The step cache: work that was done before is not done again.
 //!
-//! The scheduler does not know of it: an attempt starts, is written down, and ends with what an earlier one brought
-//! back. Gates are never taken from memory; they judge what is there.
+//! It stands in front of the executor. The scheduler does not know of it: an attempt starts, is written down, and ends
+//! with what an earlier one brought back. Gates are never taken from it; they judge what is there.
 
+mod attempted;
+mod entry;
+mod files;
+mod foresee;
+mod key;
+mod memory;
 mod recall;
-mod store;
+mod tally;
+mod tiers;
 
-pub use recall::Recall;
-pub use store::StepMemory;
+pub use files::{FileTier, FilesUse};
+pub use foresee::{Foreseen, Would};
+pub use memory::MemoryTier;
+pub use recall::{Recall, Reuse, Scope};
+pub use tally::{CacheCounts, CacheUse, cache_counts, cache_use};
+pub use tiers::StepCache;

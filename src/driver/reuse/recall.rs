@@ -1,287 +1,396 @@
-//! Decides for each attempt of a run whether its work was done before, and remembers what was done now.
+//! Decides for each attempt of a run whether its work may be taken from the cache, and keeps what was done now.
 //!
-//! A step's key is the digest of all that it is told and of the keys of everything that it waits for, so an edit of one
-//! step is an edit of all behind it. A memory counts only while the files are as that work left them; for a command,
-//! which may read anything, while the whole workspace is as it was. Remembered is what succeeded with its gates, in
-//! the first round of a run: what was done again after a failed gate around it is not.
+//! Two scopes, one mechanism. A step with `cache:` is found by all that it is told; its work is taken while the files
+//! are those that it began with, and its own are put back. `orch dev` takes every agent and every command: such a step
+//! is also found by the work before it, and its own files must be there as it left them.
+//!
+//! Kept is what succeeded with its gates, in the first round of a run: what was done again after a failed gate around
+//! it is not.
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::{
-    base::{Digest, Envelope, Hasher, Outcome},
+    base::{Digest, Envelope, Timestamp, Verdict},
     driver::{
         assign::Assigner,
-        reuse::store::{Remembered, StepMemory},
+        evaluate::render,
+        reuse::{
+            attempted::Attempted,
+            entry::{Entry, Kept},
+            key::{Parts, derive, upstream},
+            tiers::StepCache,
+        },
     },
-    execute::{Assignment, Executor, Footprint, Place, Traces, process::StopToken, reused},
-    scheduler::{AttemptId, InstanceId, Purpose, Scheduler, StepState},
+    execute::{Assignment, Executor, Footprint, Place, States, Traces},
+    plan::PlanStep,
+    scheduler::{AttemptEnd, AttemptId, InstanceId, Purpose, Scheduler, StepState},
 };
 
+/// The digest of all that an attempt is told, without texts that are others in every run.
+pub(super) type Content<'a> = dyn Fn(&[&str]) -> Option<Digest> + 'a;
+
+/// Whose work is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// That of steps with `cache:`.
+    Declared,
+    /// That of all agents and commands.
+    All,
+}
+
+/// How the cache is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reuse {
+    /// By whom.
+    pub scope: Scope,
+    /// Whether anything may be taken. Without it, all is done and kept anew.
+    pub reads: bool,
+    /// How long work may be taken where its step does not say, in milliseconds.
+    pub ttl_ms: u64,
+}
+
+/// By which rules the work of a step is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rules {
+    /// The step says `cache:`. Its files are put back.
+    Declared {
+        /// Whether the project's other files count.
+        sees_tree: bool,
+        /// How long it may be taken, in milliseconds.
+        ttl_ms: u64,
+    },
+    /// An agent in `orch dev`: only its own files count.
+    Own,
+    /// A command in `orch dev`, which may read anything: all files count.
+    All,
+    /// It is never taken.
+    Never,
+}
+
 /// What is known of the work at one path in this run.
-#[derive(Debug, Clone, Default)]
-struct Trace {
-    key: Option<Digest>,
-    attempt: String,
-    envelope: Option<Envelope>,
-    footprint: Footprint,
-    is_agent: bool,
+#[derive(Debug, Clone)]
+pub(super) struct Trace {
+    pub key: Option<Digest>,
+    pub rules: Rules,
+    pub attempt: String,
+    pub is_agent: bool,
+    /// The files that its step declares, rendered.
+    pub declared: Vec<String>,
+    pub envelope: Option<Envelope>,
+    pub footprint: Footprint,
+    pub contents: BTreeMap<Digest, Vec<u8>>,
+    /// All files as the work found them; let go when it is kept.
+    pub before: Option<Arc<States>>,
+    /// The same as what differs from the run's first look.
+    pub then: Option<States>,
+    /// What was taken for it, or kept of it.
+    pub entry: Option<Arc<Entry>>,
     /// Settled, and how.
-    settled: Option<StepState>,
-    /// It may be remembered.
-    is_fit: bool,
+    pub settled: Option<StepState>,
+    /// It may be kept.
+    pub is_fit: bool,
+    /// Nobody else worked when it began, the place of that in the line of all attempts, and its own since then.
+    pub began: (bool, u64),
+    pub own: u64,
 }
 
-type Known = Arc<Mutex<BTreeMap<String, Trace>>>;
+impl Trace {
+    fn new(key: Option<Digest>, rules: Rules, attempt: String) -> Self {
+        Self {
+            key,
+            rules,
+            attempt,
+            is_agent: false,
+            declared: Vec::new(),
+            envelope: None,
+            footprint: Footprint::default(),
+            contents: BTreeMap::new(),
+            before: None,
+            then: None,
+            entry: None,
+            settled: None,
+            is_fit: false,
+            began: (false, 0),
+            own: 0,
+        }
+    }
 
-/// The memory in front of the executor, for one run.
-#[derive(Debug)]
-pub struct Recall {
-    memory: StepMemory,
-    traces: Traces,
-    /// Whether anything may be taken from memory.
-    reads: bool,
-    known: Known,
+    /// What others know a step's work by: its key and the files it left; for an agent also what it said.
+    pub fn stamp(&self) -> Option<Digest> {
+        let said = self.envelope.as_ref().filter(|_| self.is_agent).map(|envelope| {
+            let Envelope { summary, output, text, .. } = envelope;
+            format!("{summary}\0{output}\0{text}")
+        });
+        let after: BTreeMap<_, _> =
+            self.footprint.changed.iter().map(|(path, change)| (path, change.after.as_ref())).collect();
+        let files = serde_json::to_string(&after).ok()?;
+        Some(Digest::of(format!("{}\0{}\0{files}", self.key.as_ref()?, said.unwrap_or_default()).as_bytes()))
+    }
 }
 
-/// An attempt whose work may be known, or is to be remembered.
-pub(in crate::driver) struct Attempted {
-    path: String,
-    purpose: Purpose,
-    /// What to look for.
-    wanted: Option<Digest>,
-    /// A command may read anything, so all files count.
-    is_command: bool,
-    workspace: PathBuf,
-    memory: StepMemory,
-    traces: Traces,
-    known: Known,
+impl Known {
+    /// Whether nobody else has worked since the first attempt of a step began.
+    pub fn was_alone(&self, trace: &Trace) -> bool {
+        trace.began.0 && self.begun - trace.began.1 == trace.own - 1
+    }
 }
 
-fn lock(known: &Known) -> MutexGuard<'_, BTreeMap<String, Trace>> {
+/// What all attempts of a run know of each other.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub traces: BTreeMap<String, Trace>,
+    /// All files at the first look of the run; other looks are kept as what differs from it.
+    pub base: Option<Arc<States>>,
+    /// Attempts that work now.
+    pub live: usize,
+    /// Attempts that have begun.
+    pub begun: u64,
+}
+
+pub(super) type Shared = Arc<Mutex<Known>>;
+
+pub(super) fn lock(known: &Shared) -> MutexGuard<'_, Known> {
     known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The step cache in front of the executor, for one run.
+#[derive(Debug)]
+pub struct Recall {
+    pub(super) cache: StepCache,
+    pub(super) traces: Traces,
+    pub(super) reuse: Reuse,
+    pub(super) known: Shared,
+}
+
 impl Recall {
-    /// A memory for one run. Without `reads` everything is done and remembered anew.
+    /// The cache as a run uses it.
     #[must_use]
-    pub fn new(memory: StepMemory, traces: Traces, reads: bool) -> Self {
-        Self { memory, traces, reads, known: Known::default() }
+    pub fn new(cache: StepCache, traces: Traces, reuse: Reuse) -> Self {
+        Self { cache, traces, reuse, known: Shared::default() }
     }
 
-    /// An attempt begins. `None` where there is nothing to remember of it.
+    /// An attempt begins.
     pub(in crate::driver) fn begin(
         &self,
         scheduler: &Scheduler,
         (assigner, executor): (&Assigner, &Executor),
         (attempt, purpose): (AttemptId, Purpose),
         (assignment, place): (&Assignment, &Place),
-    ) -> Option<Attempted> {
+        now: Timestamp,
+    ) -> Attempted {
         let path = scheduler.path(attempt.instance).as_str().to_owned();
+        let mut known = lock(&self.known);
         let mut wanted = None;
-        match purpose {
-            Purpose::Work => {
-                let mut known = lock(&self.known);
-                if let Some(trace) = known.get_mut(&path) {
-                    // A step that runs again after it had settled does so because of something around it.
-                    trace.is_fit &= trace.settled.take().is_none();
+        let content = |cut: &[&str]| executor.content(assignment, place, cut);
+        if purpose == Purpose::Work {
+            let old = known.traces.get_mut(&path);
+            let is_taken =
+                old.as_ref().is_some_and(|trace| trace.envelope.as_ref().is_some_and(|e| e.reused.is_some()));
+            match old {
+                // What was taken has failed its gates, or this owner never saw how it ended.
+                Some(trace) if is_taken => {
+                    self.forget(trace);
+                    let trace = self.trace(scheduler, &known, (assigner, &content), attempt, (assignment, place));
+                    known.traces.insert(path.clone(), trace);
+                }
+                Some(trace) => {
+                    if trace.settled.take().is_some() {
+                        // A step that runs again after it had settled does so because of something around it.
+                        trace.is_fit = false;
+                        self.forget(trace);
+                    }
                     place.attempt.clone_into(&mut trace.attempt);
-                } else {
-                    let folder = assigner.folder.display().to_string();
-                    let content = executor.content(assignment, place, &[&assigner.nonce, &folder]);
-                    let key = content.and_then(|content| key(scheduler, &known, attempt.instance, &content));
-                    let is_fit = key.is_some() && place.workspace == assigner.root;
-                    wanted = key.clone().filter(|_| is_fit && self.reads);
-                    let is_agent = matches!(assignment, Assignment::Agent { .. });
-                    let attempt = place.attempt.clone();
-                    known.insert(path.clone(), Trace { key, attempt, is_agent, is_fit, ..Trace::default() });
+                }
+                None => {
+                    let trace = self.trace(scheduler, &known, (assigner, &content), attempt, (assignment, place));
+                    let looks = self.reuse.reads && trace.is_fit && !scheduler.must_work(attempt.instance);
+                    wanted = trace.key.clone().filter(|_| looks);
+                    known.traces.insert(path.clone(), trace);
                 }
             }
-            Purpose::Fix => {}
-            Purpose::Gate(_) | Purpose::Reconcile | Purpose::Override => return None,
         }
-        Some(Attempted {
+        let is_alone = known.live == 0;
+        known.live += 1;
+        known.begun += 1;
+        let begun = known.begun;
+        let mut rules = Rules::Never;
+        if let Some(trace) = known.traces.get_mut(&path) {
+            rules = trace.rules;
+            if trace.own == 0 {
+                trace.began = (is_alone, begun);
+            }
+            trace.own += 1;
+        }
+        Attempted {
             path,
             purpose,
+            rules,
             wanted,
-            is_command: matches!(assignment, Assignment::Run { .. }),
+            now,
             workspace: place.workspace.clone(),
-            memory: self.memory.clone(),
+            cache: self.cache.clone(),
             traces: self.traces.clone(),
             known: Arc::clone(&self.known),
-        })
+        }
+    }
+
+    pub(super) fn trace(
+        &self,
+        scheduler: &Scheduler,
+        known: &Known,
+        (assigner, content): (&Assigner, &Content<'_>),
+        attempt: AttemptId,
+        (assignment, place): (&Assignment, &Place),
+    ) -> Trace {
+        let instance = attempt.instance;
+        let step = scheduler.plan_step(instance).1;
+        let is_agent = matches!(assignment, Assignment::Agent { .. });
+        let rules = self.rules(step, is_agent);
+        let mut trace = Trace::new(None, rules, place.attempt.clone());
+        trace.is_agent = is_agent;
+        if rules == Rules::Never {
+            return trace;
+        }
+        let text = |text: &crate::plan::Text| render(scheduler, &assigner.renderer, Some(instance), text);
+        let said = match step.cache.as_ref().and_then(|cache| cache.key.as_ref()).map(text).transpose() {
+            Ok(said) => said,
+            Err(why) => {
+                tracing::warn!(step = step.path, why, "the `key:` of a cached step cannot be rendered");
+                return trace;
+            }
+        };
+        // An attempt with a file that cannot be named ends before its work anyway.
+        trace.declared = step.files.iter().filter_map(|file| text(file).ok()).collect();
+        let folder = assigner.folder.display().to_string();
+        let Some(content) = content(&[&assigner.nonce, &folder]) else { return trace };
+        let is_declared = matches!(rules, Rules::Declared { .. });
+        let before = if is_declared { Some(Vec::new()) } else { upstream(scheduler, &known.traces, instance) };
+        trace.key = before.map(|before| {
+            derive(&Parts {
+                workflow: &scheduler.plan().name,
+                path: scheduler.path(instance).as_str(),
+                content: &content,
+                said: said.as_deref(),
+                before: &before,
+                rules: if is_declared { "declared" } else { "dev" },
+            })
+        });
+        trace.is_fit = trace.key.is_some() && place.workspace == assigner.root;
+        trace
+    }
+
+    fn rules(&self, step: &PlanStep, is_agent: bool) -> Rules {
+        match (&step.cache, self.reuse.scope) {
+            (Some(cache), _) => {
+                Rules::Declared { sees_tree: cache.key.is_none(), ttl_ms: cache.ttl_ms.unwrap_or(self.reuse.ttl_ms) }
+            }
+            (None, Scope::Declared) => Rules::Never,
+            (None, Scope::All) if is_agent => Rules::Own,
+            (None, Scope::All) => Rules::All,
+        }
     }
 
     /// A step has settled.
-    pub(in crate::driver) fn settled(&self, scheduler: &Scheduler, instance: InstanceId) {
-        if let Some(trace) = lock(&self.known).get_mut(scheduler.path(instance).as_str()) {
-            trace.settled = Some(scheduler.view(instance).state);
+    pub(in crate::driver) fn settled(&self, scheduler: &Scheduler, instance: InstanceId, now: Timestamp) {
+        let mut known = lock(&self.known);
+        let base = known.base.clone();
+        let Some(trace) = known.traces.get_mut(scheduler.path(instance).as_str()) else { return };
+        let view = scheduler.view(instance);
+        trace.settled = Some(view.state);
+        if let (Some(base), Some(before)) = (base, trace.before.take()) {
+            trace.then = Some(what_differs(&base, &before));
+        }
+        let contents = std::mem::take(&mut trace.contents);
+        let is_proven = view.state == StepState::Succeeded && has_passed(view.history);
+        let Some(envelope) = trace.envelope.clone() else { return };
+        if envelope.reused.is_some() {
+            if !is_proven {
+                self.forget(trace);
+            }
+            return;
+        }
+        if let (true, true, Some(key)) = (trace.is_fit, is_proven, &trace.key) {
+            let from = (trace.attempt.clone(), now);
+            let entry = Entry::new(key.clone(), from, (envelope, trace.footprint.clone()));
+            trace.entry = Some(Arc::new(entry.clone()));
+            self.cache.put(Kept { entry, contents });
         }
     }
 
-    /// Remembers what this run has proven.
-    pub(in crate::driver) fn keep(&self) {
-        for trace in lock(&self.known).values().filter(|trace| trace.is_fit) {
-            if let (Some(key), Some(envelope), Some(StepState::Succeeded)) =
-                (&trace.key, &trace.envelope, trace.settled)
-                && envelope.reused.is_none()
-            {
-                let known = Remembered::new(trace.attempt.clone(), envelope.clone(), trace.footprint.clone());
-                if let Err(error) = self.memory.put(key, &known) {
-                    tracing::warn!(%error, "a step cannot be remembered");
+    fn forget(&self, trace: &mut Trace) {
+        if let Some(entry) = trace.entry.take() {
+            self.cache.forget(&entry);
+        }
+    }
+
+    /// The run has ended, or nobody drives it for now: what it did behind a step is no change to that step.
+    pub(in crate::driver) fn keep(&self, workspace: &Path) {
+        let mut known = lock(&self.known);
+        let Some(base) = known.base.clone() else { return self.cache.trim() };
+        let is_kept = |trace: &Trace| trace.entry.is_some() && trace.then.is_some();
+        if known.traces.values().any(is_kept)
+            && let Some(last) = self.traces.all(workspace)
+        {
+            for trace in known.traces.values_mut() {
+                let (Some(entry), Some(then)) = (&trace.entry, &trace.then) else { continue };
+                let mut entry = (**entry).clone();
+                let old = entry.footprint.later.clone();
+                entry.footprint.left_behind(&again(&base, then), &last);
+                if entry.footprint.later != old {
+                    self.cache.renew(&entry);
                 }
             }
         }
-        self.memory.trim();
+        self.cache.trim();
     }
 }
 
-/// The key of a step: what it is told, where it stands, and all that it waits for. `None` where that is not known.
-fn key(
-    scheduler: &Scheduler,
-    known: &BTreeMap<String, Trace>,
-    instance: InstanceId,
-    content: &Digest,
-) -> Option<Digest> {
-    let mut hasher = Hasher::default();
-    let mut add = |part: &str| {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    };
-    add(&scheduler.plan().name);
-    add(scheduler.path(instance).as_str());
-    add(content.as_str());
-    let mut at = Some(instance);
-    while let Some(instance) = at {
-        let step = scheduler.plan_step(instance).1;
-        let path = scheduler.path(instance);
-        let before = path.as_str().strip_suffix(step.id.as_str())?;
-        let needs = step.needs.iter().map(|need| format!("{before}{}", scheduler.plan().step(need.step).id));
-        for source in needs.chain(earlier_rounds(before)) {
-            for (path, trace) in known.iter().filter(|(path, _)| is_within(path, &source)) {
-                add(path);
-                add(stamp(trace)?.as_str());
-            }
-        }
-        at = scheduler.container(instance);
-    }
-    Some(hasher.finish())
+/// Whether the gates behind the last work have passed: a step may also succeed although they have not.
+fn has_passed(history: &[crate::scheduler::AttemptRecord]) -> bool {
+    let behind = history.iter().rev().take_while(|record| record.purpose != Purpose::Work);
+    let mut ends = behind.map(|record| record.end);
+    !ends.any(|end| matches!(end, AttemptEnd::Judged(Verdict::Fail | Verdict::Error)))
 }
 
-/// For a step in a loop, the rounds before: `polish#1` for `polish#2/`.
-fn earlier_rounds(before: &str) -> Vec<String> {
-    let Some((name, round)) = before.trim_end_matches('/').rsplit_once('#') else { return Vec::new() };
-    let round: u32 = round.parse().unwrap_or(0);
-    (1..round).map(|round| format!("{name}#{round}")).collect()
+/// One look as what differs from another: `None` for a file that is not there any more.
+fn what_differs(base: &States, look: &States) -> States {
+    let gone = base.keys().filter(|path| !look.contains_key(*path)).map(|path| (path.clone(), None));
+    let other = look.iter().filter(|(path, state)| base.get(*path) != Some(state));
+    other.map(|(path, state)| (path.clone(), state.clone())).chain(gone).collect()
 }
 
-/// Whether a path is that of a step or of something in it.
-fn is_within(path: &str, step: &str) -> bool {
-    path.strip_prefix(step).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '[', '#']))
-}
-
-/// What others know a step's work by: its key and the files it left; for an agent also what it said.
-fn stamp(trace: &Trace) -> Option<Digest> {
-    let said = trace.envelope.as_ref().filter(|_| trace.is_agent).map(|envelope| {
-        let Envelope { summary, output, text, .. } = envelope;
-        format!("{summary}\0{output}\0{text}")
-    });
-    let files = serde_json::to_string(&trace.footprint.changed).ok()?;
-    Some(Digest::of(format!("{}\0{}\0{files}", trace.key.as_ref()?, said.unwrap_or_default()).as_bytes()))
-}
-
-impl Attempted {
-    /// Performs the attempt, or takes its outcome from memory.
-    pub(in crate::driver) async fn perform(
-        self,
-        executor: Executor,
-        assignment: Assignment,
-        place: &Place,
-        stop: StopToken,
-    ) -> Outcome {
-        let this = Arc::new(self);
-        if let Some(outcome) = this.remembered().await {
-            return outcome;
-        }
-        let before = if this.is_command { this.all().await } else { None };
-        let outcome = executor.perform(assignment, place, stop).await;
-        let looker = Arc::clone(&this);
-        let envelope = match &outcome {
-            Outcome::Succeeded(envelope) => Some((**envelope).clone()),
-            Outcome::Failed(_) | Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => None,
-        };
-        let after = tokio::task::spawn_blocking(move || looker.note(envelope, before));
-        after.await.ok();
-        outcome
-    }
-
-    /// The outcome of the same work, if everything is as it was left.
-    async fn remembered(self: &Arc<Self>) -> Option<Outcome> {
-        let key = self.wanted.clone()?;
-        let this = Arc::clone(self);
-        let look = move || {
-            let remembered = this.memory.get(&key)?;
-            this.traces.holds(&this.workspace, &remembered.footprint).then_some(remembered)
-        };
-        let remembered = tokio::task::spawn_blocking(look).await.ok().flatten()?;
-        let envelope = reused(remembered.envelope, remembered.from);
-        if let Some(trace) = lock(&self.known).get_mut(&self.path) {
-            trace.envelope = Some(envelope.clone());
-            trace.footprint = remembered.footprint;
-        }
-        Some(Outcome::Succeeded(Box::new(envelope)))
-    }
-
-    async fn all(self: &Arc<Self>) -> Option<crate::execute::States> {
-        let this = Arc::clone(self);
-        tokio::task::spawn_blocking(move || this.traces.all(&this.workspace)).await.ok().flatten()
-    }
-
-    /// Notes what the work has left, before anybody else can touch it.
-    fn note(&self, envelope: Option<Envelope>, before: Option<crate::execute::States>) {
-        let mut known = lock(&self.known);
-        let Some(trace) = known.get_mut(&self.path) else { return };
-        let footprint = match (&envelope, before) {
-            (None, _) => None,
-            (Some(_), Some(before)) => self.traces.all(&self.workspace).map(|after| Footprint::between(&before, after)),
-            (Some(_), None) if self.is_command => None,
-            (Some(envelope), None) => {
-                // A later try, or the agent that mends, goes on with what the ones before it have left.
-                let earlier = trace.footprint.changed.keys();
-                let paths = envelope.files_changed.iter().chain(earlier);
-                self.traces
-                    .some(&self.workspace, paths)
-                    .map(|changed| Footprint { changed, rest: trace.footprint.rest.clone() })
-            }
-        };
-        trace.is_fit &= footprint.is_some() || envelope.is_none();
-        trace.footprint = footprint.unwrap_or_default();
-        if self.purpose == Purpose::Work {
-            trace.envelope = envelope;
+/// The look that differs so from the other.
+fn again(base: &States, differs: &States) -> States {
+    let mut look = base.clone();
+    for (path, state) in differs {
+        if state.is_some() {
+            look.insert(path.clone(), state.clone());
+        } else {
+            look.remove(path);
         }
     }
+    look
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::execute::{FileKind, FileState};
 
     #[test]
-    fn paths_of_steps_and_rounds() {
-        for (path, step, expected) in [
-            ("a", "a", true),
-            ("a/b", "a", true),
-            ("a[x]/b", "a", true),
-            ("a#1/b", "a", true),
-            ("ab", "a", false),
-            ("b/a", "a", false),
-        ] {
-            assert_eq!(is_within(path, step), expected, "{path} {step}");
-        }
-        assert_eq!(earlier_rounds("x/polish#3/"), ["x/polish#1", "x/polish#2"]);
-        assert!(earlier_rounds("x/polish#1/").is_empty() && earlier_rounds("x/").is_empty());
+    fn a_look_comes_back_from_what_differs() {
+        let state = |text: &str| Some(FileState { kind: FileKind::File, content: Digest::of(text.as_bytes()) });
+        let look = |files: &[(&str, &str)]| -> States {
+            files.iter().map(|(path, text)| ((*path).to_owned(), state(text))).collect()
+        };
+        let base = look(&[("same", "1"), ("other", "1"), ("gone", "1")]);
+        let now = look(&[("same", "1"), ("other", "2"), ("new", "1")]);
+        let differs = what_differs(&base, &now);
+        assert_eq!(differs.len(), 3);
+        assert_eq!(again(&base, &differs), now);
     }
 }

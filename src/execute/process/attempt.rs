@@ -34,6 +34,8 @@ const LAST_BREATH: Duration = Duration::from_millis(100);
 const LINGER: Duration = Duration::from_secs(5);
 /// From SIGTERM to SIGKILL for a command that has nothing more to say.
 const LINGER_GRACE: Duration = Duration::from_secs(1);
+/// How long a command that converses may take to answer its farewell.
+const PARTING: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(
     keeper: &Keeper,
@@ -94,6 +96,10 @@ struct Running {
     kill_at: Option<Instant>,
     /// When a command that has said its last word is ended.
     linger_at: Option<Instant>,
+    /// Who replies, where the command converses and may still be told something.
+    replies: Option<Listener>,
+    /// When a command that was told the farewell is ended.
+    part_at: Option<Instant>,
     idle: Option<Idle>,
 }
 
@@ -118,7 +124,7 @@ impl Running {
         let (stdout, stdout_end) = Stream::open(Capture::new(logs.map(|logs| log(&logs.stdout)), lines))?;
         let (stderr, stderr_end) = Stream::open(Capture::new(logs.map(|logs| log(&logs.stderr)), None))?;
         let (stdin, stdin_end) = match &command.stdin {
-            Some(bytes) => Feed::open(bytes.clone()).map(|(feed, end)| (feed, Some(end)))?,
+            Some(bytes) => Feed::open(bytes.clone(), command.converses).map(|(feed, end)| (feed, Some(end)))?,
             None => (None, None),
         };
         let pipes = Pipes { stdout: stdout_end, stderr: stderr_end, stdin: stdin_end };
@@ -142,6 +148,8 @@ impl Running {
             timeout_at: limits.timeout.and_then(|limit| now.checked_add(limit)),
             kill_at: None,
             linger_at: None,
+            replies: ears.filter(|_| command.converses).cloned(),
+            part_at: None,
             idle: limits.idle_timeout.map(|limit| Idle::new(limit, now)),
         })
     }
@@ -150,7 +158,8 @@ impl Running {
     async fn finish(&mut self) -> Result<End, Fault> {
         loop {
             let look = self.idle.as_ref().and_then(Idle::next_look);
-            self.clock.arm([self.watch_at, self.timeout_at, self.kill_at, self.linger_at, look].into_iter().flatten());
+            let due = [self.watch_at, self.timeout_at, self.kill_at, self.linger_at, self.part_at, look];
+            self.clock.arm(due.into_iter().flatten());
             let had_output = tokio::select! {
                 biased;
                 notice = self.line.notices.recv() => {
@@ -169,6 +178,9 @@ impl Running {
             if had_output && let Some(idle) = &mut self.idle {
                 idle.output(Instant::now());
             }
+            if had_output {
+                self.reply();
+            }
             if had_output && self.linger_at.is_none() && self.status.is_none() && self.stdout.has_last_word() {
                 // What it has said counts, however long its last breath is.
                 (self.linger_at, self.timeout_at, self.idle) = (Some(Instant::now() + LINGER), None, None);
@@ -184,7 +196,7 @@ impl Running {
         match notice {
             Some(Notice::Ended { status, is_last, .. }) => {
                 self.status = Some(status);
-                (self.timeout_at, self.linger_at, self.idle) = (None, None, None);
+                (self.timeout_at, self.linger_at, self.part_at, self.idle) = (None, None, None, None);
                 self.stdin = None;
                 if is_last {
                     return Progress::Over;
@@ -223,6 +235,9 @@ impl Running {
             self.grace = self.grace.min(LINGER_GRACE);
             self.terminate(End::Lingered).await;
         }
+        if self.part_at.is_some_and(|at| at <= now) {
+            self.part().await;
+        }
         if self.kill_at.is_some_and(|at| at <= now) {
             self.kill().await;
         }
@@ -245,7 +260,7 @@ impl Running {
             self.cause = Some(End::Stopped(reason));
         }
         match reason {
-            StopReason::Gentle if self.status.is_none() && self.kill_at.is_none() => {
+            StopReason::Gentle if self.status.is_none() && self.kill_at.is_none() && self.part_at.is_none() => {
                 self.terminate(End::Stopped(reason)).await;
             }
             StopReason::Gentle => {}
@@ -257,14 +272,47 @@ impl Running {
     async fn terminate(&mut self, cause: End) {
         (self.timeout_at, self.idle) = (None, None);
         self.cause.get_or_insert(cause);
+        if self.part_at.is_some() {
+            return;
+        }
+        let farewell = self.replies.take().map(|replies| replies.farewell()).unwrap_or_default();
+        if let (Some(stdin), false) = (&mut self.stdin, farewell.is_empty()) {
+            stdin.push(farewell);
+            stdin.end();
+            // It has been told in its own words; what is left then needs no more time to tidy up.
+            self.grace = self.grace.min(LINGER_GRACE);
+            self.part_at = Some(Instant::now() + PARTING);
+        } else {
+            self.part().await;
+        }
+    }
+
+    /// The signal itself.
+    async fn part(&mut self) {
+        self.part_at = None;
         if self.kill_at.is_none() && !self.is_killed {
             self.kill_at = Some(Instant::now() + self.grace);
             self.send(Request::Terminate { id: self.line.id }).await;
         }
     }
 
+    /// Hands on what the listener says to a command that converses; after the last word its input is closed.
+    fn reply(&mut self) {
+        let Some(replies) = &self.replies else { return };
+        let words = replies.reply();
+        let is_over = self.stdout.has_last_word();
+        if let Some(stdin) = &mut self.stdin {
+            if !words.is_empty() {
+                stdin.push(words);
+            }
+            if is_over {
+                stdin.end();
+            }
+        }
+    }
+
     async fn kill(&mut self) {
-        self.kill_at = None;
+        (self.kill_at, self.part_at) = (None, None);
         if !std::mem::replace(&mut self.is_killed, true) {
             self.send(Request::Kill { id: self.line.id }).await;
         }

@@ -13,6 +13,8 @@ pub struct Command {
     pub cwd: PathBuf,
     /// Written to the command and then closed; `None` is `/dev/null`.
     pub stdin: Option<Vec<u8>>,
+    /// Whether the standard input stays open after that, for what the listener replies until its last word.
+    pub converses: bool,
     /// The cookie of the attempt, by which escaped processes are recognised.
     pub attempt: String,
     /// The cookie of the run, by which a later engine finds what a dead one left.

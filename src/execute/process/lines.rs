@@ -15,6 +15,16 @@ const LINE_BYTES_MAX: usize = 16 << 20;
 pub trait Tap: Send {
     /// One line without its end, at most 16 MiB; `cut` bytes were left off its end.
     fn line(&mut self, line: &[u8], cut: u64) -> Heard;
+
+    /// What a command that converses must be told now; asked after each piece of output. Whoever replies bounds it.
+    fn reply(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// What such a command is told before it is ended; nothing is replied after it.
+    fn farewell(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
 }
 
 /// What a listener makes of a line.
@@ -40,6 +50,14 @@ impl Listener {
 
     fn line(&self, line: &[u8], cut: u64) -> Heard {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).line(line, cut)
+    }
+
+    pub(super) fn reply(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).reply()
+    }
+
+    pub(super) fn farewell(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).farewell()
     }
 }
 

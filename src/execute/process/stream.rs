@@ -130,38 +130,60 @@ pub(super) struct Feed {
     bytes: Vec<u8>,
     written: usize,
     pipe: Sender,
+    /// Whether more may be said.
+    stays_open: bool,
 }
 
 impl Feed {
-    /// A pipe with the first bytes in it, the child's end, and the feed if there is more to write.
-    pub(super) fn open(bytes: Vec<u8>) -> io::Result<(Option<Self>, OwnedFd)> {
+    /// A pipe with the first bytes in it, the child's end, and the feed if there is more to write or may be.
+    pub(super) fn open(bytes: Vec<u8>, stays_open: bool) -> io::Result<(Option<Self>, OwnedFd)> {
         let (theirs, ours) = pipe()?;
         rustix::io::ioctl_fionbio(&ours, true)?;
         let mut pipe = File::from(OwnedFd::from(ours));
         let mut written = 0;
-        while written < bytes.len() {
+        let mut is_full = false;
+        while written < bytes.len() && !is_full {
             match pipe.write(&bytes[written..]) {
                 Ok(size) => written += size,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let pipe = Sender::from_owned_fd(pipe.into())?;
-                    return Ok((Some(Self { bytes, written, pipe }), theirs.into()));
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => is_full = true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok((None, theirs.into()))
+        if !is_full && !stays_open {
+            return Ok((None, theirs.into()));
+        }
+        let pipe = Sender::from_owned_fd(pipe.into())?;
+        Ok((Some(Self { bytes, written, pipe, stays_open }), theirs.into()))
+    }
+
+    /// Adds to what is to be written.
+    pub(super) fn push(&mut self, mut bytes: Vec<u8>) {
+        if self.written == self.bytes.len() {
+            (self.bytes, self.written) = (bytes, 0);
+        } else {
+            self.bytes.drain(..std::mem::take(&mut self.written));
+            self.bytes.append(&mut bytes);
+        }
+    }
+
+    /// Nothing more will be said: the pipe closes after what is to be written.
+    pub(super) fn end(&mut self) {
+        self.stays_open = false;
     }
 
     /// Writes on; `true` once the pipe can be closed, because all is written or nobody reads any more.
     pub(super) async fn pump(&mut self) -> bool {
+        if self.written == self.bytes.len() {
+            return if self.stays_open { std::future::pending().await } else { true };
+        }
         if self.pipe.writable().await.is_err() {
             return true;
         }
         match self.pipe.try_write(&self.bytes[self.written..]) {
             Ok(size) => {
                 self.written += size;
-                self.written == self.bytes.len()
+                self.written == self.bytes.len() && !self.stays_open
             }
             Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
         }

@@ -251,6 +251,9 @@ impl Sessions {
             users.entry(root).or_default().push(ix);
             Self::check_each(compiler, ix, from);
         }
+        for step in steps {
+            Self::check_batch(compiler, step, steps);
+        }
         let mut users: Vec<_> = users.into_iter().filter(|(_, users)| users.len() > 1).collect();
         users.sort_unstable();
         Self { users }
@@ -272,6 +275,34 @@ impl Sessions {
                 );
             }
         }
+    }
+
+    /// A session can go from one item to the next only where an agent begins it, where nobody else has it, and where the
+    /// next item works in the same place.
+    fn check_batch(compiler: &mut Compiler<'_>, step: &PlanStep, steps: &[PlanStep]) {
+        let Work::Each(each) = &step.work else { return };
+        if each.batch.is_none_or(|batch| batch < 2) {
+            return;
+        }
+        let agents = || each.children.iter().filter_map(|child| Some((*child, agent_of(&steps[child.index()])?)));
+        let shares = agents().find(|(_, agent)| matches!(agent.context, PlanContext::Share(_)));
+        let apart = agents().find(|(_, agent)| agent.workspace != Workspace::Shared);
+        let (at, cause, help) = match (agents().next(), shares, apart) {
+            (None, ..) => (each.children.first().copied(), "none of its steps is an agent step", "leave `batch` out"),
+            (_, Some((at, _)), _) => {
+                (Some(at), "this step goes on with another session", "use `fork:`, or leave `batch` out")
+            }
+            (.., Some((at, _))) => (
+                Some(at),
+                "each item of this step works in a place of its own",
+                "use the shared workspace, or leave `batch` out",
+            ),
+            (Some(_), None, None) => return,
+        };
+        let Some(at) = at else { return };
+        let place = Place { source: compiler.draft.source(at), span: compiler.draft.sketch(at).step.id.span };
+        let message = format!("the items of `{}` cannot go into one session", step.id);
+        compiler.faults.push(place.error(faults::SHARED_SESSION, message).cause(cause).help(help));
     }
 
     fn fault(compiler: &Compiler<'_>, user: StepIx, from: StepIx) -> crate::base::Diagnostic {

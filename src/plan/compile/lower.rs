@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     base::{Source, Spanned},
     definition::workflow::{
-        Context, OnFailure, Recovery, Retry, RunCommand, Step, StepKind, Wait, Workflow, Workspace,
+        Cache, Context, OnFailure, Recovery, Retry, RunCommand, Step, StepKind, Wait, Workflow, Workspace,
     },
     plan::{
         compile::{
@@ -17,7 +17,9 @@ use crate::{
         },
         defaults,
         policy::{RecoveryPolicy, RetryPolicy},
-        types::{AgentWork, Command, EachWork, EdgeKind, PlanContext, PlanInput, PlanStep, StepIx, Text, Work},
+        types::{
+            AgentWork, Command, EachWork, EdgeKind, PlanCache, PlanContext, PlanInput, PlanStep, StepIx, Text, Work,
+        },
     },
 };
 
@@ -70,6 +72,7 @@ impl<'a> Compiler<'a> {
         let summary_sight = Sight { result: true, ..Sight::default() };
         let summary = step.summary.as_ref().map(|text| self.template(self.reader(ix, summary_sight), source, text));
         let files = step.files.iter().map(|file| self.template(plain, source, file)).collect();
+        let cache = step.cache.as_ref().map(|cache| self.cache(ix, step, source, cache));
         let (timeout, idle) = attempt_times(&step.kind);
         PlanStep {
             id,
@@ -93,8 +96,27 @@ impl<'a> Compiler<'a> {
             args,
             files,
             summary,
+            cache,
             work,
         }
+    }
+
+    fn cache(&mut self, ix: StepIx, step: &'a Step, source: &'a Arc<Source>, cache: &'a Spanned<Cache>) -> PlanCache {
+        let shares = matches!(step.context.as_ref().map(|context| &context.value), Some(Context::Share(_)));
+        let why = if shares {
+            Some(("`context: share:` goes on with a session, which every run has anew", "take `context: fork:`"))
+        } else if self.workspace(ix) == Workspace::Scratch {
+            Some(("the files in a scratch folder end with their run", "let the step work in the project's folder"))
+        } else {
+            None
+        };
+        if let Some((cause, help)) = why {
+            let fault = Place { source, span: cache.span }.error(faults::CACHE_IN_VAIN, "this step cannot be cached");
+            self.faults.push(fault.cause(cause).help(format!("remove `cache:`, or {help}")));
+        }
+        let plain = self.reader(ix, Sight::default());
+        let key = cache.value.key.as_ref().map(|key| self.template(plain, source, key));
+        PlanCache { key, ttl_ms: cache.value.ttl.map(millis) }
     }
 
     pub(super) fn reader(&self, ix: StepIx, sight: Sight) -> Reader {
@@ -116,7 +138,7 @@ impl<'a> Compiler<'a> {
                 Work::Stop { succeed: *succeed, text: self.template(plain, source, text) }
             }
             StepKind::Parallel { max_parallel, .. } => Work::Parallel { children, max_parallel: *max_parallel },
-            StepKind::Each { items, binding, max_parallel, max_items, .. } => {
+            StepKind::Each { items, binding, max_parallel, max_items, batch, .. } => {
                 let own = self.reader(ix, Sight { own_binding: true, ..Sight::default() });
                 self.check_list(plain, source, items);
                 Work::Each(EachWork {
@@ -125,6 +147,7 @@ impl<'a> Compiler<'a> {
                     key: step.key.as_ref().map(|key| self.template(own, source, key)),
                     max_parallel: *max_parallel,
                     max_items: max_items.unwrap_or(defaults::ITEMS_MAX),
+                    batch: *batch,
                     children,
                 })
             }

@@ -150,6 +150,7 @@ pub(super) fn limits(plan: &Plan, step: &PlanStep) -> Vec<String> {
         Work::Each(each) => {
             parts.extend(each.max_parallel.map(|max| format!("{max} at once")));
             parts.push(format!("at most {} items", each.max_items));
+            parts.extend(each.batch.filter(|batch| *batch > 1).map(|batch| format!("{batch} in one session")));
             parts.extend(each.key.as_ref().map(|key| format!("key {}", first_line(&key.text))));
         }
         Work::Loop { on_max: OnMax::Continue, .. } => parts.push("goes on after the last".to_owned()),

@@ -3,6 +3,7 @@
 //! Their formats and their lies are those that were seen with the versions named in each file. Programs change every
 //! day, so an event or a field that nobody knows is skipped, never an error.
 
+mod acp;
 mod claude;
 #[cfg(test)]
 mod closed_world;
@@ -18,5 +19,7 @@ mod strict;
 mod subject;
 mod transcript;
 
+pub(super) use acp::acp;
+pub use acp::{ACP_IS_BUILT_IN, AcpSettings};
 pub use kind::{PROGRAMS, ProgramKind, ProgramSettings};
 pub(super) use transcript::{Ending, Transcript};

@@ -2,6 +2,8 @@
 //!
 //! Invariant: between the moment it opens and the success of a probe, at most one attempt is let through at a time.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     base::Timestamp,
     runtime::resilience::policy::{OPEN_MAX, Policy},
@@ -38,27 +40,38 @@ pub(super) enum News {
 /// How long others wait for a probe before they ask again, in milliseconds. A success wakes them at once.
 const PROBE_WAIT_MS: u64 = 5_000;
 
+/// The longest that a stored time may lie ahead: quotas last a week at most.
+const HELD_MAX_MS: u64 = 8 * 86_400_000;
+/// Bytes of a reason that are kept.
+const REASON_MAX: usize = 300;
+
 /// The breaker of one runtime.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Breaker {
     failures: u32,
     /// How often it has opened since the service last answered.
     trips: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
     open: Option<Open>,
+    /// What a person must mend. Not for other processes: each may have another login or another `PATH`.
+    #[serde(skip)]
     shut: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Open {
     until: Timestamp,
     reason: String,
     is_quota: bool,
-    probing: bool,
+    /// The process whose attempt tries again, while one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probe: Option<String>,
 }
 
 impl Breaker {
-    /// Asks for one to pass.
-    pub fn ask(&mut self, now: Timestamp) -> Passage {
+    /// Asks for one of that process to pass.
+    pub fn ask(&mut self, process: &str, now: Timestamp) -> Passage {
         if let Some(reason) = &self.shut {
             return Passage::Never(reason.clone());
         }
@@ -66,21 +79,59 @@ impl Breaker {
         if open.until > now {
             return Passage::Wait(open.until, open.reason.clone());
         }
-        if open.probing {
+        if open.probe.is_some() {
             return Passage::Wait(
                 Timestamp(now.0 + PROBE_WAIT_MS),
                 format!("one attempt tries again: {}", open.reason),
             );
         }
-        open.probing = true;
+        open.probe = Some(process.to_owned());
         Passage::Probe
     }
 
     /// A probe has ended without news: the next one may go.
     pub fn probe_is_over(&mut self) {
         if let Some(open) = &mut self.open {
-            open.probing = false;
+            open.probe = None;
         }
+    }
+
+    /// A probe of a process that is no more is over.
+    pub fn keep_probe_of(&mut self, lives: impl Fn(&str) -> bool) {
+        if let Some(open) = &mut self.open
+            && open.probe.as_deref().is_some_and(|process| !lives(process))
+        {
+            open.probe = None;
+        }
+    }
+
+    /// A process has another name now.
+    pub fn rename(&mut self, old: &str, new: &str) {
+        if let Some(open) = &mut self.open
+            && open.probe.as_deref() == Some(old)
+        {
+            open.probe = Some(new.to_owned());
+        }
+    }
+
+    /// Takes what others have stored; what is shut stays shut here. Whatever was stored becomes something that works.
+    pub fn take_over(&mut self, stored: Self, now: Timestamp) {
+        let shut = self.shut.take();
+        *self = Self { shut, ..stored };
+        if let Some(open) = &mut self.open {
+            open.until = open.until.min(Timestamp(now.0.saturating_add(HELD_MAX_MS)));
+            open.reason = short(&open.reason);
+        }
+    }
+
+    /// The process whose attempt tries again, while one does.
+    pub fn prober(&self) -> Option<&str> {
+        self.open.as_ref().and_then(|open| open.probe.as_deref())
+    }
+
+    /// Whether there is nothing to remember.
+    pub fn is_calm(&self) -> bool {
+        self.failures == 0 && self.open.is_none()
     }
 
     /// While it is not closed: until when nothing passes, and why. After that time single probes pass.
@@ -103,16 +154,16 @@ impl Breaker {
                 if trips {
                     let doubled = policy.open.saturating_mul(1 << self.trips.min(16)).min(OPEN_MAX);
                     let wait = u64::try_from(doubled.as_millis()).unwrap_or(u64::MAX).max(asked_ms.unwrap_or(0));
-                    self.trips += 1;
-                    let until = Timestamp(now.0.saturating_add(wait));
-                    self.open = Some(Open { until, reason, is_quota: false, probing: false });
+                    self.trips = self.trips.saturating_add(1);
+                    let until = Timestamp(now.0.saturating_add(wait.min(HELD_MAX_MS)));
+                    self.open = Some(Open { until, reason: short(&reason), is_quota: false, probe: None });
                 }
             }
             News::UsedUp(until, reason) => {
                 let later = self.open.as_ref().is_none_or(|open| is_probe || !open.is_quota || open.until < until);
                 if later {
-                    let probing = !is_probe && self.open.as_ref().is_some_and(|open| open.probing);
-                    self.open = Some(Open { until, reason, is_quota: true, probing });
+                    let probe = self.open.take().and_then(|open| open.probe).filter(|_| !is_probe);
+                    self.open = Some(Open { until, reason: short(&reason), is_quota: true, probe });
                 }
             }
             News::Unusable(reason) => self.shut = Some(reason),
@@ -124,6 +175,15 @@ impl Breaker {
     pub fn forgive(&mut self) {
         self.shut = None;
     }
+}
+
+/// One line, and not a long one.
+fn short(reason: &str) -> String {
+    let mut end = reason.len().min(REASON_MAX);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    reason[..end].chars().map(|one| if one.is_control() { ' ' } else { one }).collect()
 }
 
 #[cfg(test)]
@@ -148,7 +208,7 @@ mod tests {
         }
 
         fn ask(&mut self, at: u64) -> Passage {
-            self.0.ask(Timestamp(at))
+            self.0.ask("p", Timestamp(at))
         }
 
         fn waits(&mut self, at: u64) -> u64 {
@@ -205,7 +265,7 @@ mod tests {
         for _ in 0..3 {
             breaker.report(News::Failing(Some(60_000), "429".into()), false, &policy(), Timestamp(0));
         }
-        assert_eq!(breaker.ask(Timestamp(0)), Passage::Wait(Timestamp(60_000), "429".into()));
+        assert_eq!(breaker.ask("p", Timestamp(0)), Passage::Wait(Timestamp(60_000), "429".into()));
     }
 
     #[test]

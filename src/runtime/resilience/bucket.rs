@@ -1,9 +1,11 @@
 //! A token bucket: so many starts in a minute, and so many at once after a pause.
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::Timestamp;
 
 /// Tokens that starts take.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Bucket {
     tokens: f64,
     filled: Timestamp,
@@ -13,6 +15,13 @@ impl Bucket {
     /// A full one.
     pub fn new(burst: u32, now: Timestamp) -> Self {
         Self { tokens: f64::from(burst.max(1)), filled: now }
+    }
+
+    /// What others have stored becomes something that works, whatever it was.
+    pub fn mended(mut self, now: Timestamp) -> Self {
+        self.tokens = self.tokens.clamp(0.0, f64::from(u16::MAX));
+        self.filled = self.filled.min(now);
+        self
     }
 
     /// Takes a token, or says when there will be one.

@@ -1,58 +1,52 @@
 //! How many attempts a service bears: halved when it is overloaded, one more for each round of successes.
 //!
 //! Additive increase, multiplicative decrease (Chiu and Jain, 1989), as TCP does it: of the attempts that were under way
-//! together only the first complaint counts, for all of them met the same moment.
+//! together only the first complaint counts, for all of them met the same moment. Who is under way is known elsewhere.
 
-/// The number, and who is under way.
-#[derive(Debug, Clone, PartialEq)]
+use serde::{Deserialize, Serialize};
+
+/// The number, and how often it was halved.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Concurrency {
+    #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<f64>,
-    in_flight: u32,
     era: u64,
 }
 
 impl Concurrency {
-    pub fn new() -> Self {
-        Self { limit: None, in_flight: 0, era: 0 }
-    }
-
     /// At most so many at once; `None` as long as the service has borne everything. Never less than one.
     pub fn limit(&self) -> Option<u32> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between one and some hundreds")]
-        self.limit.map(|limit| limit.max(1.0) as u32)
+        self.limit.map(|limit| limit.clamp(1.0, LIMIT_MAX) as u32)
     }
 
-    pub fn in_flight(&self) -> u32 {
-        self.in_flight
-    }
-
-    /// One begins; what is given back names it at its end.
-    pub fn begins(&mut self) -> u64 {
-        self.in_flight += 1;
+    /// What one that begins now names at its end.
+    pub fn era(&self) -> u64 {
         self.era
     }
 
-    pub fn ends(&mut self) {
-        self.in_flight = self.in_flight.saturating_sub(1);
-    }
-
-    /// The service was overloaded when one of that era met it. Call it before [`Self::ends`].
-    pub fn overloaded(&mut self, era: u64) {
+    /// The service was overloaded when one of that era met it, itself among `at_work`.
+    pub fn overloaded(&mut self, era: u64, at_work: u32) {
         if era < self.era {
             return;
         }
-        self.era += 1;
-        let most = f64::from(self.in_flight.max(1));
+        self.era = self.era.wrapping_add(1);
+        let most = f64::from(at_work.max(1));
         self.limit = Some((self.limit.unwrap_or(most).min(most) / 2.0).max(1.0));
     }
 
     /// One of that era went well. What began before the last complaint says nothing of the lower number.
     pub fn succeeded(&mut self, era: u64) {
         if let Some(limit) = self.limit.filter(|_| era == self.era) {
-            self.limit = Some((limit + 1.0 / limit).min(1_000.0));
+            let limit = limit.clamp(1.0, LIMIT_MAX);
+            self.limit = Some((limit + 1.0 / limit).min(LIMIT_MAX));
         }
     }
 }
+
+/// More at once than any service was ever asked for.
+const LIMIT_MAX: f64 = 1_000.0;
 
 #[cfg(test)]
 mod tests {
@@ -60,36 +54,31 @@ mod tests {
 
     #[test]
     fn ten_complaints_of_one_moment_halve_once_and_never_below_one() {
-        let mut concurrency = Concurrency::new();
+        let mut concurrency = Concurrency::default();
         assert_eq!(concurrency.limit(), None);
-        let together: Vec<_> = (0..10).map(|_| concurrency.begins()).collect();
-        for era in &together {
-            concurrency.overloaded(*era);
-            concurrency.ends();
+        let together: Vec<_> = (0..10).map(|_| concurrency.era()).collect();
+        for (ended, era) in (0..).zip(&together) {
+            concurrency.overloaded(*era, 10 - ended);
         }
-        assert_eq!((concurrency.limit(), concurrency.in_flight()), (Some(5), 0));
+        assert_eq!(concurrency.limit(), Some(5));
         for _ in 0..10 {
-            let era = concurrency.begins();
-            concurrency.overloaded(era);
-            concurrency.ends();
+            concurrency.overloaded(concurrency.era(), 1);
         }
         assert_eq!(concurrency.limit(), Some(1));
     }
 
     #[test]
     fn it_grows_by_one_for_each_round_of_successes() {
-        let mut concurrency = Concurrency::new();
-        let old: Vec<_> = (0..8).map(|_| concurrency.begins()).collect();
-        concurrency.overloaded(old[0]);
+        let mut concurrency = Concurrency::default();
+        let old = concurrency.era();
+        concurrency.overloaded(old, 8);
         assert_eq!(concurrency.limit(), Some(4));
         // Those that began before say nothing.
-        old.iter().for_each(|era| concurrency.succeeded(*era));
+        (0..8).for_each(|_| concurrency.succeeded(old));
         assert_eq!(concurrency.limit(), Some(4));
         let mut successes = |count| {
             for _ in 0..count {
-                let era = concurrency.begins();
-                concurrency.succeeded(era);
-                concurrency.ends();
+                concurrency.succeeded(concurrency.era());
             }
             concurrency.limit()
         };

@@ -79,7 +79,7 @@ impl Oracle {
 }
 
 /// What the agent of a step is expected to spend: tokens and micro-dollars; nothing for anything but an agent.
-fn wanted(scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> (u64, u64) {
+pub(super) fn wanted(scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> (u64, u64) {
     let (ix, step) = scheduler.plan_step(instance);
     let is_agent = match purpose {
         Purpose::Work => matches!(step.work, Work::Agent(_)),

@@ -1,4 +1,5 @@
-//! Runtimes that take nothing for a while: who was put back comes first, and nobody comes before the time.
+//! Runtimes that take nothing for a while: who was put back comes first but for the budget's own line, and nobody comes
+//! before the time.
 
 use orch::{
     base::Timestamp,
@@ -25,9 +26,11 @@ impl Oracle {
         if stopped {
             return true;
         }
-        let is_first = self.is_first(attempt, purpose);
+        let is_first = self.is_first(attempt, purpose) && !self.needs_budget(scheduler, attempt.instance, purpose);
         let seen = &mut self.seen[attempt.instance.index()];
         seen.deferred += 1;
+        // It keeps the place of the first time, however often it is put back.
+        let turn = *seen.turn.get_or_insert(turn);
         seen.work_starts -= u32::from(purpose == Purpose::Work);
         let Some(runtime) = runtime else { return true };
         self.agents -= 1;
@@ -51,6 +54,23 @@ impl Oracle {
         purpose == Purpose::Work && attempt.number == self.seen[attempt.instance.index()].deferred + 1
     }
 
+    /// Whether an attempt stands in line for a part of the budget too: who was put back gave its part away and stands in
+    /// that line again, behind those who waited there.
+    fn needs_budget(&self, scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> bool {
+        (self.limits.usd_micros.is_some() || self.limits.tokens.is_some())
+            && super::budget::wanted(scheduler, instance, purpose) != (0, 0)
+    }
+
+    /// Whether a runtime that was held may be used again.
+    pub(super) fn is_released_between(&self, before: Timestamp, now: Timestamp) -> bool {
+        self.tempo.values().any(|tempo| tempo.until > before && tempo.until <= now)
+    }
+
+    /// The steps of an ended run begin anew, and nobody stands anywhere.
+    pub(super) fn lines_are_empty(&mut self) {
+        self.tempo.values_mut().for_each(|tempo| tempo.put_back.clear());
+    }
+
     /// Whether an attempt may begin on a runtime now.
     pub(super) fn keeps_pace(
         &mut self,
@@ -67,7 +87,8 @@ impl Oracle {
         hold!(tempo.until <= now, "{path} starts on {runtime}, which is held until {:?}", tempo.until);
         let most = tempo.slots.map_or(usize::MAX, |slots| slots.max(1) as usize);
         hold!(on < most, "{path} starts on {runtime} beside {on} others where {most} may");
-        if is_first {
+        let by_budget = self.needs_budget(scheduler, attempt.instance, purpose);
+        if is_first && !by_budget {
             let next = tempo.put_back.iter().find(|(_, instance)| !settled(*instance));
             let before = next.filter(|(_, instance)| *instance != attempt.instance);
             hold!(before.is_none(), "{path} starts before {before:?}, which was put back");

@@ -34,9 +34,14 @@ impl Oracle {
             return false;
         };
         let (purpose, stopped, charged, halted) = (live.purpose, live.stop.is_some(), live.charged, live.halted);
+        let has_agent = live.runtime.is_some();
         self.live.remove(&attempt);
         match outcome {
-            Outcome::Succeeded(envelope) => self.spent.add(envelope.usage.without(charged)),
+            Outcome::Succeeded(envelope) => {
+                self.spent.add(envelope.usage.without(charged));
+                // No agent of this run did it.
+                self.agents -= u64::from(envelope.reused.is_some() && has_agent);
+            }
             Outcome::Failed(failure) => self.spent.add(failure.usage.without(charged)),
             Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => {}
         }
@@ -53,7 +58,8 @@ impl Oracle {
                 }
                 Last::Lost(purpose)
             }
-            (Purpose::Work, Outcome::Succeeded(_)) => {
+            (Purpose::Work, Outcome::Succeeded(envelope)) => {
+                seen.from_memory = envelope.reused.is_some();
                 seen.gates.fill(None);
                 Last::WorkDone
             }

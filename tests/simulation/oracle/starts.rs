@@ -52,6 +52,9 @@ impl Oracle {
             hold!(!used, "{path} starts although the budget is used up");
             self.agents += u64::from(runtime.is_some());
         }
+        if purpose == Purpose::Work {
+            self.goes_into_batch(scheduler, attempt, purpose)?;
+        }
         self.turns += 1;
         let turn = self.turns;
         self.live.insert(
@@ -65,6 +68,7 @@ impl Oracle {
                 asked: None,
                 charged: Usage::default(),
                 stopped_at: Timestamp::default(),
+                spends_on: 0,
                 halted: false,
                 turn,
             },

@@ -298,6 +298,23 @@ fn a_line_that_moved_is_merged_again_and_a_merge_can_be_taken_back() {
     assert_eq!(back.old, taken.new);
 }
 
+#[test]
+fn a_workspace_that_goes_on_is_merged_from_where_it_was() {
+    let table = Table::new();
+    for strategy in [Strategy::Merge, Strategy::Rebase, Strategy::Squash] {
+        let name = format!("{strategy:?}");
+        let line = table.line(&name);
+        let (mut space, result) = table.worked(&name, true, |r| edit(r, "src/a.txt", 3, "first"));
+        line.merge(&mut space, &result, strategy, "first", &mut |_| Ok(())).unwrap();
+        edit(&space.root(), "src/a.txt", 3, "second");
+        let result = space.checkpoint(&Point::Step(&name), "second").unwrap().commit;
+        let merged = line.merge(&mut space, &result, strategy, "second", &mut |_| Ok(())).unwrap();
+        assert!(matches!(merged, Merged::Taken(_)), "{name}: {merged:?}");
+        let text = fs::read_to_string(table.show(&line.tip().unwrap()).root().join("src/a.txt")).unwrap();
+        assert_eq!(text.lines().nth(3), Some("second"), "{name}");
+    }
+}
+
 /// The user's checkout gets the result at the end, or a list of what is in the way and nothing else.
 #[test]
 fn a_delivery_is_whole_or_not_at_all() {

@@ -65,8 +65,9 @@ impl Line {
         strategy: Strategy,
         message: &str,
     ) -> Result<Proposal, WorkspaceFault> {
-        let base =
-            space.owner.base.as_ref().ok_or_else(|| WorkspaceFault::Unknown("the workspace's base".to_owned()))?;
+        // What has been merged already is where a workspace that went on began anew.
+        let base = space.owner.merged.as_ref().or(space.owner.base.as_ref());
+        let base = base.ok_or_else(|| WorkspaceFault::Unknown("the workspace's base".to_owned()))?;
         let commits = match strategy {
             Strategy::Rebase => space.last_commit()?,
             Strategy::Merge | Strategy::Squash => None,

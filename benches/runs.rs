@@ -51,6 +51,7 @@ impl Adapter for Nothing {
             writes: Vec::new(),
             deletes: Vec::new(),
             envelope: Envelope::default(),
+            fails: None,
         })))
     }
     fn reader(&self, _: &Order) -> Box<dyn Reader> {
@@ -104,7 +105,10 @@ fn agent() -> Work {
         workspace: Workspace::Shared,
         activated: Vec::new(),
         memory: Vec::new(),
+        servers: vec![],
         prose: None,
+        permissions: orch::definition::Permissions::default(),
+        danger: false,
     })
 }
 
@@ -126,7 +130,9 @@ fn plan(steps: Vec<PlanStep>) -> Plan {
         skills: Vec::new(),
         folder: ".".to_owned(),
         memory: Vec::new(),
+        servers: vec![],
         trust: None,
+        danger: None,
         estimate: None,
     }
 }
@@ -188,6 +194,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
         let adapters: Vec<Arc<dyn Adapter>> = vec![Arc::new(Nothing)];
         let executor = Executor::new(keeper.clone(), Renderer::new(ORCH), adapters);
         let assigner = Assigner {
+            servers: Vec::new(),
             renderer: Arc::new(Renderer::new(ORCH)),
             root: folder.clone(),
             folder: store.run_folder(&run_id()).unwrap(),
@@ -195,6 +202,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
             stream_bytes_max: 64_000_000,
             baseline: None,
             reads_memory: std::collections::BTreeSet::new(),
+            forks: std::collections::BTreeSet::new(),
             nonce: "0123456789abcdef01234567".to_owned(),
         };
         let journal = store.journal();
@@ -270,7 +278,7 @@ fn resume(records: usize) -> f64 {
             if let orch::scheduler::Action::Start { attempt, .. } = action {
                 let outcome = Outcome::Succeeded(Box::default());
                 events.push(Event::Finished { attempt, outcome });
-                events.push(Event::Started { attempt, subject: None, shown: None });
+                events.push(Event::Started { attempt, subject: None, shown: None, how: None });
             }
         }
         if batch.len() >= 256 || events.is_empty() {

@@ -142,6 +142,7 @@ fn order(told: &Told) -> Order {
         tools: told.tools.clone(),
         files: vec![],
         access: told.access,
+        permissions: orch::definition::Permissions::default(),
         mcp_servers: told.mcp_servers.clone(),
         attached: vec![],
         inputs: serde_json::Map::new(),

@@ -216,6 +216,7 @@ impl Bench {
             tools: None,
             files: vec![],
             access: Access::Edit,
+            permissions: orch::definition::Permissions::default(),
             mcp_servers: vec![],
             attached: vec![],
             inputs: serde_json::Map::new(),

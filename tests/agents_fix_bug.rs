@@ -1,5 +1,7 @@
 //! The shipped `/fix-bug`, unchanged, from its sample to its end, on each real agent program against a scripted model.
 //!
+//! A second workflow proves on each of them that an answer is mended within bounds or fails, and how steps fork.
+//!
 //! What the scripted model answers is made from the recording of the workflow, so the same test and the same fix go
 //! wrong first and are mended by what the gate says. Needs `ORCH_CLIS` (folders with the programs, as in a PATH) and the
 //! scripted model in `../shared/stub-model` (or `ORCH_STUB_MODEL`); says loudly what it skips.
@@ -209,6 +211,15 @@ impl Lab {
         command.envs(self.env.iter().map(|(name, value)| (name, value))).output().unwrap()
     }
 
+    /// Names the program in the project's settings.
+    fn settings(&self, wiring: &Wiring, program: &Path) {
+        let program = program.display().to_string();
+        let settings = format!("[runtimes.{}]\nprogram = {program:?}\n{}", wiring.name, wiring.settings);
+        let file = self.folder.join("project/orch.toml");
+        let before = fs::read_to_string(&file).unwrap_or_default();
+        fs::write(&file, format!("{before}\n{settings}")).unwrap();
+    }
+
     /// What an attempt was told.
     fn order(&self, run: &str, attempt: &str) -> Value {
         let folder = self.folder.join("project/.orch/state/runs").join(run).join("attempts").join(attempt);
@@ -220,28 +231,94 @@ impl Lab {
     }
 }
 
-fn fixes_the_bug(wiring: &Wiring, folder: &Path, program: &Path, lab: &Path) -> Result<(), String> {
+/// A step whose first answer is not what it declares, one whose answer never is, and forks of a step.
+const BOUNDS: &str = r#"
+name: bounds
+steps:
+  - { id: mended, prompt: "alpha answers", output: { verdict: string, score: integer } }
+  - { id: never, prompt: "omega answers", output: { verdict: string }, optional: true }
+  - { id: source, prompt: "delta answers" }
+  - parallel:
+      - { id: one, prompt: "gamma answers", context: "fork:source", tools: [Read] }
+      - { id: two, prompt: "gamma answers", context: "fork:source", tools: [Read] }
+      - { id: small, prompt: "gamma answers", context: "fork:source", tools: [Read], context_budget: 100 }
+"#;
+
+fn bounds_scenario() -> Value {
+    let text = |words: &str, text: &str| json!({ "match": words, "turns": [{ "text": text, "raw": true }] });
+    let good = json!({ "tools": [{ "do": "final_json", "value": { "verdict": "pass", "score": 7 } }] });
+    let rules = json!([
+        { "match": format!("alpha answers[\\s\\S]*{AGAIN}"), "turns": [good, { "text": "done" }] },
+        text("alpha answers", "{\"verdict\": 3}"),
+        text("omega answers", "It is done, and all is well."),
+        text("delta answers", "Delta."),
+        text("gamma answers", "Gamma."),
+    ]);
+    json!({ "rules": rules, "default": { "text": "ok" } })
+}
+
+fn keeps_its_bounds(wiring: &Wiring, folder: &Path, program: &Path, lab: &Path) -> Result<(), String> {
+    let (lab, _model) = set_up(wiring, folder, lab, &bounds_scenario());
+    fs::create_dir_all(lab.folder.join("project/workflows")).unwrap();
+    fs::write(lab.folder.join("project/workflows/bounds.yaml"), BOUNDS).unwrap();
+    lab.settings(wiring, program);
+    let run = lab.orch(&["run", "bounds", "--runtime", wiring.name]);
+    if run.status.code() != Some(0) {
+        return Err(told(&run));
+    }
+    let status = lab.status();
+    let need =
+        |holds: bool, what: &str| if holds { Ok(()) } else { Err(format!("{what}\n{status:#}\n{}", told(&run))) };
+    let steps = status["steps"].as_array().unwrap();
+    let of = |id: &str| steps.iter().find(|step| step["id"].as_str().unwrap().ends_with(id)).unwrap();
+    let tries = |id: &str| of(id)["history"].as_array().unwrap().len();
+    need(of("mended")["status"] == "succeeded" && tries("mended") == 2, "the second answer did not mend the first")?;
+    need(of("never")["status"] == "failed", "an answer that is never valid is a success")?;
+    need(tries("never") == 3, "the tries to mend it are not two")?;
+    let order = |id: &str| {
+        let attempt = of(id)["history"][0]["id"].as_str().unwrap().to_owned();
+        lab.order(status["id"].as_str().unwrap(), &attempt)
+    };
+    let is_copy = |id: &str| order(id)["forks"] == true && order(id)["session"].is_string();
+    let can = ["claude", "codex", "opencode"].contains(&wiring.name);
+    need(is_copy("one") == can && is_copy("two") == can, "the session was not copied, or by one that cannot")?;
+    need(!is_copy("small"), "a session larger than the context budget was copied")?;
+    let knows = |id: &str| order(id)["context"].as_str().unwrap().contains("Delta.");
+    need(knows("small") && knows("one") != can, "what is not copied is not told, or twice")?;
+    let spent = status["spent"]["usage"]["input_tokens"].as_u64().unwrap();
+    // Nine answers, of a hundred tokens each; one program asks again by itself for an answer by a schema.
+    let most = if wiring.name == "claude" { 1_400 } else { 900 };
+    need(spent <= most, "what was spent before a copy is charged again")?;
+    for id in ["one", "two", "small"] {
+        need(of(id)["status"] == "succeeded", "a fork failed")?;
+    }
+    Ok(())
+}
+
+/// A project with nothing in it, a home that knows the scripted model, and that model.
+fn set_up(wiring: &Wiring, folder: &Path, lab: &Path, scenario: &Value) -> (Lab, Model) {
     fs::create_dir_all(lab.join("home")).unwrap();
     fs::create_dir_all(lab.join("project")).unwrap();
-    let model = Model::start(folder, lab, &scenario(wiring.name));
+    let model = Model::start(folder, lab, scenario);
     for (path, text) in (wiring.files)(&model.address) {
         let path = lab.join("home").join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
     let env = (wiring.env)(&model.address).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let lab = Lab { folder: lab.to_owned(), env, path: path_without_agents() };
+    (Lab { folder: lab.to_owned(), env, path: path_without_agents() }, model)
+}
+
+fn fixes_the_bug(wiring: &Wiring, folder: &Path, program: &Path, lab: &Path) -> Result<(), String> {
+    let (lab, _model) = set_up(wiring, folder, lab, &scenario(wiring.name));
     let made = lab.orch(&["init", "--sample", "fix-bug", "."]);
     if made.status.code() != Some(0) {
         return Err(told(&made));
     }
-    let settings =
-        format!("[runtimes.{}]\nprogram = {:?}\n{}", wiring.name, program.display().to_string(), wiring.settings);
-    let file = lab.folder.join("project/orch.toml");
-    let before = fs::read_to_string(&file).unwrap_or_default();
-    fs::write(&file, format!("{before}\n{settings}")).unwrap();
-    let words = ["run", "/fix-bug", "newest prints v1.9.0 although v1.10.0 is out", "--runtime", wiring.name];
-    let run = lab.orch(&[words.as_slice(), &["--on-approval", "approve", "-v"]].concat());
+    lab.settings(wiring, program);
+    let words = ["run", "/fix-bug", "newest prints v1.9.0 although v1.10.0 is out", "--runtime"];
+    let approving = ["--on-approval", "approve", "-v"];
+    let run = lab.orch(&[words.as_slice(), &[wiring.name], &approving, &["--record=real"]].concat());
     if run.status.code() != Some(0) {
         return Err(told(&run));
     }
@@ -273,13 +350,76 @@ fn fixes_the_bug(wiring: &Wiring, folder: &Path, program: &Path, lab: &Path) -> 
         let order = lab.order(status["id"].as_str().unwrap(), works.last().unwrap()["id"].as_str().unwrap());
         need(order["session"].is_string() && order["feedback"].is_string(), &format!("{name}: {order:#}"))?;
     }
-    Ok(())
+    let recording = fs::read_to_string(lab.folder.join("project/workflows/recordings/real.yaml")).unwrap();
+    need(!recording.contains(KEY), "the key is in the recording")?;
+    let live = lab.folder.join("live");
+    fs::rename(lab.folder.join("project"), &live).unwrap();
+    replays(&lab, &live, &recording, &[words.as_slice(), &["replay"], &approving].concat())
+}
+
+/// What was recorded on a real program gives the same files in a fresh sample, twice.
+fn replays(lab: &Lab, live: &Path, recording: &str, words: &[&str]) -> Result<(), String> {
+    let mut told = Vec::new();
+    for round in ["first", "second"] {
+        let project = lab.folder.join("project");
+        fs::create_dir_all(&project).unwrap();
+        let made = lab.orch(&["init", "--sample", "fix-bug", "."]);
+        fs::create_dir_all(project.join("workflows/recordings")).unwrap();
+        fs::write(project.join("workflows/recordings/real.yaml"), recording).unwrap();
+        let run = lab.orch(words);
+        if made.status.code() != Some(0) || run.status.code() != Some(0) {
+            return Err(format!("the {round} replay:\n{}{}\n{recording}", self::told(&made), self::told(&run)));
+        }
+        let (was, now) = (tree(live), tree(&project));
+        let differs: Vec<_> = was
+            .iter()
+            .chain(&now)
+            .filter(|(path, text)| was.get(*path) != now.get(*path) && !text.is_empty())
+            .map(|(path, _)| path)
+            .collect();
+        if !differs.is_empty() {
+            return Err(format!("the {round} replay gives other files: {differs:?}\n{recording}"));
+        }
+        told.push(lab.status()["outputs"].clone());
+        fs::rename(&project, lab.folder.join(round)).unwrap();
+    }
+    if told[0] == told[1] { Ok(()) } else { Err(format!("two replays give two results: {told:?}")) }
+}
+
+/// Every file that somebody wrote: not what tools build, not the store, and not what names the runtime.
+fn tree(root: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let relative = path.strip_prefix(root).unwrap().to_owned();
+            let left_out = [".git", ".orch", "target", "orch.toml", "workflows/recordings"];
+            if left_out.iter().any(|name| relative.starts_with(name)) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(relative, fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
 }
 
 #[test]
 fn the_shipped_fix_bug_runs_on_every_agent_program() {
+    on_every_program("/fix-bug", fixes_the_bug);
+}
+
+#[test]
+fn answers_are_mended_within_bounds_and_steps_fork() {
+    on_every_program("bounds", keeps_its_bounds);
+}
+
+fn on_every_program(what: &str, check: fn(&Wiring, &Path, &Path, &Path) -> Result<(), String>) {
     let (Some(folder), Some(programs)) = (model_folder(), std::env::var_os("ORCH_CLIS")) else {
-        println!("SKIPPED: /fix-bug on real agent programs needs ORCH_CLIS=/path/to/bin and ../shared/stub-model");
+        println!("SKIPPED: {what} on real agent programs needs ORCH_CLIS=/path/to/bin and ../shared/stub-model");
         return;
     };
     // Not below the system's folder for temporary files: one of the programs cannot make its sandbox there.
@@ -292,8 +432,8 @@ fn the_shipped_fix_bug_runs_on_every_agent_program() {
             println!("SKIPPED: {} is in no folder of ORCH_CLIS", wiring.name);
             continue;
         };
-        let result = fixes_the_bug(wiring, &folder, &program, &lab.path().join(wiring.name));
-        println!("{} /fix-bug: {}", wiring.name, result.as_ref().err().map_or("green", |_| "RED"));
+        let result = check(wiring, &folder, &program, &lab.path().join(wiring.name));
+        println!("{} {what}: {}", wiring.name, result.as_ref().err().map_or("green", |_| "RED"));
         if let Err(fault) = result {
             wrong.push(format!("==== {}\n{fault}", wiring.name));
         }

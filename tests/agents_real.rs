@@ -7,9 +7,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot be set up must stop; skips are loud")]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Child, Command as Process, Stdio},
     sync::{Arc, Mutex},
@@ -19,14 +20,15 @@ use std::{
 
 use orch::{
     base::{Envelope, FailureClass, Outcome, Usage},
+    definition::Permissions,
     execute::{
         Assignment, Executor, Live, Place,
         process::{Keeper, Limits, StopToken, allow_list_env},
         render::Renderer,
     },
-    runtime::{Access, McpServer, Order, OrderAgent, PROGRAMS, ProgramKind, ProgramSettings, Seen},
+    runtime::{Access, Capabilities, McpServer, Order, OrderAgent, PROGRAMS, ProgramKind, ProgramSettings, Seen},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How each program finds the scripted model: its name, a model it knows, and its environment for an address.
 type Wiring = (&'static str, &'static str, fn(&str) -> Vec<(&'static str, String)>);
@@ -74,11 +76,29 @@ fn stub_folder() -> Option<PathBuf> {
     places.into_iter().flatten().find(|folder| folder.join("stub_model.py").is_file())
 }
 
+/// Cases of our own, before those of the scripted model.
+fn own_cases() -> Vec<Value> {
+    let run = json!([{ "text": "Running.", "tools": [{ "do": "shell", "command": "{{1}}" }] }, { "text": "It ran." }]);
+    let value = json!({ "verdict": "pass", "score": 7 });
+    let mended = json!([{ "tools": [{ "do": "final_json", "value": value }] }, { "text": "done" }]);
+    vec![
+        json!({ "name": "run", "match": "case: run ([^\n\"]+)", "with_tools": true, "turns": run }),
+        // Only the sentence that a second try is told makes it mend its answer.
+        json!({ "match": "case: mend[\\s\\S]*What was wrong", "with_tools": true, "turns": mended }),
+        json!({ "match": "case: mend", "with_tools": true, "turns": [{ "text": "{\"verdict\": 3}", "raw": true }] }),
+    ]
+}
+
 fn stub(folder: &Path, lab: &Path) -> Stub {
     let port_file = lab.join("port");
+    let scenario = lab.join("cases.json");
+    let cases = fs::read_to_string(folder.join("scenarios/cases.json")).unwrap();
+    let mut cases: Value = serde_json::from_str(&cases).unwrap();
+    cases["rules"].as_array_mut().unwrap().splice(0..0, own_cases());
+    fs::write(&scenario, cases.to_string()).unwrap();
     let child = Process::new("python3")
         .arg(folder.join("stub_model.py"))
-        .arg(folder.join("scenarios/cases.json"))
+        .arg(scenario)
         .arg("--port-file")
         .arg(&port_file)
         .stdout(Stdio::null())
@@ -152,6 +172,7 @@ impl Bench {
             tools: None,
             files: vec![],
             access: Access::Edit,
+            permissions: Permissions::default(),
             mcp_servers: vec![],
             attached: vec![],
             inputs: serde_json::Map::new(),
@@ -169,7 +190,14 @@ impl Bench {
         workspace
     }
 
-    async fn perform_in(&self, order: Order, workspace: PathBuf, settings: ProgramSettings) -> Done {
+    /// The attempt gets its number now; several may be awaited at once.
+    fn perform_in(&self, order: Order, workspace: PathBuf, settings: ProgramSettings) -> impl Future<Output = Done> {
+        let attempt = format!("{}-1", self.attempts.get());
+        self.attempts.set(self.attempts.get() + 1);
+        self.perform_as(attempt, order, workspace, settings)
+    }
+
+    async fn perform_as(&self, attempt: String, order: Order, workspace: PathBuf, settings: ProgramSettings) -> Done {
         let program = Path::new(env!("CARGO_BIN_EXE_orch"));
         let adapter = (self.kind.make)(settings);
         let executor = Executor::new(Keeper::start(program).unwrap(), Renderer::new(program), [adapter]);
@@ -179,7 +207,6 @@ impl Bench {
         let mut env: Vec<_> =
             allow_list_env(std::env::vars_os()).into_iter().filter(|(name, _)| name != "HOME").collect();
         env.push(("HOME".into(), home));
-        let attempt = format!("{}-1", self.attempts.get());
         let place = Place {
             workspace: workspace.clone(),
             attempt_dir: self.lab.join("attempts").join(&attempt),
@@ -253,7 +280,6 @@ async fn goes_on(bench: &Bench) -> Result<(), String> {
     let first = bench.perform_in(bench.order("hello"), workspace.clone(), bench.settings.clone()).await;
     let envelope = first.success()?.clone();
     let order = Order { session: envelope.session.clone(), session_usage: envelope.usage, ..bench.order("hello") };
-    bench.attempts.set(bench.attempts.get() + 1);
     let second = bench.perform_in(order.clone(), workspace.clone(), bench.settings.clone()).await;
     let next = second.success()?;
     need(next.session == envelope.session, "it did not go on with the session")?;
@@ -264,7 +290,6 @@ async fn goes_on(bench: &Bench) -> Result<(), String> {
     }
     let mut twice = envelope.usage;
     twice.add(next.usage);
-    bench.attempts.set(bench.attempts.get() + 1);
     let order = Order { forks: true, session_usage: twice, ..order };
     let fork = bench.perform_in(order, workspace, bench.settings.clone()).await;
     let forked = fork.success()?;
@@ -337,6 +362,170 @@ async fn has_a_home_of_its_own(bench: &Bench) -> Result<(), String> {
     need(done.workspace.join("notes.txt").is_file(), "it wrote nothing")
 }
 
+fn rules(allow: Option<&[&str]>, ask: &[&str], deny: &[&str]) -> Permissions {
+    let list = |rules: &[&str]| rules.iter().map(|rule| (*rule).to_owned()).collect::<Vec<_>>();
+    Permissions { allow: allow.map(list), ask: list(ask), deny: list(deny) }
+}
+
+impl Bench {
+    /// An order under rules, with the tools that these leave of what an agent inherits.
+    fn ruled(&self, case: &str, permissions: &Permissions) -> Order {
+        let tools = permissions.narrow(None);
+        Order { tools, permissions: permissions.clone(), ..self.order(case) }
+    }
+
+    fn can(&self) -> Capabilities {
+        (self.kind.make)(self.settings.clone()).capabilities()
+    }
+}
+
+/// The reason of a failure.
+fn failed(done: &Done) -> Result<&str, String> {
+    match &done.outcome {
+        Outcome::Failed(failure) => Ok(&failure.reason),
+        other => Err(format!("it ended as {other:?}")),
+    }
+}
+
+async fn keeps_command_rules(bench: &Bench) -> Result<(), String> {
+    for (permissions, word) in [
+        (rules(None, &[], &["Bash(touch:*)"]), "`deny` names `Bash(touch:*)`"),
+        (rules(None, &["Bash(touch:*)"], &[]), "nobody is there to ask"),
+        (rules(Some(&["Read", "Bash(mkdir:*)"]), &[], &[]), "`allow` names only `Read`, `Bash(mkdir:*)`"),
+    ] {
+        let denied = bench.perform(bench.ruled("run touch denied.txt", &permissions)).await;
+        need(!denied.workspace.join("denied.txt").exists(), format!("a denied command ran: {word}"))?;
+        let reason = failed(&denied)?;
+        if !bench.can().command_rules {
+            need(reason.contains("cannot keep") && reason.contains("Bash("), reason)?;
+            continue;
+        }
+        need(reason.contains("not allowed") && reason.contains(word), reason)?;
+        let allowed = bench.perform(bench.ruled("run mkdir allowed", &permissions)).await;
+        allowed.success().map_err(|fault| format!("an allowed command, {word}: {fault}"))?;
+        need(allowed.workspace.join("allowed").is_dir(), "an allowed command did not run")?;
+    }
+    Ok(())
+}
+
+async fn keeps_path_rules(bench: &Bench) -> Result<(), String> {
+    for permissions in [
+        rules(None, &[], &["Edit(ci/**)", "Bash"]),
+        rules(None, &[], &["Write(ci/**)", "Bash"]),
+        rules(Some(&["Read", "Edit(src/**)", "Write(src/**)"]), &[], &[]),
+    ] {
+        let denied = bench.perform(bench.ruled("write ci/notes.txt", &permissions)).await;
+        need(!denied.workspace.join("ci/notes.txt").exists(), "a denied file was written")?;
+        let reason = failed(&denied)?;
+        if !bench.can().path_rules {
+            need(reason.contains("cannot keep"), reason)?;
+            continue;
+        }
+        need(reason.contains("not allowed") && reason.contains("`permissions:`"), reason)?;
+        let allowed = bench.perform(bench.ruled("write src/notes.txt", &permissions)).await;
+        allowed.success().map_err(|fault| format!("an allowed file: {fault}"))?;
+        need(allowed.workspace.join("src/notes.txt").is_file(), "an allowed file was not written")?;
+    }
+    Ok(())
+}
+
+async fn stays_inside(bench: &Bench) -> Result<(), String> {
+    let outside = bench.lab.join("outside.txt");
+    let done = bench.perform(bench.order("write ../outside.txt")).await;
+    need(!outside.exists(), "it wrote outside of the workspace")?;
+    let reason = failed(&done)?;
+    need(reason.contains("not allowed"), reason)
+}
+
+async fn works_without_limits(bench: &Bench) -> Result<(), String> {
+    let outside = bench.lab.join("danger");
+    let order = Order { access: Access::Full, ..bench.order(&format!("run mkdir {}", outside.display())) };
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let mut settings = bench.settings.clone();
+    if is_root && bench.can().refuses_root {
+        let done = bench.perform(order.clone()).await;
+        need(!outside.exists(), "it worked as root, and it was thought to refuse")?;
+        need(failed(&done)?.contains("root"), failed(&done)?)?;
+        match &done.outcome {
+            Outcome::Failed(failure) if failure.class == FailureClass::Permanent => {}
+            other => return Err(format!("refusing root is {other:?}")),
+        }
+        settings.env.insert("IS_SANDBOX".into(), "1".into());
+    }
+    let done = bench.perform_in(order, bench.workspace(), settings).await;
+    done.success()?;
+    need(outside.is_dir(), "it has limits")
+}
+
+/// Several copies of one session at once, and then the session itself.
+async fn forks_at_once(bench: &Bench) -> Result<(), String> {
+    if !bench.can().forks {
+        return Ok(());
+    }
+    let workspace = bench.workspace();
+    let settings = || bench.settings.clone();
+    let first = bench.perform_in(bench.order("hello"), workspace.clone(), settings()).await;
+    let source = first.success()?.clone();
+    // As a run has charged it: with a price, which is guessed here.
+    let priced = Usage { usd_micros: 3_000, guessed_usd_micros: 3_000, ..source.usage };
+    let goes_on = Order { session: source.session.clone(), session_usage: priced, ..bench.order("hello") };
+    let fork = || bench.perform_in(Order { forks: true, ..goes_on.clone() }, workspace.clone(), settings());
+    let (one, two, three, four) = tokio::join!(fork(), fork(), fork(), fork());
+    let mut sessions = vec![source.session.clone()];
+    for done in [&one, &two, &three, &four] {
+        let forked = done.success()?;
+        need(forked.usage == source.usage, format!("a fork was charged {:?}", forked.usage))?;
+        sessions.push(forked.session.clone());
+    }
+    // A second message to a fork is charged once as well: what was charged includes the copy.
+    let mut charged = source.usage;
+    charged.add(source.usage);
+    let order = Order { session: one.success()?.session.clone(), session_usage: charged, ..bench.order("hello") };
+    let second = bench.perform_in(order, workspace.clone(), settings()).await;
+    need(second.success()?.usage == source.usage, format!("then it was charged {:?}", second.success()?.usage))?;
+    let last = bench.perform_in(goes_on, workspace.clone(), settings()).await;
+    let last = last.success()?;
+    need(last.session == source.session, "the source does not go on")?;
+    need(last.usage == source.usage, format!("the source was charged {:?}: a fork went on with it", last.usage))?;
+    sessions.sort();
+    sessions.dedup();
+    need(sessions.len() == 5, format!("the sessions are not five: {sessions:?}"))
+}
+
+/// All in one home: what one of them keeps there must not disturb another.
+async fn works_eightfold(bench: &Bench) -> Result<(), String> {
+    let begin = || bench.perform(bench.order("write notes.txt"));
+    let all = tokio::join!(begin(), begin(), begin(), begin(), begin(), begin(), begin(), begin());
+    let all = [all.0, all.1, all.2, all.3, all.4, all.5, all.6, all.7];
+    let sessions: BTreeSet<_> = all.iter().filter_map(Done::session).collect();
+    for done in &all {
+        done.success()?;
+        need(done.workspace.join("notes.txt").is_file(), "one of eight wrote nothing")?;
+    }
+    need(sessions.len() == 8, format!("{} sessions of eight", sessions.len()))
+}
+
+/// The second try is told what was wrong and goes on with the session.
+async fn mends_its_answer(bench: &Bench) -> Result<(), String> {
+    let schema = json!({
+        "type": "object", "required": ["verdict", "score"],
+        "properties": { "verdict": { "type": "string" }, "score": { "type": "integer" } }
+    });
+    let order = Order { expected_output: Some(schema), ..bench.order("mend") };
+    let workspace = bench.workspace();
+    let first = bench.perform_in(order.clone(), workspace.clone(), bench.settings.clone()).await;
+    let Outcome::Failed(failure) = &first.outcome else { return Err(format!("it ended as {:?}", first.outcome)) };
+    need(failure.class == FailureClass::Invalid, format!("{failure:?}"))?;
+    let session = failure.session.clone();
+    need(session.is_some(), "nobody can tell the session what was wrong")?;
+    let feedback = Some(failure.reason.clone());
+    let order = Order { session: session.clone(), session_usage: failure.usage, feedback, ..order };
+    let second = bench.perform_in(order, workspace, bench.settings.clone()).await;
+    let mended = second.success()?;
+    need(mended.output == json!({ "verdict": "pass", "score": 7 }), format!("{:?}", mended.output))?;
+    need(mended.session == session, "another session mended it")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn real_programs_do_as_they_are_told() {
     let (Some(folder), Some(programs)) = (stub_folder(), std::env::var_os("ORCH_CLIS").map(PathBuf::from)) else {
@@ -370,6 +559,13 @@ async fn real_programs_do_as_they_are_told() {
             ("calls a server", calls_a_server(&bench).await),
             ("takes nothing from the project", takes_nothing_from_the_project(&bench).await),
             ("has a home of its own", has_a_home_of_its_own(&bench).await),
+            ("keeps rules on commands", keeps_command_rules(&bench).await),
+            ("keeps rules on paths", keeps_path_rules(&bench).await),
+            ("stays inside", stays_inside(&bench).await),
+            ("works without limits", works_without_limits(&bench).await),
+            ("forks at once", forks_at_once(&bench).await),
+            ("works eightfold in one home", works_eightfold(&bench).await),
+            ("mends its answer", mends_its_answer(&bench).await),
         ];
         for (what, result) in checks {
             println!("{name} {what}: {}", result.as_ref().err().map_or("yes", |fault| fault));

@@ -140,6 +140,7 @@ fn order(expected_output: Option<Value>) -> Order {
         tools: None,
         files: vec![],
         access: Access::Edit,
+        permissions: orch::definition::Permissions::default(),
         mcp_servers: vec![],
         attached: vec![],
         inputs: Map::from_iter([("idea".to_owned(), json!("a counter"))]),

@@ -14,8 +14,8 @@ use std::{
 use orch::{
     base::{Diagnostic, Severity, Source, Span, Spanned, codes, render::render_all},
     definition::{
-        Agent, Arguments, Base, Command, CommandBody, Dialect, Library, Meta, NamedGate, Origin, Scope, Skill, Style,
-        ToolPolicy, WorkflowEntry,
+        Agent, Arguments, Base, Command, CommandBody, Dialect, Library, Meta, NamedGate, Origin, Scope, Server,
+        ServerForm, ServerUse, Skill, Style, ToolPolicy, WorkflowEntry,
         load::load_workflow_file,
         workflow::{Gate, Join, OnFailure, OnLimit, RetryOn, ThenFail, Workflow},
     },
@@ -47,9 +47,11 @@ fn agent(name: &str, tools: Option<&[&str]>) -> Agent {
         name: name.to_owned(),
         description: format!("The {name}"),
         tools: ToolPolicy::of(tools),
+        permissions: orch::definition::Permissions::default(),
         model: None,
         runtime: None,
         skills: Vec::new(),
+        servers: Vec::new(),
         constraints: Vec::new(),
         capabilities: Vec::new(),
         context_budget: None,
@@ -95,6 +97,16 @@ fn library() -> Library {
     for name in ["reviewer", "requirements-analyzer", "code-reviewer", "security-auditor"] {
         library.agents.push(name, agent(name, Some(READ_ONLY)));
     }
+    let asked = ServerUse::Named(Spanned::new("remot".to_owned(), Span::new(0..3)));
+    library.agents.push("caller", Agent { servers: vec![asked], ..agent("caller", None) });
+    let remote = Server {
+        name: "remote".to_owned(),
+        form: ServerForm::Remote,
+        source: Source::new(".mcp.json", "{}"),
+        span: Span::default(),
+        is_own: false,
+    };
+    library.servers.insert("remote".to_owned(), remote.into());
     let skill = Skill {
         name: "rust".to_owned(),
         description: "Rust".to_owned(),

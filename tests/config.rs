@@ -219,6 +219,7 @@ fn the_published_schema_and_the_loader_agree() {
         "[intervals]\ninbox = \"10ms\"",
         &format!("runtime = \"a\"\n{runtime}output = \"json\"\nsessions = true\nenv = {{ A = \"b\" }}"),
         "runtime = \"replay\"",
+        "[mcp.db]\ncommand = [\"db\", \"-x\"]\nenv = { TOKEN = \"${TOKEN}\" }",
         &format!("{acp}usage = \"session\"\nmodel = \"m\"\nreads_memory = true\nenv = {{ A = \"b\" }}"),
     ];
     let bad = [
@@ -257,6 +258,11 @@ fn the_published_schema_and_the_loader_agree() {
         &format!("{acp}usage = \"day\""),
         &format!("{runtime}model = \"m\""),
         "[runtimes.\"a b\"]\ncommand = [\"sh\"]",
+        "[mcp.db]",
+        "[mcp.\"a b\"]\ncommand = [\"db\"]",
+        "[mcp.db]\ncommand = \"db\"",
+        "[mcp.db]\ncommand = [\"db\"]\nenv = { TOKEN = \"in clear\" }",
+        "[mcp.db]\nurl = \"https://example.org\"",
     ];
     let project = Project::bare();
     for (text, is_good) in good.iter().map(|text| (text, true)).chain(bad.iter().map(|text| (text, false))) {

@@ -308,6 +308,9 @@ fn part_exists(page: &str, line: &str) {
     let words = shell_words::split(line).unwrap_or_else(|error| panic!("{page}: `{line}`: {error}"));
     let arguments = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["orch", ref rest @ ..] | ["cargo", "run", "--quiet", "--", ref rest @ ..] => rest.to_vec(),
+        // How a client of `orch mcp` is told of it.
+        ["claude" | "codex" | "gemini", "mcp", "add", "orch", "--", "orch", ref rest @ ..]
+        | ["claude" | "codex" | "gemini", "mcp", "add", "orch", "orch", ref rest @ ..] => rest.to_vec(),
         ["cargo", "test" | "fmt" | "clippy" | "bench" | "install", ..] | ["cd", _] | [".ci/run"] => return,
         _ => panic!("{page}: nobody knows how to check `{line}`"),
     };

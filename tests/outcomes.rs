@@ -155,6 +155,7 @@ fn order(told: &Told) -> Order {
         tools: told.tools.clone(),
         files: vec![],
         access: told.access,
+        permissions: orch::definition::Permissions::default(),
         mcp_servers: vec![],
         attached: vec![],
         inputs: serde_json::Map::new(),

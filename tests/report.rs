@@ -28,6 +28,7 @@ fn begins(step: &str, attempt: &str, purpose: &str, runtime: Option<&str>) -> Wh
         attempt: attempt.into(),
         purpose: purpose.into(),
         runtime: runtime.map(str::to_owned),
+        danger: None,
     }
 }
 

@@ -168,7 +168,7 @@ fn a_protocol_that_is_not_built_in_is_refused_before_the_start() {
     let project = with_talker();
     let done = project.run(&["run", "one"]);
     assert_eq!(done.code, Some(43), "{}", done.stderr);
-    for words in ["E0318", "`a` wants the runtime `talker`", "cargo install orch --features acp"] {
+    for words in ["E0323", "`a` wants the runtime `talker`", "cargo install orch --features acp"] {
         assert!(done.stderr.contains(words), "{words}: {}", done.stderr);
     }
     let done = project.run(&["runtimes", "test", "talker"]);

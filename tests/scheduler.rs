@@ -192,7 +192,7 @@ impl Drop for Bench {
 fn started(scheduler: &Scheduler, attempt: AttemptId, purpose: Purpose) -> Event {
     let shown = scheduler.asks_person(attempt.instance, purpose).then(|| format!("{attempt}?"));
     let subject = shown.as_ref().map(|shown| Digest::of(shown.as_bytes()));
-    Event::Started { attempt, subject, shown }
+    Event::Started { attempt, subject, shown, how: None }
 }
 
 fn value(site: Site) -> Value {
@@ -606,7 +606,7 @@ fn a_question_that_cannot_be_put_fails() {
     let event = |line: &str| serde_json::from_str::<(u64, Event)>(line).expect("stored").1;
     scheduler.step(Timestamp(1), event(&bench.journal[0]));
     let attempt = AttemptId { instance: scheduler.instances().next().expect("the step"), number: 1 };
-    scheduler.step(Timestamp(2), Event::Started { attempt, subject: None, shown: None });
+    scheduler.step(Timestamp(2), Event::Started { attempt, subject: None, shown: None, how: None });
     scheduler.step(Timestamp(3), Event::Finished { attempt, outcome: failure(PERMANENT, None) });
     assert_eq!(scheduler.ended().map(|end| end.settled), Some(Settled::Failed));
 }
@@ -964,7 +964,7 @@ fn run_through(made: Plan) -> (usize, usize) {
             actions += 1;
             match action {
                 Action::Start { attempt, .. } => {
-                    events.push_back(Event::Started { attempt, subject: None, shown: None });
+                    events.push_back(Event::Started { attempt, subject: None, shown: None, how: None });
                     events.push_back(Event::Finished { attempt, outcome: Outcome::Succeeded(Box::default()) });
                 }
                 Action::Evaluate { .. } | Action::Stop { .. } | Action::Notice(_) => {}

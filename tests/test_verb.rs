@@ -289,6 +289,8 @@ fn the_junit_report_is_well_formed_and_complete() {
     assert_eq!((elements[0].1["tests"].as_str(), elements[0].1["failures"].as_str()), ("2", "1"));
     assert_eq!(elements[2].1["name"], "a &lt;b&gt; &amp; &quot;c&quot; ]]&gt;");
     assert_eq!(elements[4].1["message"], "exit: expected 0, found 1");
+    // Why the step failed stands in the failure, as text.
+    assert!(project.read("report.xml").contains("&lt;x&gt; &amp; &quot;y&quot;"), "{}", project.read("report.xml"));
     let done = project.run(&["test", "--junit", "no/such/folder/report.xml"]);
     assert!(done.code == Some(1) && done.stderr.contains("error[E0577]"), "{done:?}");
 }

@@ -20,7 +20,9 @@ use crate::{
         init::InitArgs,
         list::ListArgs,
         lsp::LspArgs,
+        mcp::McpArgs,
         plan::PlanArgs,
+        replay::ReplayArgs,
         runtimes::RuntimesArgs,
         schema::SchemaArgs,
         show::ShowArgs,
@@ -134,8 +136,10 @@ pub enum Verb {
     Reject(RejectArgs),
     /// Go on with a run after a crash, a wait or an answer
     Resume(ResumeArgs),
-    /// Run the failed steps of a run again
+    /// Run the failed steps of a run again, or fork a run from a step
     Retry(RetryArgs),
+    /// Tell the story of a run from its journal, and check that the journal fits
+    Replay(ReplayArgs),
     /// End a run and everything it has started
     Cancel(CancelArgs),
     /// List the programs that can run agents, and what each can do; test one
@@ -148,6 +152,8 @@ pub enum Verb {
     Update(UpdateArgs),
     /// Serve editors: faults, completion, meanings, definitions and fixes as you type
     Lsp(LspArgs),
+    /// Serve MCP clients: list, plan and run workflows, and say where runs stand
+    Mcp(McpArgs),
     /// Look at everything a run needs and say how to mend what is wrong
     Doctor(DoctorArgs),
     /// Print the JSON Schema of a file or of an output
@@ -263,7 +269,8 @@ pub enum OutcomeArg {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  orch run /new-project \"a word counter\"\n  \
     orch -C ./demo run /new-project \"a word counter\" --on-approval approve\n  \
-    orch run review -i pr=42 --budget usd=2,time=30m\n\n\
+    orch run review -i pr=42 --budget usd=2,time=30m\n  \
+    orch run review -i pr=42 --record && orch run review -i pr=42 --runtime replay\n\n\
     Ends with 0 when everything is done and proven; `orch help exit-codes` lists the other ends.")]
 pub struct RunArgs {
     /// A workflow, a /command, or the path of a file
@@ -286,9 +293,15 @@ pub struct RunArgs {
     /// What to do when a person is asked and nobody is there [default: wait]
     #[arg(long, value_name = "WHAT")]
     pub on_approval: Option<ApprovalArg>,
-    /// The runtime of agents that name none
+    /// The runtime of agents that name none; `replay` answers for all agents
     #[arg(long, value_name = "NAME")]
     pub runtime: Option<String>,
+    /// Record what agents say and write, as NAME or into DIR, for `--runtime replay` [default: the workflow's name]
+    #[arg(long, value_name = "NAME|DIR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub record: Option<String>,
+    /// Replace a recording of that name
+    #[arg(long, requires = "record")]
+    pub force: bool,
     /// Take nothing from the step cache and keep nothing in it
     #[arg(long, conflicts_with = "refresh")]
     pub no_cache: bool,
@@ -298,6 +311,9 @@ pub struct RunArgs {
     /// Trust the commands it holds for this run, if they have exactly this digest; `orch trust NAME` shows it
     #[arg(long, value_name = "DIGEST")]
     pub trust: Option<String>,
+    /// Let steps that say `danger: true` work without limits in this run; the definition must be trusted as well
+    #[arg(long)]
+    pub allow_danger: bool,
 }
 
 /// Arguments of `orch watch`.
@@ -412,13 +428,22 @@ pub struct ResumeArgs {
 
 /// Arguments of `orch retry`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Example:\n  orch retry 7f3k --failed")]
+#[command(after_help = "Examples:\n  orch retry 7f3k --failed\n  orch retry 7f3k --from design\n  \
+    orch retry 7f3k --from build/code --with stack=rust\n\n\
+    `--failed` goes on with the same run. `--from` makes a new run that takes over what was done before STEP, and does\n\
+    STEP and all that waits for it again; the old run stays as it is. Files are not taken back.")]
 pub struct RetryArgs {
     /// The run, or the beginning of its id [default: the latest]
     pub run: Option<String>,
     /// Run the steps that failed, and those that were cancelled because of them
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present = "from", conflicts_with = "from")]
     pub failed: bool,
+    /// Make a new run that begins at this step: a path of the run, or of the workflow
+    #[arg(long, value_name = "STEP")]
+    pub from: Option<String>,
+    /// Change an input of the new run; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", requires = "from", conflicts_with = "failed", value_parser = pair)]
+    pub with: Vec<Pair>,
     /// Raise what the run may spend: usd=5,tokens=1M,time=1h,agents=20
     #[arg(long, value_name = "LIMITS", value_parser = budget)]
     pub budget: Option<BudgetArg>,

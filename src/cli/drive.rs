@@ -21,12 +21,11 @@ use tokio::{
 use crate::{
     base::{RunId, Timestamp},
     cli::{
-        clean::clean,
+        clean::{clean, one_line},
         cost::header,
         ending::Ending,
         failure::Failure,
         live::{Screen, ScreenKind},
-        logs::end_of,
         report::Look,
         session::Session,
         style::{ASK, paint},
@@ -34,9 +33,11 @@ use crate::{
     driver::{Clock, Finish, OnApproval, RunEvent, What, exit_code, parked_exit_code},
     execute::tree_digest,
     scheduler::{AttemptId, Decision, Event, InstanceId, Strength},
-    service::{DriveOptions, Owned, Refusal, Runs, Waiting, status},
+    service::{DriveOptions, Owned, Recorded, Refusal, Runs, Waiting, end_of, status},
 };
 
+/// Doubts about a recording that are shown.
+const DOUBTS_SHOWN: usize = 10;
 /// How often the live region moves.
 pub(super) const TICK: Duration = Duration::from_millis(250);
 
@@ -101,13 +102,38 @@ pub(super) fn drive(
     let finish = finish.inspect_err(|_| screen.pause())?;
     let code = code_of(&finish, terminated.load(Ordering::Relaxed));
     finish_screen(&mut screen, runs, &run, root, code)?;
+    let recorded = runs.recorded(&run);
     if let Finish::Ended(end) = &finish
         && !session.global.json
         && !session.global.quiet
     {
         session.out.data(&outputs_text(&end.outputs))?;
     }
+    tell_recorded(session, recorded?.as_ref());
     Ok(code)
+}
+
+fn tell_recorded(session: &mut Session, recorded: Option<&Recorded>) {
+    if let Some(recorded) = recorded.filter(|_| !session.global.json) {
+        session.out.talk(&recorded_text(recorded));
+    }
+}
+
+/// What was recorded, what is doubtful about it, and how it is replayed.
+fn recorded_text(recorded: &Recorded) -> String {
+    let path = one_line(&recorded.path.display().to_string());
+    let replay = one_line(&recorded.replay);
+    let Some(turns) = recorded.turns else { return format!("recorded: nothing is written to {path} yet; {replay}\n") };
+    let plural = if turns == 1 { "" } else { "s" };
+    let mut text = format!("recorded: {turns} turn{plural} in {path}\n");
+    for doubt in recorded.doubts.iter().take(DOUBTS_SHOWN) {
+        text.push_str(&format!("   doubt: {}\n", one_line(doubt)));
+    }
+    if recorded.doubts.len() > DOUBTS_SHOWN {
+        text.push_str(&format!("          and {} more, in its note\n", recorded.doubts.len() - DOUBTS_SHOWN));
+    }
+    text.push_str(&format!("  replay: {replay}\n"));
+    text
 }
 
 /// The time.

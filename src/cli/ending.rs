@@ -65,6 +65,7 @@ fn ended(
     if let Some(cache) = cache {
         let _ = writeln!(text, "   cache: {}", cache_words(cache));
     }
+    dangers(text, report);
     if ending.code == 0 {
         if report.gates_passed > 0 {
             let before = match report.gates_failed {
@@ -97,6 +98,7 @@ pub(super) fn cache_words(cache: &CacheUse) -> String {
 
 fn parked(text: &mut String, report: &Report, ending: &Ending<'_>) {
     head(text, report, ending, &paint(DOUBT, " WAITING"), None);
+    dangers(text, report);
     for wait in &ending.waits {
         indented(text, report, "     for  ", wait, 1);
     }
@@ -139,6 +141,16 @@ fn head(text: &mut String, report: &Report, ending: &Ending<'_>, word: &str, spe
         }
     }
     let _ = writeln!(text, "{word} [{time:>8}] {}", words.join(" · "));
+}
+
+/// What worked without limits.
+fn dangers(text: &mut String, report: &Report) {
+    for said in report.dangers.iter().take(FAILED_MAX) {
+        let _ = writeln!(text, "{}: {said}", paint(BAD, "  DANGER"));
+    }
+    if report.dangers.len() > FAILED_MAX {
+        let _ = writeln!(text, "          and {} more: orch status {}", report.dangers.len() - FAILED_MAX, report.run);
+    }
 }
 
 fn failures(text: &mut String, report: &Report, ending: &Ending<'_>, cause: Option<&Cause>) {

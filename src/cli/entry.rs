@@ -12,7 +12,7 @@ use crate::{
         exit::Exit,
         explain,
         failure::Failure,
-        help, import, init, list, logs, lsp, plan, resume, run, runs, runtimes, schema,
+        help, import, init, list, logs, lsp, mcp, plan, replay, resume, run, runs, runtimes, schema,
         session::Session,
         show, test, trust, update, watch,
     },
@@ -54,6 +54,7 @@ fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Remove(args) => add::run_remove(session, &args),
         Verb::Update(args) => update::run(session, &args),
         Verb::Lsp(args) => lsp::run(session, &args),
+        Verb::Mcp(args) => mcp::run(session, &args),
         Verb::Runtimes(args) => runtimes::run(session, &args),
         Verb::Doctor(args) => doctor::run(session, &args),
         Verb::Schema(args) => schema::run(session, &args),
@@ -74,6 +75,7 @@ fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Reject(args) => decide::reject(session, &args),
         Verb::Resume(args) => resume::run(session, &args),
         Verb::Retry(args) => resume::retry(session, &args),
+        Verb::Replay(args) => replay::run(session, &args),
         Verb::Cancel(args) => decide::cancel(session, &args),
     }
 }

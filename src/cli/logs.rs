@@ -1,11 +1,5 @@
 //! `orch logs`: what attempts have printed, from the run's folder.
 
-use std::{
-    fs::File,
-    io::{Read as _, Seek as _, SeekFrom},
-    path::Path,
-};
-
 use crate::{
     cli::{
         args::LogsArgs,
@@ -14,11 +8,8 @@ use crate::{
         session::Session,
         style::{DIM, paint},
     },
-    service::{Refusal, Runs, StepStatus, status},
+    service::{Runs, STREAMS, StepStatus, end_of, no_step, status},
 };
-
-/// The most of one file that is printed without `--tail`, in bytes: its end.
-const FILE_MAX: u64 = 4 * 1024 * 1024;
 
 pub(super) fn run(session: &mut Session, args: &LogsArgs) -> Result<u8, Failure> {
     let project = session.project()?;
@@ -32,8 +23,7 @@ pub(super) fn run(session: &mut Session, args: &LogsArgs) -> Result<u8, Failure>
     };
     let steps: Vec<_> = now.steps.iter().filter(wanted).collect();
     if steps.is_empty() {
-        let message = format!("run {run} has no step `{}`", args.step.as_deref().unwrap_or_default());
-        return Err(Refusal::new(11, "E0314", message, format!("`orch status {run}` lists the steps")).into());
+        return Err(no_step(&run, args.step.as_deref().unwrap_or_default()).into());
     }
     let mut printed = false;
     for step in steps {
@@ -49,7 +39,7 @@ pub(super) fn run(session: &mut Session, args: &LogsArgs) -> Result<u8, Failure>
             }
             session.out.data(&format!("{}\n", paint(DIM, &format!("── {}", clean(&head)))))?;
             printed = true;
-            for name in ["stdout.log", "stderr.log", "answer.txt"] {
+            for name in STREAMS {
                 if let Some(text) = end_of(&attempts.join(&attempt.id).join(name), args.tail) {
                     session.out.data(&clean(&text))?;
                 }
@@ -60,25 +50,4 @@ pub(super) fn run(session: &mut Session, args: &LogsArgs) -> Result<u8, Failure>
         session.out.talk("nothing was printed\n");
     }
     Ok(0)
-}
-
-/// The end of a file; `None` where there is none.
-pub(super) fn end_of(path: &Path, lines: Option<usize>) -> Option<String> {
-    let mut file = File::open(path).ok()?;
-    let size = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(size.saturating_sub(FILE_MAX))).ok()?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).ok()?;
-    let mut text = String::from_utf8_lossy(&bytes).into_owned();
-    if size > FILE_MAX {
-        text.insert_str(0, &format!("… {} bytes before this are in {}\n", size - FILE_MAX, path.display()));
-    }
-    if let Some(wanted) = lines {
-        let all: Vec<_> = text.lines().collect();
-        text = all[all.len().saturating_sub(wanted)..].iter().map(|line| format!("{line}\n")).collect();
-    }
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    Some(text)
 }

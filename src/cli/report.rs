@@ -89,6 +89,8 @@ pub struct Report {
     pub(super) gates_passed: usize,
     pub(super) gates_failed: usize,
     pub(super) ended: Option<What>,
+    /// Which steps have worked without limits, and by whose word.
+    pub(super) dangers: Vec<String>,
     places: HashMap<String, usize>,
     running: Vec<RunningAttempt>,
     runtimes: HashMap<String, String>,
@@ -108,6 +110,7 @@ impl Report {
             gates_passed: 0,
             gates_failed: 0,
             ended: None,
+            dangers: Vec::new(),
             places: HashMap::new(),
             running: Vec::new(),
             runtimes: HashMap::new(),
@@ -122,15 +125,12 @@ impl Report {
 
     /// The lines for one event, styled, each with its line end; empty where a person needs none.
     pub fn tell(&mut self, event: &RunEvent) -> String {
-        self.last = event.at;
-        if self.run.is_empty() {
-            event.run.as_str().clone_into(&mut self.run);
-            self.started = event.at;
-        }
+        self.begin(event);
         match &event.what {
             What::RunStarted { workflow, steps, resumed } => self.header(workflow, *steps, *resumed),
-            What::AttemptStarted { step, attempt, purpose, runtime } => {
+            What::AttemptStarted { step, attempt, purpose, runtime, danger } => {
                 self.attempt_started(event.at, step, attempt, purpose, runtime.as_deref())
+                    + &self.danger(step, danger.as_deref())
             }
             What::AttemptFinished { step, attempt, purpose, end, reason, duration_ms } => {
                 self.running.retain(|running| running.attempt != *attempt);
@@ -265,6 +265,24 @@ impl Report {
             );
         }
         lines
+    }
+
+    fn begin(&mut self, event: &RunEvent) {
+        self.last = event.at;
+        if self.run.is_empty() {
+            event.run.as_str().clone_into(&mut self.run);
+            self.started = event.at;
+        }
+    }
+
+    /// Work without limits is shown whatever else is.
+    fn danger(&mut self, step: &str, word: Option<&str>) -> String {
+        let Some(word) = word.map(one_line) else { return String::new() };
+        let said = format!("{} worked without limits, by the word of {word}", one_line(step));
+        if !self.dangers.contains(&said) {
+            self.dangers.push(said);
+        }
+        self.line(BAD, "DANGER", None, step, &format!("works without limits, by the word of {word}"))
     }
 
     fn attempt_started(

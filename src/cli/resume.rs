@@ -1,8 +1,12 @@
 //! `orch resume` and `orch retry`: go on with a run that nobody drives.
 
+use serde_json::Map;
+
 use crate::{
+    base::RunId,
     cli::{
         args::{ApprovalArg, BudgetArg, OutcomeArg, ResumeArgs, RetryArgs, WatchArgs},
+        clean::one_line,
         drive::drive,
         failure::Failure,
         session::Session,
@@ -11,8 +15,11 @@ use crate::{
     config::Flags,
     driver::exit_code,
     scheduler::{Answer, Event},
-    service::{Project, Refusal, Runs, recordings},
+    service::{Forked, Project, Refusal, Runs, gather_inputs, recordings},
 };
+
+/// Steps that are named of a fork.
+const STEPS_SHOWN: usize = 12;
 
 fn open(
     session: &mut Session,
@@ -71,11 +78,42 @@ fn raised(budget: BudgetArg) -> Event {
     }
 }
 
+/// What a fork takes over, what it does again, and what a person should look at.
+fn forked_text(run: &RunId, from: &str, forked: &Forked) -> String {
+    let new = forked.owned.run();
+    let mut text = format!("run {new} is a fork of run {run}, from {}\n", one_line(from));
+    let mut list = |word: &str, paths: &[String]| {
+        let more = paths.len().saturating_sub(STEPS_SHOWN);
+        let mut shown = paths.iter().take(STEPS_SHOWN).map(|path| one_line(path)).collect::<Vec<_>>().join(", ");
+        if more > 0 {
+            shown.push_str(&format!(" and {more} more"));
+        }
+        if !paths.is_empty() {
+            text.push_str(&format!("{word:>8}: {shown}\n"));
+        }
+    };
+    list("kept", &forked.kept);
+    list("again", &forked.again);
+    for doubt in &forked.doubts {
+        text.push_str(&format!("    note: {}\n", one_line(doubt)));
+    }
+    text
+}
+
 pub(super) fn retry(session: &mut Session, args: &RetryArgs) -> Result<u8, Failure> {
     let (project, runs) = open(session, args.parallel, args.on_approval)?;
     let run = runs.find(args.run.as_deref())?;
     let loaded = runs.load(&run, |_, _, _| {})?;
     let replay = recordings(project.root(), loaded.scheduler.plan());
+    if let Some(from) = &args.from {
+        let pairs: Vec<_> = args.with.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect();
+        let changed = gather_inputs(&loaded.scheduler.plan().inputs, &[], &pairs, Map::new())?;
+        let forked = runs.fork(&run, from, changed, replay)?;
+        if !session.global.json {
+            session.out.talk(&forked_text(&run, from, &forked));
+        }
+        return drive(session, &runs, forked.owned, project.settings().on_approval, project.root());
+    }
     let owned = runs.retry(&run, replay, args.budget.map(raised))?;
     drive(session, &runs, owned, project.settings().on_approval, project.root())
 }

@@ -14,8 +14,13 @@ use crate::{
     config::Flags,
     definition::load,
     plan::Plan,
-    service::{CacheWish, FirstUse, Refusal, Runs, agree, find_runnable, gather_inputs, recordings},
+    service::{
+        CacheWish, FirstUse, RecordTarget, Refusal, Runs, agree, answer_all, find_runnable, gather_inputs, recordings,
+    },
 };
+
+/// The runtime that answers from recordings.
+const REPLAY: &str = "replay";
 
 pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> {
     let flags = Flags::new()
@@ -35,13 +40,18 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
     let pairs: Vec<_> = pairs.into_iter().collect();
     let inputs = gather_inputs(&runnable.plan.inputs, &args.words, &pairs, file)?;
     set_budget(&mut runnable.plan, args);
+    if args.runtime.as_deref() == Some(REPLAY) {
+        answer_all(&mut runnable.plan);
+    }
     let mut settings = project.run_settings(session.program.clone());
     settings.trust.allowed.extend(args.trust.clone());
-    let wish = match (args.no_cache, args.refresh) {
+    let wish = match (args.no_cache || args.record.is_some(), args.refresh) {
+        // A recording holds what agents do now.
         (true, _) => CacheWish::Off,
         (false, true) => CacheWish::Refresh,
         (false, false) => CacheWish::Use,
     };
+    settings.danger.is_allowed = args.allow_danger;
     let mut runs = Runs::open(project.root(), settings)?.caching(wish);
     let replay = recordings(project.root(), &runnable.plan);
     if let Some(first) = runs.first_use(&runnable.plan, &replay)
@@ -56,7 +66,14 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
             FirstAnswer::No => {}
         }
     }
+    let target = match &args.record {
+        Some(word) => Some(RecordTarget::named(&project, &runnable.plan, word, args.force)?),
+        None => None,
+    };
     let owned = runs.start(&runnable.plan, inputs, replay)?;
+    if let Some(target) = &target {
+        runs.record(&owned, target)?;
+    }
     drive(session, &runs, owned, project.settings().on_approval, project.root())
 }
 

@@ -15,7 +15,7 @@ use crate::{
         style::{ASK, BAD, BOLD, DIM, DOUBT, GOOD, paint},
     },
     scheduler::StepState,
-    service::{Runs, Status, status},
+    service::{Runs, Status},
 };
 
 /// The most steps that a status prints as text.
@@ -91,23 +91,17 @@ fn word_style(word: &str) -> anstyle::Style {
 pub(super) fn show(session: &mut Session, args: &StatusArgs) -> Result<u8, Failure> {
     let runs = runs(session)?;
     let run = runs.find(args.run.as_deref())?;
-    let now = current(&runs, &run)?;
+    let now = runs.standing(&run)?;
     if session.global.json {
         session.out.json(&now)?;
     } else {
-        session.out.data(&text(&now))?;
+        session.out.data(&status_text(&now))?;
     }
     Ok(0)
 }
 
-/// Where a run stands; a run without an owner as its next owner would find it.
-fn current(runs: &Runs, run: &crate::base::RunId) -> Result<Status, Failure> {
-    let owner = runs.owner(run)?;
-    let loaded = if owner.is_some() { runs.load(run, |_, _, _| {})? } else { runs.as_restarted(run)? };
-    Ok(status(&loaded, owner))
-}
-
-fn text(status: &Status) -> String {
+/// A status as text.
+pub(super) fn status_text(status: &Status) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
@@ -116,6 +110,9 @@ fn text(status: &Status) -> String {
         one_line(&status.workflow),
         paint(word_style(&status.status), &status.status)
     );
+    if let Some(fork) = &status.fork_of {
+        let _ = writeln!(text, "fork of run {}, from {}", fork.run, one_line(&fork.from));
+    }
     if let Some(cause) = &status.cause {
         let at = cause.step.as_ref().map_or_else(String::new, |step| format!(" at {step}"));
         let _ = writeln!(text, "why: {}{at}", one_line(&cause.reason));
@@ -127,6 +124,9 @@ fn text(status: &Status) -> String {
         let _ = writeln!(text, "  {} {}{}", state(step.status), one_line(&step.id), gates(step));
         if !step.reason.is_empty() {
             let _ = writeln!(text, "             {}", one_line(&step.reason));
+        }
+        if let Some(word) = step.history.iter().rev().find_map(|attempt| attempt.danger.as_deref()) {
+            let _ = writeln!(text, "             DANGER: it worked without limits, by the word of {}", one_line(word));
         }
     }
     if status.steps.len() > STEPS_MAX {
@@ -198,7 +198,7 @@ pub(super) fn inbox(session: &mut Session, _: &InboxArgs) -> Result<u8, Failure>
     let runs = runs(session)?;
     let mut waiting = Vec::new();
     for run in runs.list(10_000)?.into_iter().filter(|run| run.ended.is_none()) {
-        let now = current(&runs, &run.run)?;
+        let now = runs.standing(&run.run)?;
         if !now.waiting_for.is_empty() {
             waiting.push(now);
         }
@@ -215,7 +215,7 @@ pub(super) fn inbox(session: &mut Session, _: &InboxArgs) -> Result<u8, Failure>
         session.out.talk("nothing waits for you\n");
     }
     for now in &waiting {
-        let mut lines = text(now);
+        let mut lines = status_text(now);
         // The inbox is about what is asked; the steps are in `orch status`.
         lines = lines.lines().filter(|line| !line.starts_with("  ") || line.starts_with("    ")).fold(
             String::new(),

@@ -20,7 +20,7 @@ use crate::{
 #[command(after_help = "Examples:\n  orch trust /review\n  orch trust --list\n  orch trust /review --revoke\n\n\
     What you say holds for this project and for exactly this text; a change asks again. `--yes` does not answer here.")]
 pub struct TrustArgs {
-    /// A slash command or a skill [default: list all that hold commands]
+    /// A slash command, a skill or a workflow [default: list all that hold commands]
     pub name: Option<String>,
     /// All that hold commands, one question each
     #[arg(long, conflicts_with = "name")]

@@ -16,6 +16,7 @@ use crate::{
         layer::{Entry, FilePlace, Layer},
         prices::PRICE_KEYS,
         runtime::keys_of,
+        servers::SERVER_KEYS,
     },
 };
 
@@ -101,6 +102,11 @@ impl Reader<'_> {
                     Some(prices) => self.prices(prices),
                     None => self.refuse(at, &path, "this is no table", "write a table for each: [prices.\"MODEL\"]"),
                 }
+            } else if path == "mcp" {
+                match item.as_table_like() {
+                    Some(servers) => self.servers(servers),
+                    None => self.refuse(at, &path, "this is no table", "write a table for each: [mcp.NAME]"),
+                }
             } else if prefix.is_empty() && is_section(&path) {
                 match item.as_table_like() {
                     Some(inner) => self.table(&path, inner),
@@ -147,6 +153,9 @@ fn names_in(prefix: &str) -> Vec<String> {
     if let Some(name) = prefix.strip_prefix("runtimes.") {
         return keys_of(name).iter().map(|&key| key.to_owned()).collect();
     }
+    if prefix.starts_with("mcp.") {
+        return SERVER_KEYS.iter().map(|&key| key.to_owned()).collect();
+    }
     if prefix.starts_with("prices.") {
         return PRICE_KEYS.iter().map(|&key| key.to_owned()).collect();
     }
@@ -163,7 +172,7 @@ fn names_in(prefix: &str) -> Vec<String> {
         }
     }
     if prefix.is_empty() {
-        names.extend(["runtimes".to_owned(), "prices".to_owned()]);
+        names.extend(["runtimes".to_owned(), "prices".to_owned(), "mcp".to_owned()]);
     }
     names
 }

@@ -16,6 +16,7 @@ use crate::{
         origin::Origin,
         runtime::Runtime,
     },
+    definition::Server,
 };
 
 /// One value of a layer and its place.
@@ -36,6 +37,7 @@ pub(super) struct Layer {
     pub entries: Vec<Entry>,
     pub runtimes: Vec<(String, Runtime)>,
     pub prices: Vec<(String, Price)>,
+    pub servers: Vec<Server>,
     pub faults: Vec<Diagnostic>,
 }
 

@@ -13,6 +13,7 @@ mod origin;
 mod prices;
 mod runtime;
 mod schema;
+mod servers;
 mod settings;
 
 pub use environment::Environment;

@@ -21,7 +21,7 @@ const RESERVED: &[&str] = &["replay"];
 /// What a command as an agent may say of itself.
 const COMMAND_KEYS: &[&str] = &["command", "protocol", "output", "env", "sessions", "model", "usage", "reads_memory"];
 /// What may be said of a program that `orch` knows.
-const PROGRAM_KEYS: &[&str] = &["program", "env", "model", "home", "command", "protocol"];
+const PROGRAM_KEYS: &[&str] = &["program", "env", "model", "home", "danger", "command", "protocol"];
 /// What may be said of a model service.
 const SERVICE_KEYS: &[&str] = &["service", "base_url", "key_env", "model", "max_tokens", "command", "protocol"];
 /// Tokens that one answer may have.
@@ -90,6 +90,8 @@ pub struct ProgramWishes {
     pub model: Option<String>,
     /// Whether each attempt gets an empty home of its own.
     pub isolated_home: bool,
+    /// Whether steps that say `danger: true` may work without limits; only the user's own file may say so.
+    pub danger: bool,
 }
 
 /// Whether a name is that of a runtime that needs no declaration.
@@ -160,6 +162,11 @@ impl Reader<'_> {
                 "program" => wishes.program = self.word(&path, place, item),
                 "model" => wishes.model = self.word(&path, place, item),
                 "env" => wishes.env = self.variables(&path, place, item),
+                "danger" if self.place.is_project => {
+                    let help = "write it in your own ~/.config/orch/orch.toml, or run with `--allow-danger`";
+                    self.refuse(place, &path, "a project cannot allow work without limits", help);
+                }
+                "danger" => wishes.danger = self.truth(&path, place, item),
                 "home" => match item.as_str() {
                     Some("shared") => wishes.isolated_home = false,
                     Some("isolated") => wishes.isolated_home = true,
@@ -284,7 +291,7 @@ impl Reader<'_> {
         })
     }
 
-    fn word(&mut self, path: &str, at: Range<usize>, item: &Item) -> Option<String> {
+    pub(super) fn word(&mut self, path: &str, at: Range<usize>, item: &Item) -> Option<String> {
         let word = item.as_str().map(str::trim).filter(|word| !word.is_empty() && !word.contains('\0'));
         if word.is_none() {
             self.refuse(at, path, "this is no text", "write a text in quotes");
@@ -292,7 +299,7 @@ impl Reader<'_> {
         word.map(str::to_owned)
     }
 
-    fn command(&mut self, path: &str, at: Range<usize>, item: &Item) -> Vec<String> {
+    pub(super) fn command(&mut self, path: &str, at: Range<usize>, item: &Item) -> Vec<String> {
         let help = "write a list of texts: [\"./agent.sh\", \"--fast\"]";
         let Some(list) = item.as_array() else {
             self.refuse(at, path, "this is no list", help);
@@ -305,7 +312,7 @@ impl Reader<'_> {
         words
     }
 
-    fn variables(&mut self, path: &str, at: Range<usize>, item: &Item) -> BTreeMap<String, String> {
+    pub(super) fn variables(&mut self, path: &str, at: Range<usize>, item: &Item) -> BTreeMap<String, String> {
         let mut variables = BTreeMap::new();
         let Some(table) = item.as_table_like() else {
             self.refuse(at, path, "this is no table", "write { NAME = \"value\" }");

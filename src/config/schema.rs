@@ -29,6 +29,7 @@ pub fn schema() -> Value {
     }
     properties.insert("runtimes".to_owned(), runtimes());
     properties.insert("prices".to_owned(), prices());
+    properties.insert("mcp".to_owned(), servers());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://orch.run/schemas/config.schema.json",
@@ -93,6 +94,27 @@ fn runtimes() -> Value {
     })
 }
 
+fn servers() -> Value {
+    let mut env = env();
+    env["additionalProperties"]["pattern"] = json!("\\$");
+    env["description"] = json!("Variables that it gets, by reference: NAME = \"${NAME}\".");
+    json!({
+        "type": "object",
+        "description": "MCP servers that agents may ask for by name.",
+        "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,63}$" },
+        "additionalProperties": {
+            "type": "object", "additionalProperties": false, "required": ["command"],
+            "properties": {
+                "command": {
+                    "type": "array", "minItems": 1, "items": { "type": "string" },
+                    "description": "Program and arguments.",
+                },
+                "env": env,
+            },
+        },
+    })
+}
+
 fn env() -> Value {
     json!({
         "type": "object", "additionalProperties": { "type": "string" },
@@ -127,6 +149,10 @@ fn program() -> Value {
             "home": {
                 "enum": ["shared", "isolated"], "default": "shared",
                 "description": "Whether an attempt works in the user's home, where the logins are, or in an empty one.",
+            },
+            "danger": {
+                "type": "boolean", "default": false,
+                "description": "Whether steps that say `danger: true` may work without limits; only in the user's own file.",
             },
             "env": env(),
         },

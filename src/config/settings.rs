@@ -1,6 +1,6 @@
 //! The settings of a process, typed, with the origin of each value.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use figment::Figment;
 
@@ -20,7 +20,7 @@ use crate::{
         prices,
         runtime::{Runtime, built_in, is_built_in},
     },
-    definition::{Choices, MemoryFamily, workflow::OnLimit},
+    definition::{Choices, MemoryFamily, Server, workflow::OnLimit},
     driver::OnApproval,
     runtime::{Policy, Workers},
 };
@@ -52,6 +52,8 @@ pub struct Settings {
     pub budget: Budget,
     /// What models cost.
     pub prices: Prices,
+    /// MCP servers by name.
+    pub servers: BTreeMap<String, Arc<Server>>,
     /// How many agents of a runtime work at once.
     pub workers: Workers,
     /// How failures of a runtime's service are met.
@@ -269,6 +271,11 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
             on_limit: if values.word("budget.on_limit") == Some("stop") { OnLimit::Stop } else { OnLimit::Pause },
         },
         prices: prices::merged(layers),
+        servers: layers
+            .iter()
+            .flat_map(|layer| &layer.servers)
+            .map(|server| (server.name.clone(), Arc::new(server.clone())))
+            .collect(),
         workers: workers(&values),
         resilience: resilience(&values),
         intervals: Intervals {
@@ -412,7 +419,7 @@ fn check(settings: &Settings, layers: &[Layer], faults: &mut Vec<Diagnostic>) {
     }
 }
 
-fn place_of(layers: &[Layer], path: &str) -> (std::sync::Arc<Source>, Span) {
+fn place_of(layers: &[Layer], path: &str) -> (Arc<Source>, Span) {
     layers
         .iter()
         .rev()

@@ -6,6 +6,8 @@ use crate::{
         arguments::Arguments,
         meta::Meta,
         origin::Origin,
+        permissions::Permissions,
+        server::ServerUse,
         tools::ToolPolicy,
         workflow::{Gate, Workflow},
     },
@@ -20,12 +22,16 @@ pub struct Agent {
     pub description: String,
     /// Tools it may use.
     pub tools: ToolPolicy,
+    /// Rules that narrow what the tools give.
+    pub permissions: Permissions,
     /// A model or a tier.
     pub model: Option<String>,
     /// The runtime it wants.
     pub runtime: Option<String>,
     /// Skills that are always loaded.
     pub skills: Vec<String>,
+    /// MCP servers that it asks for.
+    pub servers: Vec<ServerUse>,
     /// Rules the order repeats.
     pub constraints: Vec<String>,
     /// What it can do, for people and planners.

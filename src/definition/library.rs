@@ -18,6 +18,7 @@ use crate::{
         memory::{Choices, Memory},
         origin::Origin,
         rule::{Manifest, Rule},
+        server::Server,
         workflow::Workflow,
     },
 };
@@ -193,6 +194,8 @@ pub struct Library {
     pub gates: Shelf<NamedGate>,
     /// Memory files, in the order in which they are told.
     pub memory: Vec<Memory>,
+    /// MCP servers by name; those of the project's settings before those of other tools' files.
+    pub servers: BTreeMap<String, Arc<Server>>,
     /// What the settings say about what agents are told.
     pub choices: Choices,
     /// Rules and output styles of other tools.

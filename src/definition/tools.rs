@@ -1,5 +1,7 @@
 //! Which tools an agent, a skill or a command may use, in one vocabulary for all dialects.
 
+use crate::definition::permissions::INHERITED;
+
 /// The vocabulary: the tools of Claude Code, sorted.
 pub const TOOLS: &[&str] = &[
     "Agent",
@@ -114,7 +116,7 @@ impl ToolPolicy {
         match self.mode {
             // Where some are taken away, what remains is named: nobody downstream may forget to take them away.
             ToolMode::Inherit | ToolMode::All if self.deny.iter().any(|rule| rule.specifier.is_none()) => {
-                Some(TOOLS.iter().filter(|tool| !self.takes_away(tool)).map(|tool| (*tool).to_owned()).collect())
+                Some(INHERITED.iter().filter(|tool| !self.takes_away(tool)).map(|tool| (*tool).to_owned()).collect())
             }
             ToolMode::Inherit | ToolMode::All => None,
             ToolMode::None => Some(Vec::new()),
@@ -126,7 +128,9 @@ impl ToolPolicy {
 }
 
 impl ToolPolicy {
-    fn takes_away(&self, tool: &str) -> bool {
+    /// Whether a tool of this name is taken away.
+    #[must_use]
+    pub fn takes_away(&self, tool: &str) -> bool {
         self.deny.iter().any(|denied| denied.specifier.is_none() && denied.name == tool)
     }
 }

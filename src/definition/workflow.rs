@@ -7,7 +7,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use crate::base::{Source, Span, Spanned};
+use crate::{
+    base::{Source, Span, Spanned},
+    definition::permissions::Permissions,
+};
 
 /// One workflow document.
 #[derive(Debug, Clone)]
@@ -133,6 +136,10 @@ pub struct Step {
     pub runtime: Option<Spanned<String>>,
     /// Tools the agent may use; replaces the agent's own list.
     pub tools: Option<Vec<Spanned<String>>>,
+    /// Rules that narrow what the tools give.
+    pub permissions: Option<Permissions>,
+    /// `danger: true`: everything, with no question asked; the place of the key.
+    pub danger: Option<Span>,
     /// Where the agent's context starts.
     pub context: Option<Spanned<Context>>,
     /// Tokens of context.
@@ -190,6 +197,8 @@ impl Step {
             model: None,
             runtime: None,
             tools: None,
+            permissions: None,
+            danger: None,
             context: None,
             context_budget: None,
             skills: None,

@@ -1,7 +1,13 @@
 //! Turns an attempt into an assignment: renders prompts, environments and arguments with exactly the values that
 //! the plan resolved for them. Performs nothing.
 
-use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde_json::{Map, Value};
 
@@ -11,10 +17,11 @@ use crate::{
     driver::{
         evaluate::{object, render},
         order::orders,
+        session_fork::fork,
     },
     execute::{Assignment, Baseline, CommandText, Live, Place, process::Limits, render::Renderer},
     plan::{Command, PlanGate, PlanStep, RecoveryPolicy, Work},
-    scheduler::{AttemptId, InstanceId, Purpose, Scheduler},
+    scheduler::{AttemptId, How, InstanceId, Purpose, Scheduler},
 };
 
 /// The most of a question that is shown and stored, in bytes.
@@ -37,6 +44,10 @@ pub struct Assigner {
     pub baseline: Option<Arc<Baseline>>,
     /// The runtimes that read the project's memory files by themselves.
     pub reads_memory: BTreeSet<String>,
+    /// The runtimes that can copy a session.
+    pub forks: BTreeSet<String>,
+    /// The values of the variables of each MCP server of the plan.
+    pub servers: Vec<BTreeMap<String, String>>,
     /// Marks the borders of untrusted text in prompts.
     pub nonce: String,
 }
@@ -240,6 +251,15 @@ impl Assigner {
             return Err(format!("`env`: the value of `{name}` holds a character that no environment can hold"));
         }
         Ok(env)
+    }
+
+    /// What is special about an attempt that is about to begin.
+    #[must_use]
+    pub fn how(&self, scheduler: &Scheduler, attempt: AttemptId, purpose: Purpose) -> Option<Box<How>> {
+        let Work::Agent(work) = &scheduler.plan_step(attempt.instance).1.work else { return None };
+        let danger = scheduler.plan().danger.clone().filter(|_| work.danger && purpose == Purpose::Work);
+        let how = How { danger, fork: fork(self, scheduler, attempt.instance, purpose) };
+        (how != How::default()).then(|| Box::new(how))
     }
 
     /// Adds what only the plan knows to a result: the `summary:` text of the step.

@@ -54,6 +54,14 @@ pub fn load(
     run: &RunId,
     mut watch: impl FnMut(&Scheduler, Timestamp, &Notice),
 ) -> Result<Loaded, LoadError> {
+    let (summary, plan) = plan_of(journal, run)?;
+    let mut loaded = Loaded { summary, scheduler: Scheduler::new(Arc::new(plan)), seq: 0, last: Timestamp::default() };
+    follow(journal, &mut loaded, &mut watch)?;
+    Ok(loaded)
+}
+
+/// A run's line in the list, and the plan that it is pinned to.
+pub(super) fn plan_of(journal: &dyn Journal, run: &RunId) -> Result<(RunSummary, Plan), LoadError> {
     let summary = journal.run(run)?.ok_or_else(|| LoadError::NotFound(run.clone()))?;
     let body = journal.plan_body(run)?.ok_or_else(|| LoadError::NotFound(run.clone()))?;
     let plan: Plan = serde_json::from_slice(&body)
@@ -62,9 +70,7 @@ pub fn load(
         let reason = format!("its form has version {}, this orch reads up to {PLAN_VERSION}", plan.version);
         return Err(LoadError::Plan { run: run.clone(), reason });
     }
-    let mut loaded = Loaded { summary, scheduler: Scheduler::new(Arc::new(plan)), seq: 0, last: Timestamp::default() };
-    follow(journal, &mut loaded, &mut watch)?;
-    Ok(loaded)
+    Ok((summary, plan))
 }
 
 /// Reads what has been written since.

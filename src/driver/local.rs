@@ -342,13 +342,15 @@ impl LocalDriver {
                 }
                 Admitted::Never(reason) => return self.end_unbegun(attempt, FailureClass::Missing, reason),
             }
-            self.queue.push_back(Event::Started { attempt, subject: None, shown: None });
+            let how = self.setup.assigner.how(&self.scheduler, attempt, purpose);
+            self.queue.push_back(Event::Started { attempt, subject: None, shown: None, how });
             self.todo.push(Todo::Begin(attempt, purpose));
             return;
         }
         match self.setup.assigner.question(&self.scheduler, attempt, purpose) {
             Ok((subject, shown)) => {
-                self.queue.push_back(Event::Started { attempt, subject: Some(subject.clone()), shown: Some(shown) });
+                let (shown, about) = (Some(shown), Some(subject.clone()));
+                self.queue.push_back(Event::Started { attempt, subject: about, shown, how: None });
                 let form = self.setup.assigner.is_form(&self.scheduler, attempt, purpose);
                 self.queue.extend(self.standing_answer(attempt, subject, form));
             }
@@ -358,7 +360,7 @@ impl LocalDriver {
 
     /// An attempt fails before anything was done for it.
     fn end_unbegun(&mut self, attempt: AttemptId, class: FailureClass, reason: String) {
-        self.queue.push_back(Event::Started { attempt, subject: None, shown: None });
+        self.queue.push_back(Event::Started { attempt, subject: None, shown: None, how: None });
         self.queue.push_back(Event::Finished { attempt, outcome: failed(class, reason) });
     }
 

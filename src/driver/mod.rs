@@ -14,7 +14,9 @@ mod outcome;
 mod pace;
 mod prose;
 mod record;
+mod retrace;
 mod reuse;
+mod session_fork;
 
 pub use assign::Assigner;
 pub use clock::Clock;
@@ -26,6 +28,7 @@ pub use narrate::{RUN_EVENT_VERSION, RunEvent, What, end_word, gate_words, narra
 pub use outcome::{exit_code, parked_exit_code, status_word, waiting_words};
 pub use pace::Pacer;
 pub use record::{RecordError, decode, decode_decision, encode};
+pub use retrace::{RetraceError, retrace};
 pub use reuse::{
     CacheCounts, CacheUse, FileTier, FilesUse, Foreseen, MemoryTier, Recall, Reuse, Scope, StepCache, Would,
     cache_counts, cache_use,

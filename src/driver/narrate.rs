@@ -56,6 +56,9 @@ pub enum What {
         purpose: String,
         /// The runtime, for agents.
         runtime: Option<String>,
+        /// By whose word it works without limits, where it does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        danger: Option<String>,
     },
     /// An attempt has ended.
     AttemptFinished {
@@ -195,6 +198,11 @@ pub fn narrate(scheduler: &Scheduler, at: Timestamp, notice: &Notice) -> Option<
             attempt: attempt.to_string(),
             purpose: purpose_words(scheduler, attempt.instance, *purpose),
             runtime: scheduler.runtime_of(attempt.instance, *purpose).map(str::to_owned),
+            danger: scheduler
+                .view(attempt.instance)
+                .history
+                .last()
+                .and_then(|record| record.danger.as_deref().map(str::to_owned)),
         },
         Notice::Ended { attempt, purpose } => finished(scheduler, *attempt, *purpose),
         Notice::Retrying { instance, delay_ms } => What::Retrying {

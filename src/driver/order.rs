@@ -8,14 +8,15 @@ use serde_json::Value;
 
 use crate::{
     base::{Attached, Digest},
+    definition::expand,
     driver::{
         assign::{Assigner, plain},
         evaluate::render,
         prose::{PUT_IN_PLACE, Prompt, prompt},
     },
     plan::{AgentWork, PlanContext, PlanStep, StepIx},
-    runtime::{Access, Order, OrderAgent},
-    scheduler::{InstanceId, Purpose, Scheduler, Thread},
+    runtime::{Access, McpServer, Order, OrderAgent},
+    scheduler::{InstanceId, Purpose, Scheduler, SessionFork, Thread},
     template::{Nonce, Part, fence, fork},
 };
 
@@ -53,15 +54,21 @@ pub(super) fn orders(
     let told = told(assigner, scheduler, work, runtime, &named);
     // A session that could not go on may have been told too much.
     let budget = work.context_budget >> thread.restarts.min(63);
-    let (context, context_files) = context(assigner, scheduler, instance, (step, work, budget), told);
     let shares = matches!(work.context, PlanContext::Share(_));
+    let copied = match thread.fork {
+        Some(SessionFork::Session { session, charged }) => Some((session.clone(), *charged)),
+        Some(SessionFork::Text { .. }) | None => None,
+    };
     let session = match work.context {
+        _ if copied.is_some() => copied.as_ref().map(|(session, _)| session.clone()),
         PlanContext::Share(source) if thread.session.is_none() && thread.restarts == 0 => scheduler
             .nearest(instance, source)
             .and_then(|source| scheduler.thread(source, Purpose::Work).session)
             .map(str::to_owned),
         _ => thread.session.filter(|_| thread.feedback.is_some() || thread.goes_on || shares).map(str::to_owned),
     };
+    let knows = copied.is_some();
+    let (context, context_files) = context(assigner, scheduler, instance, (step, work, budget, knows), told);
     // The first attempt of an item may go on with the session of the item before it.
     let session = session.or_else(|| scheduler.continued(instance, purpose).map(str::to_owned));
     let feedback = thread.feedback.or_else(|| broken_off(&thread)).map(str::to_owned);
@@ -78,14 +85,18 @@ pub(super) fn orders(
         context_files,
         expected_output: if purpose == Purpose::Work { step.output.clone() } else { None },
         feedback,
-        session_usage: session.as_deref().map(|session| scheduler.charged_in(session)).unwrap_or_default(),
+        session_usage: match &copied {
+            Some((_, charged)) => *charged,
+            None => session.as_deref().map(|session| scheduler.charged_in(session)).unwrap_or_default(),
+        },
         session,
-        forks: false,
+        forks: copied.is_some(),
         model: scheduler.model(instance, purpose).map(str::to_owned),
         tools: work.tools.clone(),
         files,
-        access: access(work),
-        mcp_servers: Vec::new(),
+        access: access(scheduler, work),
+        permissions: work.permissions.clone(),
+        mcp_servers: servers(assigner, scheduler, work)?,
         attached: named.into_iter().map(|(attached, _)| attached).collect(),
         inputs,
     })
@@ -108,6 +119,24 @@ fn broken_off(thread: &Thread<'_>) -> Option<&'static str> {
     }
 }
 
+/// The servers of an agent with the values of their variables. A program beside the project is looked for there.
+fn servers(assigner: &Assigner, scheduler: &Scheduler, work: &AgentWork) -> Result<Vec<McpServer>, String> {
+    let folder = assigner.root.display().to_string();
+    let server = |place: &u32| {
+        let place = *place as usize;
+        let known = scheduler.plan().servers.get(place).zip(assigner.servers.get(place));
+        let (server, env) = known.ok_or("an MCP server of the plan has no values")?;
+        let words = server.command.iter().map(|word| expand(word, &folder, |_| None));
+        let mut command: Vec<_> =
+            words.collect::<Result<_, _>>().map_err(|name| format!("`{}` reads `{name}`", server.name))?;
+        if let Some(program) = command.first_mut().filter(|program| program.contains('/')) {
+            *program = assigner.root.join(&*program).components().collect::<PathBuf>().display().to_string();
+        }
+        Ok(McpServer { name: server.name.clone(), command, env: env.clone() })
+    };
+    work.servers.iter().map(server).collect()
+}
+
 fn agent_of<'a>(scheduler: &'a Scheduler, work: &AgentWork) -> Option<&'a crate::plan::PlanAgent> {
     work.agent.and_then(|place| scheduler.plan().agents.get(place as usize))
 }
@@ -124,8 +153,11 @@ fn role(scheduler: &Scheduler, work: &AgentWork) -> OrderAgent {
     OrderAgent { name, instructions }
 }
 
-/// What an agent may do: one whose tools all only look is kept from writing.
-fn access(work: &AgentWork) -> Access {
+/// What an agent may do: one whose tools all only look is kept from writing; without limits only by a person's word.
+fn access(scheduler: &Scheduler, work: &AgentWork) -> Access {
+    if work.danger && scheduler.plan().danger.is_some() {
+        return Access::Full;
+    }
     if work.reads_only() { Access::Read } else { Access::Edit }
 }
 
@@ -179,14 +211,15 @@ fn context(
     assigner: &Assigner,
     scheduler: &Scheduler,
     instance: InstanceId,
-    (step, work, budget): (&PlanStep, &AgentWork, u64),
+    (step, work, budget, knows): (&PlanStep, &AgentWork, u64, bool),
     mut texts: Vec<Told>,
 ) -> (String, Vec<String>) {
     let forked = match work.context {
         PlanContext::Fork(source) => Some(source),
         PlanContext::Fresh | PlanContext::Share(_) => None,
     };
-    let mut sources: Vec<StepIx> = forked.into_iter().collect();
+    // A copy of the session knows it already.
+    let mut sources: Vec<StepIx> = forked.into_iter().filter(|_| !knows).collect();
     sources.extend(step.needs.iter().map(|need| need.step).filter(|need| Some(*need) != forked));
     let nonce = Nonce::new(&assigner.nonce);
     for source in sources {

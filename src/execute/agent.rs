@@ -4,7 +4,8 @@
 //! the turn.
 
 use std::{
-    fs::{DirBuilder, OpenOptions},
+    collections::BTreeSet,
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -27,7 +28,8 @@ use crate::{
         tree::{Snapshot, changes, path_text, walk},
     },
     runtime::{
-        Adapter, Call, Invocation, Order, ProgramExit, ProgramOutput, Reader, RecordedTurn, Scene, Seen, checked,
+        Access, Adapter, Call, Invocation, Order, ProgramExit, ProgramOutput, Reader, RecordedTurn, Scene, Seen,
+        checked, hint, unkept,
     },
 };
 
@@ -56,7 +58,14 @@ impl Executor {
             let reason = format!("`{runtime}` would run `{}` of the project by itself: {help}", found.display());
             return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
         }
-        let attached = order.attached.clone();
+        let can = adapter.capabilities();
+        let reads_only = order.access == Access::Read;
+        let lacks = unkept(&order.permissions, order.tools.as_deref(), reads_only, can);
+        if !can.replays && !lacks.is_empty() {
+            let reason = format!("`{runtime}` cannot keep what the step asks for: it {}", lacks.join("; it "));
+            return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
+        }
+        let (attached, permissions) = (order.attached.clone(), order.permissions.clone());
         let scene = scene(place);
         let mut outcome = match adapter.call(&order, &scene) {
             Err(failure) => Outcome::Failed(failure),
@@ -68,8 +77,10 @@ impl Executor {
                 self.invoke((adapter, meter), invocation, order, limits, place, stop).await
             }
         };
-        if let Outcome::Succeeded(envelope) = &mut outcome {
-            envelope.attached = attached;
+        match &mut outcome {
+            Outcome::Succeeded(envelope) => envelope.attached = attached,
+            Outcome::Failed(failure) => hint(failure, &permissions),
+            Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => {}
         }
         outcome
     }
@@ -99,16 +110,14 @@ impl Executor {
         if let Err(failure) = program.offer_output(place) {
             return Outcome::Failed(failure);
         }
-        for (name, bytes) in &invocation.files {
-            if let Err(error) = offer(&place.attempt_dir, name, bytes) {
-                let reason = format!("write `{}` for the agent's program: {error}", name.display());
-                return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
-            }
+        if let Err(failure) = offer_all(&place.attempt_dir, &invocation.files) {
+            return Outcome::Failed(failure);
         }
         let before = snapshot(place).await;
         let reader = reader(&*adapter, &order, place, &mut program);
         let (listener, ears) = Listener::new(Ears { reader, live: place.live.clone(), meter });
         let report = self.start(program, place, stop, Some(listener)).await;
+        forget_secrets(&order, &place.attempt_dir, &invocation.files);
         let read = |exit| {
             let mut ears = ears.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(bytes) = adapter.side_file().and_then(|name| side_file(&place.attempt_dir.join(name))) {
@@ -162,6 +171,23 @@ pub(super) fn store(order: &Order, place: &Place) -> io::Result<()> {
     keep(&place.order(), &serde_json::to_vec_pretty(order)?)
 }
 
+/// Writes the files that a program needs.
+fn offer_all(folder: &Path, files: &[(PathBuf, Vec<u8>)]) -> Result<(), Box<Failure>> {
+    files.iter().try_for_each(|(name, bytes)| {
+        offer(folder, name, bytes).map_err(|error| {
+            let reason = format!("write `{}` for the agent's program: {error}", name.display());
+            failed(FailureClass::Permanent, reason, Evidence::default())
+        })
+    })
+}
+
+/// Takes the files away again where they may hold secrets of servers: the attempt's folder stays.
+fn forget_secrets(order: &Order, folder: &Path, files: &[(PathBuf, Vec<u8>)]) {
+    if order.mcp_servers.iter().any(|server| !server.env.is_empty()) {
+        files.iter().for_each(|(name, _)| drop(fs::remove_file(folder.join(name))));
+    }
+}
+
 /// Writes a file that a program needs, with the folders on its way.
 fn offer(folder: &Path, name: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = folder.join(name);
@@ -190,8 +216,7 @@ pub(super) fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// A script that a program would run by itself, in the workspace or above it.
 fn unasked(folders: &[&str], workspace: &Path) -> Option<PathBuf> {
     let places = workspace.ancestors().flat_map(|above| folders.iter().map(move |folder| above.join(folder)));
-    let scripts =
-        places.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten().map(|entry| entry.path());
+    let scripts = places.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten().map(|entry| entry.path());
     let mut scripts = scripts.filter(|path| path.extension().is_some_and(|ending| ending == "js" || ending == "ts"));
     scripts.next()
 }
@@ -284,12 +309,14 @@ async fn play(turn: RecordedTurn, order: &Order, place: &Place, mut stop: StopTo
             return Outcome::Stopped;
         }
     }
-    let RecordedTurn { delay_ms: _, writes, deletes, mut envelope } = turn;
-    let mut files: Vec<String> =
-        writes.iter().map(|(path, _)| path).chain(&deletes).map(|path| path_text(path)).collect();
-    files.sort();
-    files.dedup();
-    if !files.is_empty() {
+    let RecordedTurn { delay_ms: _, writes, deletes, mut envelope, fails } = turn;
+    let paths: BTreeSet<&PathBuf> = writes.iter().map(|write| &write.path).chain(&deletes).collect();
+    let globs = Globs::new(&order.files).ok();
+    // The same that would be seen of a program's work.
+    let is_told = |path: &Path| order.files.is_empty() || globs.as_ref().is_none_or(|globs| globs.is_match(path));
+    let told = paths.iter().filter(|path| is_told(path)).take(CHANGED_MAX);
+    let files: Vec<String> = told.map(|path| path_text(path)).collect();
+    if !paths.is_empty() {
         let (workspace, attempt) = (place.workspace.clone(), place.attempt.clone());
         let written = blocking(move || recorded::apply(&workspace, &attempt, &writes, &deletes)).await;
         if let Err(reason) = written {
@@ -299,6 +326,9 @@ async fn play(turn: RecordedTurn, order: &Order, place: &Place, mut stop: StopTo
     }
     envelope.files_changed = files;
     let (session, usage) = (envelope.session.clone(), envelope.usage);
+    if let Some((class, reason)) = fails {
+        return Outcome::Failed(Box::new(Failure { class, reason, evidence: Evidence::default(), session, usage }));
+    }
     match checked(envelope, order.expected_output.as_ref()) {
         Ok(envelope) => Outcome::Succeeded(Box::new(envelope)),
         Err(fault) => Outcome::Failed(Box::new(Failure {

@@ -21,6 +21,7 @@ use crate::{
         evidence,
         process::{Command, End, Keeper, Limits, Listener, Report, StopToken},
         render::Renderer,
+        taping::Taper,
         tree::{TreeFault, Trees},
     },
     runtime::{Adapter, Capabilities},
@@ -31,6 +32,7 @@ use crate::{
 pub struct Executor {
     pub(super) shared: Arc<Shared>,
     pub(super) prices: Arc<Prices>,
+    taper: Option<Arc<Taper>>,
 }
 
 pub(super) struct Shared {
@@ -70,13 +72,20 @@ impl Executor {
     pub fn new(keeper: Keeper, renderer: Renderer, adapters: impl IntoIterator<Item = Arc<dyn Adapter>>) -> Self {
         let adapters = adapters.into_iter().map(|adapter| (adapter.name().to_owned(), adapter)).collect();
         let shared = Arc::new(Shared { keeper, renderer, adapters, trees: Trees::default() });
-        Self { shared, prices: Arc::default() }
+        Self { shared, prices: Arc::default(), taper: None }
     }
 
     /// Puts these prices on what agents report.
     #[must_use]
     pub fn priced(mut self, prices: Arc<Prices>) -> Self {
         self.prices = prices;
+        self
+    }
+
+    /// Records what agents do.
+    #[must_use]
+    pub fn taped(mut self, taper: Option<Arc<Taper>>) -> Self {
+        self.taper = taper;
         self
     }
 
@@ -91,6 +100,14 @@ impl Executor {
         if stop.reason().is_some() {
             return Outcome::Stopped;
         }
+        match &self.taper {
+            Some(taper) => Box::pin(Arc::clone(taper).perform(self, assignment, place, stop)).await,
+            None => self.perform_now(assignment, place, stop).await,
+        }
+    }
+
+    /// The same, and nobody records it.
+    pub(super) async fn perform_now(&self, assignment: Assignment, place: &Place, stop: StopToken) -> Outcome {
         match assignment {
             Assignment::Run { command, args, env, expected_output, keeps_text, limits } => match command.argv(&args) {
                 Ok(argv) => {

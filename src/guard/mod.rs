@@ -1,9 +1,11 @@
 //! What keeps secrets in and hostile text harmless.
 
 mod contained;
+mod redact;
 mod trust;
 mod whole;
 
 pub use contained::{PathFault, contained_path, plain_path};
+pub use redact::Redactor;
 pub use trust::{Grant, TrustStore};
 pub use whole::write_whole;

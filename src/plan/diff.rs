@@ -252,6 +252,7 @@ impl Pair<'_> {
             skills: _,
             activated: _,
             memory: _,
+            servers: _,
             prompt,
             runtime,
             model,
@@ -260,6 +261,8 @@ impl Pair<'_> {
             context_budget,
             workspace,
             prose,
+            permissions,
+            danger,
         } = old;
         let agent = |plan: &Plan, work: &AgentWork| work.agent.and_then(|at| plan.agents.get(at as usize)).cloned();
         match (agent(self.old, old), agent(self.new, new)) {
@@ -274,6 +277,8 @@ impl Pair<'_> {
         parts.note("runtime", *runtime == new.runtime);
         parts.note("model", *model == new.model);
         parts.note("tools", *tools == new.tools);
+        parts.note("permissions", *permissions == new.permissions);
+        parts.note("danger", *danger == new.danger);
         let is_same = match (*context, new.context) {
             (PlanContext::Fresh, PlanContext::Fresh) => true,
             (PlanContext::Fork(one), PlanContext::Fork(other))
@@ -290,6 +295,10 @@ impl Pair<'_> {
             work.memory.iter().filter_map(|at| plan.memory.get(*at as usize)).cloned().collect()
         };
         parts.note("memory", memory(self.old, old) == memory(self.new, new));
+        let servers = |plan: &Plan, work: &AgentWork| -> Vec<_> {
+            work.servers.iter().filter_map(|at| plan.servers.get(*at as usize)).cloned().collect()
+        };
+        parts.note("MCP servers", servers(self.old, old) == servers(self.new, new));
         parts.note("attached files", *prose == new.prose);
         parts.note("workspace", *workspace == new.workspace);
     }

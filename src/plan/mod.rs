@@ -19,5 +19,5 @@ pub use diff::{ChangedStep, Edge, PlanDiff, diff};
 pub use estimate::{Expected, PlanEstimate, StepEstimate, estimate};
 pub use models::ModelChain;
 pub use policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy};
-pub use told::{Activated, PlanMemory, PlanTrust, ProseValue, ProseWork};
+pub use told::{Activated, PlanMemory, PlanServer, PlanTrust, ProseValue, ProseWork};
 pub use types::*;

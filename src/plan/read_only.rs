@@ -8,6 +8,12 @@ impl AgentWork {
     pub fn reads_only(&self) -> bool {
         read_only(self.tools.as_deref())
     }
+
+    /// Whether its work may be done twice without asking. Nobody knows what a server writes.
+    #[must_use]
+    pub fn may_repeat(&self) -> bool {
+        self.reads_only() && self.servers.is_empty()
+    }
 }
 
 /// Tools that cannot write. An agent whose tools are all among these may be run again after a crash.

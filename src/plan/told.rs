@@ -47,6 +47,26 @@ pub struct PlanMemory {
     pub text: String,
 }
 
+/// An MCP server as a run pins it. The values of its variables are not here: they are read again from where they are
+/// declared when the run begins, and the digest says whether that is still the same declaration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanServer {
+    /// Its name.
+    pub name: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// The names of its variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
+    /// The file that declares it.
+    pub path: String,
+    /// The digest of the declaration, with the values as they are written there.
+    pub digest: Digest,
+    /// Whether it runs only where a person trusts the definition.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_trust: bool,
+}
+
 /// What a run executes only where a person trusts the definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanTrust {

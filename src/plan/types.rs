@@ -13,12 +13,13 @@ use serde_json::Value;
 
 use crate::{
     base::Digest,
+    definition::Permissions,
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, Workspace},
     plan::{
         estimate::PlanEstimate,
         models::ModelChain,
         policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy},
-        told::{Activated, PlanMemory, PlanTrust, ProseWork},
+        told::{Activated, PlanMemory, PlanServer, PlanTrust, ProseWork},
     },
 };
 
@@ -69,6 +70,9 @@ pub struct Plan {
     pub agents: Vec<PlanAgent>,
     /// The skills that steps load.
     pub skills: Vec<PlanSkill>,
+    /// The MCP servers that agents get.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<PlanServer>,
     /// The folder of the workflow's file, relative to the project root or absolute; recordings are looked up beside it.
     pub folder: String,
     /// The memory files of the project that agents are told.
@@ -77,6 +81,9 @@ pub struct Plan {
     /// The commands of a definition that run only where a person trusts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<PlanTrust>,
+    /// By whose word the steps that say `danger: true` work without limits; without it none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub danger: Option<String>,
     /// What its agents are expected to spend; absent where nobody has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<PlanEstimate>,
@@ -353,9 +360,18 @@ pub struct AgentWork {
     /// Indices in [`Plan::memory`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memory: Vec<u32>,
+    /// Indices in [`Plan::servers`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<u32>,
     /// What a command that is prose asks for when its order is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prose: Option<ProseWork>,
+    /// Rules that narrow what `tools` give; whole tools that they take away are gone from there already.
+    #[serde(default, skip_serializing_if = "Permissions::is_empty")]
+    pub permissions: Permissions,
+    /// Everything, with no question asked, where a person has said so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub danger: bool,
 }
 
 /// A fan-out.

@@ -12,7 +12,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    base::{Envelope, Failure, Outcome, Usage},
+    base::{Envelope, Failure, FailureClass, Outcome, Usage},
     runtime::{order::Order, service::ServiceCall},
 };
 
@@ -147,6 +147,16 @@ pub struct Capabilities {
     pub read_only: bool,
     /// It can be given single tools only.
     pub tool_lists: bool,
+    /// It can be kept from single commands.
+    pub command_rules: bool,
+    /// It can be kept from single files.
+    pub path_rules: bool,
+    /// It can be kept from the pages of single hosts.
+    pub page_rules: bool,
+    /// It can work without any limit of its own.
+    pub unlimited: bool,
+    /// It refuses to do so as root.
+    pub refuses_root: bool,
     /// It can be stopped after a number of turns.
     pub turn_limit: bool,
     /// It brings a sandbox of the operating system.
@@ -182,12 +192,33 @@ pub struct Invocation {
 pub struct RecordedTurn {
     /// How long the agent took, in milliseconds.
     pub delay_ms: u64,
-    /// The files it wrote: path relative to the workspace, bytes.
-    pub writes: Vec<(PathBuf, Vec<u8>)>,
+    /// The files it wrote.
+    pub writes: Vec<RecordedWrite>,
     /// The files it deleted, relative to the workspace.
     pub deletes: Vec<PathBuf>,
     /// What it said.
     pub envelope: Envelope,
+    /// How it failed, and why, where it brought back no answer.
+    pub fails: Option<(FailureClass, String)>,
+}
+
+/// A file that an agent wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedWrite {
+    /// Relative to the workspace.
+    pub path: PathBuf,
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// Whether it can be executed; as it was where absent.
+    pub is_executable: Option<bool>,
+}
+
+impl RecordedWrite {
+    /// A file that can be executed if it could before.
+    #[must_use]
+    pub fn plain(path: PathBuf, bytes: Vec<u8>) -> Self {
+        Self { path, bytes, is_executable: None }
+    }
 }
 
 /// What a program left behind.

@@ -31,9 +31,31 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Bytes as a text, on one line.
+pub(super) fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = (0..3).fold(0u32, |bits, place| bits << 8 | u32::from(group.get(place).copied().unwrap_or(0)));
+        for place in 0..4u32 {
+            let digit = (bits >> (18 - 6 * place) & 63) as usize;
+            text.push(if place as usize <= group.len() { char::from(ALPHABET[digit]) } else { '=' });
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        for len in 0..40u8 {
+            let bytes: Vec<u8> = (0..len).map(|byte| byte.wrapping_mul(37) ^ 0xa5).collect();
+            assert_eq!(decode(&encode(&bytes)), Some(bytes));
+        }
+        assert_eq!(encode(b"foob"), "Zm9vYg==");
+    }
 
     #[test]
     fn the_vectors_of_the_standard() {

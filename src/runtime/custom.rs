@@ -130,6 +130,7 @@ impl Adapter for Custom {
         Capabilities {
             sessions: self.settings.sessions,
             reads_memory: self.settings.reads_memory,
+            unlimited: true,
             ..Capabilities::default()
         }
     }

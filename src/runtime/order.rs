@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::base::{Attached, Usage};
+use crate::{
+    base::{Attached, Usage},
+    definition::Permissions,
+};
 
 /// What an agent is told for one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +57,9 @@ pub struct Order {
     /// Tools it may use; `None` inherits all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<String>>,
+    /// Rules that narrow what the tools give.
+    #[serde(default, skip_serializing_if = "Permissions::is_empty")]
+    pub permissions: Permissions,
     /// Paths or globs it may write, where the step declares them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
@@ -90,9 +96,14 @@ pub struct McpServer {
     pub name: String,
     /// Program and arguments.
     pub command: Vec<String>,
-    /// Environment on top of the allow-list.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// Environment on top of the allow-list. Stored forms of an order have the names only.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "names_only")]
     pub env: BTreeMap<String, String>,
+}
+
+/// The values may be secrets, and an order is kept.
+fn names_only<S: Serializer>(env: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(env.keys().map(|name| (name, "")))
 }
 
 /// Who works.

@@ -9,13 +9,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
     base::{Envelope, Evidence, Failure, FailureClass, Usage},
     guard::plain_path,
-    runtime::{adapter::RecordedTurn, base64, result::WrittenUsage},
+    runtime::{
+        adapter::{RecordedTurn, RecordedWrite},
+        base64,
+        result::WrittenUsage,
+    },
 };
 
 /// The version of the format.
@@ -64,59 +68,101 @@ pub(super) struct Turn {
     pub(super) answer: RecordedTurn,
 }
 
-#[derive(Deserialize)]
+/// The file.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenRecording {
-    recording: u32,
-    workflow: String,
+pub(super) struct WrittenRecording {
+    pub(super) recording: u32,
+    pub(super) workflow: String,
     #[serde(default)]
-    inputs: Map<String, Value>,
+    pub(super) inputs: Map<String, Value>,
     /// For people who open the file.
-    #[serde(default, rename = "note")]
-    _note: String,
-    turns: Vec<WrittenTurn>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) note: String,
+    /// The program and version that made it, where no person wrote it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) recorded_by: String,
+    pub(super) turns: Vec<WrittenTurn>,
+    /// The last line of what a program made: without it a part is missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) end: bool,
 }
 
-#[derive(Deserialize)]
+/// One answer, as it is written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenTurn {
-    step: String,
+pub(super) struct WrittenTurn {
+    pub(super) step: String,
     #[serde(default = "first")]
-    attempt: u32,
+    pub(super) attempt: u32,
     #[serde(default = "first")]
-    turn: u32,
-    #[serde(default)]
-    delay_ms: u64,
-    #[serde(default)]
-    says: Says,
-    #[serde(default)]
-    usage: WrittenUsage,
-    #[serde(default)]
-    writes: Vec<Write>,
-    #[serde(default)]
-    deletes: Vec<PathBuf>,
+    pub(super) turn: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) delay_ms: u64,
+    #[serde(default, skip_serializing_if = "Says::is_nothing")]
+    pub(super) says: Says,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fails: Option<Fails>,
+    #[serde(default, skip_serializing_if = "WrittenUsage::is_nothing")]
+    pub(super) usage: WrittenUsage,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) writes: Vec<Write>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) deletes: Vec<PathBuf>,
 }
 
-#[derive(Default, Deserialize)]
+/// What the agent said.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Says {
-    summary: String,
-    output: Value,
-    text: String,
-    next_steps: Vec<String>,
-    tests_passing: Option<bool>,
+pub(super) struct Says {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) summary: String,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub(super) output: Value,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) text: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) next_steps: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tests_passing: Option<bool>,
 }
 
-#[derive(Deserialize)]
+impl Says {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How an attempt failed that brought back no answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Write {
-    path: PathBuf,
-    text: Option<String>,
-    base64: Option<String>,
+pub(super) struct Fails {
+    pub(super) class: FailureClass,
+    #[serde(default)]
+    pub(super) reason: String,
+}
+
+/// A file that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Write {
+    pub(super) path: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) base64: Option<String>,
+    /// Whether it can be executed; as it was where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) executable: Option<bool>,
 }
 
 fn first() -> u32 {
     1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Recording {
@@ -129,13 +175,15 @@ impl Recording {
         if text.len() > RECORDING_BYTES_MAX {
             return Err(fault(format!("it is longer than {} MB", RECORDING_BYTES_MAX / (1024 * 1024))));
         }
-        let written: WrittenRecording = serde_yaml::from_str_with_options(text, options())
-            .map_err(|error| fault(error.to_string().lines().next().unwrap_or("it is not YAML").to_owned()))?;
+        let written = Self::written(text).map_err(fault)?;
         if written.recording != RECORDING_VERSION {
             return Err(fault(format!(
                 "its format is version {}, and this orch reads version {RECORDING_VERSION}",
                 written.recording
             )));
+        }
+        if !written.recorded_by.is_empty() && !written.end {
+            return Err(fault("it is torn: its last line, `end: true`, is missing".to_owned()));
         }
         if written.turns.len() > TURNS_MAX {
             return Err(fault(format!("it has {} turns, at most {TURNS_MAX} are read", written.turns.len())));
@@ -150,6 +198,14 @@ impl Recording {
             turns.push(turn);
         }
         Ok(Self { workflow: written.workflow, inputs: written.inputs, turns })
+    }
+}
+
+impl Recording {
+    /// The file as it is written; nothing in it is checked.
+    pub(super) fn written(text: &str) -> Result<WrittenRecording, String> {
+        serde_yaml::from_str_with_options(text, options())
+            .map_err(|error| error.to_string().lines().next().unwrap_or("it is not YAML").to_owned())
     }
 }
 
@@ -188,7 +244,7 @@ impl WrittenTurn {
                     return Err(format!("{place}: `{shown}` needs either `text` or `base64`"));
                 }
             };
-            writes.push((write.path, bytes));
+            writes.push(RecordedWrite { path: write.path, bytes, is_executable: write.executable });
         }
         self.deletes.iter().try_for_each(|path| check(path))?;
         let envelope = Envelope {
@@ -200,7 +256,8 @@ impl WrittenTurn {
             usage: self.usage.into(),
             ..Envelope::default()
         };
-        let answer = RecordedTurn { delay_ms: self.delay_ms, writes, deletes: self.deletes, envelope };
+        let fails = self.fails.map(|fails| (fails.class, fails.reason));
+        let answer = RecordedTurn { delay_ms: self.delay_ms, writes, deletes: self.deletes, envelope, fails };
         Ok(Turn { step: self.step, attempt: self.attempt, turn: self.turn, answer })
     }
 }
@@ -250,7 +307,7 @@ mod tests {
         let turn = &recording.turns[0];
         assert_eq!((turn.step.as_str(), turn.attempt, turn.turn), ("build[parser]/code", 2, 3));
         let files: Vec<_> =
-            turn.answer.writes.iter().map(|(path, bytes)| (path.to_str().unwrap(), &bytes[..])).collect();
+            turn.answer.writes.iter().map(|write| (write.path.to_str().unwrap(), &write.bytes[..])).collect();
         assert_eq!(files, [("src/main.rs", &b"fn main() {}\n"[..]), ("a.bin", &[0, 255, 254])]);
         assert_eq!(turn.answer.envelope.output, json!({ "a": [1] }));
         assert_eq!(turn.answer.envelope.usage.tokens(), 1500);
@@ -278,6 +335,8 @@ mod tests {
             (turn("writes: [ { path: x, text: a, base64: AA== } ]"), "either"),
             (turn("writes: [ { path: x, base64: A } ]"), "not base64"),
             (format!("{}  - step: a\n", turn("turn: 1")), "two answers for step `a`, attempt 1"),
+            ("recording: 1\nworkflow: w\nrecorded_by: orch 0.1.0\nturns: []\n".to_owned(), "torn"),
+            (turn("fails: { class: sad }"), "sad"),
             (" ".repeat(RECORDING_BYTES_MAX + 1), "longer than 16 MB"),
             (format!("recording: 1\nworkflow: w\nturns: {}{}", "[".repeat(2000), "]".repeat(2000)), "r.yaml"),
         ] {

@@ -60,11 +60,40 @@ enum Status {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct WrittenUsage {
+    #[serde(skip_serializing_if = "is_zero")]
     input_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     output_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     cache_read_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     cache_write_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
     usd_micros: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl WrittenUsage {
+    pub(super) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<Usage> for WrittenUsage {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+            cache_read_tokens: usage.cache_read_tokens,
+            cache_write_tokens: usage.cache_write_tokens,
+            // What was guessed is nobody's report.
+            usd_micros: usage.usd_micros.saturating_sub(usage.guessed_usd_micros),
+        }
+    }
 }
 
 impl From<WrittenUsage> for Usage {

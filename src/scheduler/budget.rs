@@ -13,7 +13,7 @@ use crate::{
     scheduler::{
         action::Notice,
         core::{Scheduler, Timer},
-        event::{AttemptId, InstanceId, Purpose, Strength},
+        event::{AttemptId, InstanceId, Purpose, SessionFork, Strength},
         ledger::Hold,
         limiter::Line,
         planted::{self, Bug},
@@ -121,6 +121,18 @@ impl Scheduler {
     pub(super) fn charge(&mut self, instance: InstanceId, usage: Usage, model: Option<&str>) {
         let session = self.at(instance).session.clone();
         self.charge_in(instance, session, usage, model);
+    }
+
+    /// The session of an attempt is known.
+    pub(super) fn in_session(&mut self, instance: InstanceId, session: &str) {
+        let known: Arc<str> = Arc::from(session);
+        if let Some(SessionFork::Session { session: source, charged }) = self.at(instance).fork.as_deref()
+            && source != session
+        {
+            let charged = *charged;
+            self.ledger.begin_in(Arc::clone(&known), charged);
+        }
+        self.at_mut(instance).session = Some(known);
     }
 
     /// The same for a session that is told only now.

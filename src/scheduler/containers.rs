@@ -31,6 +31,10 @@ impl Scheduler {
         }
         at.frames.clear();
         at.fan_out = None;
+        // Taken over once: what opens again after this is evaluated anew.
+        let kept = at.kept.as_mut();
+        let kept = kept.map(|kept| (kept.items.take(), kept.inputs.take(), kept.iteration.take()));
+        let (items, inputs, iteration) = kept.unwrap_or_default();
         match &step.work {
             Work::Parallel { children, .. } => {
                 self.at_mut(instance).phase = Phase::Open;
@@ -40,9 +44,15 @@ impl Scheduler {
                     self.frame_done(frame);
                 }
             }
-            Work::Each(_) => self.evaluate(instance, Site::Items(instance)),
-            Work::Call { .. } => self.evaluate(instance, Site::CallInputs(instance)),
-            Work::Loop { .. } => self.open_iteration(instance, 1),
+            Work::Each(_) => match items {
+                Some(items) => self.items(instance, items),
+                None => self.evaluate(instance, Site::Items(instance)),
+            },
+            Work::Call { .. } => match inputs {
+                Some(inputs) => self.open_call(instance, inputs),
+                None => self.evaluate(instance, Site::CallInputs(instance)),
+            },
+            Work::Loop { .. } => self.open_iteration(instance, iteration.unwrap_or(1)),
             Work::Agent(_)
             | Work::Run { .. }
             | Work::Approve { .. }

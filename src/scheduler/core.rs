@@ -18,6 +18,7 @@ use crate::{
     scheduler::{
         action::{Action, Cause, CauseKind, Notice, Settled},
         event::{AttemptId, Event, InstanceId, Purpose, Site, Strength},
+        fork::{ForkOf, Kept},
         ledger::Ledger,
         limiter::Limiter,
         planted::{self, Bug},
@@ -50,6 +51,9 @@ pub struct Scheduler {
     /// Agents that wait until enough of the budget is free.
     pub(super) short: VecDeque<(InstanceId, Purpose)>,
     pub(super) ended: Option<RunEnd>,
+    pub(super) fork_of: Option<ForkOf>,
+    /// What a fork takes over and has not met yet, by path.
+    pub(super) keeping: BTreeMap<StepPath, Kept>,
     pub(super) todo: VecDeque<Todo>,
     pub(super) actions: Vec<Action>,
 }
@@ -124,6 +128,8 @@ impl Scheduler {
             over_budget: None,
             short: VecDeque::new(),
             ended: None,
+            fork_of: None,
+            keeping: BTreeMap::new(),
             todo: VecDeque::new(),
             actions: Vec::new(),
         }
@@ -143,6 +149,16 @@ impl Scheduler {
 
     fn take(&mut self, event: Event) {
         match event {
+            Event::Forked { parent, from } => {
+                if self.run.is_none() {
+                    self.fork_of = Some(ForkOf { run: parent, from });
+                }
+            }
+            Event::Kept { step, kept } => {
+                if self.run.is_none() {
+                    self.keeping.insert(StepPath::new(step), *kept);
+                }
+            }
             Event::RunStarted { run, inputs, seed, parallel, runtime, replayed } => {
                 if self.run.is_none() {
                     self.limiter.set_parallel(parallel);
@@ -155,7 +171,7 @@ impl Scheduler {
                     self.evaluated(site, result);
                 }
             }
-            Event::Started { attempt, subject, shown } => self.started(attempt, subject, shown),
+            Event::Started { attempt, subject, shown, how } => self.started(attempt, subject, shown, how),
             Event::Deferred { attempt, until, reason } => self.deferred(attempt, until, &reason),
             Event::Paced { runtime, slots, until, reason } => self.paced(&runtime, slots, until, &reason),
             Event::Spent { attempt, usage, model } => {
@@ -165,7 +181,7 @@ impl Scheduler {
             }
             Event::SessionKnown { attempt, session } => {
                 if self.is_live(attempt) {
-                    self.at_mut(attempt.instance).session = Some(Arc::from(session));
+                    self.in_session(attempt.instance, &session);
                 }
             }
             Event::Finished { attempt, outcome } => {
@@ -370,6 +386,11 @@ impl Scheduler {
     /// How often an agent at this path has brought back a result.
     pub(super) fn returned_for(&self, instance: InstanceId, purpose: Purpose) -> u32 {
         self.returned.get(&self.agent_path(instance, purpose)).copied().unwrap_or(0)
+    }
+
+    /// How often agents have brought back a result, by the path they work under.
+    pub fn returned(&self) -> impl Iterator<Item = (&StepPath, u32)> {
+        self.returned.iter().map(|(path, count)| (path, *count))
     }
 
     /// The path an agent works under: the step's, or `STEP@fix` for the agent of `on_gate_fail`.

@@ -7,7 +7,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::base::{Digest, Outcome, RunId, Timestamp, Usage};
+use crate::{
+    base::{Digest, Outcome, RunId, Timestamp, Usage},
+    scheduler::fork::Kept,
+};
 
 /// The version of the stored form of events.
 pub const EVENT_VERSION: u16 = 1;
@@ -117,6 +120,35 @@ pub enum Answer {
     Failed,
 }
 
+/// What is special about an attempt of an agent, known before it begins.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct How {
+    /// It works without limits, by this word of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub danger: Option<String>,
+    /// How it is told what the step that it forks from knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<SessionFork>,
+}
+
+/// How a fork begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionFork {
+    /// In a copy of a session, which stays as it is.
+    Session {
+        /// The session that is copied.
+        session: String,
+        /// What that session has been charged: some programs count from its beginning.
+        charged: Usage,
+    },
+    /// It is told as text.
+    Text {
+        /// Why no session is copied.
+        reason: String,
+    },
+}
+
 /// How hard to stop. Only ever gets stronger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -131,6 +163,20 @@ pub enum Strength {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "e", rename_all = "snake_case")]
 pub enum Event {
+    /// The run is a fork of another one. Before its beginning.
+    Forked {
+        /// The other run.
+        parent: RunId,
+        /// The step from which on everything is done again.
+        from: String,
+    },
+    /// What a fork takes over of a step. Before its beginning.
+    Kept {
+        /// The step's path.
+        step: String,
+        /// What.
+        kept: Box<Kept>,
+    },
     /// The run begins.
     RunStarted {
         /// Its id.
@@ -164,6 +210,9 @@ pub enum Event {
         /// For a question to a person: what is shown, at most 4 KiB.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shown: Option<String>,
+        /// What is special about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        how: Option<Box<How>>,
     },
     /// An attempt that was to begin does not: its runtime takes nothing now. It stands in line again where it stood, and
     /// nothing begins on that runtime before `until`.

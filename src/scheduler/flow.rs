@@ -74,6 +74,7 @@ impl Scheduler {
             self.instances.push(Instance::new(*step, id, needs));
         }
         for (instance, step) in self.members(id).zip(body) {
+            self.remember(instance);
             if plan.step(*step).needs.is_empty() {
                 self.todo.push_back(Todo::Begin(instance));
             }
@@ -89,6 +90,8 @@ impl Scheduler {
         let draining = self.frame(self.at(instance).frame).draining && !planted::on(Bug::DrainStartsNew);
         if draining || self.ended.is_some() {
             self.settle(instance, Settled::Cancelled);
+        } else if self.at(instance).kept.is_some() {
+            self.begin_kept(instance);
         } else if self.step_of(instance).when.is_some() {
             self.evaluate(instance, Site::When(instance));
         } else {
@@ -244,6 +247,9 @@ impl Scheduler {
     }
 
     fn body_done(&mut self, container: InstanceId, work: &Work) {
+        if self.finish_kept(container) {
+            return;
+        }
         match work {
             Work::Loop { until: Some(_), .. } => self.evaluate(container, Site::Until(container)),
             Work::Loop { max, .. } => self.iteration_done(container, None, *max),

@@ -202,6 +202,11 @@ impl Ledger {
         }
     }
 
+    /// A session begins as a copy of one that has been charged so much: a program may count that again.
+    pub fn begin_in(&mut self, session: Arc<str>, charged: Usage) {
+        self.sessions.entry(session).or_insert(charged);
+    }
+
     /// What a session has been charged.
     pub fn charged_in(&self, session: &str) -> Usage {
         self.sessions.get(session).copied().unwrap_or_default()

@@ -9,6 +9,7 @@ mod containers;
 mod core;
 mod event;
 mod flow;
+mod fork;
 mod gates;
 mod ledger;
 mod limiter;
@@ -22,7 +23,11 @@ mod work;
 
 pub use action::{Action, Cause, CauseKind, Notice, Settled};
 pub use core::{RunEnd, Scheduler};
-pub use event::{Answer, AttemptId, Decision, EVENT_VERSION, Evaluation, Event, InstanceId, Purpose, Site, Strength};
+pub use event::{
+    Answer, AttemptId, Decision, EVENT_VERSION, Evaluation, Event, How, InstanceId, Purpose, SessionFork, Site,
+    Strength,
+};
+pub use fork::{Fork, ForkFault, ForkOf, Kept};
 pub use ledger::{Hold, Spent};
 pub use pace::Pace;
 pub use state::{AttemptEnd, AttemptRecord, Cost, Question};

@@ -143,7 +143,7 @@ impl Scheduler {
             "files_changed": envelope.files_changed,
             "tests_passing": envelope.tests_passing,
             "next_steps": envelope.next_steps,
-            "attempts": at.history.iter().filter(|record| is_work(record.purpose)).count(),
+            "attempts": self.work_attempts(instance),
             "text": envelope.text,
         })
     }
@@ -160,8 +160,4 @@ impl Scheduler {
         let frame = self.frame_of_body(Some(reader), self.plan.step(step).parent)?;
         Some(self.sibling(frame, step))
     }
-}
-
-fn is_work(purpose: crate::scheduler::Purpose) -> bool {
-    purpose == crate::scheduler::Purpose::Work
 }

@@ -13,7 +13,8 @@ use crate::{
     scheduler::{
         action::{Cause, Settled},
         batch::Batches,
-        event::{InstanceId, Purpose, Strength},
+        event::{InstanceId, Purpose, SessionFork, Strength},
+        fork::Kept,
         limiter::Slot,
     },
 };
@@ -103,6 +104,8 @@ pub(super) struct Instance {
     pub envelope: Option<Box<Envelope>>,
     /// The session of the last attempt.
     pub session: Option<Arc<str>>,
+    /// How the current attempt forks, where it does.
+    pub fork: Option<Box<SessionFork>>,
     /// What the current attempt has been charged while it works.
     pub charged: Option<Box<Usage>>,
     /// The current attempt is stopped because a budget is used up; it goes on when a person has raised that.
@@ -125,6 +128,8 @@ pub(super) struct Instance {
     pub due: Timestamp,
     /// For fan-outs: the items.
     pub fan_out: Option<Box<FanOut>>,
+    /// What is taken over from the run that this one is a fork of.
+    pub kept: Option<Box<Kept>>,
 }
 
 /// Where an instance stands.
@@ -182,6 +187,8 @@ pub struct AttemptRecord {
     pub reason: Arc<str>,
     /// What it has spent, by model.
     pub costs: Vec<Cost>,
+    /// By whose word it worked without limits, where it did.
+    pub danger: Option<Arc<str>>,
 }
 
 /// What an attempt has spent on one model.
@@ -339,6 +346,7 @@ impl Instance {
             stop_sent: None,
             envelope: None,
             session: None,
+            fork: None,
             charged: None,
             halted: false,
             feedback: None,
@@ -350,6 +358,7 @@ impl Instance {
             frames: Vec::new(),
             due: Timestamp::default(),
             fan_out: None,
+            kept: None,
         }
     }
 

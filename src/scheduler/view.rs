@@ -8,7 +8,7 @@ use crate::{
     scheduler::{
         action::{Action, Cause, Settled},
         core::Scheduler,
-        event::{AttemptId, InstanceId, Purpose, Strength},
+        event::{AttemptId, InstanceId, Purpose, SessionFork, Strength},
         ledger::{Hold, Spent},
         planted::{self, Bug},
         state::{AttemptRecord, Phase, Question},
@@ -131,7 +131,7 @@ impl Scheduler {
     }
 
     /// All instances, in the order in which they were made.
-    pub fn instances(&self) -> impl Iterator<Item = InstanceId> + use<> {
+    pub fn instances(&self) -> impl DoubleEndedIterator<Item = InstanceId> + use<> {
         (0..u32::try_from(self.instances.len()).unwrap_or(u32::MAX)).map(InstanceId)
     }
 
@@ -247,6 +247,7 @@ impl Scheduler {
         let at = self.at(instance);
         Thread {
             session: at.session.as_deref(),
+            fork: at.fork.as_deref().filter(|_| purpose == Purpose::Work),
             feedback: at.feedback.as_deref(),
             attempt: self.returned_for(instance, purpose) + 1,
             goes_on: at.goes_on && purpose == Purpose::Work,
@@ -309,10 +310,12 @@ impl Scheduler {
 }
 
 /// What the next order of a step goes on from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thread<'a> {
     /// The session.
     pub session: Option<&'a str>,
+    /// How the attempt that begins now forks, where it does.
+    pub fork: Option<&'a SessionFork>,
     /// What was wrong.
     pub feedback: Option<&'a str>,
     /// How often this path has brought back a result, plus one.

@@ -10,7 +10,7 @@ use crate::{
     scheduler::{
         action::{Action, CauseKind, Notice, Settled},
         core::{Scheduler, Timer},
-        event::{AttemptId, InstanceId, Purpose, Site, Strength},
+        event::{AttemptId, How, InstanceId, Purpose, Site, Strength},
         limiter::Line,
         planted::{self, Bug},
         state::{AttemptEnd, AttemptRecord, Phase, Question},
@@ -129,7 +129,13 @@ impl Scheduler {
         AttemptId { instance, number: self.at(instance).attempts }
     }
 
-    pub(super) fn started(&mut self, attempt: AttemptId, subject: Option<Digest>, shown: Option<String>) {
+    pub(super) fn started(
+        &mut self,
+        attempt: AttemptId,
+        subject: Option<Digest>,
+        shown: Option<String>,
+        how: Option<Box<How>>,
+    ) {
         if !self.exists(attempt.instance) || self.at(attempt.instance).attempts != attempt.number {
             return;
         }
@@ -137,6 +143,8 @@ impl Scheduler {
         let now = self.now;
         let at = self.at_mut(attempt.instance);
         at.phase = Phase::Running(purpose);
+        at.fork = how.as_ref().and_then(|how| how.fork.clone()).map(Box::new);
+        let danger = how.and_then(|how| how.danger).map(Arc::from);
         at.history.push(AttemptRecord {
             number: attempt.number,
             purpose,
@@ -145,6 +153,7 @@ impl Scheduler {
             end: AttemptEnd::Live,
             reason: Arc::from(""),
             costs: Vec::new(),
+            danger,
         });
         if let Some(subject) = subject {
             at.question = Some(Box::new(Question { subject, shown: shown.unwrap_or_default() }));
@@ -194,6 +203,9 @@ impl Scheduler {
             Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => None,
         };
         if let Some((session, usage)) = told {
+            if let Some(session) = session {
+                self.in_session(instance, session);
+            }
             self.charge_in(instance, session.as_deref().map(Arc::from), usage.without(charged), None);
         }
         if stop_sent.is_some() {
@@ -266,6 +278,9 @@ impl Scheduler {
 
     /// The work is done: gates come next.
     pub(super) fn work_done(&mut self, instance: InstanceId) {
+        if self.finish_kept(instance) {
+            return;
+        }
         self.stop_container_timer(instance);
         self.at_mut(instance).gate_next = 0;
         self.next_gate(instance);

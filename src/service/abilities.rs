@@ -5,7 +5,7 @@
 
 use crate::{
     plan::{AgentWork, Plan, PlanContext, PlanStep, Work},
-    runtime::Capabilities,
+    runtime::{Capabilities, unkept},
     service::{
         project::Project,
         refusal::Refusal,
@@ -77,11 +77,14 @@ fn is_batched(step: &PlanStep) -> bool {
     matches!(&step.work, Work::Each(each) if each.batch.is_some_and(|batch| batch > 1))
 }
 
-fn lacking(agent: &AgentWork, is_batched: bool, can: Capabilities) -> impl Iterator<Item = &'static str> {
+fn lacking(agent: &AgentWork, is_batched: bool, can: Capabilities) -> impl Iterator<Item = String> {
     let shares = matches!(agent.context, PlanContext::Share(_));
     let batch = (is_batched && !can.sessions).then_some("goes on with the session of another item");
-    let serves = agent.tools.iter().flatten().any(|tool| tool.starts_with("mcp__"));
+    let named = agent.tools.iter().flatten().any(|tool| tool.starts_with("mcp__"));
+    let serves = named || !agent.servers.is_empty();
     let session = (shares && !can.sessions).then_some("goes on with another step's session");
-    let server = (serves && !can.mcp).then_some("uses tools of an MCP server");
-    session.into_iter().chain(batch).chain(server)
+    let server = (serves && !can.mcp).then_some("uses an MCP server");
+    let unlimited = (agent.danger && !can.unlimited).then_some("works without limits (`danger: true`)");
+    let rules = unkept(&agent.permissions, agent.tools.as_deref(), agent.reads_only(), can);
+    session.into_iter().chain(batch).chain(server).chain(unlimited).map(str::to_owned).chain(rules)
 }

@@ -1,6 +1,7 @@
 //! The step cache of a project: where it lies, who may have written it, and how it is emptied.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
@@ -20,7 +21,7 @@ use crate::{
     execute::{Traces, render::Renderer},
     plan::{Plan, PlanStep},
     runtime::{Adapter, Replay},
-    service::{nested, preflight, project::Project, recordings::recordings, refusal::Refusal},
+    service::{nested, preflight, project::Project, recordings::recordings, refusal::Refusal, runs::names},
 };
 
 /// Where the cache lies in a project.
@@ -163,7 +164,6 @@ pub fn foresee(project: &Project, plan: &Plan, program: PathBuf) -> Vec<Foreseen
     };
     let declared = settings.runtimes.iter().map(|(name, declared)| declared.adapter(name, project.root()));
     let adapters: Vec<Arc<dyn Adapter>> = declared.chain([Arc::new(replay) as Arc<dyn Adapter>]).collect();
-    let reads_memory = adapters.iter().filter(|adapter| adapter.capabilities().reads_memory);
     let assigner = Assigner {
         renderer: Arc::new(Renderer::new(settings.program.clone())),
         root: project.root().to_owned(),
@@ -172,7 +172,10 @@ pub fn foresee(project: &Project, plan: &Plan, program: PathBuf) -> Vec<Foreseen
         env: nested::told(settings.env.clone(), &settings.chain, &plan.name),
         stream_bytes_max: settings.stream_bytes_max,
         baseline: None,
-        reads_memory: reads_memory.map(|adapter| adapter.name().to_owned()).collect(),
+        reads_memory: names(&adapters, |can| can.reads_memory),
+        forks: names(&adapters, |can| can.forks && !can.replays),
+        // A plan is shown whether its servers have their values or not.
+        servers: settings.servers.of(plan).unwrap_or_else(|_| vec![BTreeMap::new(); plan.servers.len()]),
         nonce: "0".repeat(24),
     };
     let find = |name: &str| adapters.iter().find(|adapter| adapter.name() == name).cloned();

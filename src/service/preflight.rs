@@ -74,7 +74,7 @@ pub(super) fn runtimes(plan: &Plan, settings: &RunSettings, replay: &Replay) -> 
     if faults.is_empty() {
         let message = format!("{}, and this orch was built without the Agent Client Protocol", few(unbuilt));
         let help = "build it in: cargo install orch --features acp; or name another runtime: `--runtime NAME`";
-        return Err(Refusal::new(43, "E0318", message, help));
+        return Err(Refusal::new(43, "E0323", message, help));
     }
     faults.extend(unbuilt.into_iter().map(|fault| format!("{fault}, which this orch was built without")));
     Err(Refusal::new(
@@ -156,6 +156,9 @@ pub(super) fn programs(plan: &Plan, env: &[(OsString, OsString)], root: &Path) -
                 look(format!("gate {} of `{}`", place + 1, step.path), command, true);
             }
         }
+    }
+    for server in &plan.servers {
+        look(format!("the MCP server `{}`", server.name), &Command::Argv(server.command.clone()), false);
     }
     if missing.is_empty() {
         return Ok(());

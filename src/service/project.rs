@@ -13,11 +13,11 @@ use crate::{
     config::{self, Environment, Flags, Settings},
     definition::{
         Library,
-        load::{Loader, Watched, load_memory, project_root},
+        load::{Loader, Watched, load_memory, load_servers, project_root},
     },
     service::{
-        cached::CacheSettings, fault::Fault, filling, given::of_process, nested, refusal::Refusal, runs::RunSettings,
-        runtimes, trust::TrustGate,
+        cached::CacheSettings, danger::Danger, fault::Fault, filling, given::of_process, nested, refusal::Refusal,
+        runs::RunSettings, runtimes, servers::ServerValues, taping, trust::TrustGate,
     },
 };
 
@@ -94,6 +94,8 @@ impl Project {
             let mut library = self.loader.borrow_mut().load();
             filling::fill_library(&self.settings, &mut library);
             library.choices = self.settings.choices.clone();
+            library.servers = load_servers(&self.root);
+            library.servers.extend(self.settings.servers.iter().map(|(name, one)| (name.clone(), Arc::clone(one))));
             library.memory = load_memory(&self.root, self.environment.home().as_deref());
             library
         })
@@ -162,7 +164,15 @@ impl Project {
             policy: self.settings.policy(),
             resilience: of_process(&self.environment),
             cache: self.cache_settings(),
+            danger: Danger { is_allowed: false, runtimes: runtimes::dangerous(self) },
+            redactor: Arc::new(taping::redactor(self)),
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
+            servers: ServerValues::of_project(&self.root, &self.environment),
         }
     }
+}
+
+/// Whether this process may do everything on this machine.
+pub(super) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }

@@ -3,6 +3,7 @@
 //! A run has one owner at a time, by a lock. What people say to a run is in `decisions`.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     path::{Path, PathBuf},
     sync::Arc,
@@ -23,20 +24,24 @@ use crate::{
         process::{Keeper, sweep},
         render::Renderer,
     },
+    guard::Redactor,
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::Plan,
-    runtime::{Declared, Policy, Replay, Resilience},
+    runtime::{Adapter, Capabilities, Declared, Policy, Replay, Resilience},
     scheduler::{Action, Event, Notice, Scheduler},
     service::{
         abilities,
         cached::{self, CacheSettings, CacheWish},
-        costs,
+        costs, danger,
+        danger::Danger,
         decisions::summary_of,
         given::{nonce, pacer},
         nested, preflight,
+        project::is_root,
         recordings::is_replayed,
         refusal::Refusal,
         runtimes::FoundRuntime,
+        servers::ServerValues,
         trust::TrustGate,
     },
 };
@@ -70,8 +75,14 @@ pub struct RunSettings {
     pub prices: Arc<Prices>,
     /// The workflows of the runs around this process, the outermost first: it may be part of a run itself.
     pub chain: Vec<String>,
+    /// Takes out of recordings what nobody else may read.
+    pub redactor: Arc<Redactor>,
     /// Which definitions may run their commands.
     pub trust: TrustGate,
+    /// What a person has said about work without limits.
+    pub danger: Danger,
+    /// Where the values of MCP servers' variables are.
+    pub servers: ServerValues,
     /// How hard runtimes may be used.
     pub policy: Policy,
     /// What all runs of this process share of the runtimes.
@@ -237,6 +248,17 @@ impl Runs {
     /// # Errors
     /// Everything that would make the run fail before its first step, all at once.
     pub fn start(&self, plan: &Plan, inputs: Map<String, Value>, replay: Replay) -> Result<Owned, Refusal> {
+        self.start_after(plan, inputs, replay, Vec::new())
+    }
+
+    /// The same, after events that come before the beginning of a run.
+    pub(super) fn start_after(
+        &self,
+        plan: &Plan,
+        inputs: Map<String, Value>,
+        replay: Replay,
+        before: Vec<Event>,
+    ) -> Result<Owned, Refusal> {
         self.settings.trust.check(&self.root, plan)?;
         nested::check(&self.settings.chain, &plan.name)?;
         let inputs = complete_inputs(&plan.inputs, inputs).map_err(|faults| {
@@ -244,7 +266,10 @@ impl Runs {
         })?;
         let runtime = preflight::runtimes(plan, &self.settings, &replay)?;
         abilities::check(plan, Some(&runtime), |name| self.capabilities(name))?;
+        let user = (self.settings.who.as_str(), is_root());
+        let danger = danger::check(plan, &self.settings.danger, user, &runtime, |name| self.capabilities(name))?;
         preflight::programs(plan, &self.settings.env, &self.root)?;
+        self.settings.servers.of(plan)?;
         self.check_disk()?;
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)
@@ -264,6 +289,7 @@ impl Runs {
         };
         // The run keeps what it was expected to spend: what is held free for its agents must not change under it.
         let mut plan = plan.clone();
+        plan.danger = danger;
         plan.estimate = costs::expected(&plan, &self.settings.prices, Some(&runtime));
         let plan_body = serde_json::to_vec(&plan).map_err(|error| {
             Refusal::new(70, "E0303", format!("the plan cannot be written: {error}"), "report this as a bug")
@@ -272,10 +298,13 @@ impl Runs {
         let replayed = vec![Replay::NAME.to_owned()];
         let begin = Event::RunStarted { run: id.clone(), inputs, seed, parallel, runtime, replayed };
         // Together with the run itself: a run without its beginning could never go on.
-        let records = vec![encode(now, &begin)];
+        let events: Vec<Event> = before.into_iter().chain([begin]).collect();
+        let records: Vec<_> = events.iter().map(|event| encode(now, event)).collect();
         let scheduler = Scheduler::new(Arc::new(plan));
-        let mut begun = Loaded { summary, scheduler, seq: 1, last: now };
-        let _: Vec<Action> = begun.scheduler.step(now, begin);
+        let mut begun = Loaded { summary, scheduler, seq: records.len() as u64, last: now };
+        for event in events {
+            let _: Vec<Action> = begun.scheduler.step(now, event);
+        }
         let summary = summary_of(&begun);
         self.store.journal().create_run(NewRun { summary, plan_body, records }).wait()?;
         let mut told = Vec::new();
@@ -389,11 +418,12 @@ impl Runs {
         })?;
         let renderer = Arc::new(Renderer::new(self.settings.program.clone()));
         let adapters = self.adapters(replay);
-        let reads_memory = adapters.iter().filter(|adapter| adapter.capabilities().reads_memory);
-        let reads_memory = reads_memory.map(|adapter| adapter.name().to_owned()).collect();
+        let reads_memory = names(&adapters, |can| can.reads_memory);
+        let forks = names(&adapters, |can| can.forks && !can.replays);
         let pacer = pacer(&self.settings, &adapters);
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
-            .priced(Arc::clone(&self.settings.prices));
+            .priced(Arc::clone(&self.settings.prices))
+            .taped(self.taper(&run)?);
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
             renderer,
@@ -403,6 +433,8 @@ impl Runs {
             stream_bytes_max: self.settings.stream_bytes_max,
             baseline,
             reads_memory,
+            forks,
+            servers: self.settings.servers.of(loaded.scheduler.plan())?,
             nonce: nonce(&run),
         };
         let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);
@@ -468,4 +500,9 @@ impl Owned {
     pub fn loaded(&self) -> &Loaded {
         &self.loaded
     }
+}
+
+/// Those of the runtimes that can do something.
+pub(super) fn names(adapters: &[Arc<dyn Adapter>], can: impl Fn(Capabilities) -> bool) -> BTreeSet<String> {
+    adapters.iter().filter(|adapter| can(adapter.capabilities())).map(|adapter| adapter.name().to_owned()).collect()
 }

@@ -133,6 +133,7 @@ fn question() -> Order {
         tools: None,
         files: Vec::new(),
         access: Access::Read,
+        permissions: crate::definition::Permissions::default(),
         mcp_servers: Vec::new(),
         attached: Vec::new(),
         inputs: Map::new(),

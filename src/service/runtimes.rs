@@ -14,7 +14,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    config::{Environment, ProgramWishes, RuntimeForm, ServiceWishes},
+    config::{Environment, ProgramWishes, Runtime, RuntimeForm, ServiceWishes},
     runtime::{
         ACP_IS_BUILT_IN, AcpSettings, Capabilities, CustomSettings, Declared, PROGRAMS, ProgramKind, ProgramSettings,
         Replay,
@@ -88,6 +88,14 @@ pub(super) fn declared(project: &Project) -> Vec<(String, Declared)> {
         (kind.name.to_owned(), service(project.environment(), &wishes))
     });
     own.chain(known).chain(services).collect()
+}
+
+/// The runtimes for which the user's own settings allow work without limits, and where.
+pub(super) fn dangerous(project: &Project) -> std::collections::BTreeMap<String, String> {
+    let settings = project.settings();
+    let is_said = |runtime: &Runtime| matches!(&runtime.form, RuntimeForm::Program(wishes) if wishes.danger);
+    let said = settings.runtimes.iter().filter(|(_, runtime)| is_said(runtime));
+    said.map(|(name, runtime)| (name.clone(), runtime.origin.to_string())).collect()
 }
 
 /// A command with its program made absolute where it is a relative path.

@@ -4,11 +4,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    base::{Timestamp, Verdict},
+    base::{RunId, Timestamp, Verdict},
     driver::{CacheUse, Loaded, cache_use, end_word, exit_code, gate_words, status_word},
     journal::Owner,
     plan::Work,
     scheduler::{AttemptEnd, AttemptId, Cause, CauseKind, Purpose, Scheduler, Spent, StepState, StepView, WaitingFor},
+    service::{refusal::Refusal, runs::Runs},
 };
 
 /// The version of the JSON form; `schemas/status.schema.json`.
@@ -23,6 +24,9 @@ pub struct Status {
     pub id: String,
     /// The workflow's name.
     pub workflow: String,
+    /// The run that it is a fork of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fork_of: Option<ForkStatus>,
     /// `running waiting interrupted succeeded failed cancelled`.
     pub status: String,
     /// When it began.
@@ -53,6 +57,15 @@ pub struct Status {
     pub outputs: serde_json::Map<String, Value>,
     /// All steps that exist so far.
     pub steps: Vec<StepStatus>,
+}
+
+/// What a run is a fork of.
+#[derive(Debug, Clone, Serialize)]
+pub struct ForkStatus {
+    /// The other run.
+    pub run: String,
+    /// The step from which on everything is done again.
+    pub from: String,
 }
 
 /// A runtime that takes nothing for a while.
@@ -132,6 +145,21 @@ pub struct AttemptStatus {
     pub started: Timestamp,
     /// When it ended.
     pub ended: Option<Timestamp>,
+    /// By whose word it worked without limits, where it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub danger: Option<String>,
+}
+
+impl Runs {
+    /// Where a run stands; a run without an owner as its next owner would find it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn standing(&self, run: &RunId) -> Result<Status, Refusal> {
+        let owner = self.owner(run)?;
+        let loaded = if owner.is_some() { self.load(run, |_, _, _| {})? } else { self.as_restarted(run)? };
+        Ok(status(&loaded, owner))
+    }
 }
 
 /// Makes the status of a run from its journal.
@@ -152,6 +180,7 @@ pub fn status(loaded: &Loaded, owner: Option<Owner>) -> Status {
         then: (owner.is_none() && waiting.iter().any(|one| matches!(one, WaitingFor::Decision { .. })))
             .then(|| format!("orch resume {id}")),
         workflow: loaded.summary.workflow.clone(),
+        fork_of: scheduler.fork_of().map(|fork| ForkStatus { run: fork.run.to_string(), from: fork.from.clone() }),
         status: word.to_owned(),
         started: loaded.summary.started,
         ended: scheduler.ended().map(|end| end.at),
@@ -327,6 +356,7 @@ fn step_status(view: &StepView<'_>) -> StepStatus {
                 reason: record.reason.to_string(),
                 started: record.started,
                 ended: record.ended,
+                danger: record.danger.as_deref().map(str::to_owned),
             })
             .collect(),
     }

@@ -86,7 +86,12 @@ impl TrustGate {
             return Ok(());
         }
         let count = item.commands.len();
-        let what = if count == 1 { "a command".to_owned() } else { format!("{count} commands") };
+        let is_danger = item.commands.iter().any(|command| command.starts_with('#'));
+        let what = match count {
+            _ if is_danger => "steps that work without limits".to_owned(),
+            1 => "a command".to_owned(),
+            _ => format!("{count} commands"),
+        };
         let why = match item.state {
             TrustState::Changed => "has changed since it was trusted",
             TrustState::Untrusted | TrustState::Trusted => "is not trusted",
@@ -94,6 +99,12 @@ impl TrustGate {
         let message = format!("`{}` holds {what} and {why}: {}", item.name, item.path);
         let help = format!("`orch trust {}` shows what would run, and asks", item.name);
         Err(Refusal::new(40, "E0560", message, help))
+    }
+
+    /// Whether the commands of a plan are trusted; nothing where none need it.
+    #[must_use]
+    pub fn state(&self, root: &Path, plan: &Plan) -> Option<TrustState> {
+        plan.trust.as_ref().map(|trust| self.item(root, trust).state)
     }
 
     fn item(&self, root: &Path, trust: &PlanTrust) -> TrustItem {
@@ -201,7 +212,11 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
     let item = |plan: &Plan| plan.trust.as_ref().map(|trust| gate.item(project.root(), trust));
     if let Some(name) = name {
         let asked = if name.contains('.') || name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
-        let compiled = compile_found(project, &find(project, &asked)?).map_err(Fault::Diagnosed)?;
+        let mut compiled = compile_found(project, &find(project, &asked)?).map_err(Fault::Diagnosed)?;
+        if compiled.plan.trust.is_none() {
+            // A workflow and a command may share a name, and only one of them may need trust.
+            compiled = compile_found(project, &find(project, name)?).map_err(Fault::Diagnosed)?;
+        }
         return match item(&compiled.plan) {
             Some(item) => Ok(vec![item]),
             None => {
@@ -211,16 +226,19 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
         };
     }
     let library = project.library();
+    let asks = !library.servers.is_empty() || library.agents.iter().any(|agent| !agent.servers.is_empty());
     let prose = |command: &&crate::definition::Command| matches!(command.body, CommandBody::Prose { .. });
     let commands = library.commands.iter().filter(prose).map(Found::Command);
     let skills = library.skills.iter().filter(|skill| skill.body.contains('!')).map(Found::Skill);
+    let may_ask = |text: &str| asks || text.contains("danger");
+    let workflows = library.workflows.iter().filter(|entry| may_ask(&entry.workflow.source.text)).map(Found::Workflow);
     let own = commands.chain(skills).filter(|found| match found {
         Found::Command(command) => command.origin.scope != Scope::Builtin,
         Found::Skill(skill) => skill.origin.scope != Scope::Builtin,
         Found::Workflow(_) | Found::File(_) => false,
     });
     // One with faults can be neither run nor trusted; `orch check` shows them.
-    let plans = own.filter_map(|found| compile_found(project, &found).ok());
+    let plans = workflows.chain(own).filter_map(|found| compile_found(project, &found).ok());
     Ok(plans.filter_map(|compiled| item(&compiled.plan)).collect())
 }
 

@@ -138,6 +138,7 @@ impl Scene1 {
             let adapters: Vec<Arc<dyn Adapter>> = vec![Arc::new(Tape { script: self.path().join("tape.sh") })];
             let executor = Executor::new(keeper.clone(), Renderer::new(ORCH), adapters).priced(Arc::new(prices()));
             let assigner = Assigner {
+                servers: Vec::new(),
                 renderer: Arc::new(Renderer::new(ORCH)),
                 root: self.path().to_owned(),
                 folder: self.store.run_folder(&run_id()).unwrap(),
@@ -145,6 +146,7 @@ impl Scene1 {
                 stream_bytes_max: 1_000_000,
                 baseline: None,
                 reads_memory: std::collections::BTreeSet::new(),
+                forks: std::collections::BTreeSet::new(),
                 nonce: "0123456789abcdef01234567".to_owned(),
             };
             let journal = self.store.journal();
@@ -279,7 +281,7 @@ fn estimates_that_do_not_fit_let_agents_run_one_after_the_other() {
         }
     }
     assert_eq!(begun.len(), 1, "the second estimate does not fit beside the first");
-    scheduler.step(Timestamp(2), Event::Started { attempt: begun[0], subject: None, shown: None });
+    scheduler.step(Timestamp(2), Event::Started { attempt: begun[0], subject: None, shown: None, how: None });
     let outcome = Outcome::Succeeded(Box::default());
     let actions = scheduler.step(Timestamp(3), Event::Finished { attempt: begun[0], outcome });
     let starts = actions.iter().filter(|action| matches!(action, orch::scheduler::Action::Start { .. })).count();

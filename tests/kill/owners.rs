@@ -20,6 +20,7 @@ const DELIVERED: Duration = Duration::from_millis(100);
 
 fn runs(folder: &Path) -> Runs {
     let settings = RunSettings {
+        servers: orch::service::ServerValues::default(),
         prices: std::sync::Arc::default(),
         chain: Vec::new(),
         parallel: 4,
@@ -35,8 +36,10 @@ fn runs(folder: &Path) -> Runs {
         program: env!("CARGO_BIN_EXE_orch").into(),
         policy: orch::runtime::Policy::default(),
         resilience: std::sync::Arc::default(),
+        redactor: std::sync::Arc::default(),
         trust: orch::service::TrustGate::default(),
         cache: orch::service::CacheSettings::off(),
+        danger: orch::service::Danger::default(),
     };
     Runs::open(folder, settings).unwrap()
 }

@@ -146,6 +146,7 @@ pub fn order(task: &str) -> Order {
         tools: None,
         files: vec![],
         access: Access::Edit,
+        permissions: orch::definition::Permissions::default(),
         mcp_servers: vec![],
         attached: vec![],
         inputs: Map::new(),

@@ -2,6 +2,7 @@
 //!
 //! `ORCH_SIM_SEEDS=N` runs N seeds, `ORCH_SIM_SEED=S` runs one and says what happens in it.
 
+mod forks;
 mod options;
 mod oracle;
 mod people;
@@ -115,6 +116,25 @@ fn every_run_obeys_the_rules() {
         let all: Vec<_> = failures.iter().map(|failure| failure.seed).take(40).collect();
         panic!("broken seeds {all:?}; the first:\n{}", first.words);
     }
+}
+
+/// Runs that have ended, or wait, are forked from some of their steps.
+#[test]
+fn a_fork_does_again_what_it_should_and_nothing_else() {
+    let (mut forks, mut broken) = (0, Vec::new());
+    for seed in 0..number("ORCH_SIM_SEEDS").unwrap_or(500) {
+        let (plan, _, mut world) = world_of(seed);
+        if world.live().is_err() {
+            continue;
+        }
+        match forks::forks(&plan, &world.scheduler, &mut Rng::new(seed ^ 0xf0e1)) {
+            Ok(count) => forks += count,
+            Err(words) => broken.push(format!("seed {seed}: {words}")),
+        }
+    }
+    eprintln!("{forks} forks, {} broken", broken.len());
+    assert!(broken.is_empty(), "{}", broken.iter().take(5).cloned().collect::<Vec<_>>().join("\n"));
+    assert!(forks > 0, "no run could be forked");
 }
 
 #[test]

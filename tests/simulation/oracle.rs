@@ -240,6 +240,8 @@ impl Oracle {
                 return Ok(fits);
             }
             Event::Answered { instance, answer, .. } => return Ok(self.answered(*instance, *answer)),
+            // Forks have a test of their own, and a run that has begun takes nothing over.
+            Event::Forked { .. } | Event::Kept { .. } => return Ok(false),
             Event::TimeReached => {}
             Event::CancelRequested { strength } => {
                 if self.ended {
@@ -355,7 +357,12 @@ impl Oracle {
                 let seen = &mut self.seen[instance.index()];
                 hold!(seen.from_memory, "{} is done again although this run did it", scheduler.path(*instance));
                 hold!(!seen.redone, "{} is done again twice", scheduler.path(*instance));
-                hold!(seen.last == Last::GateFailed, "{} is done again after {:?}", scheduler.path(*instance), seen.last);
+                hold!(
+                    seen.last == Last::GateFailed,
+                    "{} is done again after {:?}",
+                    scheduler.path(*instance),
+                    seen.last
+                );
                 seen.redone = true;
                 seen.last = Last::RunAgain;
                 seen.excused += 1;

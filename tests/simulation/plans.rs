@@ -29,7 +29,10 @@ pub fn agent(runtime: Option<&str>) -> AgentWork {
         workspace: Workspace::Shared,
         activated: Vec::new(),
         memory: Vec::new(),
+        servers: vec![],
         prose: None,
+        permissions: orch::definition::Permissions::default(),
+        danger: false,
     }
 }
 
@@ -87,7 +90,9 @@ pub fn plan(steps: Vec<PlanStep>, roots: Vec<StepIx>) -> Plan {
         skills: Vec::new(),
         folder: String::new(),
         memory: Vec::new(),
+        servers: vec![],
         trust: None,
+        danger: None,
         estimate: None,
     }
 }

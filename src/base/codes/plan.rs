@@ -100,6 +100,17 @@ codes! {
         "The tool that the file was written for puts in a value here that nothing gives: the settings of a plugin. The \
          placeholder stays as it is.\n\
          Fix: write the value itself.";
+    UNKNOWN_SERVER "E0229" "no MCP server has that name"
+        "An agent asks for an MCP server, or may use its tools (`mcp__NAME__tool`), and no file declares it. Servers are \
+         declared in the agent's own `mcpServers:`, in `orch.toml` as `[mcp.NAME]`, or in the project's `.mcp.json`, \
+         `.gemini/settings.json`, `.cursor/mcp.json`, `.vscode/mcp.json` or `opencode.json`. Where only tools name it, this is \
+         a warning and the step works without them.";
+    SERVER_FORM "E0230" "an MCP server cannot be handed to an agent"
+        "Only servers that are programs, which speak over their standard input and output, are handed on; one that is reached \
+         by an address is not. Its name has letters, digits, `_` and `-`. Its command reads no variables, because arguments are \
+         seen by every process of the machine: secrets belong into its `env`, by reference.\n\
+         Wrong: { \"command\": \"db\", \"args\": [\"--token\", \"${TOKEN}\"] }\n\
+         Right: { \"command\": \"db\", \"env\": { \"TOKEN\": \"${TOKEN}\" } }";
     CACHE_IN_VAIN "E0235" "a step cannot be cached"
         "`cache:` takes the work of an earlier run where the same is to be done again. A step that goes on with the session \
          of another (`context: share:`) has another beginning in every run, and the files of a scratch folder are gone with \

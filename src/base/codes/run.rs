@@ -70,15 +70,58 @@ codes! {
          not use one for the first time without a yes; on a terminal it asks once.\n\
          Fix: say it with `--runtime NAME`, or in orch.toml: runtime = \"NAME\".";
     LACKING "E0316" 43 false "a step needs what its runtime cannot do"
-        "A step goes on with another step's session, or its agent names tools of an MCP server, and the runtime that it would \
-         run on has no sessions or takes no servers. Nothing was started.\n\
+        "A step goes on with another step's session, or its agent uses an MCP server, and the runtime that it would \
+         run on has no sessions or takes no servers; or a rule under `permissions:` is one that the runtime cannot keep, or a step works \
+         without limits and the runtime cannot. Nothing was started.\n\
          Fix: name another runtime with `runtime:` or `--runtime`; `orch runtimes` shows what each can do.";
     TOO_DEEP "E0317" 2 false "too many runs inside each other"
         "An agent or a command of a run started a run, that one the next, and so on. The message names the chain. Each such \
          run has a budget of its own, so a workflow that starts itself would spend without end; nothing was started.\n\
          Fix: call the inner workflow with `workflow:`, which shares one budget, or look why it starts itself again.";
-    NOT_BUILT_IN "E0318" 43 false "a runtime speaks a protocol that is not in this build"
+    MAY_NOT_DECIDE "E0319" 2 false "an MCP client may not decide"
+        "The questions of a run are for people. An agent that could answer them over MCP could approve its own work, so \
+         `orch mcp` takes no decisions unless the person who starts it says so.\n\
+         Fix: a person types `orch approve RUN STEP` or `orch reject RUN STEP`; or starts the server with `--allow-approve`.";
+    SERVER_CHANGED "E0320" 2 false "an MCP server is declared otherwise now"
+        "A run keeps the servers it began with. The values of their variables are in no plan and in no journal: they are read \
+         again from the file that declares the server, and that file says something else now, or the server is gone.\n\
+         Fix: put the declaration back, then `orch resume RUN`; or start a new run.";
+    SERVER_VARIABLE "E0321" 43 false "a variable of an MCP server is not set"
+        "The declaration of an MCP server refers to a variable of the environment, such as `${TOKEN}`, and it is not set and \
+         has no default. Nothing was started.\n\
+         Fix: set it in the shell that starts `orch`, and run again.";
+    TOO_MANY_APART "E0322" 2 true "too many runs were begun by one server"
+        "`orch mcp` begins runs that go on without it. At most 16 of those that one server has begun may go on at the same \
+         time, so that an agent that begins them in a circle is stopped.\n\
+         Fix: wait until one ends. `orch runs --status running` lists them, `orch cancel RUN` ends one.";
+    NOT_BUILT_IN "E0323" 43 false "a runtime speaks a protocol that is not in this build"
         "A step would run on a runtime with `protocol = \"acp\"`, and this orch was built without the Agent Client Protocol. \
          Nothing was started.\n\
          Fix: cargo install orch --features acp; or name another runtime with `runtime:` or `--runtime`.";
+    DANGER "E0324" 40 false "nobody has allowed work without limits"
+        "A step says `danger: true`: its agent would do everything with no question asked. A file cannot say that alone. A person \
+          trusts the definition as it stands (`orch trust NAME`), and gives the word. Nothing was started.\n\
+         Fix: `orch run NAME --allow-danger`, or danger = true under [runtimes.NAME] in your own ~/.config/orch/orch.toml; better, \
+          take `danger: true` away and name what the agent needs under `tools:`.";
+    RECORDING_EXISTS "E0330" 2 false "there is a recording of that name"
+        "`orch run --record` never replaces a recording that it was not told to replace: it may be the only one of that \
+         session. Where the file appeared while the run was recorded, the turns are still kept in the run's folder.\n\
+         Fix: give another name, `--record=NAME`, or `--force` to replace it.";
+    RECORDING_WRITE "E0331" 1 true "the recording cannot be written"
+        "The run has ended as it was told; only its recording is not there. The disk may be full, the folder may not be \
+         writable, or the agents have written more than the 16 MB that a recording may hold.\n\
+         Fix: look at the path in the message. What a tool builds does not belong into a recording: let the agent build \
+         outside of the workspace.";
+    MISFIT "E0332" 31 false "the journal of a run does not fit"
+        "`orch replay` steps through the journal and checks each record: an attempt begins because it was asked for, and ends \
+         once, after it had begun. The record in the message could not have been written there by `orch`: the journal was \
+         changed, or belongs to another plan.\n\
+         Fix: `orch replay RUN --at SEQ` shows the state before that record. Do not go on with this run.";
+    NO_RECORD "E0333" 11 false "the run has no such record"
+        "The records of a run's journal are counted from 1.\n\
+         Fix: `orch replay RUN` lists them.";
+    NO_FORK "E0334" 2 false "the run cannot be forked from that step"
+        "`orch retry RUN --from STEP` takes over what was done before the step. Something that the step waits for was not \
+         done in that run, so there is nothing to take over.\n\
+         Fix: begin at the step that was not done; the message names it.";
 }

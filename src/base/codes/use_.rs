@@ -92,7 +92,8 @@ codes! {
         "`orch update` and `orch remove` work on what `orch add` took in.\n\
          Fix: `orch list --source` shows where definitions come from.";
     NOT_TRUSTED "E0560" 40 false "commands of a definition are not trusted"
-        "A slash command or a skill from a file may hold commands whose output becomes a part of the prompt. They run with your \
+        "A slash command or a skill from a file may hold commands whose output becomes a part of the prompt, and an agent may \
+         bring an MCP server, which is a program, or name one that the project declares. They run with your \
          rights, so they run only where you have said so, for this project and for exactly this text. Nothing was started. A \
          change of the file, or of a script that it runs, asks again.\n\
          Fix: `orch trust NAME` shows the commands and asks. Where nobody is there: `orch run NAME --trust DIGEST`, with the \
@@ -106,7 +107,8 @@ codes! {
          your eyes only. That folder cannot be found or written.\n\
          Fix: set HOME, or correct the folder's permissions.";
     NOTHING_TO_TRUST "E0563" 2 false "there is nothing to trust"
-        "Only slash commands and skills that hold commands need trust; this one runs without it, or was not trusted.\n\
+        "Only what holds commands, or brings MCP servers of the project, needs trust; this one runs without it, or was not \
+         trusted.\n\
          Fix: `orch trust --list` names all that hold commands.";
     IMPORT_SOURCE "E0570" 11 false "the source of an import cannot be read"
         "`orch import` takes a file, a folder or the name of a /command. What was named is not there, is no plain text, or \
@@ -141,6 +143,13 @@ codes! {
     NO_CASES "E0579" 11 false "there is nothing to test"
         "`orch test` runs the cases in `workflows/tests/` and `.orch/workflows/tests/`, and there are none.\n\
          Fix: write `workflows/tests/NAME.yaml`; docs/testing.md has an example.";
+    TOOL_ARGUMENTS "E0580" 2 false "an MCP client's request does not fit the tool"
+        "Each tool of `orch mcp` has a schema for its arguments. An argument is missing, not known, of another type or too \
+         long; the message names it. Nothing was done.\n\
+         Fix: `tools/list` shows the schemas.";
+    TOOL_ANSWER "E0581" 2 false "the answer to an MCP client is too long"
+        "An answer of `orch mcp` has at most 512 KB, because a model reads it.\n\
+         Fix: ask for less, or read the whole on the command line: `orch status RUN --json`.";
     INTERNAL "E0599" 70 false "a bug in orch"
         "Something happened that cannot happen. Nothing that was acknowledged is lost: the journal holds it.\n\
          Fix: please report it with the message and `orch doctor --json`.";

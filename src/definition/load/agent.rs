@@ -11,6 +11,7 @@ use crate::{
             names::is_name,
             node::Kind,
             parts::{Parts, What, parts},
+            permissions::agent_permissions,
             values::Values,
         },
     },
@@ -34,7 +35,8 @@ pub(super) fn agent_from(origin: &Origin, parts: &Parts<'_>, _folder: &Folder, f
     let display_name = values.display_name(origin);
     let name = identifier(&display_name, &path_name(&origin.path, What::Agent));
     let described = values.described(origin.dialect);
-    let tools = values.agent_tools(origin.dialect);
+    let servers = values.servers(&origin.source);
+    let mut tools = values.agent_tools(origin.dialect, &servers);
     let model = model(&mut values);
     let runtime = runtime(&mut values);
     let skills = values.list("skills");
@@ -42,13 +44,16 @@ pub(super) fn agent_from(origin: &Origin, parts: &Parts<'_>, _folder: &Folder, f
     let capabilities = values.list_with_commas("capabilities");
     let context_budget = values.count("context_budget");
     let meta = values.meta(display_name, described.when_to_use);
+    let permissions = agent_permissions(&meta, &mut tools, values.faults);
     Agent {
         name,
         description: described.description,
         tools,
+        permissions,
         model,
         runtime,
         skills,
+        servers,
         constraints,
         capabilities,
         context_budget,

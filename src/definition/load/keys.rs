@@ -129,7 +129,8 @@ table! {
         "model" r#"{"type":"string"}"# "A model or a tier";
         "runtime" r#"{"type":"string"}"# "The runtime";
         "tools" r##"{"$ref":"#/definitions/texts"}"## "Tools that the agent may use";
-        "permissions" r##"{"$ref":"#/definitions/permissions","x-unsupported":true}"## "What the agent may do without asking";
+        "permissions" r##"{"$ref":"#/definitions/permissions"}"## "Rules that narrow what the tools give: Bash(git push:*), Edit(src/**)";
+        "danger" r#"{"type":"boolean"}"# "Everything, with no question asked; needs --allow-danger or the user's own settings";
         "sandbox" r#"{"enum":["off","read-only","workspace-write"],"x-unsupported":true}"# "The sandbox of the attempt";
         "context" r#"{"type":"string","pattern":"^(fresh|(fork|share):[a-z][a-z0-9_]{0,62})$"}"# "fresh, fork:STEP or share:STEP";
         "context_budget" r##"{"$ref":"#/definitions/count"}"## "Tokens of context";
@@ -270,9 +271,9 @@ table! {
 table! {
     /// The value of `permissions:`.
     PERMISSIONS "permissions" "`permissions:`" [] {
-        "allow" r##"{"$ref":"#/definitions/texts"}"## "What is allowed";
-        "ask" r##"{"$ref":"#/definitions/texts"}"## "What a person is asked about";
-        "deny" r##"{"$ref":"#/definitions/texts"}"## "What is refused";
+        "allow" r##"{"$ref":"#/definitions/texts"}"## "All that is allowed, of what the tools give";
+        "ask" r##"{"$ref":"#/definitions/texts"}"## "What a person would be asked about: refused, because nobody is there";
+        "deny" r##"{"$ref":"#/definitions/texts"}"## "What is refused, whatever else is said";
     }
 }
 

@@ -1,7 +1,7 @@
 //! Keys that this version reads and type-checks, but cannot do.
 
 use crate::definition::load::{
-    keys::{MERGE, ON_CONFLICT, PERMISSIONS, PLAN},
+    keys::{MERGE, ON_CONFLICT, PLAN},
     node::Node,
     reader::Reader,
     shape::Fields,
@@ -27,11 +27,6 @@ impl Reader<'_, '_> {
 
     /// The keys that may stand on any step.
     pub fn unsupported_keys(&mut self, fields: &mut Fields<'_, '_>) {
-        if let Some(entry) = fields.take("permissions") {
-            let before = self.faults.count();
-            self.permissions(&entry.value);
-            self.unsupported(&unsupported::PERMISSIONS, entry.key_span, before);
-        }
         if let Some(entry) = fields.take("sandbox") {
             let before = self.faults.count();
             self.one_of(Some(entry), &[("off", ()), ("read-only", ()), ("workspace-write", ())]);
@@ -51,14 +46,6 @@ impl Reader<'_, '_> {
                 self.unsupported(&unsupported::MERGE, entry.key_span, before);
             }
         }
-    }
-
-    fn permissions(&mut self, node: &Node<'_>) {
-        let Some(mut fields) = Fields::open(node, &PERMISSIONS, self.faults) else { return };
-        for key in ["allow", "ask", "deny"] {
-            self.texts(fields.take(key));
-        }
-        fields.done("`permissions:`", self.faults, |_| String::new());
     }
 
     fn merge(&mut self, node: &Node<'_>) {

@@ -15,6 +15,7 @@ table! {
         "model" r##"{"$ref":"#/definitions/model"}"## "A model, a tier, `inherit`, or a list of which the first there is taken";
         "runtime" r#"{"type":"string","minLength":1}"# "The runtime it wants";
         "skills" r##"{"$ref":"#/definitions/words"}"## "Skills that are always loaded";
+        "mcpServers" r#"{"type":["string","array","object"]}"# "MCP servers that it gets: names, or names with their configuration";
         "constraints" r##"{"$ref":"#/definitions/texts"}"## "Rules that every order repeats";
         "capabilities" r##"{"$ref":"#/definitions/words"}"## "What it can do, for people and planners";
         "context_budget" r##"{"$ref":"#/definitions/count"}"## "Tokens of context";

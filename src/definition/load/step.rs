@@ -124,6 +124,8 @@ impl Reader<'_, '_> {
         let model = self.text_of(known.take("model"));
         let runtime = self.name(known.take("runtime"));
         let tools = self.words(known.take("tools"));
+        let permissions = known.take("permissions").map(|entry| self.permissions(&entry.value));
+        let danger = known.take("danger").and_then(|entry| self.danger(entry, known.fields));
         let context = known.take("context").and_then(|entry| self.context(entry));
         let context_budget = self.count(known.take("context_budget"));
         let skills = self.words(known.take("skills"));
@@ -154,6 +156,8 @@ impl Reader<'_, '_> {
             model,
             runtime,
             tools,
+            permissions,
+            danger,
             context,
             context_budget,
             skills,

@@ -72,6 +72,8 @@ const PLACES: &[(&str, &[Class])] = &[
     ("model", &[Agent, Plan]),
     ("runtime", &[Agent, Plan]),
     ("tools", &[Agent, Plan]),
+    ("permissions", &[Agent, Plan]),
+    ("danger", &[Agent]),
     ("context", &[Agent, Plan]),
     ("context_budget", &[Agent, Plan]),
     ("skills", &[Agent, Plan]),

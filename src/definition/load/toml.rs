@@ -10,10 +10,12 @@ use toml_edit::{ImDocument, Item, Table, TableLike};
 use crate::{
     base::{Diagnostic, Passage, Source, Span, Spanned, codes::definition as codes},
     definition::{
-        Agent, Arguments, Base, Command, CommandBody, Extra, Meta, Origin, Style, ToolPolicy,
+        Agent, Arguments, Base, Command, CommandBody, Extra, Meta, Origin, ServerUse, Style, ToolPolicy,
         load::{
             faults::Faults,
             node::{Entry, Node},
+            permissions::agent_permissions,
+            servers::declared_server,
         },
         normal_name,
     },
@@ -51,20 +53,35 @@ pub(super) fn agent(origin: &Origin, stem: &str, faults: &mut Faults) -> Option<
     let body = text(table, "developer_instructions", faults).map(|text| text.value.trim().to_owned());
     let description = text(table, "description", faults).map(|text| text.value);
     let body = body.unwrap_or_default();
+    let meta = meta(table, &name, &["name", "description", "developer_instructions", "model", "mcp_servers"]);
+    let mut tools = ToolPolicy::default();
+    let permissions = agent_permissions(&meta, &mut tools, faults);
     Some(Agent {
         name: normal_name(&name.replace([':', '/'], " ")),
         description: description.unwrap_or_else(|| first_line(&body)),
-        tools: ToolPolicy::default(),
+        tools,
+        permissions,
         model: text(table, "model", faults).map(|model| model.value),
         runtime: None,
         skills: Vec::new(),
+        servers: servers(table, &origin.source),
         constraints: Vec::new(),
         capabilities: Vec::new(),
         context_budget: None,
-        meta: meta(table, &name, &["name", "description", "developer_instructions", "model"]),
+        meta,
         body: body.into(),
         origin: origin.clone(),
     })
+}
+
+/// The MCP servers that the file declares.
+fn servers(table: &Table, source: &Arc<Source>) -> Vec<ServerUse> {
+    let declared = table.get("mcp_servers").and_then(Item::as_table_like);
+    let server = |(name, item): (&str, &Item)| {
+        let span = declared.and_then(|table| table.key(name)).and_then(toml_edit::Key::span).unwrap_or(0..0);
+        ServerUse::Declared(Arc::new(declared_server(name, &json(item), source, Span::new(span))))
+    };
+    declared.into_iter().flat_map(|table| table.iter()).map(server).collect()
 }
 
 /// Reads the document. Where an escape is none, its text is read again as it stands, which is what was meant.

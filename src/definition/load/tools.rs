@@ -3,7 +3,7 @@
 use crate::{
     base::{Diagnostic, codes::definition as codes},
     definition::{
-        Dialect, TOOLS, ToolMode, ToolPolicy, ToolRule, ToolStatus,
+        Dialect, ServerUse, TOOLS, ToolMode, ToolPolicy, ToolRule, ToolStatus,
         load::{
             node::{Entry, Kind},
             parts::What,
@@ -92,6 +92,22 @@ pub(super) fn rule(raw: &str) -> ToolRule {
     ToolRule { name: name.to_owned(), specifier, raw: raw.to_owned(), status }
 }
 
+/// Tools of a server that the file itself asks for, as Copilot (`server/tool`) and Gemini CLI (`mcp_server_tool`) name them.
+fn of_server(rule: &mut ToolRule, servers: &[ServerUse]) {
+    if rule.status != ToolStatus::Unknown {
+        return;
+    }
+    let found = servers.iter().map(ServerUse::name).find_map(|server| {
+        let copilot = rule.raw.strip_prefix(server).and_then(|rest| rest.strip_prefix('/'));
+        let gemini = || rule.raw.strip_prefix("mcp_")?.strip_prefix(server)?.strip_prefix('_');
+        let tool = copilot.or_else(gemini).filter(|tool| !tool.is_empty())?;
+        Some(if tool == "*" { format!("mcp__{server}") } else { format!("mcp__{server}__{tool}") })
+    });
+    if let Some(name) = found {
+        (rule.name, rule.status) = (name, ToolStatus::Alias);
+    }
+}
+
 fn named(word: &str) -> (&str, ToolStatus) {
     // Tools of servers are named `mcp__server__tool`, in Copilot `server/tool`; nobody but the server knows them.
     if TOOLS.contains(&word) || word.starts_with("mcp__") || word == "*" {
@@ -109,7 +125,7 @@ fn named(word: &str) -> (&str, ToolStatus) {
 
 impl Values<'_, '_, '_> {
     /// The tools that an agent may use.
-    pub fn agent_tools(&mut self, dialect: Dialect) -> ToolPolicy {
+    pub fn agent_tools(&mut self, dialect: Dialect, servers: &[ServerUse]) -> ToolPolicy {
         let parts = self.parts;
         let deny = self.list("disallowedTools");
         let mut entry = parts.take_even_empty("tools", self.faults);
@@ -121,6 +137,7 @@ impl Values<'_, '_, '_> {
         }
         let mut policy = entry.map_or_else(ToolPolicy::default, |entry| self.policy(entry, dialect));
         policy.deny.extend(deny.iter().map(|raw| rule(raw)));
+        policy.allow.iter_mut().chain(&mut policy.deny).for_each(|rule| of_server(rule, servers));
         self.unknown(&policy, entry);
         policy
     }

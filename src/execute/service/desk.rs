@@ -9,7 +9,7 @@ use crate::{
     execute::globs::Globs,
     guard::{PathFault, contained_path},
     runtime::{
-        Order,
+        Order, PathRules, path_rules,
         service::{Refusal, ToolDone},
     },
 };
@@ -26,6 +26,33 @@ pub(super) struct Desk {
     named: Vec<PathBuf>,
     /// What may be written, where the step declares it.
     declared: Option<Globs>,
+    /// What the rules of the order say of paths.
+    rules: Rules,
+}
+
+/// Rules on paths, ready to match.
+#[derive(Debug, Clone)]
+struct Rules {
+    writes: Option<Globs>,
+    no_writes: Globs,
+    looks: Option<Globs>,
+    no_looks: Globs,
+}
+
+impl Rules {
+    fn new(rules: &PathRules) -> Result<Self, String> {
+        let only = |paths: &Option<Vec<String>>| paths.as_ref().map(Globs::new).transpose();
+        Ok(Self {
+            writes: only(&rules.writes)?,
+            no_writes: Globs::new(&rules.no_writes)?,
+            looks: only(&rules.looks)?,
+            no_looks: Globs::new(&rules.no_looks)?,
+        })
+    }
+}
+
+fn allows(only: Option<&Globs>, never: &Globs, path: &Path) -> bool {
+    only.is_none_or(|only| only.is_match(path)) && !never.is_match(path)
 }
 
 impl Desk {
@@ -34,7 +61,8 @@ impl Desk {
     pub(super) fn new(workspace: &Path, attempt: &str, order: &Order) -> Result<Self, String> {
         let declared = if order.files.is_empty() { None } else { Some(Globs::new(&order.files)?) };
         let named = order.context_files.iter().map(PathBuf::from).filter(|path| path.is_absolute()).collect();
-        Ok(Self { workspace: workspace.to_owned(), attempt: attempt.to_owned(), named, declared })
+        let rules = Rules::new(&path_rules(order))?;
+        Ok(Self { workspace: workspace.to_owned(), attempt: attempt.to_owned(), named, declared, rules })
     }
 
     /// Where a file to be read lies.
@@ -42,7 +70,18 @@ impl Desk {
         if self.named.iter().any(|named| named == path) {
             return Ok(path.to_owned());
         }
-        contained_path(&self.workspace, &self.relative(path)).map_err(refused_look)
+        let relative = self.relative(path);
+        let place = contained_path(&self.workspace, &relative).map_err(refused_look)?;
+        if !self.may_look(&relative) {
+            let shown = relative.display();
+            return Err(Refusal::Denied(format!("the rules of this step do not let the path `{shown}` be read")));
+        }
+        Ok(place)
+    }
+
+    /// Whether the rules let a file be looked at.
+    pub(super) fn may_look(&self, relative: &Path) -> bool {
+        allows(self.rules.looks.as_ref(), &self.rules.no_looks, relative)
     }
 
     /// The path of a folder or file to be looked through, relative to the workspace; empty for all of it.
@@ -61,6 +100,10 @@ impl Desk {
         if self.declared.as_ref().is_some_and(|declared| !declared.is_match(&relative)) {
             let shown = relative.display();
             return Err(Refusal::Denied(format!("the path `{shown}` is none of the `files` of this step")));
+        }
+        if !allows(self.rules.writes.as_ref(), &self.rules.no_writes, &relative) {
+            let shown = relative.display();
+            return Err(Refusal::Denied(format!("the rules of this step do not let the path `{shown}` be changed")));
         }
         Ok(relative)
     }
@@ -109,8 +152,26 @@ pub(super) mod tests {
 
     /// A desk on an empty workspace.
     pub(in crate::execute::service) fn desk(named: &[&str], declared: &[&str]) -> (tempfile::TempDir, Desk) {
+        at(&order(named, declared))
+    }
+
+    /// A desk on an empty workspace, under rules.
+    pub(in crate::execute::service) fn ruled(
+        tools: Option<Vec<String>>,
+        permissions: crate::definition::Permissions,
+    ) -> (tempfile::TempDir, Desk) {
+        at(&Order { tools, permissions, ..order(&[], &[]) })
+    }
+
+    fn at(order: &Order) -> (tempfile::TempDir, Desk) {
+        let root = tempfile::tempdir().unwrap();
+        let desk = Desk::new(root.path(), "run/1-1", order).unwrap();
+        (root, desk)
+    }
+
+    fn order(named: &[&str], declared: &[&str]) -> Order {
         let all = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
-        let order = Order {
+        Order {
             workflow: "w".into(),
             step: "s".into(),
             attempt: 1,
@@ -130,13 +191,11 @@ pub(super) mod tests {
             tools: None,
             files: all(declared),
             access: Access::Edit,
+            permissions: crate::definition::Permissions::default(),
             mcp_servers: vec![],
             attached: vec![],
             inputs: serde_json::Map::new(),
-        };
-        let root = tempfile::tempdir().unwrap();
-        let desk = Desk::new(root.path(), "run/1-1", &order).unwrap();
-        (root, desk)
+        }
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::{io::Read as _, path::Path};
 use super::desk::{Desk, TOLD_BYTES_MAX, told, wrong};
 use crate::{
     execute::{recorded, tree::open_plain},
-    runtime::service::{Refusal, ToolDone},
+    runtime::{
+        RecordedWrite,
+        service::{Refusal, ToolDone},
+    },
 };
 
 /// The longest file that is read, and that is written, in bytes.
@@ -52,8 +55,13 @@ pub(super) fn write(desk: &Desk, path: &Path, content: &str) -> Result<ToolDone,
     if content.len() as u64 > FILE_BYTES_MAX {
         return Err(wrong(format!("a file may have {} MB", FILE_BYTES_MAX >> 20)));
     }
-    recorded::apply(&desk.workspace, &desk.attempt, &[(place.clone(), content.as_bytes().to_vec())], &[])
-        .map_err(wrong)?;
+    recorded::apply(
+        &desk.workspace,
+        &desk.attempt,
+        &[RecordedWrite::plain(place.clone(), content.as_bytes().to_vec())],
+        &[],
+    )
+    .map_err(wrong)?;
     Ok(told(format!("wrote {} bytes to `{}`", content.len(), place.display())))
 }
 
@@ -80,7 +88,8 @@ pub(super) fn edit(desk: &Desk, path: &Path, old: &str, new: &str, all: bool) ->
         return Err(wrong(format!("a file may have {} MB", FILE_BYTES_MAX >> 20)));
     }
     let changed = text.replace(old, new);
-    recorded::apply(&desk.workspace, &desk.attempt, &[(place.clone(), changed.into_bytes())], &[]).map_err(wrong)?;
+    recorded::apply(&desk.workspace, &desk.attempt, &[RecordedWrite::plain(place.clone(), changed.into_bytes())], &[])
+        .map_err(wrong)?;
     Ok(told(format!("replaced {found} in `{}`", place.display())))
 }
 
@@ -100,7 +109,13 @@ mod tests {
     use std::{fs, os::unix::fs::symlink};
 
     use super::*;
-    use crate::execute::service::desk::tests::desk;
+    use crate::{
+        definition::Permissions,
+        execute::service::{
+            desk::tests::{desk, ruled},
+            look,
+        },
+    };
 
     fn refused(done: Result<ToolDone, Refusal>) -> String {
         match done {
@@ -148,5 +163,30 @@ mod tests {
         fs::remove_file(desk.workspace.join("src")).unwrap();
         write(&desk, &desk.workspace.join("src/a.rs"), "x").unwrap();
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn rules_on_paths_hold_for_reads_and_writes_and_searches() {
+        let rules = |deny: &[&str], tools: Option<&[&str]>| {
+            let all = |rules: &[&str]| rules.iter().map(|rule| (*rule).to_owned()).collect::<Vec<_>>();
+            let permissions = Permissions { deny: all(deny), ..Permissions::default() };
+            ruled(tools.map(all), permissions)
+        };
+        let (_root, desk) = rules(&["Edit(ci/**)", "Read(.env)"], None);
+        fs::create_dir_all(desk.workspace.join("deep")).unwrap();
+        fs::write(desk.workspace.join("deep/.env"), "secret=1\n").unwrap();
+        fs::write(desk.workspace.join("open.txt"), "secret=2\n").unwrap();
+        assert!(matches!(write(&desk, Path::new("ci/x"), "x"), Err(Refusal::Denied(_))));
+        write(&desk, Path::new("src/x"), "x").unwrap();
+        for path in ["deep/.env", "./deep/.env"] {
+            assert!(matches!(read(&desk, Path::new(path), 1, 9), Err(Refusal::Denied(_))), "{path}");
+            assert!(matches!(look::search(&desk, Path::new(path), "secret", None), Err(Refusal::Denied(_))), "{path}");
+        }
+        let found = look::search(&desk, Path::new(""), "secret", None).unwrap().text;
+        assert_eq!(found, "open.txt:1: secret=2\n");
+        assert!(!look::list(&desk, Path::new(""), None).unwrap().text.contains(".env"));
+        let (_root, desk) = rules(&[], Some(&["Edit(src/**)", "Read"]));
+        write(&desk, Path::new("src/deep/x"), "x").unwrap();
+        assert!(matches!(write(&desk, Path::new("other"), "x"), Err(Refusal::Denied(_))));
     }
 }

@@ -89,6 +89,7 @@ pub(super) fn search(desk: &Desk, path: &Path, pattern: &str, glob: Option<&str>
 /// The files below a path, in order; the path itself if it is one.
 fn files(desk: &Desk, below: &Path, pattern: Option<&str>) -> Result<Vec<PathBuf>, Refusal> {
     if desk.workspace.join(below).symlink_metadata().is_ok_and(|found| found.is_file()) {
+        desk.readable(below)?;
         return Ok(vec![below.to_owned()]);
     }
     let globs = pattern.map(|pattern| Globs::new(&[pattern.to_owned()])).transpose();
@@ -104,7 +105,7 @@ fn files(desk: &Desk, below: &Path, pattern: Option<&str>) -> Result<Vec<PathBuf
                 || (!pattern.unwrap_or_default().contains('/') && globs.is_match(name))
         })
     };
-    Ok(found.into_keys().filter(|path| fits(path)).collect())
+    Ok(found.into_keys().filter(|path| fits(path) && desk.may_look(path)).collect())
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::{
             schema::{self, ENVELOPE, Known, NoField},
             scope::{Found, Reader, Sight, look_up},
         },
+        told::PlanServer,
         types::{EdgeKind, Meaning, PlanAgent, PlanSkill, StepIx},
     },
     template::Expression,
@@ -84,6 +85,7 @@ impl Shape<'_> {
 pub(super) struct Pins {
     pub(super) agents: Vec<PlanAgent>,
     pub(super) skills: Vec<PlanSkill>,
+    pub(super) servers: Vec<PlanServer>,
     agent_places: HashMap<String, u32>,
     skill_places: HashMap<String, u32>,
 }

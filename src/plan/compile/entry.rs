@@ -16,10 +16,12 @@ use crate::{
             lower::{inputs, millis},
             memory,
             scope::{Reader, Sight},
+            servers,
         },
         defaults,
         models::ModelChain,
-        types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep},
+        told::PlanTrust,
+        types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep, Work},
     },
 };
 
@@ -64,6 +66,21 @@ pub(super) fn seal(plan: &mut Plan) {
     plan.digest = Digest::of(&text);
 }
 
+/// What a person has to trust before steps work without limits: the whole plan, because every prompt counts.
+fn dangers(plan: &Plan, workflow: &Workflow) -> Option<PlanTrust> {
+    let is_dangerous = |step: &&PlanStep| matches!(&step.work, Work::Agent(agent) if agent.danger);
+    let steps = plan.steps.iter().filter(is_dangerous);
+    let commands: Vec<String> = steps
+        .map(|step| format!("# the agent of the step {} works without limits (danger: true)", step.path))
+        .collect();
+    (!commands.is_empty()).then(|| PlanTrust {
+        name: plan.name.clone(),
+        path: workflow.source.path.display().to_string(),
+        digest: plan.digest.clone(),
+        commands,
+    })
+}
+
 impl Compiler<'_> {
     fn plan(
         self,
@@ -86,13 +103,17 @@ impl Compiler<'_> {
             outputs,
             agents: self.pins.agents,
             skills: self.pins.skills,
+            servers: self.pins.servers,
             folder: workflow.folder.strip_prefix(&self.library.root).unwrap_or(&workflow.folder).display().to_string(),
             memory: Vec::new(),
             trust: None,
+            danger: None,
             estimate: None,
         };
+        plan.trust = servers::trust(&plan, &plan.name, &workflow.source.path.display().to_string(), None);
         memory::pin(self.library, &mut plan, Dialect::Orch);
         seal(&mut plan);
+        plan.trust = dangers(&plan, workflow);
         Compiled { plan, warnings: self.faults.finish(&workflow.source) }
     }
 

@@ -142,13 +142,17 @@ impl<'a> Compiler<'a> {
         let fixer = fail.value.agent.as_ref().and_then(|name| {
             let (index, agent) = self.agent(source, name)?;
             let skills = self.skills(&[], Some(agent), source, Some(name));
+            // What the step may not do, nobody may do for it.
+            let permissions = step.permissions.clone().unwrap_or_default().and(&agent.permissions);
+            let tools = permissions.narrow(agent.tools.allowed());
             Some(AgentWork {
                 agent: Some(index),
                 prompt: Text::default(),
                 // `model:` and `runtime:` of the step are for its own agent.
                 runtime: agent.runtime.clone(),
                 model: own_model(Some(agent)),
-                tools: agent.tools.allowed(),
+                servers: self.servers(Some(agent), tools.as_deref(), source, Some(name)),
+                tools,
                 context: PlanContext::Fresh,
                 context_budget: agent.context_budget.unwrap_or(defaults::CONTEXT_BUDGET),
                 skills,
@@ -156,6 +160,8 @@ impl<'a> Compiler<'a> {
                 activated: Vec::new(),
                 memory: Vec::new(),
                 prose: None,
+                permissions,
+                danger: false,
             })
         });
         GateFail { feedback: fail.value.feedback, fixer, tries: fail.value.tries, then: fail.value.then }

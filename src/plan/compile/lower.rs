@@ -9,6 +9,7 @@ use crate::{
     definition::workflow::{
         Cache, Context, OnFailure, Recovery, Retry, RunCommand, Step, StepKind, Wait, Workflow, Workspace,
     },
+    definition::{Permissions, rule_parts},
     plan::{
         compile::{
             compiler::{Compiler, Edge, Spot},
@@ -200,10 +201,16 @@ impl<'a> Compiler<'a> {
         let mut skills = self.skills(named, agent, source, name.as_ref());
         let context_budget = context_budget(step, agent);
         let activated = self.activate(step, context_budget, &mut skills);
+        let is_left = |tool: &&str| agent.is_none_or(|agent| !agent.tools.takes_away(rule_parts(tool).0));
         let tools = match &step.tools {
-            Some(tools) => Some(tools.iter().map(|tool| tool.value.clone()).collect()),
+            Some(tools) => {
+                Some(tools.iter().map(|tool| tool.value.as_str()).filter(is_left).map(str::to_owned).collect())
+            }
             None => agent.and_then(|agent| agent.tools.allowed()),
         };
+        let permissions = step.permissions.clone().unwrap_or_default();
+        let permissions =
+            agent.map_or_else(|| permissions.clone(), |agent| permissions.clone().and(&agent.permissions));
         AgentWork {
             agent: pinned.map(|(index, _)| index),
             prompt,
@@ -213,7 +220,8 @@ impl<'a> Compiler<'a> {
                 .map(|one| one.value.clone())
                 .or_else(|| agent.and_then(|one| one.runtime.clone())),
             model: step.model.as_ref().map(|one| one.value.clone()).or_else(|| own_model(agent)),
-            tools: self.narrowed(tools, &skills),
+            servers: self.servers(agent, tools.as_deref(), source, name.as_ref()),
+            tools: permissions.narrow(self.narrowed(tools, &skills)),
             context: self.context(ix, step, source),
             context_budget,
             skills,
@@ -221,6 +229,8 @@ impl<'a> Compiler<'a> {
             activated,
             memory: Vec::new(),
             prose: None,
+            permissions,
+            danger: step.danger.is_some(),
         }
     }
 
@@ -324,7 +334,10 @@ impl AgentWork {
             workspace,
             activated: Vec::new(),
             memory: Vec::new(),
+            servers: Vec::new(),
             prose: None,
+            permissions: Permissions::default(),
+            danger: false,
         }
     }
 }
@@ -372,7 +385,7 @@ fn recovery(step: &Step, work: &Work) -> RecoveryPolicy {
         (Some(Recovery::Idempotent), _) => RecoveryPolicy::Idempotent,
         (Some(Recovery::Manual), _) => RecoveryPolicy::Manual,
         (Some(Recovery::Reconcile(command)), _) => RecoveryPolicy::Reconcile(command.clone()),
-        (None, Work::Agent(agent)) if !agent.reads_only() => RecoveryPolicy::Agent,
+        (None, Work::Agent(agent)) if !agent.may_repeat() => RecoveryPolicy::Agent,
         (None, Work::Run { .. }) => RecoveryPolicy::Manual,
         // What has no attempt outside this process cannot be half done.
         (None, _) => RecoveryPolicy::Retry,

@@ -21,6 +21,7 @@ mod prose;
 mod reference;
 mod schema;
 mod scope;
+mod servers;
 mod skills;
 mod texts;
 mod wire;

@@ -15,3 +15,4 @@ pub use dot::dot;
 pub use mermaid::mermaid;
 pub use svg::svg;
 pub use tree::tree;
+pub use words::kind;

@@ -106,6 +106,9 @@ impl Drawing<'_> {
         if let Some(text) = words::text(step) {
             self.line(prefix, &text);
         }
+        if let Some(text) = words::danger(step) {
+            self.line(prefix, text);
+        }
         if !step.needs.is_empty() {
             let needs = words::needs(plan, &step.needs[..step.needs.len().min(NEEDS_MAX)]);
             let join = words::join(step.join).map_or(String::new(), |join| format!("{join} "));
@@ -123,8 +126,8 @@ impl Drawing<'_> {
         if let Some(fail) = words::gate_fail(plan, step) {
             self.line(prefix, &format!("     {fail}"));
         }
-        for skill in words::activated(plan, step) {
-            self.line(prefix, &skill);
+        for line in words::activated(plan, step).into_iter().chain(words::servers(plan, step)) {
+            self.line(prefix, &line);
         }
         for fix in [false, true] {
             if let Some(line) = words::attempt_estimate(plan, ix, fix) {

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use crate::{
     base::{dollars, render_duration},
-    definition::workflow::{Join, OnFailure, OnLimit, OnMax, ThenFail, Workspace},
+    definition::{
+        Permissions,
+        workflow::{Join, OnFailure, OnLimit, OnMax, ThenFail, Workspace},
+    },
     plan::{
         draw::escape::{first_line, visible},
         policy::{PlanGate, RecoveryPolicy, RetryPolicy},
+        told::PlanServer,
         types::{AgentWork, Budget, Command, EdgeKind, Need, Plan, PlanContext, PlanStep, StepIx, Work},
     },
 };
@@ -43,7 +47,8 @@ fn agent_name(plan: &Plan, agent: &AgentWork) -> String {
 }
 
 /// What a step does: `agent architect`, `run`, `each design.modules as module`.
-pub(super) fn kind(plan: &Plan, step: &PlanStep) -> String {
+#[must_use]
+pub fn kind(plan: &Plan, step: &PlanStep) -> String {
     match &step.work {
         Work::Agent(agent) => format!("agent {}", agent_name(plan, agent)),
         Work::Run { .. } => "run".to_owned(),
@@ -114,6 +119,27 @@ pub(super) fn gate(gate: &PlanGate) -> String {
     }
 }
 
+/// The MCP servers that the step's agents get.
+pub(super) fn servers(plan: &Plan, step: &PlanStep) -> Vec<String> {
+    let own = match &step.work {
+        Work::Agent(agent) => Some(agent),
+        _ => None,
+    };
+    let mut places: Vec<_> =
+        own.into_iter().chain(&step.on_gate_fail.fixer).flat_map(|agent| agent.servers.iter().copied()).collect();
+    places.dedup();
+    let found = places.into_iter().filter_map(|place| plan.servers.get(place as usize));
+    let line = |server: &PlanServer| {
+        format!(
+            "MCP server {}: {} ({})",
+            visible(&server.name),
+            visible(&server.command.join(" ")),
+            visible(&server.path)
+        )
+    };
+    found.map(line).collect()
+}
+
 /// What a failed gate leads to, if anything but failing.
 pub(super) fn gate_fail(plan: &Plan, step: &PlanStep) -> Option<String> {
     let fail = &step.on_gate_fail;
@@ -181,6 +207,22 @@ pub(super) fn limits(plan: &Plan, step: &PlanStep) -> Vec<String> {
     parts
 }
 
+/// The rules that narrow the tools.
+fn permissions(rules: &Permissions) -> Vec<String> {
+    let Permissions { allow, ask, deny } = rules;
+    let words = |begin: &str, rules: &[String]| format!("{begin} {}", visible(&rules.join(" ")));
+    let allow =
+        allow.as_ref().map(|rules| if rules.is_empty() { "allows nothing".to_owned() } else { words("allows", rules) });
+    let ask = (!ask.is_empty()).then(|| words("nobody to ask about", ask));
+    allow.into_iter().chain(ask).chain((!deny.is_empty()).then(|| words("denies", deny))).collect()
+}
+
+/// What a step says loudly.
+pub(super) fn danger(step: &PlanStep) -> Option<&'static str> {
+    let is_danger = matches!(&step.work, Work::Agent(agent) if agent.danger);
+    is_danger.then_some("!! DANGER: works without limits; `orch run` wants --allow-danger")
+}
+
 /// The models that a tier falls back to, where it does.
 fn fallbacks(plan: &Plan, tier: &str) -> String {
     let chains = plan.models.get(tier).into_iter().flatten().filter(|(_, chain)| chain.models().nth(1).is_some());
@@ -196,6 +238,7 @@ fn fallbacks(plan: &Plan, tier: &str) -> String {
 fn agent_limits(plan: &Plan, agent: &AgentWork, parts: &mut Vec<String>) {
     parts.extend(agent.model.as_ref().map(|model| format!("model {}{}", visible(model), fallbacks(plan, model))));
     parts.extend(agent.runtime.as_ref().map(|runtime| format!("runtime {}", visible(runtime))));
+    parts.extend(permissions(&agent.permissions));
     match agent.context {
         PlanContext::Fresh => {}
         PlanContext::Fork(from) => parts.push(format!("context of {}", plan.step(from).path)),

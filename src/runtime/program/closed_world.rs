@@ -37,6 +37,7 @@ fn order(tools: Option<&[&str]>, access: Access) -> Order {
         tools: tools.map(|tools| tools.iter().map(|tool| (*tool).to_owned()).collect()),
         files: vec![],
         access,
+        permissions: crate::definition::Permissions::default(),
         mcp_servers: vec![],
         attached: vec![],
         inputs: serde_json::Map::new(),
@@ -164,6 +165,32 @@ fn a_narrowed_tool_that_cannot_be_kept_narrow_is_not_given() {
     assert_eq!(values(&plain("copilot", &order), "allow-tool"), [] as [&str; 0]);
     assert_eq!(permissions(&order)["webfetch"], "deny");
     assert_eq!(permissions(&order)["edit"]["*"], "deny");
+}
+
+#[test]
+fn what_is_denied_or_asked_about_is_denied_by_every_program() {
+    let mut order = order(Some(&["Read", "Bash", "mcp__docs"]), Access::Edit);
+    order.permissions = crate::definition::Permissions {
+        allow: None,
+        ask: vec!["Bash(git push:*)".into()],
+        deny: vec!["Bash(make)".into(), "mcp__docs__drop".into(), "Edit(ci/**)".into()],
+    };
+    let policy = file(&plain("gemini", &order), "policy.toml");
+    for rule in [
+        "toolName = \"run_shell_command\"\ncommandPrefix = \"git push\"\ndecision = \"deny\"\npriority = 990",
+        "toolName = \"run_shell_command\"\ncommandRegex = \"make\\\"\"\ndecision = \"deny\"\npriority = 990",
+        "mcpName = \"docs\"\ntoolName = \"drop\"\ndecision = \"deny\"\npriority = 990",
+    ] {
+        assert!(policy.contains(rule), "{rule}\n{policy}");
+    }
+    assert_eq!(values(&plain("copilot", &order), "deny-tool"), ["shell(make)", "shell(git push:*)", "docs(drop)"]);
+    let map = permissions(&order);
+    let commands = serde_json::json!({ "*": "allow", "make": "deny", "git push": "deny", "git push *": "deny" });
+    assert_eq!((&map["bash"], &map["docs_drop"]), (&commands, &"deny".into()));
+    // The last rule that matches wins.
+    let keys: Vec<&String> = map.as_object().unwrap().keys().collect();
+    let place = |name: &str| keys.iter().position(|key| *key == name);
+    assert!(place("docs_drop") > place("docs_*"), "{keys:?}");
 }
 
 #[test]

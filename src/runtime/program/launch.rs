@@ -112,6 +112,7 @@ pub(super) mod samples {
             tools: None,
             files: vec![],
             access: crate::runtime::Access::Edit,
+            permissions: crate::definition::Permissions::default(),
             mcp_servers: vec![],
             attached: vec![],
             inputs: serde_json::Map::new(),

@@ -22,4 +22,4 @@ mod transcript;
 pub(super) use acp::acp;
 pub use acp::{ACP_IS_BUILT_IN, AcpSettings};
 pub use kind::{PROGRAMS, ProgramKind, ProgramSettings};
-pub(super) use transcript::{Ending, Transcript};
+pub(super) use transcript::{DENIED, Ending, Transcript};

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::runtime::order::{Access, Order};
+use crate::{
+    definition::{Narrowed, read_rule},
+    runtime::order::{Access, Order},
+};
 
 /// Something that an agent may do with a built-in tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,15 +60,25 @@ pub(super) struct Rights {
     pub tools: BTreeSet<Right>,
     /// What may be run.
     pub commands: Commands,
+    /// Commands that may not be run, whatever else is said.
+    pub no_commands: Vec<Command>,
     /// Tools of MCP servers: the server, and the tool or all of its tools.
     pub mcp: Vec<(String, Option<String>)>,
+    /// Tools of MCP servers that may not be used, whatever else is said.
+    pub no_mcp: Vec<(String, Option<String>)>,
 }
 
 impl Rights {
     /// What this order allows.
     pub fn of(order: &Order) -> Self {
-        let mut rights =
-            Self { all: false, tools: BTreeSet::new(), commands: Commands::These(Vec::new()), mcp: Vec::new() };
+        let mut rights = Self {
+            all: false,
+            tools: BTreeSet::new(),
+            commands: Commands::These(Vec::new()),
+            no_commands: Vec::new(),
+            mcp: Vec::new(),
+            no_mcp: Vec::new(),
+        };
         match &order.tools {
             Some(tools) if !tools.iter().any(|tool| tool.trim() == "*") => {
                 tools.iter().for_each(|tool| rights.grant(tool));
@@ -86,7 +99,16 @@ impl Rights {
                 rights.mcp.push((server.name.clone(), None));
             }
         }
+        order.permissions.partial(order.tools.as_deref()).for_each(|rule| rights.deny(rule));
         rights
+    }
+
+    fn deny(&mut self, rule: &str) {
+        if let Some(tool) = server_tool(rule) {
+            self.no_mcp.push(tool);
+        } else if let Ok((_, Narrowed::Command { words, is_open })) = read_rule(rule) {
+            self.no_commands.push(Command { words: words.to_owned(), is_open });
+        }
     }
 
     /// Whether this is allowed.
@@ -130,13 +152,16 @@ impl Rights {
     }
 
     fn grant_mcp(&mut self, name: &str) {
-        let mut parts = name.trim_start_matches("mcp__").splitn(2, "__");
-        let server = parts.next().unwrap_or_default();
-        let tool = parts.next().filter(|tool| !tool.is_empty() && *tool != "*");
-        if !server.is_empty() {
-            self.mcp.push((server.to_owned(), tool.map(str::to_owned)));
-        }
+        self.mcp.extend(server_tool(name));
     }
+}
+
+/// A server and its tool, or all of its tools.
+fn server_tool(name: &str) -> Option<(String, Option<String>)> {
+    let mut parts = name.strip_prefix("mcp__")?.splitn(2, "__");
+    let server = parts.next().filter(|server| !server.is_empty())?;
+    let tool = parts.next().filter(|tool| !tool.is_empty() && *tool != "*");
+    Some((server.to_owned(), tool.map(str::to_owned)))
 }
 
 /// `Bash(git log *)` as its name and what stands in parentheses.

@@ -19,6 +19,9 @@ const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// Denials that are kept.
 const DENIALS_MAX: usize = 20;
 
+/// How the reason of an attempt begins that was denied something.
+pub(in crate::runtime) const DENIED: &str = "the agent was not allowed to do this";
+
 /// What was said.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Transcript {
@@ -157,7 +160,7 @@ impl Transcript {
         if let Some(first) = self.denials.first() {
             let more = self.denials.len() - 1;
             let more = if more == 0 { String::new() } else { format!(", and {more} more") };
-            return Err((FailureClass::Permanent, format!("the agent was not allowed to do this: {first}{more}")));
+            return Err((FailureClass::Permanent, format!("{DENIED}: {first}{more}")));
         }
         let envelope = self.result(expected, output)?;
         if !is_clean {

@@ -76,6 +76,9 @@ impl Adapter for Service {
             structured: true,
             read_only: true,
             tool_lists: true,
+            command_rules: true,
+            path_rules: true,
+            page_rules: true,
             turn_limit: true,
             ..Capabilities::default()
         }

@@ -83,7 +83,7 @@ impl Talk {
         workspace: &Path,
         stored: Option<Conversation>,
     ) -> Self {
-        let toolset = Toolset::of(order.access, order.tools.as_deref());
+        let toolset = Toolset::of(order.access, order.tools.as_deref(), &order.permissions);
         let mut specs = toolset.specs();
         specs.extend(order.expected_output.as_ref().map(submit::spec));
         let mut messages = stored.map(|stored| readable(stored, &call)).unwrap_or_default();
@@ -423,6 +423,7 @@ mod tests {
             tools: None,
             files: vec![],
             access: Access::Edit,
+            permissions: crate::definition::Permissions::default(),
             mcp_servers: vec![],
             attached: vec![],
             inputs: serde_json::Map::new(),

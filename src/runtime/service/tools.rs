@@ -7,9 +7,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::runtime::{
-    order::Access,
-    service::conversation::{ToolCall, ToolSpec},
+use crate::{
+    definition::{Narrowed, Permissions, read_rule},
+    runtime::{
+        order::Access,
+        service::conversation::{ToolCall, ToolSpec},
+    },
 };
 
 /// Seconds that a command may take where the model does not say.
@@ -92,6 +95,8 @@ pub struct Toolset {
     kinds: Vec<Kind>,
     /// Patterns of commands, where only some may run.
     commands: Option<Vec<String>>,
+    /// Commands that may not run, whatever else is said: their words, and whether more may follow.
+    denied: Vec<(Vec<String>, bool)>,
 }
 
 /// What a call asks for.
@@ -161,8 +166,15 @@ pub enum Refusal {
 impl Toolset {
     /// What an order gives: what its access allows of the tools that it names; of all where it names none.
     #[must_use]
-    pub fn of(access: Access, tools: Option<&[String]>) -> Self {
-        let mut given = Self::default();
+    pub fn of(access: Access, tools: Option<&[String]>, permissions: &Permissions) -> Self {
+        let tools = tools.filter(|tools| !tools.iter().any(|tool| tool.trim() == "*"));
+        let denied = permissions.partial(tools).filter_map(|rule| match read_rule(rule) {
+            Ok((_, Narrowed::Command { words, is_open })) => {
+                Some((words.split_whitespace().map(str::to_owned).collect(), is_open))
+            }
+            _ => None,
+        });
+        let mut given = Self { denied: denied.collect(), ..Self::default() };
         for row in ROWS.iter().filter(|row| access != Access::Read || !row.changes) {
             let Some(tools) = tools else {
                 given.kinds.push(row.kind);
@@ -173,7 +185,7 @@ impl Toolset {
             if !rules.is_empty() {
                 given.kinds.push(row.kind);
             }
-            // A pattern narrows commands only; those of paths are kept by the workspace.
+            // A pattern narrows commands here; those of paths are kept where files are touched.
             if row.kind == Kind::Run && rules.iter().all(|(_, pattern)| pattern.is_some()) {
                 given.commands =
                     Some(rules.into_iter().filter_map(|(_, pattern)| pattern.map(str::to_owned)).collect());
@@ -246,6 +258,10 @@ impl Toolset {
 
     /// Where patterns name the commands, a command is one of them and nothing more: no second one, no redirection.
     fn check_command(&self, command: &str) -> Result<(), Refusal> {
+        let shown: String = command.chars().filter(|letter| !letter.is_control()).take(120).collect();
+        if let Some((words, _)) = self.denied.iter().find(|(words, is_open)| runs(command, words, *is_open)) {
+            return Err(Refusal::Denied(format!("the command `{shown}` runs `{}`, which is denied", words.join(" "))));
+        }
         let Some(patterns) = &self.commands else { return Ok(()) };
         let is_alone = !command.contains([';', '&', '|', '<', '>', '$', '`', '(', ')', '\n', '\r', '\\', '{']);
         let command = command.trim();
@@ -261,9 +277,39 @@ impl Toolset {
         if is_alone && patterns.iter().any(fits) {
             return Ok(());
         }
-        let shown: String = command.chars().filter(|letter| !letter.is_control()).take(120).collect();
         Err(Refusal::Denied(format!("the command `{shown}` is none of those that this agent was given")))
     }
+}
+
+/// Words that run what stands behind them.
+const WRAPPERS: &[&str] = &[
+    "builtin", "command", "doas", "env", "exec", "nice", "noglob", "nohup", "setsid", "stdbuf", "sudo", "time",
+    "timeout", "xargs", "eval", "then", "do", "else", "if", "while", "until", "!", "{",
+];
+
+/// Whether a text for the shell runs a command anywhere: behind any sign or quote, and behind what runs others. It
+/// rather finds one that is not there than misses one; what builds its words at run time it cannot see.
+fn runs(text: &str, words: &[String], is_open: bool) -> bool {
+    let parts = text.split(|letter: char| ";&|\n\r()`{}<>'\"$".contains(letter));
+    parts.into_iter().any(|part| {
+        let mut rest: Vec<&str> = part.split_whitespace().collect();
+        loop {
+            let first = rest.first().map(|word| word.trim_start_matches('\\').rsplit('/').next().unwrap_or(word));
+            let begins = first.is_some_and(|first| first == words[0])
+                && rest.len() >= words.len()
+                && rest[1..words.len()].iter().zip(&words[1..]).all(|(one, other)| one == other);
+            if begins && (is_open || rest.len() == words.len()) {
+                return true;
+            }
+            // Options and numbers of what runs others, and variables that are set for one command.
+            match first {
+                Some(word) if WRAPPERS.contains(&word) => rest.remove(0),
+                Some(word) if word.starts_with('-') || word.contains('=') => rest.remove(0),
+                Some(word) if word.starts_with(|letter: char| letter.is_ascii_digit()) => rest.remove(0),
+                _ => return false,
+            };
+        }
+    })
 }
 
 impl Row {
@@ -341,7 +387,7 @@ mod tests {
 
     fn names(access: Access, tools: Option<&[&str]>) -> Vec<&'static str> {
         let tools: Option<Vec<String>> = tools.map(|tools| tools.iter().map(|tool| (*tool).to_owned()).collect());
-        Toolset::of(access, tools.as_deref()).specs().iter().map(|spec| spec.name).collect()
+        Toolset::of(access, tools.as_deref(), &Permissions::default()).specs().iter().map(|spec| spec.name).collect()
     }
 
     #[test]
@@ -358,7 +404,7 @@ mod tests {
 
     #[test]
     fn what_was_not_given_is_denied() {
-        let reader = Toolset::of(Access::Read, None);
+        let reader = Toolset::of(Access::Read, None, &Permissions::default());
         for name in ["Write", "write_file", "Edit", "Bash", "run"] {
             let refused = reader.read(&call(name, json!({ "path": "a", "content": "", "command": "true" })));
             assert!(matches!(refused, Err(Refusal::Denied(_))), "{name}: {refused:?}");
@@ -376,7 +422,7 @@ mod tests {
     #[test]
     fn a_pattern_lets_one_command_through() {
         let tools = ["Bash(git log:*)".to_owned(), "Bash(cargo test)".to_owned(), "Bash(npm run *)".to_owned()];
-        let given = Toolset::of(Access::Edit, Some(&tools));
+        let given = Toolset::of(Access::Edit, Some(&tools), &Permissions::default());
         let may = |command: &str| given.read(&call("Bash", json!({ "command": command }))).is_ok();
         for command in ["git log", "git log --oneline", "cargo test", "npm run build"] {
             assert!(may(command), "{command}");
@@ -396,7 +442,38 @@ mod tests {
         ] {
             assert!(!may(command), "{command}");
         }
-        let free = Toolset::of(Access::Edit, Some(&["Bash".into(), "Bash(git log:*)".into()]));
+        let free = Toolset::of(Access::Edit, Some(&["Bash".into(), "Bash(git log:*)".into()]), &Permissions::default());
         assert!(free.read(&call("Bash", json!({ "command": "rm x; ls" }))).is_ok());
+    }
+
+    #[test]
+    fn a_denied_command_is_found_wherever_it_stands() {
+        let permissions = Permissions {
+            deny: vec!["Bash(git push:*)".into(), "Bash(make)".into()],
+            ask: vec!["Bash(rm:*)".into()],
+            ..Permissions::default()
+        };
+        let given = Toolset::of(Access::Edit, Some(&["Bash".into()]), &permissions);
+        let refused = |command: &str| given.read(&call("Bash", json!({ "command": command }))).is_err();
+        for command in [
+            "git push",
+            "git push origin main",
+            "cd x && git push",
+            "true; rm x",
+            "sh -c 'git push'",
+            "echo $(rm x)",
+            "echo `rm x`",
+            "A=1 sudo -E /usr/bin/rm -rf x",
+            "timeout 5 rm x",
+            "find . | xargs rm",
+            "if true; then rm x; fi",
+            "make",
+            "\\rm x",
+        ] {
+            assert!(refused(command), "{command}");
+        }
+        for command in ["git pull", "git pushx", "make test", "echo rm", "git status && ls", "rmdir x"] {
+            assert!(!refused(command), "{command}");
+        }
     }
 }

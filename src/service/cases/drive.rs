@@ -23,6 +23,7 @@ use crate::{
         decisions::{Delivered, Verdict},
         refusal::Refusal,
         runs::{DriveOptions, Owned, RunSettings, Runs},
+        servers::ServerValues,
         trust::TrustGate,
     },
 };
@@ -76,6 +77,7 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
     let root = root.canonicalize()?;
     let stubbed = stubbed(plan, case, &answers, &root)?;
     let settings = RunSettings {
+        servers: ServerValues::default(),
         runtime: None,
         found: None,
         runtimes: stubbed.runtimes,

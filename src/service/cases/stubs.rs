@@ -22,8 +22,8 @@ use crate::{
 };
 
 /// Takes the next of `$2` answers in the folder `$1`; without overwriting, a file can be made only once, so that two items of
-/// an `each` never take the same one. Only what an answer has is a file, and programs start only where there is something to
-/// copy: hundreds of stubs answer in one `orch test`.
+/// an `each` never take the same one. Only what an answer has is a file, an output is one line of JSON, and programs start only
+/// where there is something to copy: hundreds of stubs answer in one `orch test`.
 const SCRIPT: &str = r#"set -C
 n=1
 while ! { true > "$1/turn-$n"; } 2> /dev/null; do n=$((n + 1)); test "$n" -lt 5000 || exit 125; done
@@ -31,7 +31,7 @@ set +C
 test "$n" -le "$2" || n=$2
 answer=$1/answer-$n code=0
 test ! -d "$answer/files" || cp -R "$answer/files/." .
-test ! -f "$answer/output" || cp "$answer/output" "$ORCH_OUTPUT"
+test ! -f "$answer/output" || { IFS= read -r output < "$answer/output"; printf '%s\n' "$output" > "$ORCH_OUTPUT"; }
 test ! -f "$answer/stdout" || cat "$answer/stdout"
 test ! -f "$answer/stderr" || cat "$answer/stderr" >&2
 test ! -f "$answer/exit" || read -r code < "$answer/exit"
@@ -112,6 +112,7 @@ pub(super) fn stubbed(plan: &Plan, case: &Case, answers: &Path, work: &Path) -> 
     stubbed.limits.per_runtime.clear();
     // All commands that trust is about have been replaced.
     stubbed.trust = None;
+    stubbed.servers.clear();
     Ok(Stubbed { plan: stubbed, runtimes })
 }
 
@@ -132,6 +133,9 @@ fn answers_of(agent: &mut AgentWork, runtime: String) {
     agent.runtime = Some(runtime);
     // Tiers name models of real runtimes.
     agent.model = None;
+    // A stub asks no server, and none is started.
+    agent.servers.clear();
+    agent.tools.iter_mut().for_each(|tools| tools.retain(|tool| !tool.starts_with("mcp__")));
 }
 
 fn runtime(command: Vec<String>) -> Declared {
@@ -267,7 +271,7 @@ fn command(answers: &Path, name: &str, turns: &[Answer]) -> io::Result<Vec<Strin
             fs::write(at.join("exit"), format!("{}\n", turn.exit))?;
         }
         if let Some(output) = &turn.output {
-            fs::write(at.join("output"), output.to_string())?;
+            fs::write(at.join("output"), format!("{output}\n"))?;
         }
         for (path, text) in &turn.files {
             write(&at.join("files"), path, text)?;

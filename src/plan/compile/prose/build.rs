@@ -13,7 +13,7 @@ use crate::{
         workflow::{Budget, Input, Limits, Prompt, Recovery, Retry, RetryOn, RunCommand, Step, StepKind, Workflow},
     },
     plan::{
-        PlanTrust, ProseWork, Work,
+        ProseWork, Work,
         compile::{
             draft::is_taken,
             entry::{Compiled, compile, seal},
@@ -23,6 +23,7 @@ use crate::{
                 tokens::{Cutter, Placed, Token},
                 translate::{Prose, Surroundings, shell_id, translate},
             },
+            servers,
         },
     },
 };
@@ -91,14 +92,11 @@ pub(in crate::plan::compile) fn compile_prose(
             _ => {}
         }
     }
-    if !prose.commands.is_empty() && subject.origin.scope != Scope::Builtin {
-        compiled.plan.trust = Some(PlanTrust {
-            name: shown,
-            path: subject.origin.path.display().to_string(),
-            digest: subject.origin.digest().clone(),
-            commands: prose.commands.iter().map(|command| command.text.clone()).collect(),
-        });
-    }
+    let own = (!prose.commands.is_empty() && subject.origin.scope != Scope::Builtin).then(|| {
+        let commands = prose.commands.iter().map(|command| command.text.clone()).collect();
+        (subject.origin.digest().clone(), commands)
+    });
+    compiled.plan.trust = servers::trust(&compiled.plan, &shown, &subject.origin.path.display().to_string(), own);
     memory::pin(library, &mut compiled.plan, subject.origin.dialect);
     seal(&mut compiled.plan);
     Ok(compiled)

@@ -3,12 +3,17 @@
 //! It gets a closed world: no settings file of the user or the project, no memory file, no skill, no server that the
 //! order does not name. Logins and keys are no settings and stay.
 
-use std::{ffi::OsString, sync::Arc};
+use std::{
+    borrow::Cow,
+    ffi::{OsStr, OsString},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value, json};
 
 use crate::{
     base::Failure,
+    definition::rule_parts,
     runtime::{
         adapter::{Adapter, Call, Capabilities, Invocation, Reader, Scene},
         order::{Access, Order},
@@ -59,7 +64,13 @@ impl Adapter for Claude {
             structured: true,
             mcp: true,
             read_only: true,
+            unlimited: true,
+            // Its maker's word for a machine that is only for this.
+            refuses_root: !self.settings.env.contains_key(OsStr::new("IS_SANDBOX")),
             tool_lists: true,
+            command_rules: true,
+            path_rules: true,
+            page_rules: true,
             ..Capabilities::default()
         }
     }
@@ -136,18 +147,23 @@ fn permissions(order: &Order) -> Result<Vec<OsString>, Box<Failure>> {
     builtin.sort_unstable();
     builtin.dedup();
     let mut flags = vec![OsString::from(format!("--tools={}", builtin.join(",")))];
+    for rule in order.permissions.denied() {
+        flags.push(flag("disallowedTools", &on_files(named("permissions", rule)?))?);
+    }
     match order.access {
         Access::Full => {
             flags.push("--dangerously-skip-permissions".into());
             return Ok(flags);
         }
-        Access::Edit if builtin.iter().any(|name| EDITORS.contains(name)) => {
+        // Where a path narrows one, its rule is all that is accepted.
+        Access::Edit if rules.iter().any(|rule| EDITORS.contains(rule)) => {
             flags.push("--permission-mode=acceptEdits".into());
         }
         Access::Read | Access::Edit => flags.push("--permission-mode=dontAsk".into()),
     }
-    for rule in &rules {
-        flags.push(flag("allowedTools", named("tools", rule)?)?);
+    // Edits are accepted in the workspace; a bare rule for them would allow them everywhere.
+    for rule in rules.iter().filter(|rule| !EDITORS.contains(rule)) {
+        flags.push(flag("allowedTools", &on_files(named("tools", rule)?))?);
     }
     for server in &order.mcp_servers {
         let prefix = format!("mcp__{}", server_name(&server.name)?);
@@ -157,6 +173,14 @@ fn permissions(order: &Order) -> Result<Vec<OsString>, Box<Failure>> {
         }
     }
     Ok(flags)
+}
+
+/// A rule on files as the program reads it: only paths behind `Edit` hold, and they hold for all that change files.
+fn on_files(rule: &str) -> Cow<'_, str> {
+    match rule_parts(rule) {
+        (name, Some(path)) if EDITORS.contains(&name) => format!("Edit({path})").into(),
+        _ => rule.into(),
+    }
 }
 
 /// A tool without what stands in parentheses behind it.
@@ -201,12 +225,15 @@ fn schema(order: &Order) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, ffi::OsStr};
+    use std::collections::BTreeMap;
 
     use super::*;
-    use crate::runtime::{
-        order::McpServer,
-        program::launch::samples::{argv, invocation, order},
+    use crate::{
+        definition::Permissions,
+        runtime::{
+            order::McpServer,
+            program::launch::samples::{argv, invocation, order},
+        },
     };
 
     fn of_permissions(order: &Order) -> Vec<String> {
@@ -235,7 +262,7 @@ mod tests {
             ]
         );
         let edits = of_permissions(&tools(Access::Edit, &["Edit"]));
-        assert_eq!(edits, ["--tools=Edit", "--permission-mode=acceptEdits", "--allowedTools=Edit"]);
+        assert_eq!(edits, ["--tools=Edit", "--permission-mode=acceptEdits"]);
         let all = of_permissions(&tools(Access::Full, &["Edit"]));
         assert_eq!(all, ["--tools=Edit", "--dangerously-skip-permissions"]);
         let any = of_permissions(&order());
@@ -243,6 +270,24 @@ mod tests {
         assert!(of_permissions(&tools(Access::Edit, &["*"]))[0].contains("Bash"));
         let none = of_permissions(&tools(Access::Edit, &[]));
         assert_eq!(none, ["--tools=", "--permission-mode=dontAsk"]);
+    }
+
+    #[test]
+    fn rules_narrow_and_no_bare_rule_lets_edits_out_of_the_workspace() {
+        let permissions = Permissions {
+            allow: None,
+            ask: vec!["Bash(git push:*)".into()],
+            deny: vec!["Write(ci/**)".into(), "WebFetch".into()],
+        };
+        let tools = Some(vec!["Edit".to_owned(), "Bash".to_owned()]);
+        let flags = of_permissions(&Order { permissions, tools, ..order() });
+        assert_eq!(flags, ["--tools=Bash,Edit", "--permission-mode=acceptEdits", "--allowedTools=Bash"]);
+        let narrow = Order { tools: Some(vec!["Write(src/**)".into()]), ..order() };
+        let flags = of_permissions(&narrow);
+        assert_eq!(flags, ["--tools=Write", "--permission-mode=dontAsk", "--allowedTools=Edit(src/**)"]);
+        let permissions = Permissions { deny: vec!["Write(ci/**)".into()], ..Permissions::default() };
+        let words = argv(claude, &Order { permissions, ..order() });
+        assert!(words.contains(&"--disallowedTools=Edit(ci/**)".to_owned()), "{words:?}");
     }
 
     #[test]

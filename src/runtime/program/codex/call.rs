@@ -70,6 +70,7 @@ impl Adapter for Codex {
             structured: true,
             mcp: true,
             read_only: true,
+            unlimited: true,
             own_sandbox: true,
             ..Capabilities::default()
         }

@@ -122,7 +122,8 @@ impl Events {
             usd_micros: 0,
             guessed_usd_micros: 0,
         };
-        let mut before = Usage { usd_micros: 0, ..self.before };
+        // The price is of `orch`, and the program counts none.
+        let mut before = Usage { usd_micros: 0, guessed_usd_micros: 0, ..self.before };
         before.add(self.seen.usage);
         if before.without(total).is_zero() { total.without(before) } else { total }
     }

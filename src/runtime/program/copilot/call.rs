@@ -76,7 +76,9 @@ impl Adapter for Copilot {
             models: true,
             mcp: true,
             read_only: true,
+            unlimited: true,
             tool_lists: true,
+            command_rules: true,
             ..Capabilities::default()
         }
     }
@@ -174,6 +176,14 @@ fn permissions(rights: &Rights) -> Result<Vec<OsString>, Box<Failure>> {
     let shown = shown.iter().map(|tool| flag("available-tools", tool));
     let mut flags: Vec<OsString> =
         shown.chain(allowed.iter().map(|rule| flag("allow-tool", rule))).collect::<Result<_, _>>()?;
+    for command in &rights.no_commands {
+        let rest = if command.is_open { ":*" } else { "" };
+        flags.push(flag("deny-tool", &format!("shell({}{rest})", command.words))?);
+    }
+    for (server, tool) in &rights.no_mcp {
+        let tool = tool.as_ref().map(|tool| format!("({tool})")).unwrap_or_default();
+        flags.push(flag("deny-tool", &format!("{}{tool}", server_name(server)?))?);
+    }
     if rights.has(Right::Fetch) {
         flags.push("--allow-all-urls".into());
     }

@@ -58,7 +58,9 @@ impl Adapter for Gemini {
             models: true,
             mcp: true,
             read_only: true,
+            unlimited: true,
             tool_lists: true,
+            command_rules: true,
             ..Capabilities::default()
         }
     }

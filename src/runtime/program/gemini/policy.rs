@@ -46,6 +46,13 @@ pub(super) fn policy(rights: &Rights, untouched: &[&Path]) -> String {
         let condition = format!("mcpName = {}\ntoolName = {}", quoted(server), quoted(tool));
         rules.push_str(&rule(&condition, "allow", ALLOW));
     }
+    for command in &rights.no_commands {
+        rules.push_str(&rule(&condition(command), "deny", NEVER));
+    }
+    for (server, tool) in &rights.no_mcp {
+        let condition = format!("mcpName = {}\ntoolName = {}", quoted(server), quoted(tool.as_deref().unwrap_or("*")));
+        rules.push_str(&rule(&condition, "deny", NEVER));
+    }
     for folder in untouched {
         let begin = format!("\"file_path\":\"{}", regex(&inside_json(&folder.display().to_string())));
         let condition = format!("toolName = [\"replace\", \"write_file\"]\nargsPattern = {}", quoted(&begin));

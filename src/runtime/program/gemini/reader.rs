@@ -76,7 +76,9 @@ impl Events {
         let mut seen = Vec::new();
         let error = &event["error"];
         let message = text(error, "message");
-        if text(error, "type") == "policy_violation" || message.contains("requires user confirmation") {
+        let is_denied =
+            ["requires user confirmation", "Path not in workspace"].iter().any(|words| message.contains(words));
+        if text(error, "type") == "policy_violation" || is_denied {
             seen.push(self.transcript.deny(format!("{name} {on}").trim()));
         }
         seen.push(Seen::ToolEnded(name, text(event, "status") == "success"));

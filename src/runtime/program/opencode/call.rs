@@ -59,7 +59,9 @@ impl Adapter for OpenCode {
             models: true,
             mcp: true,
             read_only: true,
+            unlimited: true,
             tool_lists: true,
+            command_rules: true,
             ..Capabilities::default()
         }
     }
@@ -148,9 +150,12 @@ fn permissions(rights: &Rights, order: &Order) -> Value {
     }
     map.insert("edit".into(), edit.into());
     map.insert("external_directory".into(), outside.into());
-    map.insert("bash".into(), commands(&rights.commands));
+    map.insert("bash".into(), commands(rights));
     for (server, tool) in &rights.mcp {
         map.insert(format!("{server}_{}", tool.as_deref().unwrap_or("*")), word(true));
+    }
+    for (server, tool) in &rights.no_mcp {
+        map.insert(format!("{server}_{}", tool.as_deref().unwrap_or("*")), word(false));
     }
     // Nobody is there to answer, and an agent that turns in circles is stopped.
     for name in ["doom_loop", "question", "task", "skill"] {
@@ -159,17 +164,23 @@ fn permissions(rights: &Rights, order: &Order) -> Value {
     map.into()
 }
 
-fn commands(commands: &Commands) -> Value {
-    let Commands::These(commands) = commands else { return Value::from("allow") };
-    let mut map = Map::from_iter([("*".to_owned(), Value::from("deny"))]);
-    for command in commands {
-        // It matches single letters by `?` and has no way to name the letter itself.
-        if command.words.contains('?') {
-            continue;
-        }
-        map.insert(command.words.clone(), "allow".into());
-        if command.is_open {
-            map.insert(format!("{} *", command.words), "allow".into());
+fn commands(rights: &Rights) -> Value {
+    let allowed = match &rights.commands {
+        Commands::All if rights.no_commands.is_empty() => return Value::from("allow"),
+        Commands::All => None,
+        Commands::These(commands) => Some(commands),
+    };
+    let standard = if allowed.is_none() { "allow" } else { "deny" };
+    let mut map = Map::from_iter([("*".to_owned(), Value::from(standard))]);
+    // It matches single letters by `?` and has no way to name the letter itself.
+    let allowed = allowed.into_iter().flatten().filter(|command| !command.words.contains('?'));
+    let allowed = allowed.map(|command| (command, "allow"));
+    for (command, word) in allowed.chain(rights.no_commands.iter().map(|command| (command, "deny"))) {
+        for pattern in [Some(command.words.clone()), command.is_open.then(|| format!("{} *", command.words))] {
+            // Who comes last wins, and a key keeps its first place.
+            let Some(pattern) = pattern else { continue };
+            map.shift_remove(&pattern);
+            map.insert(pattern, word.into());
         }
     }
     map.into()

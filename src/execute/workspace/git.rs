@@ -25,7 +25,7 @@ const OUTPUT_MAX: usize = 512 * 1024 * 1024;
 /// What is shown of its complaints.
 const SAID_MAX: usize = 2000;
 
-/// What is set in every call, and why. A test holds each of them against a repository that abuses it.
+/// What is set in every call, and why. A test lets them meet a repository that sets all of it to a program.
 pub const HELD: &[(&str, &str)] = &[
     ("core.hooksPath=/dev/null", "hooks are programs of the repository"),
     ("core.fsmonitor=false", "a monitor is a program that a look at the files starts"),

@@ -88,7 +88,8 @@ impl Line {
         self.repository.propose(&Wanted { line: &self.name, tip: &tip, base, result, commits: None, strategy, message })
     }
 
-    /// Takes a candidate; `false` if the line has moved since it was made.
+    /// Takes a candidate; `false` if the line has moved since it was made. The caller then says so to the workspaces that
+    /// are in it ([`Space::merged`]): to the one that was merged, and to the one in which a conflict was solved.
     ///
     /// # Errors
     /// When git cannot be asked.

@@ -10,7 +10,7 @@ use crate::{
         clean::one_line,
         ending::cache_words,
         failure::Failure,
-        report::count_words,
+        report_words::count_words,
         session::Session,
         style::{BOLD, DIM, DOUBT, paint},
     },

@@ -7,7 +7,8 @@ use crate::{
     cli::{
         clean::{clean, one_line, wrap},
         exit::Exit,
-        report::{Report, SettledStep, count_words, saved_words},
+        report::{Report, SettledStep},
+        report_words::{count_words, saved_words},
         style::{BAD, BOLD, DIM, DOUBT, GOOD, paint},
     },
     driver::What,

@@ -239,7 +239,7 @@ fn rows(report: &Report, now: Timestamp) -> Vec<String> {
         words.push(format!("{more} not shown"));
     }
     if report.tokens() > 0 {
-        words.push(format!("{} tok", crate::cli::report::count_words(report.tokens())));
+        words.push(format!("{} tok", crate::cli::report_words::count_words(report.tokens())));
     }
     rows.push(fit(&format!("         [{time:>8}] {}", words.join(" · ")), width));
     rows

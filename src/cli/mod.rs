@@ -35,6 +35,7 @@ mod out;
 mod plan;
 mod replay;
 mod report;
+mod report_words;
 mod resume;
 mod run;
 mod runs;

@@ -7,6 +7,7 @@ mod added;
 mod agent;
 mod arguments;
 pub mod cases;
+mod failing;
 pub mod import;
 mod library;
 pub mod load;

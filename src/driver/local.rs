@@ -7,8 +7,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::sync::mpsc;
@@ -16,38 +15,27 @@ use tokio::sync::mpsc;
 use crate::{
     base::{Digest, FailureClass, Outcome, RunId, Timestamp},
     driver::{
-        assign::{Assigner, Begun, failed},
+        assign::{Begun, failed},
         clock::Clock,
         evaluate::evaluate,
         load::Loaded,
         narrate::{RunEvent, narrate, opening, overheard},
         outcome::{exit_code, status_word, waiting_words},
-        pace::{Admitted, Pacer},
+        pace::Admitted,
         record::{decode_decision, encode},
-        reuse::Recall,
+        setup::{OnApproval, Setup},
     },
     execute::{
-        Executor, Live,
+        Live,
         process::{StopReason, StopSource},
     },
-    journal::{Append, AppendError, DecisionId, Journal, NewRecord, RunSummary, StoreError},
+    journal::{Append, AppendError, DecisionId, NewRecord, RunSummary, StoreError},
     runtime::Seen,
     scheduler::{Action, AttemptId, Decision, Event, Notice, Purpose, RunEnd, Scheduler, Strength, WaitingFor},
 };
 
 /// How many inputs one commit takes at most.
 const BATCH: usize = 512;
-
-/// What to do when a person is asked and nobody is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnApproval {
-    /// Ask on a terminal, else park.
-    Wait,
-    /// Say no.
-    Fail,
-    /// Say yes.
-    Approve,
-}
 
 /// What comes to the owner of a run.
 #[derive(Debug)]
@@ -81,30 +69,6 @@ pub enum DriveError {
     /// There is too little space for more work; what ran has ended and is written down.
     #[error("start more work: too little space is free on the store's disk")]
     DiskLow,
-}
-
-/// What a driver is given.
-pub struct Setup {
-    /// Where records go.
-    pub journal: Arc<dyn Journal>,
-    /// What runs attempts.
-    pub executor: Executor,
-    /// What turns attempts into assignments.
-    pub assigner: Assigner,
-    /// What to do when a person is asked.
-    pub on_approval: OnApproval,
-    /// Whether to return when only a person can move the run.
-    pub park: bool,
-    /// How often the inbox is looked at.
-    pub inbox: Duration,
-    /// Who is told.
-    pub watchers: mpsc::UnboundedSender<RunEvent>,
-    /// Whether there is space for more work.
-    pub has_space: Box<dyn Fn() -> bool + Send>,
-    /// How hard runtimes may be used.
-    pub pacer: Pacer,
-    /// What was done before; nothing is taken from there where absent.
-    pub recall: Option<Recall>,
 }
 
 /// Drives one run.

@@ -17,12 +17,13 @@ mod record;
 mod retrace;
 mod reuse;
 mod session_fork;
+mod setup;
 
 pub use assign::Assigner;
 pub use clock::Clock;
 pub use evaluate::{complete_inputs, evaluate, object, render};
 pub use load::{LoadError, Loaded, follow, load};
-pub use local::{DriveError, Finish, Input, LocalDriver, OnApproval, Setup};
+pub use local::{DriveError, Finish, Input, LocalDriver};
 pub use machine::machine;
 pub use narrate::{RUN_EVENT_VERSION, RunEvent, What, end_word, gate_words, narrate, opening, purpose_words};
 pub use outcome::{exit_code, parked_exit_code, status_word, waiting_words};
@@ -33,3 +34,4 @@ pub use reuse::{
     CacheCounts, CacheUse, FileTier, FilesUse, Foreseen, MemoryTier, Recall, Reuse, Scope, StepCache, Would,
     cache_counts, cache_use,
 };
+pub use setup::{OnApproval, Setup};

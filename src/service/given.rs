@@ -7,7 +7,7 @@ use crate::{
     config::Environment,
     driver::{Pacer, machine},
     runtime::{Adapter, Resilience},
-    service::runs::RunSettings,
+    service::run_settings::RunSettings,
 };
 
 /// What all runs of this process share of the runtimes, and through the user's folder with those of other processes.

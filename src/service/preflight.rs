@@ -9,7 +9,7 @@ use std::{
 use crate::{
     plan::{Command, Plan, PlanGate, Work},
     runtime::{ACP_IS_BUILT_IN, Declared, Replay},
-    service::{refusal::Refusal, runs::RunSettings, runtimes::FoundRuntime},
+    service::{refusal::Refusal, run_settings::RunSettings, runtimes::FoundRuntime},
 };
 
 /// Words that a shell knows without a program.

@@ -17,7 +17,7 @@ use crate::{
     },
     service::{
         cached::CacheSettings, danger::Danger, fault::Fault, filling, given::of_process, nested, refusal::Refusal,
-        runs::RunSettings, runtimes, servers::ServerValues, taping, trust::TrustGate,
+        run_settings::RunSettings, runtimes, servers::ServerValues, taping, trust::TrustGate,
     },
 };
 

@@ -4,7 +4,6 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::OsString,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -14,7 +13,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::{
-    base::{Prices, RunId, Timestamp},
+    base::{RunId, Timestamp},
     driver::{
         Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, Reuse, RunEvent, Scope, Setup,
         complete_inputs, encode, exit_code, load, narrate, opening, status_word,
@@ -24,72 +23,23 @@ use crate::{
         process::{Keeper, sweep},
         render::Renderer,
     },
-    guard::Redactor,
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::Plan,
-    runtime::{Adapter, Capabilities, Declared, Policy, Replay, Resilience},
+    runtime::{Adapter, Capabilities, Replay},
     scheduler::{Action, Event, Notice, Scheduler},
     service::{
         abilities,
-        cached::{self, CacheSettings, CacheWish},
+        cached::{self, CacheWish},
         costs, danger,
-        danger::Danger,
         decisions::summary_of,
         given::{nonce, pacer},
         nested, preflight,
         project::is_root,
         recordings::is_replayed,
         refusal::Refusal,
-        runtimes::FoundRuntime,
-        servers::ServerValues,
-        trust::TrustGate,
+        run_settings::RunSettings,
     },
 };
-
-/// What runs need to know of the settings.
-#[derive(Debug, Clone)]
-pub struct RunSettings {
-    /// Attempts at once.
-    pub parallel: u32,
-    /// The runtime of agents that name none, where somebody has named one.
-    pub runtime: Option<String>,
-    /// The program that would do it where nobody has.
-    pub found: Option<FoundRuntime>,
-    /// All runtimes but `replay`.
-    pub runtimes: Vec<(String, Declared)>,
-    /// The allow-listed environment of children.
-    pub env: Vec<(OsString, OsString)>,
-    /// Bytes of one stream that are kept.
-    pub stream_bytes_max: u64,
-    /// Free bytes on the store's disk below which nothing starts.
-    pub disk_floor_bytes: u64,
-    /// Who decides, for the record: the user's name.
-    pub who: String,
-    /// How often an owner looks for what other processes left.
-    pub inbox: Duration,
-    /// The longest silence of a run that is shown without a terminal.
-    pub heartbeat: Duration,
-    /// The program that keeper and renderer children are started from.
-    pub program: PathBuf,
-    /// What models cost.
-    pub prices: Arc<Prices>,
-    /// The workflows of the runs around this process, the outermost first: it may be part of a run itself.
-    pub chain: Vec<String>,
-    /// Takes out of recordings what nobody else may read.
-    pub redactor: Arc<Redactor>,
-    /// Which definitions may run their commands.
-    pub trust: TrustGate,
-    /// What a person has said about work without limits.
-    pub danger: Danger,
-    /// Where the values of MCP servers' variables are.
-    pub servers: ServerValues,
-    /// How hard runtimes may be used.
-    pub policy: Policy,
-    /// What all runs of this process share of the runtimes.
-    pub resilience: Arc<Resilience>,
-    /// How the step cache is used.
-    pub cache: CacheSettings,
-}
 
 /// How a run is driven.
 #[derive(Debug, Clone, Copy)]

@@ -20,7 +20,6 @@ use crate::{
         },
         defaults,
         models::ModelChain,
-        told::PlanTrust,
         types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep, Work},
     },
 };
@@ -67,18 +66,13 @@ pub(super) fn seal(plan: &mut Plan) {
 }
 
 /// What a person has to trust before steps work without limits: the whole plan, because every prompt counts.
-fn dangers(plan: &Plan, workflow: &Workflow) -> Option<PlanTrust> {
+fn dangers(plan: &Plan) -> Option<(Digest, Vec<String>)> {
     let is_dangerous = |step: &&PlanStep| matches!(&step.work, Work::Agent(agent) if agent.danger);
     let steps = plan.steps.iter().filter(is_dangerous);
     let commands: Vec<String> = steps
         .map(|step| format!("# the agent of the step {} works without limits (danger: true)", step.path))
         .collect();
-    (!commands.is_empty()).then(|| PlanTrust {
-        name: plan.name.clone(),
-        path: workflow.source.path.display().to_string(),
-        digest: plan.digest.clone(),
-        commands,
-    })
+    (!commands.is_empty()).then(|| (plan.digest.clone(), commands))
 }
 
 impl Compiler<'_> {
@@ -110,10 +104,10 @@ impl Compiler<'_> {
             danger: None,
             estimate: None,
         };
-        plan.trust = servers::trust(&plan, &plan.name, &workflow.source.path.display().to_string(), None);
         memory::pin(self.library, &mut plan, Dialect::Orch);
         seal(&mut plan);
-        plan.trust = dangers(&plan, workflow);
+        let path = workflow.source.path.display().to_string();
+        plan.trust = servers::trust(&plan, &plan.name, &path, dangers(&plan));
         Compiled { plan, warnings: self.faults.finish(&workflow.source) }
     }
 

@@ -29,7 +29,7 @@ use crate::{
         find::find_runnable,
         project::Project,
         refusal::Refusal,
-        runs::RunSettings,
+        run_settings::RunSettings,
         skill_cases,
     },
 };

@@ -1,0 +1,46 @@
+//! What a driver is given by whoever starts it. Does nothing by itself.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    driver::{assign::Assigner, narrate::RunEvent, pace::Pacer, reuse::Recall},
+    execute::Executor,
+    journal::Journal,
+};
+
+/// What to do when a person is asked and nobody is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnApproval {
+    /// Ask on a terminal, else park.
+    Wait,
+    /// Say no.
+    Fail,
+    /// Say yes.
+    Approve,
+}
+
+/// What a driver is given.
+pub struct Setup {
+    /// Where records go.
+    pub journal: Arc<dyn Journal>,
+    /// What runs attempts.
+    pub executor: Executor,
+    /// What turns attempts into assignments.
+    pub assigner: Assigner,
+    /// What to do when a person is asked.
+    pub on_approval: OnApproval,
+    /// Whether to return when only a person can move the run.
+    pub park: bool,
+    /// How often the inbox is looked at.
+    pub inbox: Duration,
+    /// Who is told.
+    pub watchers: mpsc::UnboundedSender<RunEvent>,
+    /// Whether there is space for more work.
+    pub has_space: Box<dyn Fn() -> bool + Send>,
+    /// How hard runtimes may be used.
+    pub pacer: Pacer,
+    /// What was done before; nothing is taken from there where absent.
+    pub recall: Option<Recall>,
+}

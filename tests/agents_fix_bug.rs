@@ -64,7 +64,8 @@ const WIRING: &[Wiring] = &[
             let auth = json!({ "security": { "auth": { "selectedType": "gemini-api-key" } } });
             vec![(".gemini/settings.json", auth.to_string())]
         },
-        settings: "",
+        // Without a model it asks a smaller one to choose, again and again where that answers in prose.
+        settings: "model = \"gemini-2.5-pro\"\n",
     },
     Wiring {
         name: "copilot",

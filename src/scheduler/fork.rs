@@ -196,8 +196,9 @@ impl Scheduler {
             }
             let is_whole = !again.within.contains(&instance) && self.is_done(instance);
             let step = self.step_of(instance);
-            // A signal that was sent is sent again, because nobody hears the old one.
-            let is_kept = is_whole && !matches!(step.work, Work::Emit { .. } | Work::Stop { .. });
+            // A signal that was sent is sent again, because nobody hears the old one; one that was skipped stays so.
+            let sends = matches!(step.work, Work::Emit { .. } | Work::Stop { .. });
+            let is_kept = is_whole && (!sends || self.at(instance).settled() == Some(Settled::Skipped));
             let is_open = step.work.is_container() && !self.at(instance).frames.is_empty();
             if !is_kept && (!is_open || is_whole) {
                 continue;

@@ -73,6 +73,19 @@ impl Stub {
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
+    /// The requests that have ended, once no more of them come: the scripted model notes a request after its answer.
+    pub fn settled(&self) -> Vec<Value> {
+        let mut before = self.log();
+        loop {
+            std::thread::sleep(Duration::from_millis(250));
+            let now = self.log();
+            if now.len() == before.len() {
+                return now;
+            }
+            before = now;
+        }
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

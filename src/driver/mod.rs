@@ -18,6 +18,7 @@ mod retrace;
 mod reuse;
 mod session_fork;
 mod setup;
+mod spaces;
 
 pub use assign::Assigner;
 pub use clock::Clock;

@@ -159,6 +159,7 @@ impl Pair<'_> {
             files,
             summary,
             cache,
+            isolated,
         } = old;
         let mut parts = Parts::default();
         self.work(work, &new.work, &mut parts);
@@ -185,6 +186,7 @@ impl Pair<'_> {
             (Some(_), None) | (None, Some(_)) => false,
         };
         parts.note("cache", is_same_cache);
+        parts.note("worktree", *isolated == new.isolated);
         parts.0
     }
 
@@ -217,6 +219,10 @@ impl Pair<'_> {
             (Work::Sleep { delay_ms }, Work::Sleep { delay_ms: after }) => parts.note("wait", delay_ms == after),
             (Work::Await { signal }, Work::Await { signal: after }) => parts.note("wait", signal == after),
             (Work::Emit { signal }, Work::Emit { signal: after }) => parts.note("emit", signal == after),
+            (Work::Checkpoint { name }, Work::Checkpoint { name: after }) => parts.note("checkpoint", name == after),
+            (Work::Merge(old), Work::Merge(new)) => {
+                parts.note("merge", (old.strategy, old.rank) == (new.strategy, new.rank));
+            }
             (Work::Stop { succeed, text }, Work::Stop { succeed: after, text: words }) => {
                 parts.note("stop", succeed == after && self.text(text, words));
             }

@@ -1,4 +1,4 @@
-//! What stands around a step's work: gates, retries, recovery.
+//! What stands around a step's work: gates, retries, recovery, whether it may be taken from memory.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -66,6 +66,17 @@ pub enum PlanGate {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<String>,
     },
+}
+
+/// When the work of an earlier run is the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanCache {
+    /// A text that says it in place of the project's files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Text>,
+    /// How long it may be taken, where the step says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_ms: Option<u64>,
 }
 
 /// What a failed gate leads to.

@@ -17,8 +17,9 @@ use crate::{
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, Workspace},
     plan::{
         estimate::PlanEstimate,
+        isolated::MergeWork,
         models::ModelChain,
-        policy::{GateFail, PlanGate, RecoveryPolicy, RetryPolicy},
+        policy::{GateFail, PlanCache, PlanGate, RecoveryPolicy, RetryPolicy},
         told::{Activated, PlanMemory, PlanServer, PlanTrust, ProseWork},
     },
 };
@@ -198,17 +199,9 @@ pub struct PlanStep {
     /// Whether the same work of an earlier run may be taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<PlanCache>,
-}
-
-/// When the work of an earlier run is the same.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct PlanCache {
-    /// A text that says it in place of the project's files.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<Text>,
-    /// How long it may be taken, where the step says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ttl_ms: Option<u64>,
+    /// Whether it is done in a worktree of its own; for a fan-out, each of its items.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub isolated: bool,
 }
 
 fn join_all() -> Join {
@@ -293,6 +286,13 @@ pub enum Work {
         /// Its name.
         signal: String,
     },
+    /// The files are kept under a name.
+    Checkpoint {
+        /// The name.
+        name: String,
+    },
+    /// What was done in a worktree comes back. Made by the compiler, never written by people.
+    Merge(MergeWork),
     /// The run ends.
     Stop {
         /// As a success.

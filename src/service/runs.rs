@@ -22,6 +22,7 @@ use crate::{
         Executor,
         process::{Keeper, sweep},
         render::Renderer,
+        workspace::Spaces,
     },
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::Plan,
@@ -397,6 +398,7 @@ impl Runs {
             inbox: self.settings.inbox,
             watchers,
             pacer,
+            spaces: Arc::new(Spaces::new(self.root.clone(), state.clone(), self.settings.env.clone(), run.clone())),
             has_space: Box::new(move || preflight::disk(&state, floor).is_ok()),
             recall: cached::recall(&self.settings.cache, &self.root, loaded.scheduler.plan(), self.reuse),
         };

@@ -4,7 +4,9 @@
 
 use crate::base::RunId;
 
-use super::{Candidate, Conflict, Oid, Point, Proposal, Repository, Space, Strategy, WorkspaceFault, merge::Wanted};
+use super::{
+    Bounds, Candidate, Conflict, Oid, Point, Proposal, Repository, Space, Strategy, WorkspaceFault, merge::Wanted,
+};
 
 /// How often a merge is made again because another one came first.
 const TRIES_MAX: u32 = 50;
@@ -44,6 +46,38 @@ impl Line {
         // If it fails, the line has begun before.
         repository.move_name(&name, None, base)?;
         Ok(Self { repository: repository.clone(), name })
+    }
+
+    /// The line of a step with the project on it as it is now: what others have changed meanwhile comes before what is
+    /// merged next.
+    ///
+    /// # Errors
+    /// When git cannot be asked, or the files cannot be kept.
+    pub fn meet(repository: &Repository, run: &RunId, step: &str) -> Result<Self, WorkspaceFault> {
+        let lock = repository.lock()?;
+        repository.finish_intent(&lock)?;
+        let line = Self::of(repository, run, step);
+        let now = repository.look_at_project(&lock, &[], Bounds::default())?;
+        let tip = repository.find(&line.name)?;
+        let is_there =
+            tip.as_ref().map(|tip| repository.tree_of(tip)).transpose()?.is_some_and(|tree| tree == now.tree);
+        if !is_there {
+            let parents: Vec<_> = match &tip {
+                Some(tip) => vec![tip.clone()],
+                None => repository.head()?.into_iter().collect(),
+            };
+            let commit = repository.commit(&now.tree, &parents, "the project as it is")?;
+            if !repository.move_name(&line.name, tip.as_ref(), &commit)? {
+                return Err(WorkspaceFault::Busy { holder: None });
+            }
+        }
+        Ok(line)
+    }
+
+    /// The line of a step, whether it has begun or not.
+    #[must_use]
+    pub fn of(repository: &Repository, run: &RunId, step: &str) -> Self {
+        Self { repository: repository.clone(), name: Point::Line(step).reference(run) }
     }
 
     /// What is merged so far.

@@ -1,45 +1,11 @@
 //! How a result comes into a line: as a merge, as one commit, or commit by commit. Makes commits, moves no name.
 
-use serde::{Deserialize, Serialize};
+pub use crate::definition::merging::MergeStrategy as Strategy;
 
 use super::{Conflict, Oid, Repository, WorkspaceFault};
 
 /// Commits of one result that are taken one by one.
 const COMMITS_MAX: usize = 1_000;
-
-/// How a result is merged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// A commit with both as parents: what was made stays visible as it was made.
-    #[default]
-    Merge,
-    /// The commits that were made, one after the other on top; what was not committed is the last one.
-    Rebase,
-    /// One commit on top.
-    Squash,
-}
-
-/// In which order results are merged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// Each when it is there.
-    #[default]
-    AsFinished,
-    /// Each when those before it in the list are merged, so that runs end alike.
-    AsListed,
-}
-
-/// Those of the finished that may be merged now, in this order. One without a result counts as finished: it is the
-/// caller's to leave it out.
-#[must_use]
-pub fn ready<K: PartialEq + Clone>(order: Order, listed: &[K], finished: &[K]) -> Vec<K> {
-    match order {
-        Order::AsFinished => finished.to_vec(),
-        Order::AsListed => listed.iter().take_while(|key| finished.contains(key)).cloned().collect(),
-    }
-}
 
 /// A merge that is made and not yet taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,18 +116,5 @@ impl Repository {
         let author = [("GIT_AUTHOR_NAME", text()), ("GIT_AUTHOR_EMAIL", text()), ("GIT_AUTHOR_DATE", text())];
         let message = parts.next().unwrap_or_default();
         self.commit_as(tree, std::slice::from_ref(parent), message, &author)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn results_wait_for_those_before_them_where_the_list_says_so() {
-        assert_eq!(ready(Order::AsFinished, &[1, 2, 3], &[3, 1]), [3, 1]);
-        assert_eq!(ready(Order::AsListed, &[1, 2, 3], &[3, 1]), [1]);
-        assert_eq!(ready(Order::AsListed, &[1, 2, 3], &[3, 2, 1]), [1, 2, 3]);
-        assert!(ready(Order::AsListed, &[1, 2, 3], &[2, 3]).is_empty());
     }
 }

@@ -20,6 +20,8 @@ pub enum Point<'a> {
     Commits(&'a str),
     /// What is merged so far; the path of the step that declares it.
     Line(&'a str),
+    /// From what a workspace began; its name.
+    Base(&'a str),
     /// What a workspace holds although its step has not finished.
     Left(&'a str),
 }
@@ -35,6 +37,7 @@ impl Point<'_> {
             Self::Undo(number) => ("undo", format!("{number:06}")),
             Self::Commits(name) => ("commits", encode(name)),
             Self::Line(path) => ("line", encode(path)),
+            Self::Base(name) => ("base", encode(name)),
             Self::Left(name) => ("left", encode(name)),
         };
         let slash = if name.is_empty() { "" } else { "/" };

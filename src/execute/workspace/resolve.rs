@@ -105,6 +105,20 @@ impl Space {
         Ok(Candidate { line, old, new, tree: snapshot.tree, result })
     }
 
+    /// What has become of a candidate in the workspace in which somebody has mended it.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    pub fn amended(&mut self, candidate: &Candidate) -> Result<Candidate, WorkspaceFault> {
+        let snapshot = self.snapshot()?;
+        if snapshot.tree == candidate.tree {
+            return Ok(candidate.clone());
+        }
+        self.keep_commits(&snapshot.tree)?;
+        let new = self.repository.commit(&snapshot.tree, std::slice::from_ref(&candidate.new), "mended")?;
+        Ok(Candidate { new, tree: snapshot.tree, ..candidate.clone() })
+    }
+
     /// The files that git in the workspace still calls unmerged.
     fn undecided(&self) -> Result<Vec<std::path::PathBuf>, WorkspaceFault> {
         let Some(git) = self.git() else { return Ok(Vec::new()) };

@@ -147,6 +147,16 @@ impl Workspaces {
         Ok(folders)
     }
 
+    /// The workspace that was made for this, last; one that nobody has worked in yet counts for nothing.
+    ///
+    /// # Errors
+    /// When their folder cannot be read, or another process that lives has it.
+    pub fn find(&self, maker: &Maker) -> Result<Option<Space>, WorkspaceFault> {
+        let fits = |space: &Space| space.owner.maker == *maker && space.owner.state != State::Making;
+        let found = self.all()?.into_iter().filter(fits).max_by_key(|space| space.owner.made_at);
+        found.map(|space| self.adopt(&space.folder)).transpose()
+    }
+
     /// Takes a workspace over from a process that is dead.
     ///
     /// # Errors
@@ -296,8 +306,15 @@ impl Space {
     pub fn checkpoint(&mut self, point: &Point<'_>, message: &str) -> Result<Checkpoint, WorkspaceFault> {
         let snapshot = self.snapshot()?;
         self.keep_commits(&snapshot.tree)?;
-        let parents: Vec<_> = self.owner.checkpoint.iter().chain(&self.owner.base).take(1).cloned().collect();
-        let commit = self.repository.commit(&snapshot.tree, &parents, message)?;
+        let last = self.owner.checkpoint.clone();
+        let commit = match last {
+            // Nothing has changed: the same state keeps its name, so that whoever looks twice finds it.
+            Some(last) if self.repository.tree_of(&last)? == snapshot.tree => last,
+            last => {
+                let parents: Vec<_> = last.iter().chain(&self.owner.base).take(1).cloned().collect();
+                self.repository.commit(&snapshot.tree, &parents, message)?
+            }
+        };
         let name = point.reference(&self.owner.maker.run);
         self.repository.set_name(&name, &commit)?;
         self.owner.checkpoint = Some(commit.clone());

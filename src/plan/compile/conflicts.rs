@@ -56,7 +56,8 @@ impl Compiler<'_> {
                 | StepKind::Approve { .. }
                 | StepKind::Ask { .. }
                 | StepKind::Wait(_)
-                | StepKind::Emit { .. } => false,
+                | StepKind::Emit { .. }
+                | StepKind::Checkpoint { .. } => false,
             };
             ends[ix] = inside && sketch.step.when.is_none();
         }
@@ -115,15 +116,20 @@ impl Writers {
         let mut inside: HashMap<Option<StepIx>, Vec<(StepIx, StepIx)>> = HashMap::new();
         for (ix, step) in steps.iter().enumerate() {
             let mut agents = agent_of(step).into_iter().chain(&step.on_gate_fail.fixer);
-            if !agents.any(|agent| agent.workspace == Workspace::Shared && !agent.reads_only()) {
+            if !agents.any(|agent| agent.workspace != Workspace::Scratch && !agent.reads_only()) {
                 continue;
             }
             let writer = StepIx(u32::try_from(ix).unwrap_or(u32::MAX));
             let mut here = writer;
             loop {
+                // Nobody else works in its worktree.
+                if compiler.is_unit(here) {
+                    break;
+                }
                 let parent = compiler.draft.sketch(here).parent;
                 inside.entry(parent).or_default().push((here, writer));
                 match parent {
+                    Some(each) if compiler.has_units(each) => break,
                     Some(parent) => here = parent,
                     None => break,
                 }
@@ -168,7 +174,7 @@ impl Writers {
     /// The items of an `each` run beside each other: every path must be the item's own.
     fn check_items(&mut self, compiler: &mut Compiler<'_>, each: StepIx, writers: &[(StepIx, StepIx)]) {
         let StepKind::Each { max_parallel, .. } = &compiler.draft.sketch(each).step.kind else { return };
-        if *max_parallel == Some(1) {
+        if *max_parallel == Some(1) || compiler.has_units(each) {
             return;
         }
         for (_, writer) in writers {

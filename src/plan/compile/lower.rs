@@ -17,10 +17,8 @@ use crate::{
             scope::{Found, Reader, Sight, look_up},
         },
         defaults,
-        policy::{RecoveryPolicy, RetryPolicy},
-        types::{
-            AgentWork, Command, EachWork, EdgeKind, PlanCache, PlanContext, PlanInput, PlanStep, StepIx, Text, Work,
-        },
+        policy::{PlanCache, RecoveryPolicy, RetryPolicy},
+        types::{AgentWork, Command, EachWork, EdgeKind, PlanContext, PlanInput, PlanStep, StepIx, Text, Work},
     },
 };
 
@@ -64,6 +62,7 @@ impl<'a> Compiler<'a> {
             self.check_usable(Place { source, span: output.span }, &output.value);
         }
         let when = step.when.as_ref().map(|when| self.expression(plain, source, when));
+        self.merge_of(ix, step, source);
         let work = self.work(ix, step, source);
         let gates = self.gates(ix, step, source);
         let on_gate_fail = self.gate_fail(ix, step, source);
@@ -98,6 +97,7 @@ impl<'a> Compiler<'a> {
             files,
             summary,
             cache,
+            isolated: false,
             work,
         }
     }
@@ -106,8 +106,8 @@ impl<'a> Compiler<'a> {
         let shares = matches!(step.context.as_ref().map(|context| &context.value), Some(Context::Share(_)));
         let why = if shares {
             Some(("`context: share:` goes on with a session, which every run has anew", "take `context: fork:`"))
-        } else if self.workspace(ix) == Workspace::Scratch {
-            Some(("the files in a scratch folder end with their run", "let the step work in the project's folder"))
+        } else if self.workspace(ix) != Workspace::Shared {
+            Some(("what is done in a place of its own is done anew", "let the step work in the project's folder"))
         } else {
             None
         };
@@ -135,6 +135,7 @@ impl<'a> Compiler<'a> {
             StepKind::Wait(Wait::For(delay)) => Work::Sleep { delay_ms: millis(*delay) },
             StepKind::Wait(Wait::Signal(signal)) => Work::Await { signal: signal.value.clone() },
             StepKind::Emit { signal } => Work::Emit { signal: signal.value.clone() },
+            StepKind::Checkpoint { name } => Work::Checkpoint { name: name.value.clone() },
             StepKind::Stop { succeed, text } => {
                 Work::Stop { succeed: *succeed, text: self.template(plain, source, text) }
             }
@@ -371,6 +372,7 @@ fn attempt_times(kind: &StepKind) -> (Option<Duration>, Option<Duration>) {
         | StepKind::Approve { .. }
         | StepKind::Ask { .. }
         | StepKind::Emit { .. }
+        | StepKind::Checkpoint { .. }
         | StepKind::Stop { .. }
         | StepKind::Parallel { .. }
         | StepKind::Each { .. }

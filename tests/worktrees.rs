@@ -181,6 +181,10 @@ fn a_conflict_that_nobody_mends_fails_and_the_project_has_no_half_of_it() {
     assert_eq!(project.read("a"), "1\n2\none\n4\n5\n", "the first branch was merged, the second was not");
     assert!(!project.root().join("seen").exists());
     assert!(!left(&project).is_empty(), "the work of the second branch is kept");
+    // Where the project changes, it is proposed anew; what was merged is not merged twice.
+    project.write("a", "1\n2\n3\n4\nfive\n");
+    ends(&project.run(&["retry", &run_id(&project), "--failed"]), 0);
+    assert_eq!(project.read("a"), "1\n2\ntwo\n4\nfive\n");
 }
 
 #[test]

@@ -178,7 +178,8 @@ impl Spaces {
         Ok(seat(&space))
     }
 
-    /// Makes what a merge would be. Where it has been shown to somebody, it is the same again, with what they did.
+    /// Makes what a merge would be. What somebody has decided or mended of an earlier proposal counts; all else is proposed
+    /// anew, on top of what the project holds by now.
     ///
     /// # Errors
     /// When git cannot be asked.
@@ -187,41 +188,51 @@ impl Spaces {
         let Some(mut unit) = held.find(&ask.unit)? else { return Ok(Proposed::NoWork) };
         let message = format!("{} of run {}", ask.unit.step, self.run);
         let result = unit.checkpoint(&Point::Step(&ask.unit.step), &message)?.commit;
-        let tip = held.repository.find(&Point::Line(LINE).reference(&self.run))?;
-        let mut shown = match &tip {
-            Some(tip) => held.all.find(&held.mending(&ask.merge, tip, &result))?,
-            None => None,
-        };
-        let line = match &shown {
-            Some(_) => Line::of(&held.repository, &self.run, LINE),
-            None => Line::meet(&held.repository, &self.run, LINE)?,
-        };
-        let tip = line.tip()?;
-        let maker = held.mending(&ask.merge, &tip, &result);
-        let ready = |commit: Oid| Ready { before: tip.clone(), commit, result: result.clone() };
-        let candidate = match line.propose(&unit, &result, ask.strategy, &message)? {
-            Proposal::Conflict(conflict) => {
-                let space = match &mut shown {
-                    Some(space) => space,
-                    None => shown.insert(held.all.resolving(&maker, &conflict, ask.now)?),
-                };
-                return match space.resolved(&conflict) {
-                    Ok(candidate) => Ok(Proposed::Ready(ready(candidate.new))),
-                    Err(WorkspaceFault::Unresolved { paths }) => Ok(conflicting(*conflict, paths, space)),
-                    Err(fault) => Err(fault),
-                };
+        let line = Line::of(&held.repository, &self.run, LINE);
+        let mut earlier = None;
+        if let Some(tip) = held.repository.find(&Point::Line(LINE).reference(&self.run))?
+            && let Some(mut shown) = held.all.find(&held.mending(&ask.merge, &tip, &result))?
+        {
+            let mended = match line.propose(&unit, &result, ask.strategy, &message)? {
+                Proposal::Conflict(conflict) => decided(&mut shown, &conflict)?.ok(),
+                Proposal::Clean(candidate) if ask.is_mended => Some(shown.amended(&candidate)?),
+                Proposal::Clean(_) | Proposal::Nothing => None,
+            };
+            if let Some(Candidate { new: commit, .. }) = mended {
+                return Ok(Proposed::Ready(Ready { before: tip, commit, result }));
             }
-            Proposal::Nothing => None,
-            Proposal::Clean(candidate) => Some(candidate),
-        };
-        let commit = match (candidate, &mut shown) {
-            (Some(candidate), Some(space)) if ask.is_mended => space.amended(&candidate)?.new,
-            (candidate, _) => candidate.map_or_else(|| tip.clone(), |candidate| candidate.new),
-        };
-        if ask.has_gates && shown.is_none() {
-            held.all.make(&Request { maker: &maker, base: Some(&commit), now: ask.now, is_line: true })?;
+            earlier = Some((tip, shown));
         }
-        Ok(Proposed::Ready(ready(commit)))
+        let before = Line::meet(&held.repository, &self.run, LINE)?.tip()?;
+        if let Some((_, mut stale)) = earlier.filter(|(tip, _)| *tip != before) {
+            // The project has gone on: what nobody has finished there is of no use any more.
+            stale.abandon()?;
+            stale.release()?;
+        }
+        let maker = held.mending(&ask.merge, &before, &result);
+        let shown = held.all.find(&maker)?;
+        let commit = match line.propose(&unit, &result, ask.strategy, &message)? {
+            Proposal::Conflict(conflict) => {
+                let mut space = match shown {
+                    Some(space) => space,
+                    None => held.all.resolving(&maker, &conflict, ask.now)?,
+                };
+                return Ok(match decided(&mut space, &conflict)? {
+                    Ok(Candidate { new: commit, .. }) => Proposed::Ready(Ready { before, commit, result }),
+                    Err(paths) => Proposed::Conflict { said: conflict.said, paths, root: space.top() },
+                });
+            }
+            Proposal::Nothing => before.clone(),
+            Proposal::Clean(candidate) => candidate.new,
+        };
+        match shown {
+            Some(space) if ask.has_gates => space.place(&commit)?,
+            None if ask.has_gates => {
+                held.all.make(&Request { maker: &maker, base: Some(&commit), now: ask.now, is_line: true })?;
+            }
+            Some(_) | None => {}
+        }
+        Ok(Proposed::Ready(Ready { before, commit, result }))
     }
 
     /// Takes a merge: the line has it, and the project gets the files. May be done again after a crash.
@@ -303,8 +314,13 @@ fn seat(space: &Space) -> Seat {
     Seat { root: space.root(), env: space.env() }
 }
 
-fn conflicting(conflict: Conflict, paths: Vec<PathBuf>, space: &Space) -> Proposed {
-    Proposed::Conflict { said: conflict.said, paths, root: space.top() }
+/// What has been decided in the workspace of a conflict, or what is still open.
+fn decided(space: &mut Space, conflict: &Conflict) -> Result<Result<Candidate, Vec<PathBuf>>, WorkspaceFault> {
+    match space.resolved(conflict) {
+        Ok(candidate) => Ok(Ok(candidate)),
+        Err(WorkspaceFault::Unresolved { paths }) => Ok(Err(paths)),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// A path of the repository, from the project's folder where it lies below it.

@@ -124,4 +124,19 @@ codes! {
         "`orch retry RUN --from STEP` takes over what was done before the step. Something that the step waits for was not \
          done in that run, so there is nothing to take over.\n\
          Fix: begin at the step that was not done; the message names it.";
+    NO_CHECKPOINT "E0340" 11 false "the run has no such checkpoint"
+        "Runs keep the state before them, and that of each finished step, where an agent may write, where work is isolated, or \
+         where a step says `checkpoint:`. Runs of commands alone keep none.\n\
+         Fix: the help names the checkpoints that are there; `orch rollback RUN --to NAME` takes one of them.";
+    IN_THE_WAY "E0341" 1 false "files are in the way of a rollback"
+        "A file that no checkpoint would hold, such as one that git ignores, stands where one has to come back. It would be \
+         lost, so nothing was changed.\n\
+         Fix: move it away, or take back other paths: `orch rollback RUN PATH`.";
+    NO_GIT "E0342" 43 false "git is not there or too old"
+        "Checkpoints and workspaces are made with git, in a project without a repository too. They need git 2.40 or newer.\n\
+         Fix: install it, or change the PATH.";
+    WORKSPACE "E0343" 1 true "a checkpoint or a workspace cannot be used"
+        "Git has said no, a file cannot be read, something is larger than a checkpoint may be, or another process works on the \
+         repository. Nothing of the project was changed.\n\
+         Fix: look at what the message names, and try again.";
 }

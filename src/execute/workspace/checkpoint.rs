@@ -59,6 +59,24 @@ impl Repository {
         self.keep(run, point, &snapshot, message)
     }
 
+    /// The files of the project as they are, as a tree without a name.
+    ///
+    /// # Errors
+    /// When the files cannot be read, or are over the bounds.
+    pub fn now(&self, bounds: Bounds) -> Result<Oid, WorkspaceFault> {
+        let lock = self.lock()?;
+        Ok(self.look_at_project(&lock, &[], bounds)?.tree)
+    }
+
+    /// What was said when a checkpoint was made.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn message(&self, name: &str) -> Result<String, WorkspaceFault> {
+        let words = ["log", "-1", "--no-show-signature", "--format=%B", "--end-of-options", name];
+        self.named(&words).text()
+    }
+
     /// The commit that a workspace begins from.
     ///
     /// # Errors

@@ -46,11 +46,14 @@ fn untouched(project: &Project) -> [String; 4] {
     ]
 }
 
+/// The run that the store knows, if it knows one.
+fn known(project: &Project) -> Option<String> {
+    let runs: serde_json::Value = serde_json::from_str(&project.run(&["runs", "--json"]).stdout).ok()?;
+    Some(runs.get(0)?.get("id")?.as_str()?.to_owned())
+}
+
 fn run_id(project: &Project) -> String {
-    let runs = fs::read_dir(project.root().join(".orch/state/runs")).unwrap();
-    let mut names: Vec<_> = runs.map(|run| run.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names.pop().unwrap()
+    known(project).unwrap()
 }
 
 /// The workspaces that are still there.
@@ -269,6 +272,67 @@ fn a_kill_while_a_merge_is_judged_loses_nothing_and_takes_nothing_twice() {
     assert_eq!(project.read("log"), "one\n");
     assert_eq!(project.read("two"), "2\n");
     assert!(left(&project).is_empty(), "{:?}", left(&project));
+}
+
+/// Killed again and again, at any moment: everything is merged in the end, once, and nothing else of the project changes.
+#[test]
+fn kills_at_any_moment_lose_nothing() {
+    let rounds = std::env::var("ORCH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(4);
+    for round in 0..rounds {
+        let project = project(
+            r#"
+  - id: build
+    each: "['1', '3', '5']"
+    max_parallel: 2
+    workspace: worktree
+    merge: { strategy: squash, gate: [{ run: "! grep -q '<<<' a" }] }
+    steps:
+      - { id: code, run: [sh, -c, "sed -i s/^$1$/done$1/ a; echo $1 > f$1"], args: [x, "{{ item }}"], recovery: retry }
+"#,
+        );
+        project.write("mine", "untracked\n");
+        let before = untouched(&project);
+        let mut words = vec!["run".to_owned(), "w".to_owned()];
+        let mut seed: u64 = 0x9e37 + round;
+        for kill in 0..40 {
+            let words: Vec<_> = words.iter().map(String::as_str).collect();
+            let mut child = project.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            std::thread::sleep(Duration::from_millis(20 + (seed >> 33) % (150 * (kill + 1))));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            if known(&project).is_some() {
+                break;
+            }
+        }
+        for _ in 0..3 {
+            words = vec!["resume".to_owned(), run_id(&project)];
+            let words: Vec<_> = words.iter().map(String::as_str).collect();
+            let mut child = project.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            std::thread::sleep(Duration::from_millis((seed >> 33) % 900));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        ends(&project.run(&["resume", &run_id(&project)]), 0);
+        assert_eq!(project.read("a"), "done1\n2\ndone3\n4\ndone5\n", "round {round}");
+        assert_eq!(
+            (project.read("f1"), project.read("f3"), project.read("f5")),
+            ("1\n".into(), "3\n".into(), "5\n".into())
+        );
+        assert_eq!(project.read("mine"), "untracked\n");
+        assert_eq!(untouched(&project), before, "round {round}");
+        // The last kill may have come between the run's end and the tidying up behind it.
+        let collected = project.run(&["gc"]);
+        ends(&collected, 0);
+        assert!(left(&project).is_empty(), "round {round}: {}", collected.stdout);
+        let line = format!("refs/orch/{}/line/project", run_id(&project));
+        let log = git(&project, &["log", "--first-parent", "--format=%s", &line]);
+        for item in 0..3 {
+            let count = log.lines().filter(|line| line.starts_with(&format!("build[{item}]"))).count();
+            assert_eq!(count, 1, "round {round}, item {item}:\n{log}");
+        }
+    }
 }
 
 #[track_caller]

@@ -76,6 +76,7 @@ const TWINS: &str = r#"
     parallel:
       - { id: one, run: "sed -i s/^1$/one/ a && echo 1 > one && test ! -e two" }
       - { id: two, run: "sed -i s/^5$/five/ a && echo 2 > two && test ! -e one" }
+      - { id: saw, run: "cp a saw; cp mine saw.mine || true" }
   - { id: after, run: "test -e one && test -e two && cp a seen" }
 "#;
 
@@ -89,6 +90,8 @@ fn branches_are_merged_before_anybody_goes_on() {
     ends(&project.run(&["run", "w"]), 0);
     assert_eq!(project.read("a"), "one\n2\nthree\n4\nfive\n");
     assert_eq!(project.read("seen"), project.read("a"));
+    assert_eq!(project.read("saw"), "1\n2\nthree\n4\n5\n", "what is not committed is there");
+    assert_eq!(project.read("saw.mine"), "untracked\n", "and what is not tracked");
     assert_eq!(project.read("mine"), "untracked\n");
     assert_eq!(untouched(&project), before);
     assert!(left(&project).is_empty(), "{:?}", left(&project));

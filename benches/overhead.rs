@@ -12,8 +12,8 @@ use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
     io::Write as _,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
+    process::{Command, Stdio},
     thread,
     time::Duration,
 };
@@ -29,47 +29,16 @@ use nix::{
     unistd::Pid,
 };
 use orch::runtime::{Call, Order, PROGRAMS, ProgramKind, ProgramSettings, Scene};
+use scripted::Scripted;
 use support::{median, rounds};
 
+#[path = "../tests/support/scripted.rs"]
+mod scripted;
 mod support;
 
 const ORCH: &str = env!("CARGO_BIN_EXE_orch");
 
-/// How a program finds the scripted model: its name and its environment for an address.
-type Wiring = (&'static str, fn(&str) -> Vec<(&'static str, String)>);
-const WIRING: &[Wiring] = &[
-    ("claude", |base| vec![("ANTHROPIC_BASE_URL", base.into()), ("ANTHROPIC_API_KEY", "sk-stub".into())]),
-    ("codex", |base| vec![("OPENAI_BASE_URL", format!("{base}/v1")), ("OPENAI_API_KEY", "sk-stub".into())]),
-    ("gemini", |base| vec![("GOOGLE_GEMINI_BASE_URL", base.into()), ("GEMINI_API_KEY", "sk-stub".into())]),
-];
-
-/// The scripted model; ends with the bench.
-struct Model(Child);
-
-impl Drop for Model {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-fn model(folder: &Path, lab: &Path) -> (Model, String) {
-    let port = lab.join("port");
-    let child = Command::new("python3")
-        .args([folder.join("stub_model.py"), folder.join("scenarios/cases.json"), "--port-file".into(), port.clone()])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let model = Model(child);
-    for _ in 0..600 {
-        let text = fs::read_to_string(&port).unwrap_or_default();
-        if !text.trim().is_empty() {
-            return (model, format!("http://127.0.0.1:{}", text.trim()));
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    panic!("the scripted model does not begin");
-}
+const NAMES: [&str; 3] = ["claude", "codex", "gemini"];
 
 /// One program, a project with one step, and a home.
 struct Lab {
@@ -165,27 +134,23 @@ fn cpu(work: impl FnOnce()) -> f64 {
 
 fn main() {
     let rounds = rounds(30);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let named = env::var_os("ORCH_STUB_MODEL").map(PathBuf::from);
-    let mut places = [named, Some(root.join("../shared/stub-model"))].into_iter().flatten();
-    let scripted = places.find(|folder| folder.join("stub_model.py").is_file());
-    let (Some(scripted), Some(programs)) = (scripted, env::var_os("ORCH_CLIS")) else {
+    let (Some(folder), Some(programs)) = (scripted::folder(), env::var_os("ORCH_CLIS")) else {
         println!("SKIPPED: the overhead needs ORCH_CLIS=/path/to/bin and ../shared/stub-model");
         return;
     };
     set_child_subreaper(true).unwrap();
     let lab = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let (_model, address) = model(&scripted, lab.path());
+    let model = Scripted::start(&folder, &scripted::cases(&folder), lab.path()).unwrap();
     println!("CPU time, medians of {rounds} interleaved pairs, after one of each that does not count");
     println!("{:<10} {:>10} {:>10} {:>8} {:>9}", "program", "orch", "alone", "ratio", "goal");
-    for (name, env) in WIRING {
+    for name in NAMES {
         let found = env::split_paths(&programs).map(|folder| folder.join(name)).find(|path| path.exists());
         let Some(program) = found else {
             println!("{name:<10} SKIPPED: it is in no folder of ORCH_CLIS");
             continue;
         };
-        let kind = PROGRAMS.iter().find(|kind| kind.name == *name).unwrap();
-        let lab = Lab::new(kind, program, lab.path().join(name), env(&address));
+        let kind = PROGRAMS.iter().find(|kind| kind.name == name).unwrap();
+        let lab = Lab::new(kind, program, lab.path().join(name), scripted::environment(name, &model.address));
         lab.run();
         let order = lab.order();
         lab.alone(&order, 0);

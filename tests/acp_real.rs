@@ -6,13 +6,15 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot be set up must stop; skips are loud")]
 
+#[path = "support/scripted.rs"]
+mod scripted;
+
 use std::{
     cell::Cell,
     collections::BTreeMap,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command as Process, Stdio},
     sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
@@ -27,6 +29,7 @@ use orch::{
     },
     runtime::{Access, AcpSettings, Declared, McpServer, Order, OrderAgent, Seen},
 };
+use scripted::Scripted;
 use serde_json::json;
 
 /// After a stop nothing may live longer.
@@ -53,7 +56,7 @@ const AGENTS: &[Agent] = &[
         model: Some("gemini-2.5-pro"),
         env: |base| {
             let fixed = ["GEMINI_CLI_TRUST_WORKSPACE", "GEMINI_CLI_NO_RELAUNCH"].map(|name| (name, "true".to_owned()));
-            let mut env = vec![("GOOGLE_GEMINI_BASE_URL", base.into()), ("GEMINI_API_KEY", "sk-stub".into())];
+            let mut env = scripted::environment("gemini", base);
             env.extend(fixed);
             env
         },
@@ -73,15 +76,9 @@ const AGENTS: &[Agent] = &[
         args: &["--acp"],
         model: None,
         env: |base| {
-            vec![
-                ("COPILOT_OFFLINE", "true".into()),
-                ("COPILOT_AUTO_UPDATE", "false".into()),
-                ("COPILOT_PROVIDER_BASE_URL", format!("{base}/v1")),
-                ("COPILOT_PROVIDER_TYPE", "openai".into()),
-                ("COPILOT_PROVIDER_WIRE_API", "completions".into()),
-                ("COPILOT_PROVIDER_API_KEY", "sk-stub".into()),
-                ("COPILOT_MODEL", "gpt-5.4".into()),
-            ]
+            let mut env = scripted::environment("copilot", base);
+            env.extend([("COPILOT_AUTO_UPDATE", "false".into()), ("COPILOT_MODEL", "gpt-5.4".into())]);
+            env
         },
         files: Vec::new,
         forgets: false,
@@ -101,57 +98,13 @@ const AGENTS: &[Agent] = &[
 /// The service that opencode needs to be told of. It allows everything where nobody tells it to ask.
 fn opencode(base: &str) -> String {
     let models = json!({ "stub-model": { "limit": { "context": 200_000, "output": 8_000 } }, "stub-small": {} });
-    let provider = json!({
-        "npm": "@ai-sdk/openai-compatible",
-        "options": { "baseURL": format!("{base}/v1"), "apiKey": "sk-stub" },
-        "models": models
-    });
+    let provider = scripted::opencode_provider(base, &models);
     let ask = json!({ "edit": "ask", "bash": "ask" });
     json!({
         "enabled_providers": ["stub"], "model": "stub/stub-model", "small_model": "stub/stub-small",
         "provider": { "stub": provider }, "permission": ask, "autoupdate": false
     })
     .to_string()
-}
-
-/// The scripted model; ends with the test.
-struct Stub(Child, String);
-
-impl Drop for Stub {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn stub_folder() -> Option<PathBuf> {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let named = std::env::var_os("ORCH_STUB_MODEL").map(PathBuf::from);
-    let places = [named, Some(home.join("../shared/stub-model"))];
-    places.into_iter().flatten().find(|folder| folder.join("stub_model.py").is_file())
-}
-
-fn stub(folder: &Path, lab: &Path) -> Stub {
-    let port_file = lab.join("port");
-    let child = Process::new("python3")
-        .arg(folder.join("stub_model.py"))
-        .arg(folder.join("scenarios/cases.json"))
-        .arg("--port-file")
-        .arg(&port_file)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stub = Stub(child, String::new());
-    for _ in 0..600 {
-        if let Ok(port) = fs::read_to_string(&port_file).map(|text| text.trim().to_owned())
-            && !port.is_empty()
-        {
-            stub.1 = format!("http://127.0.0.1:{port}");
-            return stub;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    panic!("the scripted model does not begin");
 }
 
 /// One agent and where it works.
@@ -386,7 +339,7 @@ async fn names_a_failure(bench: &Bench) -> Result<(), String> {
 async fn calls_a_server(bench: &Bench) -> Result<(), String> {
     let server = McpServer {
         name: "orch".into(),
-        command: vec!["python3".into(), stub_folder().unwrap().join("mcp_stub.py").display().to_string()],
+        command: vec!["python3".into(), scripted::folder().unwrap().join("mcp_stub.py").display().to_string()],
         env: BTreeMap::from([("SECRET_OF_THE_SERVER".to_owned(), "x".to_owned())]),
     };
     let done = bench.perform(Order { mcp_servers: vec![server], ..bench.order("mcp orch submit_result") }).await;
@@ -427,12 +380,12 @@ async fn leaves_nothing(bench: &Bench) -> Result<(), String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn real_agents_do_as_they_are_told() {
-    let (Some(folder), Some(programs)) = (stub_folder(), std::env::var_os("ORCH_CLIS").map(PathBuf::from)) else {
+    let (Some(folder), Some(programs)) = (scripted::folder(), std::env::var_os("ORCH_CLIS").map(PathBuf::from)) else {
         println!("SKIPPED: real agents need ORCH_CLIS=/path/to/bin and ../shared/stub-model");
         return;
     };
     let lab = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let stub = stub(&folder, lab.path());
+    let scripted = Scripted::start(&folder, &scripted::cases(&folder), lab.path()).unwrap();
     let mut wrong = Vec::new();
     let only = std::env::var("ORCH_ONLY_CLI").ok();
     for agent in AGENTS.iter().filter(|agent| only.as_deref().is_none_or(|only| only == agent.name)) {
@@ -443,7 +396,7 @@ async fn real_agents_do_as_they_are_told() {
         }
         let command =
             std::iter::once(program.display().to_string()).chain(agent.args.iter().map(|&arg| arg.to_owned()));
-        let env = (agent.env)(&stub.1).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let env = (agent.env)(&scripted.address).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let settings = AcpSettings { command: command.collect(), env, ..AcpSettings::default() };
         let lab = lab.path().join(agent.name);
         fs::create_dir_all(lab.join("home")).unwrap();

@@ -8,16 +8,17 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot be set up must stop; skips are loud")]
 
+#[path = "support/scripted.rs"]
+mod scripted;
 mod support;
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    thread,
-    time::Duration,
+    process::{Command, Output, Stdio},
 };
 
+use scripted::Scripted;
 use serde_json::{Value, json};
 use support::path_without_agents;
 
@@ -42,24 +43,12 @@ struct Wiring {
     settings: &'static str,
 }
 
-const KEY: &str = "sk-stub-0000";
-
 const WIRING: &[Wiring] = &[
-    Wiring {
-        name: "claude",
-        env: |base| vec![("ANTHROPIC_BASE_URL", base.into()), ("ANTHROPIC_API_KEY", KEY.into())],
-        files: |_| Vec::new(),
-        settings: "",
-    },
-    Wiring {
-        name: "codex",
-        env: |base| vec![("OPENAI_BASE_URL", format!("{base}/v1")), ("OPENAI_API_KEY", KEY.into())],
-        files: |_| Vec::new(),
-        settings: "",
-    },
+    Wiring { name: "claude", env: |base| scripted::environment("claude", base), files: |_| Vec::new(), settings: "" },
+    Wiring { name: "codex", env: |base| scripted::environment("codex", base), files: |_| Vec::new(), settings: "" },
     Wiring {
         name: "gemini",
-        env: |base| vec![("GOOGLE_GEMINI_BASE_URL", base.into()), ("GEMINI_API_KEY", KEY.into())],
+        env: |base| scripted::environment("gemini", base),
         files: |_| {
             let auth = json!({ "security": { "auth": { "selectedType": "gemini-api-key" } } });
             vec![(".gemini/settings.json", auth.to_string())]
@@ -70,14 +59,9 @@ const WIRING: &[Wiring] = &[
     Wiring {
         name: "copilot",
         env: |base| {
-            vec![
-                ("COPILOT_PROVIDER_BASE_URL", format!("{base}/v1")),
-                ("COPILOT_PROVIDER_TYPE", "openai".into()),
-                ("COPILOT_PROVIDER_WIRE_API", "completions".into()),
-                ("COPILOT_PROVIDER_API_KEY", KEY.into()),
-                ("COPILOT_MODEL", "gpt-5.4".into()),
-                ("COPILOT_OFFLINE", "true".into()),
-            ]
+            let mut env = scripted::environment("copilot", base);
+            env.push(("COPILOT_MODEL", "gpt-5.4".into()));
+            env
         },
         files: |_| Vec::new(),
         settings: "",
@@ -87,11 +71,8 @@ const WIRING: &[Wiring] = &[
         env: |_| Vec::new(),
         files: |base| {
             let model = json!({ "name": "stub-model", "limit": { "context": 200_000, "output": 8_000 } });
-            let provider = json!({
-                "npm": "@ai-sdk/openai-compatible", "name": "stub",
-                "options": { "baseURL": format!("{base}/v1"), "apiKey": KEY },
-                "models": { "stub-model": model, "large": model, "medium": model },
-            });
+            let models = json!({ "stub-model": model, "large": model, "medium": model });
+            let provider = scripted::opencode_provider(base, &models);
             let config =
                 json!({ "enabled_providers": ["stub"], "provider": { "stub": provider }, "model": "stub/stub-model" });
             vec![(".config/opencode/opencode.json", config.to_string())]
@@ -99,49 +80,6 @@ const WIRING: &[Wiring] = &[
         settings: "model = \"stub/stub-model\"\n",
     },
 ];
-
-/// The scripted model; ends with the test.
-struct Model {
-    child: Child,
-    address: String,
-}
-
-impl Drop for Model {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-impl Model {
-    fn start(folder: &Path, lab: &Path, scenario: &Value) -> Self {
-        let (script, port) = (lab.join("scenario.json"), lab.join("port"));
-        fs::write(&script, scenario.to_string()).unwrap();
-        let child = Command::new("python3")
-            .arg(folder.join("stub_model.py"))
-            .args([&script, Path::new("--port-file"), &port, Path::new("--log"), &lab.join("requests.jsonl")])
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut model = Self { child, address: String::new() };
-        for _ in 0..600 {
-            let text = fs::read_to_string(&port).unwrap_or_default();
-            if !text.trim().is_empty() {
-                model.address = format!("http://127.0.0.1:{}", text.trim());
-                return model;
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        panic!("the scripted model does not begin");
-    }
-}
-
-fn model_folder() -> Option<PathBuf> {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let named = std::env::var_os("ORCH_STUB_MODEL").map(PathBuf::from);
-    let places = [named, Some(home.join("../shared/stub-model"))];
-    places.into_iter().flatten().find(|folder| folder.join("stub_model.py").is_file())
-}
 
 /// One rule for each recorded turn: later attempts first, because their prompts hold the words of the first as well.
 fn scenario(program: &str) -> Value {
@@ -297,10 +235,10 @@ fn keeps_its_bounds(wiring: &Wiring, folder: &Path, program: &Path, lab: &Path) 
 }
 
 /// A project with nothing in it, a home that knows the scripted model, and that model.
-fn set_up(wiring: &Wiring, folder: &Path, lab: &Path, scenario: &Value) -> (Lab, Model) {
+fn set_up(wiring: &Wiring, folder: &Path, lab: &Path, scenario: &Value) -> (Lab, Scripted) {
     fs::create_dir_all(lab.join("home")).unwrap();
     fs::create_dir_all(lab.join("project")).unwrap();
-    let model = Model::start(folder, lab, scenario);
+    let model = Scripted::start(folder, scenario, lab).unwrap();
     for (path, text) in (wiring.files)(&model.address) {
         let path = lab.join("home").join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -352,7 +290,7 @@ fn fixes_the_bug(wiring: &Wiring, folder: &Path, program: &Path, lab: &Path) -> 
         need(order["session"].is_string() && order["feedback"].is_string(), &format!("{name}: {order:#}"))?;
     }
     let recording = fs::read_to_string(lab.folder.join("project/workflows/recordings/real.yaml")).unwrap();
-    need(!recording.contains(KEY), "the key is in the recording")?;
+    need(!recording.contains(scripted::KEY), "the key is in the recording")?;
     let live = lab.folder.join("live");
     fs::rename(lab.folder.join("project"), &live).unwrap();
     replays(&lab, &live, &recording, &[words.as_slice(), &["replay"], &approving].concat())
@@ -419,7 +357,7 @@ fn answers_are_mended_within_bounds_and_steps_fork() {
 }
 
 fn on_every_program(what: &str, check: fn(&Wiring, &Path, &Path, &Path) -> Result<(), String>) {
-    let (Some(folder), Some(programs)) = (model_folder(), std::env::var_os("ORCH_CLIS")) else {
+    let (Some(folder), Some(programs)) = (scripted::folder(), std::env::var_os("ORCH_CLIS")) else {
         println!("SKIPPED: {what} on real agent programs needs ORCH_CLIS=/path/to/bin and ../shared/stub-model");
         return;
     };

@@ -6,15 +6,17 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot be set up must stop; skips are loud")]
 
+#[path = "support/scripted.rs"]
+mod scripted;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command as Process, Stdio},
+    process::Command as Process,
     sync::{Arc, Mutex},
-    thread,
     time::Duration,
 };
 
@@ -28,52 +30,30 @@ use orch::{
     },
     runtime::{Access, Capabilities, McpServer, Order, OrderAgent, PROGRAMS, ProgramKind, ProgramSettings, Seen},
 };
+use scripted::Scripted;
 use serde_json::{Value, json};
 
-/// How each program finds the scripted model: its name, a model it knows, and its environment for an address.
-type Wiring = (&'static str, &'static str, fn(&str) -> Vec<(&'static str, String)>);
-#[rustfmt::skip]
-const WIRING: &[Wiring] = &[
-    ("claude", "claude-sonnet-4-6", |base| vec![("ANTHROPIC_BASE_URL", base.into()), ("ANTHROPIC_API_KEY", "sk-stub".into())]),
-    ("codex", "gpt-5.5", |base| vec![("OPENAI_BASE_URL", format!("{base}/v1")), ("OPENAI_API_KEY", "sk-stub".into())]),
-    ("gemini", "gemini-2.5-pro", |base| vec![("GOOGLE_GEMINI_BASE_URL", base.into()), ("GEMINI_API_KEY", "sk-stub".into())]),
-    ("copilot", "gpt-5.4", |base| vec![
-        ("COPILOT_OFFLINE", "true".into()),
-        ("COPILOT_PROVIDER_BASE_URL", format!("{base}/v1")),
-        ("COPILOT_PROVIDER_TYPE", "openai".into()),
-        ("COPILOT_PROVIDER_WIRE_API", "completions".into()),
-        ("COPILOT_PROVIDER_API_KEY", "sk-stub".into()),
-    ]),
-    ("opencode", "stub/stub-model", |base| vec![("OPENCODE_CONFIG_CONTENT", opencode(base))]),
+/// A program and a model that it knows.
+const MODELS: &[(&str, &str)] = &[
+    ("claude", "claude-sonnet-4-6"),
+    ("codex", "gpt-5.5"),
+    ("gemini", "gemini-2.5-pro"),
+    ("copilot", "gpt-5.4"),
+    ("opencode", "stub/stub-model"),
 ];
 
-/// The service that opencode needs to be told of.
-fn opencode(base: &str) -> String {
-    let models = json!({ "stub-model": { "limit": { "context": 200_000, "output": 8_000 } }, "stub-small": {} });
-    let provider = json!({
-        "npm": "@ai-sdk/openai-compatible",
-        "options": { "baseURL": format!("{base}/v1"), "apiKey": "sk-stub" },
-        "models": models
-    });
-    let providers = json!({ "stub": provider });
-    json!({ "enabled_providers": ["stub"], "small_model": "stub/stub-small", "provider": providers }).to_string()
-}
-
-/// The scripted model; ends with the test.
-struct Stub(Child, String);
-
-impl Drop for Stub {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+/// How a program finds the scripted model.
+fn environment(program: &str, address: &str) -> BTreeMap<OsString, OsString> {
+    let mut env = scripted::environment(program, address);
+    if program == "opencode" {
+        let models = json!({ "stub-model": { "limit": { "context": 200_000, "output": 8_000 } }, "stub-small": {} });
+        let provider = scripted::opencode_provider(address, &models);
+        let config = json!({
+            "enabled_providers": ["stub"], "small_model": "stub/stub-small", "provider": { "stub": provider }
+        });
+        env.push(("OPENCODE_CONFIG_CONTENT", config.to_string()));
     }
-}
-
-fn stub_folder() -> Option<PathBuf> {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let named = std::env::var_os("ORCH_STUB_MODEL").map(PathBuf::from);
-    let places = [named, Some(home.join("../shared/stub-model"))];
-    places.into_iter().flatten().find(|folder| folder.join("stub_model.py").is_file())
+    env.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 /// Cases of our own, before those of the scripted model.
@@ -89,32 +69,10 @@ fn own_cases() -> Vec<Value> {
     ]
 }
 
-fn stub(folder: &Path, lab: &Path) -> Stub {
-    let port_file = lab.join("port");
-    let scenario = lab.join("cases.json");
-    let cases = fs::read_to_string(folder.join("scenarios/cases.json")).unwrap();
-    let mut cases: Value = serde_json::from_str(&cases).unwrap();
+fn start(folder: &Path, lab: &Path) -> Scripted {
+    let mut cases = scripted::cases(folder);
     cases["rules"].as_array_mut().unwrap().splice(0..0, own_cases());
-    fs::write(&scenario, cases.to_string()).unwrap();
-    let child = Process::new("python3")
-        .arg(folder.join("stub_model.py"))
-        .arg(scenario)
-        .arg("--port-file")
-        .arg(&port_file)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stub = Stub(child, String::new());
-    for _ in 0..600 {
-        if let Ok(port) = fs::read_to_string(&port_file).map(|text| text.trim().to_owned())
-            && !port.is_empty()
-        {
-            stub.1 = format!("http://127.0.0.1:{port}");
-            return stub;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    panic!("the scripted model does not begin");
+    Scripted::start(folder, &cases, lab).unwrap()
 }
 
 /// One program and where it works.
@@ -307,7 +265,7 @@ async fn names_a_rate_limit(bench: &Bench) -> Result<(), String> {
 async fn calls_a_server(bench: &Bench) -> Result<(), String> {
     let server = McpServer {
         name: "orch".into(),
-        command: vec!["python3".into(), stub_folder().unwrap().join("mcp_stub.py").display().to_string()],
+        command: vec!["python3".into(), scripted::folder().unwrap().join("mcp_stub.py").display().to_string()],
         env: BTreeMap::from([("SECRET_OF_THE_SERVER".to_owned(), "x".to_owned())]),
     };
     let done = bench.perform(Order { mcp_servers: vec![server], ..bench.order("mcp orch submit_result") }).await;
@@ -431,10 +389,23 @@ async fn keeps_path_rules(bench: &Bench) -> Result<(), String> {
 
 async fn stays_inside(bench: &Bench) -> Result<(), String> {
     let outside = bench.lab.join("outside.txt");
-    let done = bench.perform(bench.order("write ../outside.txt")).await;
-    need(!outside.exists(), "it wrote outside of the workspace")?;
-    let reason = failed(&done)?;
-    need(reason.contains("not allowed"), reason)
+    // Somewhere in a repository, and a repository of its own.
+    for is_repository in [false, true] {
+        let workspace = bench.workspace();
+        if is_repository {
+            let made = Process::new("git").args(["init", "--quiet"]).current_dir(&workspace).status().unwrap();
+            assert!(made.success());
+        }
+        let order = bench.order("write ../outside.txt");
+        let done = bench.perform_in(order, workspace.clone(), bench.settings.clone()).await;
+        need(!outside.exists(), format!("it wrote outside of the workspace, repository: {is_repository}"))?;
+        let reason = failed(&done)?;
+        need(reason.contains("not allowed"), reason)?;
+        let done = bench.perform_in(bench.order("write notes.txt"), workspace, bench.settings.clone()).await;
+        done.success()?;
+        need(done.workspace.join("notes.txt").is_file(), "it wrote nothing inside of it")?;
+    }
+    Ok(())
 }
 
 async fn works_without_limits(bench: &Bench) -> Result<(), String> {
@@ -528,22 +499,22 @@ async fn mends_its_answer(bench: &Bench) -> Result<(), String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn real_programs_do_as_they_are_told() {
-    let (Some(folder), Some(programs)) = (stub_folder(), std::env::var_os("ORCH_CLIS").map(PathBuf::from)) else {
+    let (Some(folder), Some(programs)) = (scripted::folder(), std::env::var_os("ORCH_CLIS").map(PathBuf::from)) else {
         println!("SKIPPED: real agent programs need ORCH_CLIS=/path/to/bin and ../shared/stub-model");
         return;
     };
     // Not below the system's folder for temporary files: one of the programs cannot make its sandbox there.
     let lab = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let stub = stub(&folder, lab.path());
+    let scripted = start(&folder, lab.path());
     let mut wrong = Vec::new();
     let only = std::env::var("ORCH_ONLY_CLI").ok();
-    for (name, model, env) in WIRING.iter().filter(|row| only.as_deref().is_none_or(|only| only == row.0)) {
+    for (name, model) in MODELS.iter().filter(|row| only.as_deref().is_none_or(|only| only == row.0)) {
         let program = programs.join(name);
         let Some(kind) = PROGRAMS.iter().find(|kind| kind.name == *name).filter(|_| program.exists()) else {
             println!("SKIPPED: {name} is not in {}", programs.display());
             continue;
         };
-        let env = env(&stub.1).into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let env = environment(name, &scripted.address);
         let settings = ProgramSettings { program: program.into(), env, ..ProgramSettings::default() };
         let lab = lab.path().join(name);
         fs::create_dir_all(lab.join("home/.codex")).unwrap();

@@ -817,7 +817,10 @@ async fn recordings_answer_only_for_what_was_recorded() {
 
 #[tokio::test]
 async fn a_recording_that_cannot_be_read_is_named() {
-    let replay = Replay::parse([("a.yaml", "recording: 1\nworkflow: w\nturns: 7\n"), ("b.yaml", RECORDING)]);
+    let replay = Replay::parse([
+        ("a.yaml".into(), "recording: 1\nworkflow: w\nturns: 7\n".into()),
+        ("b.yaml".into(), RECORDING.into()),
+    ]);
     assert_eq!(replay.faults().len(), 1);
     let bench = Bench::with(vec![Arc::new(replay)]);
     succeeded(bench.agent_outcome(order(None)).await);

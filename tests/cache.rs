@@ -296,6 +296,27 @@ fn time_passes_and_people_refuse() {
 }
 
 #[test]
+fn who_goes_on_with_a_run_says_again_what_the_cache_is_for() {
+    let flow = FLOW.replace("run: echo one, recovery: retry", "approve: \"Go on?\"");
+    let project = project(&flow);
+    let goes_on = |words: &[&str]| {
+        assert_eq!(project.run(&["run", "flow", "--on-approval", "wait"]).code, Some(20));
+        let waiting = project.run(&["inbox", "--json"]).json(0)[0]["id"].as_str().map(str::to_owned);
+        let id = waiting.unwrap_or_else(|| panic!("nobody waits: {:?}", project.run(&["inbox", "--json"])));
+        assert_eq!(project.run(&["approve", &id, "before"]).code, Some(0));
+        let before = starts(&project);
+        let done = project.run(&[&["resume", &id], words].concat());
+        assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+        starts(&project) - before
+    };
+    assert_eq!(goes_on(&[]), 1, "the answer of a person is a part of what the step is told");
+    assert_eq!(goes_on(&[]), 0);
+    assert_eq!(goes_on(&["--no-cache"]), 1);
+    assert_eq!(goes_on(&["--refresh"]), 1);
+    assert_eq!(goes_on(&[]), 0);
+}
+
+#[test]
 fn what_failed_is_never_taken_and_gates_always_judge() {
     let flow = FLOW
         .replace("cache: true }", "cache: true, gate: [{ run: \"test ! -f ../home/strict || grep -q v2 out.txt\" }] }");

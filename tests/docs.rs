@@ -18,6 +18,8 @@ use orch::{
     base::codes,
     cli::{Cli, Exit},
     config::{KEYS, variable_name},
+    definition::policy::{Level, RiskClass},
+    guard::risk::rows,
     plan::truth,
     runtime::{
         AcpSettings, Adapter as _, PROGRAMS, ProgramSettings, Replay,
@@ -195,15 +197,53 @@ fn runtimes(text: &mut String) {
     text.push('\n');
 }
 
+/// What the risk classifier knows of programs, row by row.
+fn risk(text: &mut String) {
+    let _ = writeln!(
+        text,
+        "## Risk\n\nLevels and classes of the [risk classifier](safety.md), and its rules about programs. Files, shells, git's \
+         settings, code in a command and the network are judged by what they touch.\n\n| level | |\n| --- | --- |"
+    );
+    for level in Level::ALL {
+        let _ = writeln!(text, "| {} | {} |", level.word(), level.meaning());
+    }
+    let _ = writeln!(text, "\n| class | |\n| --- | --- |");
+    for class in RiskClass::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", class.word(), class.meaning());
+    }
+    let _ = writeln!(
+        text,
+        "\n| level | class | programs | words | one of the flags | |\n| --- | --- | --- | --- | --- | --- |"
+    );
+    for row in rows() {
+        let (level, class) = (row.level.word(), row.class.word());
+        let list = |words: &[&str]| {
+            let shown: Vec<_> = words.iter().take(6).copied().collect();
+            let more = if words.len() > 6 { format!(" and {} more", words.len() - 6) } else { String::new() };
+            if shown.is_empty() { String::new() } else { format!("`{}`{more}", cell(&shown.join(" "))) }
+        };
+        let _ = writeln!(
+            text,
+            "| {level} | {class} | {} | {} | {} | {} |",
+            list(row.programs),
+            list(row.words),
+            list(row.flags),
+            cell(row.why)
+        );
+    }
+    text.push('\n');
+}
+
 fn reference() -> String {
     let mut text =
         "# Reference\n\nMade by `UPDATE=1 cargo test --test docs` from the program itself; do not edit.\n\n".to_owned();
-    text.push_str("[Verbs](#verbs), [the workflow language](#the-workflow-language), [settings](#settings), [runtimes](#runtimes), [schemas](#schemas), \
+    text.push_str("[Verbs](#verbs), [the workflow language](#the-workflow-language), [settings](#settings), [runtimes](#runtimes), [risk](#risk), [schemas](#schemas), \
                    [exit codes](#exit-codes), [error codes](#error-codes). When a step starts: [the truth table](truth-table.md).\n\n");
     verbs(&mut text);
     language(&mut text);
     settings(&mut text);
     runtimes(&mut text);
+    risk(&mut text);
     text.push_str("## Schemas\n\n`orch schema NAME` prints them.\n\n| name | |\n| --- | --- |\n");
     for (name, body) in SCHEMAS {
         let schema: Value = serde_json::from_str(body).unwrap();

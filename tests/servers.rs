@@ -4,17 +4,18 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot be set up must stop; skips are loud")]
 
+#[path = "support/scripted.rs"]
+mod scripted;
 mod support;
 
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::Duration,
+    process::{Command, Stdio},
 };
 
+use scripted::Scripted;
 use serde_json::{Value, json};
 use support::{Project, path_without_agents};
 
@@ -279,49 +280,18 @@ fn the_examples_of_the_page_work() {
 
 // --- Real agent programs.
 
-/// The scripted model; ends with the test.
-struct Model(Child, String);
-
-impl Drop for Model {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn model(folder: &Path, lab: &Path) -> Model {
-    let port = lab.join("port");
-    let mut command = Command::new("python3");
-    command.arg(folder.join("stub_model.py")).arg(folder.join("scenarios/cases.json")).arg("--port-file").arg(&port);
-    let mut model = Model(command.stdout(Stdio::null()).spawn().unwrap(), String::new());
-    for _ in 0..600 {
-        if let Some(port) = fs::read_to_string(&port).ok().filter(|port| !port.trim().is_empty()) {
-            model.1 = format!("http://127.0.0.1:{}", port.trim());
-            return model;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    panic!("the scripted model does not begin");
-}
-
-fn model_folder() -> Option<PathBuf> {
-    let named = std::env::var_os("ORCH_STUB_MODEL").map(PathBuf::from);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/stub-model");
-    [named, Some(beside)].into_iter().flatten().find(|folder| folder.join("stub_model.py").is_file())
-}
-
 /// From `mcpServers:` in an agent's file to a tool of the server that was really called.
 fn calls(name: &str, program: &Path, stub: &Path, lab: &Path) -> Result<(), String> {
     let root = lab.join("project");
     for folder in ["home/.codex", "project/agents", "project/workflows"] {
         fs::create_dir_all(lab.join(folder)).unwrap();
     }
-    let model = model(stub, lab);
+    let model = Scripted::start(stub, &scripted::cases(stub), lab).unwrap();
     let (env, tier) = match name {
         "claude" => {
-            (format!("ANTHROPIC_BASE_URL = {:?}, ANTHROPIC_API_KEY = \"sk-stub\"", model.1), "claude-sonnet-4-6")
+            (format!("ANTHROPIC_BASE_URL = {:?}, ANTHROPIC_API_KEY = \"sk-stub\"", model.address), "claude-sonnet-4-6")
         }
-        _ => (format!("OPENAI_BASE_URL = \"{}/v1\", OPENAI_API_KEY = \"sk-stub\"", model.1), "gpt-5.5"),
+        _ => (format!("OPENAI_BASE_URL = \"{}/v1\", OPENAI_API_KEY = \"sk-stub\"", model.address), "gpt-5.5"),
     };
     let write = |path: &str, text: &str| fs::write(root.join(path), text).unwrap();
     let program = program.display().to_string();
@@ -377,7 +347,7 @@ fn calls(name: &str, program: &Path, stub: &Path, lab: &Path) -> Result<(), Stri
 
 #[test]
 fn real_programs_call_the_servers_of_a_definition() {
-    let (Some(stub), Some(programs)) = (model_folder(), std::env::var_os("ORCH_CLIS")) else {
+    let (Some(stub), Some(programs)) = (scripted::folder(), std::env::var_os("ORCH_CLIS")) else {
         println!("SKIPPED: servers of definitions need ORCH_CLIS=/path/to/bin and ../shared/stub-model");
         return;
     };

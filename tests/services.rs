@@ -7,8 +7,12 @@
 
 #[path = "services/bench.rs"]
 mod bench;
+#[path = "services/obedient.rs"]
+mod obedient;
 #[path = "services/plain.rs"]
 mod plain;
+#[path = "support/scripted.rs"]
+mod scripted;
 #[path = "services/stub.rs"]
 mod stub;
 

@@ -33,6 +33,7 @@ fn assigner() -> Assigner {
         forks: BTreeSet::from(["claude".to_owned()]),
         servers: Vec::new(),
         nonce: "0123456789abcdef01234567".to_owned(),
+        audit: None,
     }
 }
 

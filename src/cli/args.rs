@@ -8,7 +8,8 @@ use crate::{
     base::{parse_count, parse_duration},
     cli::{
         add::{AddArgs, RemoveArgs},
-        cache::CacheArgs,
+        audit::AuditArgs,
+        cache::{CacheArgs, ReuseArgs},
         check::CheckArgs,
         completions::CompletionsArgs,
         cost::CostArgs,
@@ -115,6 +116,8 @@ pub enum Verb {
     Run(RunArgs),
     /// Show the commands that slash commands and skills hold, and say that they may run
     Trust(TrustArgs),
+    /// Look at the log of what was started, decided and refused: verify, export, prune
+    Audit(AuditArgs),
     /// Watch definitions: say what each edit changes, and run again what it changed
     Dev(DevArgs),
     /// Follow a run, from its beginning
@@ -309,15 +312,12 @@ pub struct RunArgs {
     /// Replace a recording of that name
     #[arg(long, requires = "record")]
     pub force: bool,
-    /// Take nothing from the step cache and keep nothing in it
-    #[arg(long, conflicts_with = "refresh")]
-    pub no_cache: bool,
-    /// Take nothing from the step cache; what is done now takes the place of what is there
-    #[arg(long)]
-    pub refresh: bool,
+    /// The step cache.
+    #[command(flatten)]
+    pub reuse: ReuseArgs,
     /// Trust the commands it holds for this run, if they have exactly this digest; `orch trust NAME` shows it
     #[arg(long, value_name = "DIGEST")]
-    pub trust: Option<String>,
+    pub trust: Vec<String>,
     /// Let steps that say `danger: true` work without limits in this run; the definition must be trusted as well
     #[arg(long)]
     pub allow_danger: bool,
@@ -431,6 +431,9 @@ pub struct ResumeArgs {
     /// Attempts at once, 1 to 100
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub parallel: Option<u32>,
+    /// The step cache.
+    #[command(flatten)]
+    pub reuse: ReuseArgs,
 }
 
 /// Arguments of `orch retry`.
@@ -460,6 +463,9 @@ pub struct RetryArgs {
     /// Attempts at once, 1 to 100
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub parallel: Option<u32>,
+    /// The step cache.
+    #[command(flatten)]
+    pub reuse: ReuseArgs,
 }
 
 /// Arguments of `orch cancel`.

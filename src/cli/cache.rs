@@ -1,10 +1,10 @@
-//! `orch cache`: what the step cache of the project holds, and emptying it.
+//! `orch cache`: what the step cache of the project holds, and emptying it; and the flags with which a run uses it.
 
 use clap::{Args, Subcommand};
 
 use crate::{
     cli::{failure::Failure, session::Session},
-    service::{CacheState, cache_state, clear_cache},
+    service::{CacheState, CacheWish, cache_state, clear_cache},
 };
 
 /// Arguments of `orch cache`.
@@ -23,6 +23,28 @@ pub enum CacheVerb {
     Show,
     /// Empty it: the next runs do all their work
     Clear,
+}
+
+/// What a command that runs steps does with the step cache; a run that goes on is told again.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ReuseArgs {
+    /// Take nothing from the step cache and keep nothing in it
+    #[arg(long, conflicts_with = "refresh")]
+    pub no_cache: bool,
+    /// Take nothing from the step cache; what is done now takes the place of what is there
+    #[arg(long)]
+    pub refresh: bool,
+}
+
+impl ReuseArgs {
+    /// What they mean.
+    pub(super) fn wish(self) -> CacheWish {
+        match (self.no_cache, self.refresh) {
+            (true, _) => CacheWish::Off,
+            (false, true) => CacheWish::Refresh,
+            (false, false) => CacheWish::Use,
+        }
+    }
 }
 
 pub(super) fn run(session: &mut Session, args: &CacheArgs) -> Result<u8, Failure> {

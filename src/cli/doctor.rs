@@ -12,15 +12,19 @@ use crate::{
         session::Session,
         style::{BAD, BOLD, DIM, DOUBT, GOOD, paint},
     },
-    service::{Fault, Health, State, doctor},
+    service::{Fault, Health, State, doctor, doctor_of_security},
 };
 
 /// Arguments of `orch doctor`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  orch doctor\n  orch doctor --json")]
-pub struct DoctorArgs {}
+#[command(after_help = "Examples:\n  orch doctor\n  orch doctor --json\n  orch doctor --security")]
+pub struct DoctorArgs {
+    /// Look only at what could let somebody else in: permissions, keys in files, weak settings, the audit log
+    #[arg(long)]
+    pub security: bool,
+}
 
-pub(super) fn run(session: &mut Session, _args: &DoctorArgs) -> Result<u8, Failure> {
+pub(super) fn run(session: &mut Session, args: &DoctorArgs) -> Result<u8, Failure> {
     let opened = session.project();
     let fault = match &opened {
         Ok(_) => None,
@@ -32,7 +36,11 @@ pub(super) fn run(session: &mut Session, _args: &DoctorArgs) -> Result<u8, Failu
         (Err(_), Some(fault)) => Err(fault),
         (Err(failure), None) => return Err(failure.clone()),
     };
-    let health = doctor(project, &session.environment, &session.program);
+    let health = if args.security {
+        doctor_of_security(project, &session.environment)
+    } else {
+        doctor(project, &session.environment, &session.program)
+    };
     if session.global.json {
         session.out.json(&health)?;
     } else {

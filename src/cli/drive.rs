@@ -110,6 +110,9 @@ pub(super) fn drive(
         session.out.data(&outputs_text(&end.outputs))?;
     }
     tell_recorded(session, recorded?.as_ref());
+    if let Some(head) = runs.audit_head().filter(|_| session.global.verbose > 0 && !session.global.json) {
+        session.out.talk(&format!("audit log: {} entries, head {}\n", head.count, head.head));
+    }
     Ok(code)
 }
 

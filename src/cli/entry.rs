@@ -8,7 +8,7 @@ use crate::{
     cli::{
         add,
         args::{Cli, Verb},
-        cache, check, completions, cost, decide, dev, doctor,
+        audit, cache, check, completions, cost, decide, dev, doctor,
         exit::Exit,
         explain,
         failure::Failure,
@@ -63,6 +63,7 @@ fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Help(args) => help::run(session, &args),
         Verb::Run(args) => run::run(session, &args),
         Verb::Trust(args) => trust::run(session, &args),
+        Verb::Audit(args) => audit::run(session, &args),
         Verb::Dev(args) => dev::run(session, &args),
         Verb::Watch(args) => watch::run(session, &args),
         Verb::Runs(args) => runs::list(session, &args),

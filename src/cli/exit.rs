@@ -38,7 +38,7 @@ pub enum Exit {
     NotTrusted = 40,
     /// Reserved: the sandbox is not available.
     SandboxUnavailable = 41,
-    /// Reserved: blocked by a policy or a judge.
+    /// Blocked by its risk or by a policy.
     Blocked = 42,
     /// An agent's program is missing or not logged in.
     AgentMissing = 43,
@@ -113,7 +113,7 @@ impl Exit {
             Self::DiskFull => "the disk is full",
             Self::NotTrusted => "commands of a definition are not trusted; `orch trust` shows them",
             Self::SandboxUnavailable => "reserved: the sandbox is not available",
-            Self::Blocked => "reserved: blocked by a policy or a judge",
+            Self::Blocked => "a command is blocked by its risk or by a policy",
             Self::AgentMissing => "an agent's program is missing or not logged in",
             Self::Bug => "a bug in orch",
             Self::Unavailable => "reserved: a service is limited or down; try again later",

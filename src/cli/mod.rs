@@ -5,6 +5,7 @@
 
 mod add;
 mod args;
+mod audit;
 mod cache;
 mod check;
 mod clean;

@@ -6,6 +6,7 @@ use crate::{
     base::RunId,
     cli::{
         args::{ApprovalArg, BudgetArg, OutcomeArg, ResumeArgs, RetryArgs, WatchArgs},
+        cache::ReuseArgs,
         clean::one_line,
         drive::drive,
         failure::Failure,
@@ -25,6 +26,7 @@ fn open(
     session: &mut Session,
     parallel: Option<u32>,
     on_approval: Option<ApprovalArg>,
+    reuse: ReuseArgs,
 ) -> Result<(Project, Runs), Failure> {
     let flags = Flags::new().with("parallel", "--parallel", parallel).with(
         "on_approval",
@@ -33,11 +35,11 @@ fn open(
     );
     let project = session.project_with(flags)?;
     let runs = Runs::open(project.root(), project.run_settings(session.program.clone()))?;
-    Ok((project, runs))
+    Ok((project, runs.caching(reuse.wish())))
 }
 
 pub(super) fn run(session: &mut Session, args: &ResumeArgs) -> Result<u8, Failure> {
-    let (project, runs) = open(session, args.parallel, args.on_approval)?;
+    let (project, runs) = open(session, args.parallel, args.on_approval, args.reuse)?;
     let run = runs.find(args.run.as_deref())?;
     let loaded = runs.load(&run, |_, _, _| {})?;
     if args.outcome.is_none() && loaded.scheduler.ended().is_some_and(|end| exit_code(end) == 0) {
@@ -101,7 +103,7 @@ fn forked_text(run: &RunId, from: &str, forked: &Forked) -> String {
 }
 
 pub(super) fn retry(session: &mut Session, args: &RetryArgs) -> Result<u8, Failure> {
-    let (project, runs) = open(session, args.parallel, args.on_approval)?;
+    let (project, runs) = open(session, args.parallel, args.on_approval, args.reuse)?;
     let run = runs.find(args.run.as_deref())?;
     let loaded = runs.load(&run, |_, _, _| {})?;
     let replay = recordings(project.root(), loaded.scheduler.plan());

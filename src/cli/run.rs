@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     cli::{
         args::{ApprovalArg, RunArgs},
+        clean::{clean, one_line},
         drive::drive,
         failure::Failure,
         session::Session,
@@ -15,7 +16,8 @@ use crate::{
     definition::load,
     plan::Plan,
     service::{
-        CacheWish, FirstUse, RecordTarget, Refusal, Runs, agree, answer_all, find_runnable, gather_inputs, recordings,
+        AskedCommand, CacheWish, FirstUse, RecordTarget, Refusal, Runs, agree, answer_all, find_runnable,
+        gather_inputs, recordings,
     },
 };
 
@@ -45,12 +47,8 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
     }
     let mut settings = project.run_settings(session.program.clone());
     settings.trust.allowed.extend(args.trust.clone());
-    let wish = match (args.no_cache || args.record.is_some(), args.refresh) {
-        // A recording holds what agents do now.
-        (true, _) => CacheWish::Off,
-        (false, true) => CacheWish::Refresh,
-        (false, false) => CacheWish::Use,
-    };
+    // A recording holds what agents do now.
+    let wish = if args.record.is_some() { CacheWish::Off } else { args.reuse.wish() };
     settings.danger.is_allowed = args.allow_danger;
     let mut runs = Runs::open(project.root(), settings)?.caching(wish);
     let replay = recordings(project.root(), &runnable.plan);
@@ -70,6 +68,10 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
         Some(word) => Some(RecordTarget::named(&project, &runnable.plan, word, args.force)?),
         None => None,
     };
+    let asked = runs.asked(&runnable.plan);
+    if !asked.is_empty() && session.can_ask() && ask_risk(session, &asked) {
+        runs.agree(&asked);
+    }
     let owned = runs.start(&runnable.plan, inputs, replay)?;
     if let Some(target) = &target {
         runs.record(&owned, target)?;
@@ -99,6 +101,22 @@ fn ask_first_use(session: &mut Session, first: &FirstUse) -> FirstAnswer {
         "r" | "replay" if first.is_recorded => FirstAnswer::Recorded,
         _ => FirstAnswer::No,
     }
+}
+
+/// Asks once whether dangerous commands may run: shows each of them whole, and what it would do.
+fn ask_risk(session: &mut Session, asked: &[AskedCommand]) -> bool {
+    let mut text = "A person decides about this before the run starts:\n".to_owned();
+    for one in asked {
+        text.push_str(&format!("  {}: {}\n", one_line(&one.place), one_line(&one.why)));
+        for line in one.command.lines() {
+            text.push_str(&format!("    {}\n", clean(line)));
+        }
+        text.push_str(&format!("    digest {}\n", one.digest.as_str()));
+    }
+    session.out.talk(&format!("{text}Run exactly this, in this run only? [y for yes / N] "));
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line).unwrap_or(0);
+    read > 0 && matches!(line.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 fn set_budget(plan: &mut Plan, args: &RunArgs) {

@@ -16,6 +16,7 @@ pub mod merging;
 mod meta;
 mod origin;
 mod permissions;
+pub mod policy;
 mod rule;
 mod server;
 mod stems;

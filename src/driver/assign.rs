@@ -20,6 +20,7 @@ use crate::{
         session_fork::fork,
     },
     execute::{Assignment, Baseline, CommandText, Live, Place, process::Limits, render::Renderer},
+    guard::audit::AuditLog,
     plan::{Command, PlanGate, PlanStep, RecoveryPolicy, Work},
     scheduler::{AttemptId, How, InstanceId, Purpose, Scheduler},
 };
@@ -50,6 +51,8 @@ pub struct Assigner {
     pub servers: Vec<BTreeMap<String, String>>,
     /// Marks the borders of untrusted text in prompts.
     pub nonce: String,
+    /// Where the decisions of people are written, besides the journal.
+    pub audit: Option<Arc<AuditLog>>,
 }
 
 /// What an attempt begins with.

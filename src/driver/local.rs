@@ -1,9 +1,6 @@
-//! The local driver: one task owns one run.
-//!
-//! The order is always the same: receive events, stage them (step the scheduler, encode the records), append all of
-//! them in one commit, then perform the actions. What is staged is seen by nobody before the commit; when the commit
-//! fails the driver ends at once and the keeper kills what runs. Start and finish records of different steps share
-//! commits, which is what keeps a step cheap.
+//! The local driver: one task owns one run, always in one order: receive events, stage them (step the scheduler, encode
+//! the records), append all of them in one commit, then perform the actions. What is staged is seen by nobody before the
+//! commit; when the commit fails the driver ends at once and the keeper kills what runs.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -286,6 +283,7 @@ impl LocalDriver {
     fn stage(&mut self, event: Event) {
         let now = self.clock.now();
         self.staged.push(encode(now, &event));
+        self.setup.assigner.hear(&self.scheduler, &event);
         let actions = self.scheduler.step(now, event);
         self.take_actions(now, actions);
     }

@@ -3,6 +3,7 @@
 //! Every driver keeps one order: receive an event, append it to the journal, step, perform the actions.
 
 mod assign;
+mod audit;
 mod clock;
 mod evaluate;
 mod load;

@@ -23,6 +23,7 @@ use crate::{
         render::Renderer,
         taping::Taper,
         tree::{TreeFault, Trees},
+        watch::Watch,
     },
     runtime::{Adapter, Capabilities},
 };
@@ -33,6 +34,7 @@ pub struct Executor {
     pub(super) shared: Arc<Shared>,
     pub(super) prices: Arc<Prices>,
     taper: Option<Arc<Taper>>,
+    pub(super) watch: Watch,
 }
 
 pub(super) struct Shared {
@@ -72,7 +74,7 @@ impl Executor {
     pub fn new(keeper: Keeper, renderer: Renderer, adapters: impl IntoIterator<Item = Arc<dyn Adapter>>) -> Self {
         let adapters = adapters.into_iter().map(|adapter| (adapter.name().to_owned(), adapter)).collect();
         let shared = Arc::new(Shared { keeper, renderer, adapters, trees: Trees::default() });
-        Self { shared, prices: Arc::default(), taper: None }
+        Self { shared, prices: Arc::default(), watch: Watch::default(), taper: None }
     }
 
     /// Puts these prices on what agents report.
@@ -86,6 +88,13 @@ impl Executor {
     #[must_use]
     pub fn taped(mut self, taper: Option<Arc<Taper>>) -> Self {
         self.taper = taper;
+        self
+    }
+
+    /// Lets this watch over what attempts do.
+    #[must_use]
+    pub fn watched(mut self, watch: Watch) -> Self {
+        self.watch = watch;
         self
     }
 
@@ -108,6 +117,7 @@ impl Executor {
 
     /// The same, and nobody records it.
     pub(super) async fn perform_now(&self, assignment: Assignment, place: &Place, stop: StopToken) -> Outcome {
+        self.watch.starts(&assignment, place);
         match assignment {
             Assignment::Run { command, args, env, expected_output, keeps_text, limits } => match command.argv(&args) {
                 Ok(argv) => {
@@ -117,7 +127,8 @@ impl Executor {
             },
             // The rest is boxed: most steps of a large run are commands, and each future is kept until its end.
             Assignment::Agent { order, runtime, limits } => {
-                Box::pin(self.agent(*order, &runtime, limits, place, stop)).await
+                let outcome = Box::pin(self.agent(*order, &runtime, limits, place, stop)).await;
+                self.watch.changed(outcome, place)
             }
             Assignment::GateRun { command, expect, env, limits } => {
                 let program = Program::of(command.alone(), env, limits);

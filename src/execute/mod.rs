@@ -17,6 +17,7 @@ mod service;
 mod taping;
 mod traces;
 mod tree;
+mod watch;
 pub mod workspace;
 
 pub use assignment::{Assignment, CommandText, Live, Place};
@@ -26,3 +27,4 @@ pub use put_back::{Wanted, put_back};
 pub use taping::Taper;
 pub use traces::{Change, FileKind, FileState, FindAdapter, Fit, Footprint, States, Traces, content, reused};
 pub use tree::TreeFault;
+pub use watch::Watch;

@@ -1,7 +1,9 @@
 //! What keeps secrets in and hostile text harmless.
 
+pub mod audit;
 mod contained;
 mod redact;
+pub mod risk;
 mod trust;
 mod whole;
 

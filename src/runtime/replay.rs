@@ -1,5 +1,7 @@
 //! Answers from recordings. Knows no project: what it can answer is what it was given.
 
+use std::{borrow::Cow, sync::OnceLock};
+
 use serde_json::{Map, Value};
 
 use crate::{
@@ -20,6 +22,13 @@ const VALUE_CHARS_MAX: usize = 60;
 /// The runtime `replay`.
 #[derive(Debug, Clone, Default)]
 pub struct Replay {
+    /// Each with its path. They are read when somebody asks, because most runs have another runtime.
+    texts: Vec<(String, Cow<'static, str>)>,
+    read: OnceLock<Read>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Read {
     recordings: Vec<Recording>,
     faults: Vec<RecordingError>,
 }
@@ -31,42 +40,49 @@ impl Replay {
     /// Answers from these recordings; of two for the same workflow and inputs the first.
     #[must_use]
     pub fn new(recordings: Vec<Recording>) -> Self {
-        Self { recordings, faults: Vec::new() }
+        Self { texts: Vec::new(), read: Read { recordings, faults: Vec::new() }.into() }
     }
 
     /// Answers from these texts, each with its path. One that cannot be used is told to whoever misses an answer.
     #[must_use]
-    pub fn parse<'t>(texts: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
-        let mut replay = Self::default();
-        for (origin, text) in texts {
-            match Recording::parse(origin, text) {
-                Ok(recording) => replay.recordings.push(recording),
-                Err(fault) => replay.faults.push(fault),
+    pub fn parse(texts: impl IntoIterator<Item = (String, Cow<'static, str>)>) -> Self {
+        Self { texts: texts.into_iter().collect(), read: OnceLock::new() }
+    }
+
+    fn read(&self) -> &Read {
+        self.read.get_or_init(|| {
+            let mut read = Read::default();
+            for (origin, text) in &self.texts {
+                match Recording::parse(origin, text) {
+                    Ok(recording) => read.recordings.push(recording),
+                    Err(fault) => read.faults.push(fault),
+                }
             }
-        }
-        replay
+            read
+        })
     }
 
     /// The recordings that cannot be used.
     #[must_use]
     pub fn faults(&self) -> &[RecordingError] {
-        &self.faults
+        &self.read().faults
     }
 
     /// Whether there is a recording for this workflow, whatever the inputs.
     #[must_use]
     pub fn knows(&self, workflow: &str) -> bool {
-        self.recordings.iter().any(|recording| recording.workflow == workflow)
+        self.read().recordings.iter().any(|recording| recording.workflow == workflow)
     }
 
     /// The recording for an order's workflow and inputs.
     fn recording(&self, order: &Order) -> Result<&Recording, Box<Failure>> {
-        let mut same = self.recordings.iter().filter(|recording| recording.workflow == order.workflow).peekable();
+        let Read { recordings, faults } = self.read();
+        let mut same = recordings.iter().filter(|recording| recording.workflow == order.workflow).peekable();
         let first = same.peek().copied();
         if let Some(recording) = same.find(|recording| are_same(&recording.inputs, &order.inputs)) {
             return Ok(recording);
         }
-        if let Some(fault) = self.faults.first() {
+        if let Some(fault) = faults.first() {
             return Err(fault.into());
         }
         let reason = match first {

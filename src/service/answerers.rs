@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     plan::Plan,
     runtime::{Adapter, Capabilities, Replay},
-    service::{preflight, runs::Runs},
+    service::{guards::AskedCommand, preflight, runs::Runs},
 };
 
 /// A runtime that a plan would use for the first time ever.
@@ -33,6 +33,17 @@ impl Runs {
     /// From now on agents that name no runtime run on this one.
     pub fn use_runtime(&mut self, name: &str) {
         self.settings.runtime = Some(name.to_owned());
+    }
+
+    /// The commands that a person would have to agree to before this plan may start.
+    #[must_use]
+    pub fn asked(&self, plan: &Plan) -> Vec<AskedCommand> {
+        self.settings.trust.guards.asks(plan, &self.settings.trust.allowed)
+    }
+
+    /// A person has agreed to these commands, for what this process starts.
+    pub fn agree(&mut self, asked: &[AskedCommand]) {
+        self.settings.trust.allowed.extend(asked.iter().map(|one| one.digest.as_str().to_owned()));
     }
 
     /// What a declared runtime can do.

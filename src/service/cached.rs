@@ -177,6 +177,7 @@ pub fn foresee(project: &Project, plan: &Plan, program: PathBuf) -> Vec<Foreseen
         // A plan is shown whether its servers have their values or not.
         servers: settings.servers.of(plan).unwrap_or_else(|_| vec![BTreeMap::new(); plan.servers.len()]),
         nonce: "0".repeat(24),
+        audit: None,
     };
     let find = |name: &str| adapters.iter().find(|adapter| adapter.name() == name).cloned();
     let now = Clock::start(Timestamp::default()).now();

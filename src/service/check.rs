@@ -14,7 +14,7 @@ use crate::{
         compile_all::compile_all,
         fault::Fault,
         find::{Found, compile_found},
-        lint::lint,
+        lint::{lint, lint_plan},
         project::Project,
         refusal::Refusal,
     },
@@ -55,8 +55,14 @@ pub fn check(project: &Project, paths: &[PathBuf]) -> Result<Checked, Fault> {
 /// When a path is not there.
 pub fn check_and_lint(project: &Project, paths: &[PathBuf]) -> Result<Checked, Fault> {
     let wanted = real_paths(project, paths)?;
-    let mut checked = check(project, paths)?;
-    let found = lint(project, &[]);
+    let compile = |all: &[Found<'_>]| {
+        let all: Vec<&Found<'_>> = all.iter().collect();
+        compile_all(project, &all).into_iter().map(|made| made.map(Arc::new).map_err(Arc::new)).collect()
+    };
+    let mut found = lint(project, &[]);
+    let mut checked = check_each(project, paths, compile, |from, compiled| {
+        found.extend(lint_plan(from.source(), &compiled.plan));
+    })?;
     checked.diagnostics.extend(found.into_iter().filter(|fault| is_wanted(project, &wanted, &fault.source.path)));
     checked.diagnostics = sorted(checked.diagnostics);
     Ok(checked)
@@ -92,6 +98,9 @@ pub(super) fn check_each(
     let placeholders = |body: &str| body.contains('$') || body.contains("!`");
     let skills = library.skills.iter().filter(|skill| own(skill.origin.scope, &skill.origin.path));
     let skills = skills.filter(|skill| placeholders(&skill.body));
+    let policy = super::find_policy(project);
+    files.extend(policy.files.iter().filter(|path| is_wanted(path)).cloned());
+    diagnostics.extend(policy.diagnostics.into_iter().filter(|fault| is_wanted(&fault.source.path)));
     let all: Vec<Found<'_>> =
         workflows.map(Found::Workflow).chain(commands.map(Found::Command)).chain(skills.map(Found::Skill)).collect();
     for (found, compiled) in all.iter().zip(compile(&all)) {
@@ -103,10 +112,11 @@ pub(super) fn check_each(
             Err(faults) => diagnostics.extend(faults.iter().cloned()),
         }
     }
+    let is_policy = |path: &PathBuf| path.file_name().is_some_and(|name| name == "policy.yaml");
     // Files that lie outside the definition folders are read as workflows.
     let strangers: Vec<_> = wanted
         .iter()
-        .filter(|path| path.is_file())
+        .filter(|path| path.is_file() && !is_policy(path))
         .filter(|path| !files.contains(path.strip_prefix(project.root()).unwrap_or(path)))
         .cloned()
         .collect();

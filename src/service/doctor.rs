@@ -12,7 +12,7 @@ use crate::{
     base::{Diagnostic, Severity},
     config::{Environment, KEYS},
     journal::{Sqlite, Store},
-    service::{check, fault::Fault, project::Project, runs::Runs, runtimes::list_runtimes},
+    service::{check, fault::Fault, project::Project, runs::Runs, runtimes::list_runtimes, security::security},
 };
 
 /// How one check has ended.
@@ -103,16 +103,27 @@ pub fn doctor(project: Result<&Project, &Fault>, environment: &Environment, prog
     Health { version: 1, root, checks, settings }
 }
 
-fn ok(name: &'static str, detail: impl Into<String>) -> Check {
+pub(super) fn ok(name: &'static str, detail: impl Into<String>) -> Check {
     Check { name, state: State::Ok, detail: detail.into(), fix: String::new() }
 }
 
-fn warn(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Check {
+pub(super) fn warn(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Check {
     Check { name, state: State::Warn, detail: detail.into(), fix: fix.into() }
 }
 
-fn fail(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Check {
+pub(super) fn fail(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Check {
     Check { name, state: State::Fail, detail: detail.into(), fix: fix.into() }
+}
+
+/// Looks only at what could let somebody else in.
+#[must_use]
+pub fn doctor_of_security(project: Result<&Project, &Fault>, environment: &Environment) -> Health {
+    let root = project.map_or_else(|_| environment.folder().to_owned(), |project| project.root().to_owned());
+    let mut checks = security(project.ok(), environment);
+    if let Err(fault) = project {
+        checks.push(fail("settings", fault_words(fault), "correct the settings and run `orch doctor` again"));
+    }
+    Health { version: 1, root, checks, settings: Vec::new() }
 }
 
 fn sqlite() -> Check {

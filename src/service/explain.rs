@@ -20,6 +20,7 @@ pub const SCHEMAS: &[(&str, &str)] = &[
     ("gate", include_str!("../../schemas/gate.schema.json")),
     ("list", include_str!("../../schemas/list.schema.json")),
     ("order", include_str!("../../schemas/order.schema.json")),
+    ("policy", include_str!("../../schemas/policy.schema.json")),
     ("recording", include_str!("../../schemas/recording.schema.json")),
     ("result", include_str!("../../schemas/result.schema.json")),
     ("runs", include_str!("../../schemas/runs.schema.json")),

@@ -1,9 +1,12 @@
 //! Finds what a person named and compiles it: a workflow, a slash command, or a file.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
-    base::{Diagnostic, Severity, did_you_mean},
+    base::{Diagnostic, Severity, Source, did_you_mean},
     config::Settings,
     definition::{
         Command, CommandBody, Library, Scope, Skill, WorkflowEntry, load::load_workflow_file, normal_name,
@@ -36,6 +39,16 @@ pub(super) enum Found<'a> {
 }
 
 impl Found<'_> {
+    /// Its file.
+    pub(super) fn source(&self) -> &Arc<Source> {
+        match self {
+            Self::Workflow(entry) => &entry.origin.source,
+            Self::Command(command) => &command.origin.source,
+            Self::Skill(skill) => &skill.origin.source,
+            Self::File(entry) => &entry.origin.source,
+        }
+    }
+
     /// How near it was found.
     fn scope(&self) -> Scope {
         match self {

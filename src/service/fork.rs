@@ -12,10 +12,7 @@ use crate::{
     plan::{Meaning, Plan, PlanGate, PlanStep, StepIx, Text, Work},
     runtime::Replay,
     scheduler::{Event, Fork, ForkFault, Scheduler},
-    service::{
-        refusal::Refusal,
-        runs::{Owned, Runs},
-    },
+    service::{owned::Owned, refusal::Refusal, runs::Runs},
 };
 
 /// Files that are named at most.

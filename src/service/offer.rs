@@ -126,7 +126,7 @@ pub fn offers(project: &Project, matching: &str, limit: usize) -> (Vec<Offer>, u
     found.sort_by_key(|found| about(found).4 == Scope::Builtin);
     let left_out = found.len().saturating_sub(limit);
     found.truncate(limit);
-    let gate = TrustGate { folder: project.environment().trust_folder(), allowed: Vec::new() };
+    let gate = TrustGate { folder: project.environment().trust_folder(), ..TrustGate::default() };
     let compiled = compile_all(project, &found.iter().collect::<Vec<_>>());
     let offer = |(found, compiled): (&Found<'_>, Result<Compiled, Vec<Diagnostic>>)| {
         let (kind, name, description, path, _) = about(found);
@@ -170,7 +170,7 @@ fn about<'f>(found: &'f Found<'_>) -> (&'static str, String, &'f str, String, Sc
 /// A plan in a few words for each step.
 #[must_use]
 pub fn outline(project: &Project, plan: &Plan) -> Outline {
-    let gate = TrustGate { folder: project.environment().trust_folder(), allowed: Vec::new() };
+    let gate = TrustGate { folder: project.environment().trust_folder(), ..TrustGate::default() };
     let step = |step: &PlanStep| {
         let agent = match &step.work {
             Work::Agent(agent) => Some(agent),

@@ -16,8 +16,8 @@ use crate::{
         load::{Loader, Watched, load_memory, load_servers, project_root},
     },
     service::{
-        cached::CacheSettings, danger::Danger, fault::Fault, filling, given::of_process, nested, refusal::Refusal,
-        run_settings::RunSettings, runtimes, servers::ServerValues, taping, trust::TrustGate,
+        cached::CacheSettings, danger::Danger, fault::Fault, filling, given::of_process, guards::Guards, nested,
+        refusal::Refusal, run_settings::RunSettings, runtimes, servers::ServerValues, taping, trust::TrustGate,
     },
 };
 
@@ -166,7 +166,7 @@ impl Project {
             cache: self.cache_settings(),
             danger: Danger { is_allowed: false, runtimes: runtimes::dangerous(self) },
             redactor: Arc::new(taping::redactor(self)),
-            trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new() },
+            trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new(), guards: Guards::of(self) },
             servers: ServerValues::of_project(&self.root, &self.environment),
         }
     }
@@ -174,5 +174,10 @@ impl Project {
 
 /// Whether this process may do everything on this machine.
 pub(super) fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+    user_id() == 0
+}
+
+/// The number of the user that this process works as.
+pub(super) fn user_id() -> u32 {
+    rustix::process::geteuid().as_raw()
 }

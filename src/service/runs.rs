@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::{
     base::{RunId, Timestamp},
     driver::{
-        Assigner, Clock, Finish, Input, Loaded, LocalDriver, OnApproval, Reuse, RunEvent, Scope, Setup,
+        Assigner, Clock, DriveError, Finish, Input, Loaded, LocalDriver, OnApproval, Reuse, RunEvent, Scope, Setup,
         complete_inputs, encode, exit_code, load, narrate, opening, status_word,
     },
     execute::{
@@ -34,9 +34,10 @@ use crate::{
         costs, danger,
         decisions::summary_of,
         given::{nonce, pacer},
-        nested, preflight,
+        nested,
+        owned::{Owned, how},
+        preflight,
         project::is_root,
-        recordings::is_replayed,
         refusal::Refusal,
         run_settings::RunSettings,
     },
@@ -57,17 +58,6 @@ pub struct Runs {
     pub(super) root: PathBuf,
     pub(super) settings: RunSettings,
     pub(super) reuse: Option<Reuse>,
-}
-
-/// A run that this process owns and is about to drive.
-pub struct Owned {
-    lock: RunLock,
-    loaded: Loaded,
-    first: Vec<Event>,
-    parallel: u32,
-    /// What has already happened under this owner.
-    told: Vec<RunEvent>,
-    replay: Replay,
 }
 
 impl Runs {
@@ -211,6 +201,7 @@ impl Runs {
         before: Vec<Event>,
     ) -> Result<Owned, Refusal> {
         self.settings.trust.check(&self.root, plan)?;
+        self.settings.trust.guards.check(plan, &self.settings.trust.allowed)?;
         nested::check(&self.settings.chain, &plan.name)?;
         let inputs = complete_inputs(&plan.inputs, inputs).map_err(|faults| {
             Refusal::new(2, "E0501", faults, format!("`orch show {}` lists the inputs", plan.name))
@@ -238,6 +229,7 @@ impl Runs {
             waiting_for: None,
             exit_code: None,
         };
+        self.settings.trust.guards.begin(&id, plan, &self.settings.who)?;
         // The run keeps what it was expected to spend: what is held free for its agents must not change under it.
         let mut plan = plan.clone();
         plan.danger = danger;
@@ -374,6 +366,7 @@ impl Runs {
         let pacer = pacer(&self.settings, &adapters);
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
             .priced(Arc::clone(&self.settings.prices))
+            .watched(self.settings.trust.guards.watch()?)
             .taped(self.taper(&run)?);
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
@@ -387,6 +380,7 @@ impl Runs {
             forks,
             servers: self.settings.servers.of(loaded.scheduler.plan())?,
             nonce: nonce(&run),
+            audit: self.settings.trust.guards.audit()?,
         };
         let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);
         let setup = Setup {
@@ -417,40 +411,14 @@ impl Runs {
         let finish = driver.drive(first).await;
         forward.abort();
         keeper.shutdown().await;
+        self.left(lock, &run, finish)
+    }
+
+    /// Gives a run free, and signs where the audit log stands then.
+    fn left(&self, lock: RunLock, run: &RunId, finish: Result<Finish, DriveError>) -> Result<Finish, Refusal> {
         drop(lock);
+        self.settings.trust.guards.end(run, how(&finish));
         Ok(finish?)
-    }
-}
-
-impl Owned {
-    /// The run's id.
-    #[must_use]
-    pub fn run(&self) -> &RunId {
-        &self.loaded.summary.run
-    }
-
-    /// The run's plan.
-    #[must_use]
-    pub fn plan(&self) -> &Arc<Plan> {
-        self.loaded.scheduler.plan()
-    }
-
-    /// Attempts at once.
-    #[must_use]
-    pub fn parallel(&self) -> u32 {
-        self.parallel
-    }
-
-    /// Whether agents that name no runtime are replayed.
-    #[must_use]
-    pub fn is_replayed(&self) -> bool {
-        is_replayed(&self.loaded.scheduler)
-    }
-
-    /// The run as it was read.
-    #[must_use]
-    pub fn loaded(&self) -> &Loaded {
-        &self.loaded
     }
 }
 

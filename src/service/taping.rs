@@ -20,11 +20,7 @@ use crate::{
     guard::{Redactor, write_whole},
     plan::Plan,
     runtime::{Tape, TapeFault, TapeHead, TapedTurn},
-    service::{
-        project::Project,
-        refusal::Refusal,
-        runs::{Owned, Runs},
-    },
+    service::{owned::Owned, project::Project, refusal::Refusal, runs::Runs},
 };
 
 /// Where the turns of a run are kept, in its folder.

@@ -16,11 +16,12 @@ use crate::{
     base::{Digest, Hasher, Timestamp},
     definition::{CommandBody, Scope},
     driver::Clock,
-    guard::{TrustStore, contained_path},
+    guard::{TrustStore, audit::Entry, contained_path},
     plan::{Plan, PlanTrust},
     service::{
         fault::Fault,
         find::{Found, compile_found, find},
+        guards::Guards,
         project::Project,
         refusal::Refusal,
     },
@@ -40,6 +41,8 @@ pub struct TrustGate {
     pub folder: Option<PathBuf>,
     /// Digests that are trusted for this one command.
     pub allowed: Vec<String>,
+    /// What stands before and beside the run itself.
+    pub guards: Guards,
 }
 
 /// Whether something is trusted.
@@ -208,7 +211,7 @@ fn content(path: &Path) -> Digest {
 /// # Errors
 /// When there is none of that name, it has faults, or it holds no command.
 pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustItem>, Fault> {
-    let gate = TrustGate { folder: project.environment().trust_folder(), allowed: Vec::new() };
+    let gate = TrustGate { folder: project.environment().trust_folder(), ..TrustGate::default() };
     let item = |plan: &Plan| plan.trust.as_ref().map(|trust| gate.item(project.root(), trust));
     if let Some(name) = name {
         let asked = if name.contains('.') || name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
@@ -249,6 +252,9 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
 pub fn trust(project: &Project, item: &TrustItem) -> Result<(), Refusal> {
     let now = Clock::start(Timestamp::default()).now();
     let store = store(project)?;
+    // Written down first: what is trusted without a trace cannot be found later.
+    let what = serde_json::json!({ "said": "trust", "digest": item.digest.as_str() });
+    Guards::of(project).write(&Entry { kind: "trust", about: Some(item.path.clone()), what, ..Entry::default() })?;
     store.give(&item.path, item.digest.clone(), item.commands.clone(), now).map_err(|error| not_kept(&error))
 }
 
@@ -257,6 +263,8 @@ pub fn trust(project: &Project, item: &TrustItem) -> Result<(), Refusal> {
 /// # Errors
 /// When that cannot be written.
 pub fn revoke_trust(project: &Project, path: &str) -> Result<bool, Refusal> {
+    let what = serde_json::json!({ "said": "revoke" });
+    Guards::of(project).write(&Entry { kind: "trust", about: Some(path.to_owned()), what, ..Entry::default() })?;
     store(project)?.revoke(path).map_err(|error| not_kept(&error))
 }
 

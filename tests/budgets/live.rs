@@ -148,6 +148,7 @@ impl Scene1 {
                 reads_memory: std::collections::BTreeSet::new(),
                 forks: std::collections::BTreeSet::new(),
                 nonce: "0123456789abcdef01234567".to_owned(),
+                audit: None,
             };
             let journal = self.store.journal();
             let loaded = load(journal.as_ref(), &run_id(), |_, _, _| {}).unwrap();

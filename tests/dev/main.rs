@@ -118,6 +118,29 @@ fn a_file_behind_a_link_and_a_file_that_is_named_are_watched() {
 }
 
 #[test]
+fn files_that_declare_servers_are_watched() {
+    let project = Project::new()
+        .file("workflows/flow.yaml", "name: flow\nsteps:\n  - { id: one, agent: w, prompt: Go }\n")
+        .file("agents/w.md", "---\nname: w\ndescription: works\nmcpServers: [db]\n---\nYou work.\n");
+    let mut dev = Watcher::start(&project, &[]);
+    dev.state_where(|state| state["diagnostics"].to_string().contains("E0229"));
+    for (path, command) in [(".mcp.json", "one"), (".mcp.json", "two"), (".cursor/mcp.json", "three")] {
+        let servers = serde_json::json!({ "mcpServers": { "db": { "command": command } } });
+        project.write(path, &servers.to_string());
+        if path == ".cursor/mcp.json" {
+            // The nearest file counts until it is gone.
+            std::fs::remove_file(project.root().join(".mcp.json")).unwrap();
+        }
+        dev.state_where(|state| {
+            state["plans"].get("flow").is_some() && !state["changes"].as_array().unwrap().is_empty()
+        });
+        let shown = project.run(&["plan", "flow"]);
+        assert!(shown.stdout.contains(command), "{shown:?}");
+    }
+    assert_eq!(dev.typed("q"), 0);
+}
+
+#[test]
 fn without_the_systems_help_it_is_looked_every_second() {
     let project = Project::new().file("workflows/flow.yaml", FLOW);
     let mut dev = Watcher::start(&project, &["--poll"]);

@@ -10,7 +10,7 @@ use std::{
 use orch::{
     base::{Envelope, Failure, Outcome},
     execute::{
-        Assignment, Executor, Live, Place,
+        Assignment, Executor, Live, Place, Watch,
         process::{Keeper, Limits, StopToken, allow_list_env},
         render::Renderer,
     },
@@ -51,6 +51,13 @@ impl Bench {
             live: Live::new(move |seen| heard.lock().unwrap().push(seen)),
         };
         Self { root, executor, place, seen, attempts: 1 }
+    }
+
+    /// Lets guards watch over it.
+    pub fn watched(mut self, watch: impl Fn(&Self) -> Watch) -> Self {
+        let watch = watch(&self);
+        self.executor = self.executor.watched(watch);
+        self
     }
 
     pub fn next_attempt(&mut self) {

@@ -150,6 +150,22 @@ codes! {
     TOOL_ANSWER "E0581" 2 false "the answer to an MCP client is too long"
         "An answer of `orch mcp` has at most 512 KB, because a model reads it.\n\
          Fix: ask for less, or read the whole on the command line: `orch status RUN --json`.";
+    BLOCKED "E0590" 42 false "a command is blocked by its risk or by a policy"
+        "Before a run starts, every command that its plan names is judged: what it deletes, publishes, installs, sends or \
+         changes on other machines. L4 never passes. L3 needs a person who agrees to exactly this command; the digest in the \
+         message is of the command and of this project, so a change of one letter asks again.\n\
+         Fix: `orch run NAME --trust DIGEST` for this run, or the command under `commands:` in ~/.config/orch/policy.yaml. \
+         `orch show policy` shows what holds.";
+    POLICY "E0591" 10 false "the policy has faults"
+        "A policy that cannot be read might have refused what is to run, so nothing starts.\n\
+         Fix: `orch check` shows every fault with its place.";
+    AUDIT "E0592" 31 false "the audit log cannot be used"
+        "What is started and decided is written to `.orch/state/audit/log.jsonl` and signed with a key in \
+         ~/.local/state/orch. One of them cannot be read or written, or others may read the key.\n\
+         Fix: correct the permissions: 0600 for the key, a folder of your own for both.";
+    AUDIT_CHANGED "E0593" 31 false "the audit log was changed"
+        "An entry was changed, moved or taken out, or the end was cut off. Entries are dropped only from a log that is whole.\n\
+         Fix: `orch audit verify` shows what and where; keep the file as it is, and begin a new one by moving the folder away.";
     INTERNAL "E0599" 70 false "a bug in orch"
         "Something happened that cannot happen. Nothing that was acknowledged is lost: the journal holds it.\n\
          Fix: please report it with the message and `orch doctor --json`.";

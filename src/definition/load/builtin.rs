@@ -59,6 +59,22 @@ pub fn shipped_recordings() -> Vec<(String, &'static str)> {
     shipped_in("recordings")
 }
 
+/// Whether a command is made of shipped gate scripts alone, letter for letter, as `run_file:` puts them together.
+#[must_use]
+pub fn is_shipped_script(command: &str) -> bool {
+    let Some(scripts) = GATES.get_dir("scripts") else { return false };
+    let Some((title, mut rest)) = command.split_once('\n') else { return false };
+    let is_whole = |text: &&str| !text.trim_end().is_empty();
+    let texts: Vec<&str> = scripts.files().filter_map(|file| file.contents_utf8()).filter(is_whole).collect();
+    let mut is_any = false;
+    while !rest.is_empty() {
+        let behind = |text: &&str| rest.strip_prefix(text.trim_end())?.strip_prefix('\n');
+        let Some(next) = texts.iter().find_map(behind) else { return false };
+        (rest, is_any) = (next, true);
+    }
+    is_any && title.starts_with("# ")
+}
+
 /// The texts in a folder that is shipped beside the workflows: path and text.
 pub(super) fn shipped_in(folder: &str) -> Vec<(String, &'static str)> {
     let Some(dir) = WORKFLOWS.get_dir(folder) else { return Vec::new() };

@@ -6,6 +6,7 @@ use crate::definition::load::{
     cases::{CASE, CASE_FILE, CASE_FORMS, DEFAULT, EXPECT, STUB},
     keys::{DIALECT, NAMED_GATE, TABLES, Table, WORKFLOW},
     markdown_keys::{AGENT, COMMAND, FORMS, SKILL},
+    policy::{POLICY, POLICY_FORMS, class_words},
 };
 
 const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
@@ -35,6 +36,7 @@ pub fn definition_schemas() -> Vec<(&'static str, Value)> {
                 &format!("{about} a skill: skills/NAME/SKILL.md. The text below it is what is loaded."),
             ),
         ),
+        ("policy", policy_schema()),
         ("workflow", workflow_schema()),
     ]
 }
@@ -78,6 +80,21 @@ fn cases_schema() -> Value {
     }
     // Where nothing is compared, nothing is tested.
     definitions["expect"]["minProperties"] = json!(1);
+    schema["definitions"] = Value::Object(definitions);
+    schema
+}
+
+/// The draft-07 schema of a policy.
+fn policy_schema() -> Value {
+    let mut schema = object(&POLICY);
+    schema["$schema"] = json!(DRAFT);
+    schema["title"] = json!("orch policy");
+    schema["description"] =
+        json!("What agents and commands may do: policy.yaml of a project, ~/.config/orch/policy.yaml of a user.");
+    let mut definitions = forms(POLICY_FORMS);
+    let word = json!({ "enum": class_words() });
+    let classes = json!({ "anyOf": [word, { "type": "array", "maxItems": 500, "items": word }] });
+    definitions.insert("classes".to_owned(), classes);
     schema["definitions"] = Value::Object(definitions);
     schema
 }

@@ -18,9 +18,10 @@ use crate::{
     },
 };
 
-/// Files that declare servers, the nearest first, and the keys below which they may stand.
-const FILES: &[&str] =
+/// Files of a project that declare servers, the nearest first.
+pub const SERVER_FILES: &[&str] =
     &[".mcp.json", ".gemini/settings.json", ".cursor/mcp.json", ".vscode/mcp.json", "opencode.json", "opencode.jsonc"];
+/// The keys below which they may stand.
 const KEYS: &[&str] = &["mcpServers", "servers", "mcp"];
 /// Servers of one file, words of one command, variables of one server.
 const COUNT_MAX: usize = 200;
@@ -29,7 +30,7 @@ const COUNT_MAX: usize = 200;
 #[must_use]
 pub fn load_servers(root: &Path) -> BTreeMap<String, Arc<Server>> {
     let mut found = BTreeMap::new();
-    for name in FILES {
+    for name in SERVER_FILES {
         let path = root.join(name);
         // Not a plain file, or one that cannot be read: its faults are told where manifests are.
         let Some(text) = path.is_file().then(|| bytes::read(&path, Path::new(name)).ok()).flatten() else { continue };

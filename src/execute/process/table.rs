@@ -1,6 +1,6 @@
 //! Looks at `/proc`: who is alive, whose child, with which cookie.
 
-use std::{collections::HashMap, ffi::OsStr, fs, os::unix::ffi::OsStrExt};
+use std::{collections::HashMap, ffi::OsStr, fs, io::Read, os::unix::ffi::OsStrExt};
 
 use nix::{
     sys::signal::{Signal, kill, killpg},
@@ -26,6 +26,13 @@ pub(super) struct Process {
 }
 
 impl Process {
+    /// In one read: the line is shorter than this, and growing a buffer would take five.
+    fn read(pid: i32) -> Option<Self> {
+        let mut line = [0; 1024];
+        let length = fs::File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut line).ok()?;
+        Self::parse(&line[..length])
+    }
+
     fn parse(stat: &[u8]) -> Option<Self> {
         // The name stands in brackets and may hold anything, brackets too.
         let close = stat.iter().rposition(|byte| *byte == b')')?;
@@ -55,8 +62,7 @@ impl Snapshot {
     pub(super) fn take() -> Self {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        let read = |pid| Process::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?);
-        Self { processes: pids.filter_map(read).map(|process| (process.pid, process)).collect() }
+        Self { processes: pids.filter_map(Process::read).map(|process| (process.pid, process)).collect() }
     }
 
     pub(super) fn get(&self, pid: i32) -> Option<&Process> {

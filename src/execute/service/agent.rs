@@ -169,7 +169,10 @@ impl Work<'_> {
             let name = shown(&call.name);
             live.tell(Seen::ToolStarted(name.clone(), subject(&call)));
             let result = match talk.toolset().read(&call) {
-                Ok(tool) => self.perform_one(tool).await?,
+                Ok(tool) => match self.executor.watch.tool(&tool, self.place) {
+                    Ok(()) => self.perform_one(tool).await?,
+                    Err(refusal) => Err(refusal),
+                },
                 Err(refusal) => Err(refusal),
             };
             let live = &self.place.live;

@@ -155,7 +155,7 @@ fn only_the_named_commands_may_be_run() {
         "make": "allow", "make *": "allow"
     });
     assert_eq!(permissions(&order)["bash"], commands);
-    assert_eq!(permissions(&order)["edit"]["*"], "allow");
+    assert_eq!(permissions(&order)["edit"]["work/*"], "allow");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_narrowed_tool_that_cannot_be_kept_narrow_is_not_given() {
     assert_eq!(allowed(&order), [r#"toolName = "run_shell_command" commandRegex = "cd x, y\"""#]);
     assert_eq!(values(&plain("copilot", &order), "allow-tool"), [] as [&str; 0]);
     assert_eq!(permissions(&order)["webfetch"], "deny");
-    assert_eq!(permissions(&order)["edit"]["*"], "deny");
+    assert_eq!(permissions(&order)["edit"], serde_json::json!({ "*": "deny", "work/*": "deny" }));
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn what_did_not_fit_may_be_read_and_not_be_changed() {
     assert_eq!(values(&copilot, "deny-tool"), ["write(/run/context/a.md)"]);
     let map = permissions(&order);
     assert_eq!(map["external_directory"], serde_json::json!({ "*": "deny", "/run/context/*": "allow" }));
-    assert_eq!(map["edit"], serde_json::json!({ "*": "allow", "/run/context/*": "deny" }));
+    assert_eq!(map["edit"], serde_json::json!({ "*": "deny", "work/*": "allow", "run/context/*": "deny" }));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::{
 use crate::{
     base::{Diagnostic, Digest, Severity, Timestamp},
     config::Flags,
-    definition::load::Watched,
+    definition::load::{SERVER_FILES, Watched},
     driver::Clock,
     plan::{Plan, PlanDiff, diff, draw},
     service::{
@@ -222,6 +222,7 @@ impl Lookout {
         alone.push(root.to_path_buf());
         let mut files = survey::settings_files(&self.project);
         files.extend(survey::programs(&self.project));
+        files.extend(SERVER_FILES.iter().map(|name| root.join(name)));
         if let Some(name) = &self.name
             && let Some(good) = self.good.get(name)
         {

@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     base::{Diagnostic, Source},
-    definition::{Choices, CommandBody, Library, Memory, Origin},
+    definition::{Choices, CommandBody, Library, Memory, Origin, Server},
     plan::{Compiled, Work},
     service::{compile_all::compile_all, find::Found, project::Project},
 };
@@ -42,6 +42,7 @@ struct Rest {
     sources: Sources,
     memory: Vec<Memory>,
     choices: Option<Choices>,
+    servers: BTreeMap<String, Arc<Server>>,
 }
 
 #[derive(Debug)]
@@ -89,6 +90,7 @@ impl Memo {
             sources: Sources::of(skills.chain(gates).chain(rules)),
             memory: library.memory.clone(),
             choices: Some(library.choices.clone()),
+            servers: library.servers.clone(),
         };
         let stale = Stale {
             all: !rest.is_same(&self.rest) || !agents.has_same_names(&self.agents),
@@ -143,7 +145,8 @@ impl Sources {
 
 impl Rest {
     fn is_same(&self, other: &Self) -> bool {
-        self.sources.is_same(&other.sources) && self.memory == other.memory && self.choices == other.choices
+        self.sources.is_same(&other.sources)
+            && (&self.memory, &self.choices, &self.servers) == (&other.memory, &other.choices, &other.servers)
     }
 }
 

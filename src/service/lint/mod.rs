@@ -8,5 +8,7 @@ mod library;
 mod rules;
 mod subject;
 mod text;
+mod trifecta;
 
 pub use library::{lint, lint_library};
+pub(super) use trifecta::lint_plan;

@@ -239,21 +239,22 @@ fn has_adopted(which: WaitId<'_>) -> bool {
 fn close(shared: &Shared) -> ! {
     shared.roster().is_closing = true;
     loop {
-        let snapshot = Snapshot::take();
-        let mut is_empty = true;
-        for process in snapshot.below(shared.own) {
-            is_empty = false;
+        // Asked in this order: whatever was started is a child by then, and who has no child has nobody below.
+        if !shared.roster().is_starting() && has_no_child() {
+            exit(0)
+        }
+        for process in Snapshot::take().below(shared.own) {
             if process.group != shared.own {
                 signal_group(process.group, Signal::SIGKILL);
             }
             kill_hard(process.pid);
         }
-        if is_empty && !shared.roster().is_starting() {
-            // A start that was under way may have ended between the look and the question.
-            if Snapshot::take().below(shared.own).next().is_none() {
-                exit(0)
-            }
-        }
         std::thread::sleep(CLOSING_LOOK);
     }
+}
+
+/// Whether this process has no child, not even a dead one that nobody has reaped.
+fn has_no_child() -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    matches!(waitid(WaitId::All, look), Err(Errno::CHILD))
 }

@@ -16,7 +16,7 @@ use crate::{
         program::{
             ProgramSettings,
             launch::{environment, flag, impossible, server_name, session, stdin},
-            opencode::reader::Events,
+            opencode::{edits::edits, reader::Events},
             rights::{Commands, Right, Rights},
         },
     },
@@ -89,7 +89,7 @@ impl Adapter for OpenCode {
         let config = json!({
             "autoupdate": false,
             "share": "disabled",
-            "agent": { AGENT: { "mode": "primary", "permission": permissions(&rights, order) } },
+            "agent": { AGENT: { "mode": "primary", "permission": permissions(&rights, order, &scene.workspace) } },
             "mcp": servers(order)?
         });
         // In a file, because the environment of a server may hold secrets.
@@ -119,7 +119,7 @@ impl Adapter for OpenCode {
 }
 
 /// The whole map of permissions; the order of its keys is the order in which they are looked at, and the last one wins.
-fn permissions(rights: &Rights, order: &Order) -> Value {
+fn permissions(rights: &Rights, order: &Order, workspace: &Path) -> Value {
     if rights.all {
         return json!({ "*": "allow", "external_directory": "allow", "doom_loop": "allow", "question": "deny" });
     }
@@ -140,15 +140,10 @@ fn permissions(rights: &Rights, order: &Order) -> Value {
     }
     // What did not fit into the prompt lies outside of the workspace; it may be read, and never be changed.
     let mut outside = Map::from_iter([("*".to_owned(), word(false))]);
-    let mut edit = Map::from_iter([("*".to_owned(), word(rights.has(Right::Edit)))]);
-    for folder in order.context_files.iter().filter_map(|file| Path::new(file).parent()) {
-        if folder.is_absolute() {
-            let inside = format!("{}/*", folder.display());
-            outside.insert(inside.clone(), word(true));
-            edit.insert(inside, word(false));
-        }
-    }
-    map.insert("edit".into(), edit.into());
+    let folders = order.context_files.iter().filter_map(|file| Path::new(file).parent());
+    let folders: Vec<_> = folders.filter(|folder| folder.is_absolute()).collect();
+    outside.extend(folders.iter().map(|folder| (format!("{}/*", folder.display()), word(true))));
+    map.insert("edit".into(), edits(workspace, rights.has(Right::Edit), &folders).into());
     map.insert("external_directory".into(), outside.into());
     map.insert("bash".into(), commands(rights));
     for (server, tool) in &rights.mcp {

@@ -1,0 +1,27 @@
+//! The risk classifier: what an operation could do, before it is done.
+//!
+//! Pure and total: it reads no file, no clock and no environment, so it cannot see through links or into scripts. What
+//! it cannot read it never calls harmless. It is a look ahead, not a wall.
+
+mod assess;
+mod code;
+mod command;
+mod decode;
+mod expand;
+mod files;
+mod git;
+mod judge;
+mod nested;
+mod network;
+mod paths;
+mod programs;
+mod shell;
+mod tables;
+mod targets;
+mod wrap;
+
+pub use assess::{
+    Assessment, Finding, RiskContext, Ruled, assess_argv, assess_delete, assess_host, assess_read, assess_shell,
+    assess_write, rule_on,
+};
+pub use tables::{RuleRow, rows};

@@ -52,7 +52,7 @@ impl<'a> Compiler<'a> {
         let on_conflict = &merge.value.on_conflict;
         let name = on_conflict.agent.as_ref();
         let fixer = name.and_then(|name| self.fixer(step, source, name, Workspace::Worktree));
-        let fail = GateFail { feedback: true, fixer, tries: on_conflict.tries, then: on_conflict.then };
+        let fail = GateFail { feedback: name.is_some(), fixer, tries: on_conflict.tries, then: on_conflict.then };
         let (order, strategy) = (merge.value.order, merge.value.strategy);
         self.merges.push(Merging { step: ix, order, strategy, gates, fail });
     }

@@ -145,6 +145,31 @@ fn without_the_key_nothing_can_be_signed() {
 }
 
 #[test]
+fn another_key_signs_nothing_here() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (_, _) = log(ours.path(), 3);
+    let (_, _) = log(theirs.path(), 3);
+    let forged = fs::read(AuditLog::file(&theirs.path().join("audit"))).unwrap();
+    assert!(verify(forged.as_slice(), Some(&public(theirs.path())), None).is_good());
+    let found = verify(forged.as_slice(), Some(&public(ours.path())), None);
+    assert!(found.faults.iter().any(|fault| fault.why.contains("not signed with the key")), "{found:?}");
+}
+
+#[test]
+fn an_entry_that_is_missing_behind_the_last_checkpoint_leaves_a_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = log(folder.path(), 3);
+    (10..14).for_each(|number| drop(log.append(&entry(number)).unwrap()));
+    let text = fs::read_to_string(AuditLog::file(&folder.path().join("audit"))).unwrap();
+    let mut lines: Vec<Vec<u8>> = text.lines().map(|line| line.as_bytes().to_vec()).collect();
+    lines.remove(5);
+    let mut forged = restamped(&lines).join(&b'\n');
+    forged.push(b'\n');
+    let found = verify(forged.as_slice(), Some(&public(folder.path())), None);
+    assert!(found.faults.iter().any(|fault| fault.why.contains("entry 6 should stand here")), "{found:?}");
+}
+
+#[test]
 fn a_shortened_log_can_still_be_verified() {
     let folder = tempfile::tempdir().unwrap();
     let (log, head) = log(folder.path(), 250);

@@ -245,6 +245,28 @@ fn two_hundred_commands_hide_nothing() {
 }
 
 #[test]
+fn each_kind_of_danger_has_its_level() {
+    let beside = RiskContext::new("/srv/project", "/home/me", "/home/me/.local/state/orch", Policy::default()).unwrap();
+    for (command, level, class) in [
+        ("ls -la", Level::L0, RiskClass::Read),
+        ("touch a", Level::L1, RiskClass::Write),
+        ("cargo test", Level::L2, RiskClass::Execute),
+        ("git push", Level::L3, RiskClass::Publish),
+        ("sudo ls", Level::L3, RiskClass::Privilege),
+        ("cat ~/.ssh/id_ed25519", Level::L3, RiskClass::Secrets),
+        ("rm -rf src", Level::L3, RiskClass::Delete),
+        ("rm -rf ~", Level::L4, RiskClass::Delete),
+        ("rm -rf \"$HOME\"/*", Level::L4, RiskClass::Delete),
+        ("rm -rf /home/me/", Level::L4, RiskClass::Delete),
+        ("rm -rf .git", Level::L4, RiskClass::Delete),
+        ("mkfs.ext4 /dev/sda1", Level::L4, RiskClass::Disk),
+    ] {
+        let worst = assess_shell(command, &beside).findings.into_iter().next().unwrap();
+        assert_eq!((worst.level, worst.class), (level, class), "{command}: {worst:?}");
+    }
+}
+
+#[test]
 fn many_harmless_commands_hide_no_class_from_a_policy() {
     let rule = Said { value: PolicyRule::Deny, from: "policy.yaml".to_owned() };
     let policy = Policy { classes: [(RiskClass::Install, rule)].into(), ..Policy::default() };
@@ -276,6 +298,7 @@ fn what_is_beyond_the_bounds_never_passes() {
         "(".repeat(100_000),
         "x".repeat(1_000_000),
         "a=$a$a;".repeat(500) + "$a",
+        (0..16).map(|value| format!("a={value};")).collect::<String>() + &"ls $a;".repeat(400),
     ] {
         let shown: String = text.chars().take(30).collect();
         let started = std::time::Instant::now();

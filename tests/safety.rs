@@ -4,7 +4,12 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    path::Path,
+    process::Stdio,
+};
 
 use orch::{
     definition::{
@@ -61,6 +66,45 @@ fn a_person_agrees_to_exactly_one_command() {
     assert!(!project.root().join("src").exists());
 }
 
+/// Runs `orch` with a terminal on which somebody types that; its exit code and what the terminal shows.
+fn at_a_terminal(project: &Project, words: &[&str], typed: &str) -> (Option<i32>, String) {
+    let pty = nix::pty::openpty(None, None).unwrap();
+    let mut command = project.command(words);
+    command.stdin(pty.slave.try_clone().unwrap()).stderr(pty.slave).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    // What is left of the other end must not keep the terminal open.
+    drop(command);
+    let mut terminal = fs::File::from(pty.master);
+    terminal.write_all(typed.as_bytes()).unwrap();
+    let mut shown = Vec::new();
+    // The end of a terminal is an error, behind all that was written.
+    let _ = terminal.read_to_end(&mut shown);
+    (child.wait().unwrap().code(), String::from_utf8_lossy(&shown).into_owned())
+}
+
+#[test]
+fn a_person_at_a_terminal_is_asked_about_the_whole_command() {
+    let long = format!("true {}\nrm -rf src", "x".repeat(200));
+    let project = Project::new().file("workflows/w.yaml", &workflow(&long));
+    project.write("src/a", "");
+    for (typed, code) in [("\n", 42), ("n\n", 42), ("yes, but\n", 42), ("y\n", 0)] {
+        assert!(project.root().join("src/a").exists());
+        let (ended, shown) = at_a_terminal(&project, &["run", "w"], typed);
+        assert_eq!(ended, Some(code), "{typed:?}: {shown}");
+        for part in [&"x".repeat(200), "rm -rf src", "the step `one`", "L3", "digest "] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+    }
+    assert!(!project.root().join("src").exists());
+    // It was for that run only, and nobody is asked about what never passes.
+    project.write("src/a", "");
+    assert_eq!(project.run(&["run", "w"]).code, Some(42));
+    project.write("workflows/w.yaml", &workflow("false && rm -rf ~; rm -rf src"));
+    let (ended, shown) = at_a_terminal(&project, &["run", "w"], "y\n");
+    assert!(ended == Some(42) && !shown.contains("digest "), "{shown}");
+    assert!(project.root().join("src/a").exists());
+}
+
 #[test]
 fn what_never_passes_cannot_be_agreed_to() {
     let project = Project::new()
@@ -113,6 +157,25 @@ fn hosts_and_protected_paths_hold_for_commands() {
         ("false && curl -s https://good.example/x; true", true),
         ("false && curl -s https://good.example@evil.example/; true", false),
         ("false && curl -s http://127.0.0.1:1/; true", true),
+    ] {
+        project.write("workflows/w.yaml", &workflow(command));
+        let done = project.run(&["run", "w"]);
+        assert_eq!(done.code, Some(if passes { 0 } else { 42 }), "{command}: {}", done.stderr);
+    }
+}
+
+#[test]
+fn every_list_of_hosts_and_of_protected_paths_counts() {
+    let project = Project::new()
+        .user_file("policy.yaml", "hosts: [a.example, b.example]\nprotected: [\"db/**\"]\n")
+        .file("policy.yaml", "hosts: [b.example, c.example]\nprotected: [\"web/**\"]\n");
+    for (command, passes) in [
+        ("false && curl -s https://a.example/x; true", false),
+        ("false && curl -s https://b.example/x; true", true),
+        ("false && curl -s https://c.example/x; true", false),
+        ("false && touch db/x; true", false),
+        ("false && touch web/x; true", false),
+        ("false && touch x; true", true),
     ] {
         project.write("workflows/w.yaml", &workflow(command));
         let done = project.run(&["run", "w"]);

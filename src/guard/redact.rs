@@ -155,7 +155,8 @@ fn replace_whole(text: &str, wanted: &str, shown: &str) -> String {
     out
 }
 
-/// Every form in which a secret travels: plain, in JSON, in addresses, and in base64 wherever it begins in there.
+/// Every form in which a secret travels: plain, in JSON, in addresses, for a shell, in HTML, in hexadecimal, and in base64
+/// wherever it begins in there.
 fn forms_of(secret: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::from([secret.to_owned()]);
     let json = Value::String(secret.to_owned()).to_string();
@@ -165,6 +166,12 @@ fn forms_of(secret: &str) -> BTreeSet<String> {
     forms.insert(upper.replace("%20", "+"));
     forms.insert(lower_percent(&upper));
     forms.insert(upper);
+    forms.insert(secret.replace('\'', "'\\''"));
+    forms.insert(escaped(secret));
+    forms.insert(secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"));
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    forms.insert(hex.to_uppercase());
+    forms.insert(hex);
     for offset in 0..3 {
         let standard = inner_base64(secret.as_bytes(), offset);
         if standard.len() >= BASE64_CHARS_MIN {
@@ -173,6 +180,18 @@ fn forms_of(secret: &str) -> BTreeSet<String> {
         }
     }
     forms
+}
+
+/// As `printf %q` writes it for a shell.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_ascii() && !letter.is_ascii_alphanumeric() && !"_-./:=@%+,".contains(letter) {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out
 }
 
 /// For an address (RFC 3986, section 2.1).
@@ -229,10 +248,15 @@ mod tests {
 
     #[test]
     fn a_known_secret_is_found_in_every_form() {
-        let secret = "pä\"ss/w+rd? 42";
+        let secret = "pä\"s's/w+rd? <4&2";
         let redactor = Redactor::new([("THE_KEY".to_owned(), secret.to_owned())]);
         let json = serde_json::to_string(secret).unwrap();
         let mut forms = vec![secret.to_owned(), json, percent(secret), lower_percent(&percent(secret))];
+        let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        forms.extend([hex.to_uppercase(), hex]);
+        forms.push("pä\"s'\\''s/w+rd? <4&2".to_owned());
+        forms.push("pä\\\"s\\'s/w+rd\\?\\ \\<4\\&2".to_owned());
+        forms.push("pä&quot;s's/w+rd? &lt;4&amp;2".to_owned());
         // Whatever stands before and behind it.
         for before in ["", "u", "us", "user:"] {
             for behind in ["", "x", "xy", "@host"] {

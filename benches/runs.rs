@@ -20,7 +20,7 @@ use orch::{
     base::{Digest, Envelope, Failure, Outcome, RunId, Timestamp},
     definition::workflow::{Join, OnFailure, OnLimit, Workspace},
     driver::{Assigner, Finish, LocalDriver, OnApproval, Pacer, Setup, encode, load},
-    execute::{Executor, process::Keeper, render::Renderer},
+    execute::{Executor, process::Keeper, render::Renderer, workspace::Spaces},
     journal::{Append, NewRun, RunSummary, Store},
     plan::{
         AgentWork, Budget, Command, EdgeKind, GateFail, Limits, Need, PLAN_VERSION, Plan, PlanContext, PlanStep,
@@ -86,6 +86,7 @@ fn step(id: usize, work: Work, needs: Vec<usize>) -> PlanStep {
         summary: None,
         cache: None,
         sandbox: None,
+        isolated: false,
     }
 }
 
@@ -215,6 +216,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
         let reader = tokio::spawn(async move { while told.recv().await.is_some() {} });
         let setup = Setup {
             recall: None,
+            spaces: Arc::new(Spaces::new(folder.clone(), folder.join("state"), Vec::new(), run_id())),
             journal,
             executor,
             assigner,

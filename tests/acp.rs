@@ -521,6 +521,7 @@ async fn play(script: &str, limits: Limits) -> Played {
         run: folder.path().display().to_string(),
         attempt: "1-1".into(),
         live,
+        sandbox: None,
     };
     let began = Instant::now();
     let assignment = Assignment::Agent { order: Box::new(order(&Told::default())), runtime: "agent".into(), limits };

@@ -447,6 +447,65 @@ fn agents_beside_each_other_may_write_where_files_or_order_keep_them_apart() {
     }
 }
 
+/// Whoever needs isolated work needs its merge; a join still counts as many; a value is still that of the work.
+#[test]
+fn isolated_work_is_needed_through_its_merge() {
+    let plan = plan(
+        "steps:\n  - id: build\n    each: \"[1]\"\n    workspace: worktree\n    merge: { order: as_listed, gate: [{ run: \"true\" }] }\n\
+         \x20   steps:\n      - { id: code, prompt: a }\n      - { id: check, run: b }\n  - id: two\n    workspace: worktree\n\
+         \x20   merge: { strategy: squash, order: as_listed, on_conflict: { agent: architect, then: ask } }\n    parallel:\n\
+         \x20     - { id: late, needs: [early], prompt: a }\n      - { id: early, prompt: b, output: { x: string } }\n\
+         \x20     - { id: either, join: any, needs: [early, late], run: c }\n      - { id: asked, approve: ok? }\n\
+         \x20 - { id: alone, run: d, workspace: worktree, merge: {}, optional: true }\n  - { id: end, prompt: \"{{ two.early.x }}\" }\n",
+    );
+    let needs = |path: &str| -> Vec<String> {
+        step(&plan, path).needs.iter().map(|need| plan.step(need.step).path.clone()).collect()
+    };
+    assert_eq!(needs("build/@merge"), ["build/code", "build/check"]);
+    assert_eq!(needs("two/late"), ["two/early@merge"]);
+    assert_eq!(needs("two/early@merge"), ["two/early"]);
+    assert_eq!(needs("two/either"), ["two/early@merge", "two/late@merge"]);
+    assert_eq!(needs("alone"), ["two"]);
+    assert_eq!(needs("end"), ["alone@merge", "two"]);
+    assert!(step(&plan, "alone@merge").optional && step(&plan, "alone").isolated && !step(&plan, "two").isolated);
+    // Nothing can have been written by a question.
+    assert!(plan.steps.iter().all(|step| step.path != "two/asked@merge"));
+    let rank = |path: &str| match &step(&plan, path).work {
+        Work::Merge(merge) => merge.rank,
+        _ => None,
+    };
+    // As listed, except that what needs another one comes after it.
+    assert!(rank("two/early@merge") < rank("two/late@merge") && rank("two/late@merge") < rank("two/either@merge"));
+    assert!(rank("two/early@merge").is_some() && rank("alone@merge").is_none());
+    assert_eq!(step(&plan, "build/@merge").gates.len(), 1);
+    let fail = &step(&plan, "two/late@merge").on_gate_fail;
+    assert!(fail.fixer.is_some() && fail.tries == 2 && fail.then == ThenFail::Ask);
+    assert!(plan.keeps_checkpoints());
+}
+
+/// In worktrees of their own nobody is beside another one; within one worktree they are.
+#[test]
+fn agents_in_worktrees_of_their_own_need_no_files() {
+    let parallel = "    parallel:\n      - { id: a, prompt: a }\n      - { id: b, prompt: b }\n";
+    let apart = format!("steps:\n  - id: p\n    workspace: worktree\n    merge: {{}}\n{parallel}");
+    assert_eq!(codes_of(&apart), [""; 0]);
+    let each = "steps:\n  - id: e\n    each: \"[1, 2]\"\n    workspace: worktree\n    merge: {}\n    steps:\n";
+    assert_eq!(codes_of(&format!("{each}      - {{ id: a, prompt: a }}\n")), [""; 0]);
+    assert_eq!(
+        codes_of(&format!("{each}      - {{ id: a, prompt: a }}\n      - {{ id: b, prompt: b, needs: [] }}\n")),
+        ["E0219", "E0219"]
+    );
+    // A session is at home in its worktree.
+    let before = "steps:\n  - { id: s, prompt: s }\n";
+    let each_after = each.replace("steps:\n  - id: e", "  - id: e");
+    let shares = "      - { id: a, prompt: a, context: \"share:s\" }\n";
+    assert_eq!(codes_of(&format!("{before}{}{shares}", each_after.replace("[1, 2]", "[1]"))), ["E0220", "E0220"]);
+    let within = "      - { id: a, prompt: a }\n      - { id: b, prompt: b, context: \"share:a\" }\n";
+    assert_eq!(codes_of(&format!("{each}{within}")), [""; 0]);
+    let shared = "      - { id: a, prompt: a, workspace: shared }\n";
+    assert_eq!(codes_of(&format!("{each}{shared}")), ["E0219"]);
+}
+
 #[test]
 fn what_is_only_likely_wrong_is_a_warning() {
     let text = "models: { strategic: { any: large } }\nsteps:\n  - { id: a, agent: reviewer, model: stratgic, prompt: A }\n  - { id: b, agent: reviewer, model: gpt-5.5, prompt: \"{{ a.title }} {{ a.note | default('') }}\" }\n";

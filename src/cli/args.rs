@@ -24,6 +24,7 @@ use crate::{
         mcp::McpArgs,
         plan::PlanArgs,
         replay::ReplayArgs,
+        rollback::{DiffArgs, GcArgs, RollbackArgs},
         runtimes::RuntimesArgs,
         schema::SchemaArgs,
         show::ShowArgs,
@@ -145,6 +146,12 @@ pub enum Verb {
     Replay(ReplayArgs),
     /// End a run and everything it has started
     Cancel(CancelArgs),
+    /// Take the project's files back to before a run, or to one of its steps
+    Rollback(RollbackArgs),
+    /// Show what a run has changed
+    Diff(DiffArgs),
+    /// Remove workspaces that nobody needs
+    Gc(GcArgs),
     /// List the programs that can run agents, and what each can do; test one
     Runtimes(RuntimesArgs),
     /// Take agents, skills and commands of a folder or a git repository into the library

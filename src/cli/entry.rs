@@ -12,7 +12,7 @@ use crate::{
         exit::Exit,
         explain,
         failure::Failure,
-        help, import, init, list, logs, lsp, mcp, plan, replay, resume, run, runs, runtimes, schema,
+        help, import, init, list, logs, lsp, mcp, plan, replay, resume, rollback, run, runs, runtimes, schema,
         session::Session,
         show, test, trust, update, watch,
     },
@@ -78,6 +78,9 @@ fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Retry(args) => resume::retry(session, &args),
         Verb::Replay(args) => replay::run(session, &args),
         Verb::Cancel(args) => decide::cancel(session, &args),
+        Verb::Rollback(args) => rollback::run(session, &args),
+        Verb::Diff(args) => rollback::diff(session, &args),
+        Verb::Gc(args) => rollback::gc(session, &args),
     }
 }
 

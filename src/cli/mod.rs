@@ -38,6 +38,7 @@ mod replay;
 mod report;
 mod report_words;
 mod resume;
+mod rollback;
 mod run;
 mod runs;
 mod runtimes;

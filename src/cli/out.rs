@@ -1,6 +1,6 @@
 //! Standard output and standard error. A closed pipe is a quiet end, never a panic.
 
-use std::io::{self, Stderr, Stdout, Write as _};
+use std::io::{self, IsTerminal as _, Stderr, Stdout, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
 
@@ -38,6 +38,21 @@ impl Out {
     /// When the output is closed (a quiet end) or cannot be written.
     pub fn data(&mut self, text: &str) -> Result<(), Failure> {
         Ok(self.data.write_all(text.as_bytes()).and_then(|()| self.data.flush())?)
+    }
+
+    /// Whether a person looks at the data.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Writes data byte by byte, for programs.
+    ///
+    /// # Errors
+    /// As [`Self::data`].
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut data = io::stdout().lock();
+        Ok(data.write_all(bytes).and_then(|()| data.flush())?)
     }
 
     /// Writes one JSON value and a line end.

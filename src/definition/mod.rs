@@ -12,6 +12,7 @@ pub mod import;
 mod library;
 pub mod load;
 mod memory;
+pub mod merging;
 mod meta;
 mod origin;
 mod permissions;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     base::{Sandbox, Source, Span, Spanned},
-    definition::permissions::Permissions,
+    definition::{merging::Merge, permissions::Permissions},
 };
 
 pub use crate::definition::failing::{OnGateFail, Recovery, Retry, RetryOn, RunCommandText, ThenFail};
@@ -152,6 +152,8 @@ pub struct Step {
     pub skills: Option<Vec<Spanned<String>>>,
     /// Where it works.
     pub workspace: Option<Spanned<Workspace>>,
+    /// How what it does in a worktree comes back.
+    pub merge: Option<Spanned<Merge>>,
     /// JSON Schema of its output (short form already expanded).
     pub output: Option<Spanned<Value>>,
     /// Values for a called workflow, a prompt's `with.X`, or a form.
@@ -208,6 +210,7 @@ impl Step {
             context_budget: None,
             skills: None,
             workspace: None,
+            merge: None,
             output: None,
             with: Vec::new(),
             env: Vec::new(),
@@ -248,6 +251,11 @@ pub enum StepKind {
     Emit {
         /// Its name.
         signal: Spanned<String>,
+    },
+    /// The files are kept as they are, under a name.
+    Checkpoint {
+        /// The name.
+        name: Spanned<String>,
     },
     /// The run ends here.
     Stop {
@@ -308,6 +316,7 @@ impl StepKind {
             | Self::Ask { .. }
             | Self::Wait(_)
             | Self::Emit { .. }
+            | Self::Checkpoint { .. }
             | Self::Stop { .. }
             | Self::Workflow { .. } => &[],
         }

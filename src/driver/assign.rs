@@ -91,6 +91,7 @@ impl Assigner {
             Purpose::Fix => self.fix(scheduler, attempt, step),
             Purpose::Reconcile => self.reconcile(scheduler, attempt.instance, step),
             Purpose::Override => Err("a question is never assigned".to_owned()),
+            Purpose::Take => Err("a merge is never assigned".to_owned()),
         };
         match made {
             Ok(assignment) => match self.place(scheduler, attempt, step) {
@@ -187,6 +188,8 @@ impl Assigner {
             | Work::Sleep { .. }
             | Work::Await { .. }
             | Work::Emit { .. }
+            | Work::Checkpoint { .. }
+            | Work::Merge(_)
             | Work::Stop { .. }
             | Work::Parallel { .. }
             | Work::Each(_)
@@ -342,6 +345,12 @@ impl Assigner {
         };
         let mut shown = match text {
             Some(text) => render(scheduler, &self.renderer, Some(instance), text)?,
+            None if scheduler.is_in_conflict(instance) => {
+                let cause = scheduler.view(instance).cause.map(|cause| cause.reason.clone()).unwrap_or_default();
+                format!(
+                    "{cause}\n\nYes: it is decided, look again. No: the step fails, and the project stays as it is."
+                )
+            }
             None => {
                 let cause = scheduler.view(instance).cause.map(|cause| cause.reason.clone()).unwrap_or_default();
                 let path = scheduler.path(instance);

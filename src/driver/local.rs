@@ -4,6 +4,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    sync::Arc,
     time::Instant,
 };
 
@@ -21,6 +22,7 @@ use crate::{
         pace::Admitted,
         record::{decode_decision, encode},
         setup::{OnApproval, Setup},
+        spaces::{self, Seat},
     },
     execute::{
         Live,
@@ -133,7 +135,18 @@ impl LocalDriver {
     ///
     /// # Errors
     /// When the journal fails. Everything that was running is then killed by dropping the executor.
-    pub async fn drive(mut self, first: Vec<Event>) -> Result<Finish, DriveError> {
+    pub async fn drive(self, first: Vec<Event>) -> Result<Finish, DriveError> {
+        let spaces = Arc::clone(&self.setup.spaces);
+        let is_new = self.scheduler.instances().all(|instance| self.scheduler.view(instance).history.is_empty());
+        if is_new && self.scheduler.plan().keeps_checkpoints() {
+            spaces::begin(&spaces).await;
+        }
+        let finish = self.go_on(first).await;
+        spaces::close(&spaces).await;
+        finish
+    }
+
+    async fn go_on(mut self, first: Vec<Event>) -> Result<Finish, DriveError> {
         let resumed = first.iter().any(|event| matches!(event, Event::Restarted { .. }));
         for event in first {
             self.stage(event);
@@ -437,6 +450,14 @@ impl LocalDriver {
         let token = source.token();
         self.live.insert(attempt, source);
         let sender = self.sender.clone();
+        let spaces = Arc::clone(&self.setup.spaces);
+        let now = self.clock.now();
+        if let Some(duty) = spaces::duty(&self.scheduler, attempt, purpose, now) {
+            tokio::spawn(async move {
+                sender.send(Input::Finished(attempt, duty.perform(&spaces).await)).ok();
+            });
+            return;
+        }
         match self.setup.assigner.assign(&self.scheduler, attempt, purpose) {
             Begun::Done(outcome) => {
                 sender.send(Input::Finished(attempt, outcome)).ok();
@@ -446,16 +467,22 @@ impl LocalDriver {
                 // Who has gone away needs no news.
                 place.live = Live::new(move |seen| drop(live.send(Input::Seen(attempt, seen))));
                 let executor = self.setup.executor.clone();
-                let known = self.setup.recall.as_ref().map(|recall| {
+                let seat = spaces::seat(&self.scheduler, attempt.instance);
+                let keep = spaces::keep(&self.scheduler, attempt.instance, purpose);
+                // What is done in a workspace of its own is always done anew.
+                let known = self.setup.recall.as_ref().filter(|_| matches!(seat, Seat::Given)).map(|recall| {
                     let doers = (&self.setup.assigner, &executor);
-                    let now = self.clock.now();
                     recall.begin(&self.scheduler, doers, (attempt, purpose), (&assignment, &place), now)
                 });
                 tokio::spawn(async move {
-                    let outcome = match known {
-                        Some(known) => Box::pin(known.perform(executor, *assignment, &place, token)).await,
-                        None => executor.perform(*assignment, &place, token).await,
+                    let outcome = match (spaces::sit(&spaces, seat, &mut place, now).await, known) {
+                        (Err(outcome), _) => outcome,
+                        (Ok(()), Some(known)) => Box::pin(known.perform(executor, *assignment, &place, token)).await,
+                        (Ok(()), None) => executor.perform(*assignment, &place, token).await,
                     };
+                    if let Some(keep) = keep {
+                        spaces::kept(&spaces, keep, &outcome).await;
+                    }
                     sender.send(Input::Finished(attempt, outcome)).ok();
                 });
             }

@@ -19,6 +19,7 @@ mod retrace;
 mod reuse;
 mod session_fork;
 mod setup;
+mod spaces;
 
 pub use assign::{Assigner, Confine};
 pub use clock::Clock;

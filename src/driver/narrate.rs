@@ -345,6 +345,7 @@ pub fn purpose_words(scheduler: &Scheduler, instance: InstanceId, purpose: Purpo
         Purpose::Fix => "fix".to_owned(),
         Purpose::Reconcile => "reconcile".to_owned(),
         Purpose::Override => "override".to_owned(),
+        Purpose::Take => "take".to_owned(),
         Purpose::Gate(place) => {
             let name = step.gates.get(usize::from(place)).map_or_else(String::new, gate_words);
             format!("gate {}: {name}", place + 1)

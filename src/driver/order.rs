@@ -220,7 +220,8 @@ fn context(
     };
     // A copy of the session knows it already.
     let mut sources: Vec<StepIx> = forked.into_iter().filter(|_| !knows).collect();
-    sources.extend(step.needs.iter().map(|need| need.step).filter(|need| Some(*need) != forked));
+    sources
+        .extend(step.needs.iter().map(|need| scheduler.plan().source(need.step)).filter(|need| Some(*need) != forked));
     let nonce = Nonce::new(&assigner.nonce);
     for source in sources {
         let Some(other) = scheduler.nearest(instance, source) else { continue };

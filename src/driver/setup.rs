@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     driver::{assign::Assigner, narrate::RunEvent, pace::Pacer, reuse::Recall},
-    execute::Executor,
+    execute::{Executor, workspace::Spaces},
     journal::Journal,
 };
 
@@ -41,6 +41,8 @@ pub struct Setup {
     pub has_space: Box<dyn Fn() -> bool + Send>,
     /// How hard runtimes may be used.
     pub pacer: Pacer,
+    /// Where attempts work that work apart, and what is kept of their work.
+    pub spaces: Arc<Spaces>,
     /// What was done before; nothing is taken from there where absent.
     pub recall: Option<Recall>,
 }

@@ -19,6 +19,7 @@ mod taping;
 mod traces;
 mod tree;
 mod watch;
+pub mod workspace;
 
 pub use assignment::{Assignment, CommandText, Live, Place};
 pub use changed::{Baseline, BaselineError};

@@ -160,6 +160,7 @@ impl Pair<'_> {
             summary,
             cache,
             sandbox,
+            isolated,
         } = old;
         let mut parts = Parts::default();
         self.work(work, &new.work, &mut parts);
@@ -187,6 +188,7 @@ impl Pair<'_> {
         };
         parts.note("cache", is_same_cache);
         parts.note("sandbox", *sandbox == new.sandbox);
+        parts.note("worktree", *isolated == new.isolated);
         parts.0
     }
 
@@ -219,6 +221,10 @@ impl Pair<'_> {
             (Work::Sleep { delay_ms }, Work::Sleep { delay_ms: after }) => parts.note("wait", delay_ms == after),
             (Work::Await { signal }, Work::Await { signal: after }) => parts.note("wait", signal == after),
             (Work::Emit { signal }, Work::Emit { signal: after }) => parts.note("emit", signal == after),
+            (Work::Checkpoint { name }, Work::Checkpoint { name: after }) => parts.note("checkpoint", name == after),
+            (Work::Merge(old), Work::Merge(new)) => {
+                parts.note("merge", (old.strategy, old.rank) == (new.strategy, new.rank));
+            }
             (Work::Stop { succeed, text }, Work::Stop { succeed: after, text: words }) => {
                 parts.note("stop", succeed == after && self.text(text, words));
             }

@@ -1,4 +1,4 @@
-//! What stands around a step's work: gates, retries, recovery.
+//! What stands around a step's work: gates, retries, recovery, whether it may be taken from memory.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -68,6 +68,17 @@ pub enum PlanGate {
     },
 }
 
+/// When the work of an earlier run is the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanCache {
+    /// A text that says it in place of the project's files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Text>,
+    /// How long it may be taken, where the step says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_ms: Option<u64>,
+}
+
 /// What a failed gate leads to.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct GateFail {
@@ -126,15 +137,4 @@ pub enum RecoveryPolicy {
     Reconcile(String),
     /// An agent without read-only tools: manual, but `Retry` where the runtime only replays recordings.
     Agent,
-}
-
-/// When the work of an earlier run is the same.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct PlanCache {
-    /// A text that says it in place of the project's files.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<Text>,
-    /// How long it may be taken, where the step says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ttl_ms: Option<u64>,
 }

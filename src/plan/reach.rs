@@ -16,7 +16,29 @@ impl Work {
             | Self::Sleep { .. }
             | Self::Await { .. }
             | Self::Emit { .. }
+            | Self::Checkpoint { .. }
+            | Self::Merge(_)
             | Self::Stop { .. } => &[],
+        }
+    }
+
+    /// The same, to put another one there.
+    pub(super) fn children_mut(&mut self) -> Option<&mut Vec<StepIx>> {
+        match self {
+            Self::Parallel { children, .. } | Self::Loop { children, .. } | Self::Call { children, .. } => {
+                Some(children)
+            }
+            Self::Each(each) => Some(&mut each.children),
+            Self::Agent(_)
+            | Self::Run { .. }
+            | Self::Approve { .. }
+            | Self::Ask { .. }
+            | Self::Sleep { .. }
+            | Self::Await { .. }
+            | Self::Emit { .. }
+            | Self::Checkpoint { .. }
+            | Self::Merge(_)
+            | Self::Stop { .. } => None,
         }
     }
 

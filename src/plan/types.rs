@@ -17,6 +17,7 @@ use crate::{
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, Workspace},
     plan::{
         estimate::PlanEstimate,
+        isolated::MergeWork,
         models::ModelChain,
         policy::{GateFail, PlanCache, PlanGate, RecoveryPolicy, RetryPolicy},
         sandbox::PlanSandbox,
@@ -205,6 +206,9 @@ pub struct PlanStep {
     /// How far its programs are confined, as it says or the nearest container around it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<Sandbox>,
+    /// Whether it is done in a worktree of its own; for a fan-out, each of its items.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub isolated: bool,
 }
 
 fn join_all() -> Join {
@@ -289,6 +293,13 @@ pub enum Work {
         /// Its name.
         signal: String,
     },
+    /// The files are kept under a name.
+    Checkpoint {
+        /// The name.
+        name: String,
+    },
+    /// What was done in a worktree comes back. Made by the compiler, never written by people.
+    Merge(MergeWork),
     /// The run ends.
     Stop {
         /// As a success.

@@ -34,7 +34,7 @@ impl Scheduler {
                 self.settle(instance, Settled::Cancelled);
             }
             Phase::Evaluating => self.settle(instance, Settled::Cancelled),
-            Phase::Queued(Purpose::Gate(_)) if stop.is_none() => {}
+            Phase::Queued(Purpose::Gate(_) | Purpose::Take) if stop.is_none() => {}
             Phase::Queued(_) => self.settle(instance, Settled::Cancelled),
             Phase::Starting(_) | Phase::Running(_) if self.is_question(instance) => {
                 self.settle(instance, Settled::Cancelled);
@@ -104,7 +104,7 @@ impl Scheduler {
                 };
                 match purpose {
                     Purpose::Fix => self.start_work(instance),
-                    Purpose::Work | Purpose::Gate(_) | Purpose::Reconcile | Purpose::Override => {
+                    Purpose::Work | Purpose::Gate(_) | Purpose::Reconcile | Purpose::Override | Purpose::Take => {
                         self.at_mut(instance).envelope = Some(Box::new(envelope));
                         self.work_done(instance);
                     }

@@ -60,6 +60,8 @@ impl Scheduler {
             | Work::Sleep { .. }
             | Work::Await { .. }
             | Work::Emit { .. }
+            | Work::Checkpoint { .. }
+            | Work::Merge(_)
             | Work::Stop { .. } => {}
         }
     }

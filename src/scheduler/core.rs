@@ -48,6 +48,12 @@ pub struct Scheduler {
     pub(super) stopped: Option<(bool, String)>,
     pub(super) paused: Option<String>,
     pub(super) over_budget: Option<String>,
+    /// The merge that goes on, from its first attempt until it settles. There is one at a time.
+    pub(super) merging: Option<InstanceId>,
+    /// Merges that wait for their turn.
+    pub(super) to_merge: VecDeque<InstanceId>,
+    /// Whether one of them may have got its turn.
+    pub(super) merge_due: bool,
     /// Agents that wait until enough of the budget is free.
     pub(super) short: VecDeque<(InstanceId, Purpose)>,
     pub(super) ended: Option<RunEnd>,
@@ -126,6 +132,9 @@ impl Scheduler {
             stopped: None,
             paused: None,
             over_budget: None,
+            merging: None,
+            to_merge: VecDeque::new(),
+            merge_due: false,
             short: VecDeque::new(),
             ended: None,
             fork_of: None,
@@ -213,7 +222,7 @@ impl Scheduler {
                     Todo::Propagate(instance) => self.propagate(instance),
                 }
             }
-            if !self.grant_one() {
+            if !self.next_merge() && !self.grant_one() {
                 // First, because a timer that nothing needs any more would look as if something moved.
                 self.set_budget_timer();
                 self.fail_deaf_listeners();
@@ -343,6 +352,7 @@ impl Scheduler {
         at.halted = false;
         self.todo.push_back(Todo::Propagate(instance));
         self.notice(Notice::Settled { instance });
+        self.merge_over(instance);
     }
 
     /// Takes back every timer and every question for a value that a step still has.

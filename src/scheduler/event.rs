@@ -59,6 +59,8 @@ pub enum Purpose {
     Reconcile,
     /// A person decides after the tries of a gate are used up (`then: ask`).
     Override,
+    /// A merge that has passed its gates is taken: the project gets it.
+    Take,
 }
 
 /// An expression that the scheduler needs the value of.

@@ -102,6 +102,10 @@ impl Scheduler {
     /// Lets a step start if its frame has room for one more.
     pub(super) fn admit(&mut self, instance: InstanceId) {
         let frame = self.at(instance).frame;
+        if self.is_merge(instance) {
+            // It waits for others, who may need the room.
+            return self.start_work(instance);
+        }
         let room = self.frame(frame).active < self.frame(frame).max_active || planted::on(Bug::ItemsUnbounded);
         if room {
             self.frame_mut(frame).active += 1;
@@ -242,6 +246,8 @@ impl Scheduler {
             | Work::Sleep { .. }
             | Work::Await { .. }
             | Work::Emit { .. }
+            | Work::Checkpoint { .. }
+            | Work::Merge(_)
             | Work::Stop { .. } => {}
         }
     }

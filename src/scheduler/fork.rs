@@ -324,7 +324,7 @@ impl Scheduler {
         let at = self.at_mut(instance);
         at.session = envelope.as_ref().and_then(|envelope| envelope.session.as_deref().map(std::sync::Arc::from));
         at.envelope = envelope;
-        self.succeed(instance);
+        self.succeeded(instance);
         true
     }
 

@@ -99,6 +99,13 @@ impl Scheduler {
             return self.gate_given_up(instance, kind, judged.reason.clone());
         }
         let text = feedback(place, judged);
+        self.sent_back(instance, text);
+    }
+
+    /// What was found wrong goes to whoever mends it; the caller has seen that a try is left.
+    pub(super) fn sent_back(&mut self, instance: InstanceId, text: String) {
+        let plan = Arc::clone(&self.plan);
+        let policy = &plan.step(self.at(instance).step).on_gate_fail;
         let at = self.at_mut(instance);
         at.gate_tries += 1;
         (at.work_tries, at.repairs, at.stalls) = (0, 0, 0);
@@ -111,7 +118,7 @@ impl Scheduler {
         }
     }
 
-    fn gate_given_up(&mut self, instance: InstanceId, kind: CauseKind, reason: String) {
+    pub(super) fn gate_given_up(&mut self, instance: InstanceId, kind: CauseKind, reason: String) {
         let cause = self.cause(instance, kind, reason);
         match self.step_of(instance).on_gate_fail.then {
             ThenFail::Fail => self.fail(instance, cause),
@@ -179,7 +186,7 @@ impl Scheduler {
             Purpose::Work => matches!(step.work, Work::Approve { .. } | Work::Ask { .. }),
             Purpose::Gate(place) => matches!(step.gates.get(usize::from(place)), Some(PlanGate::Approve { .. })),
             Purpose::Override => true,
-            Purpose::Fix | Purpose::Reconcile => false,
+            Purpose::Fix | Purpose::Reconcile | Purpose::Take => false,
         }
     }
 
@@ -210,6 +217,7 @@ impl Scheduler {
                 self.take_fields(instance, fields, by);
                 self.work_done(instance);
             }
+            (Purpose::Override, Decision::Approve { .. }) if self.is_in_conflict(instance) => self.try_merge(instance),
             (Purpose::Override, Decision::Approve { .. }) => self.succeed(instance),
             (Purpose::Gate(place), Decision::Approve { .. }) => {
                 self.at_mut(instance).gate_next = place + 1;
@@ -223,7 +231,7 @@ impl Scheduler {
                 let cause = self.cause(instance, CauseKind::Rejected, comment);
                 self.fail(instance, cause);
             }
-            (Purpose::Fix | Purpose::Reconcile, Decision::Approve { .. }) => {}
+            (Purpose::Fix | Purpose::Reconcile | Purpose::Take, Decision::Approve { .. }) => {}
         }
     }
 }

@@ -13,6 +13,7 @@ mod fork;
 mod gates;
 mod ledger;
 mod limiter;
+mod merge;
 mod pace;
 pub mod planted;
 mod recover;

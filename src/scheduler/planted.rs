@@ -45,11 +45,15 @@ pub enum Bug {
     BatchBorrows,
     MemoryBlamed,
     MemoryCountsAgent,
+    MergesBeside,
+    MergeUntaken,
+    MergeOrderIgnored,
+    ConflictTaken,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 43] = [
         Self::SlotOffByOne,
         Self::SlotNotReleased,
         Self::UsageNotCharged,
@@ -89,6 +93,10 @@ impl Bug {
         Self::BatchBorrows,
         Self::MemoryBlamed,
         Self::MemoryCountsAgent,
+        Self::MergesBeside,
+        Self::MergeUntaken,
+        Self::MergeOrderIgnored,
+        Self::ConflictTaken,
     ];
 }
 

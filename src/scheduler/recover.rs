@@ -96,6 +96,9 @@ impl Scheduler {
         self.paused = None;
         self.over_budget = None;
         self.short.clear();
+        self.merging = None;
+        self.to_merge.clear();
+        self.merge_due = false;
         self.listeners.clear();
         let classes = std::mem::take(&mut self.limiter);
         self.limiter = Limiter::renewed(&classes);

@@ -108,7 +108,10 @@ impl Scheduler {
             | Work::Sleep { .. }
             | Work::Await { .. }
             | Work::Emit { .. }
+            | Work::Checkpoint { .. }
             | Work::Stop { .. } => self.leaf_value(instance),
+            // Nobody has written it, so it is no part of what a container brings back.
+            Work::Merge(_) => return None,
         })
     }
 

@@ -30,7 +30,8 @@ impl Scheduler {
         let plan = Arc::clone(&self.plan);
         let step = plan.step(self.at(instance).step);
         match &step.work {
-            Work::Agent(_) | Work::Run { .. } => {
+            Work::Merge(_) => self.stand_for_merge(instance),
+            Work::Agent(_) | Work::Run { .. } | Work::Checkpoint { .. } => {
                 let begun = self.at(instance).attempts > 0;
                 self.queue(instance, Purpose::Work, if begun { Line::Begun } else { Line::New });
             }
@@ -91,7 +92,7 @@ impl Scheduler {
         let new = match purpose {
             Purpose::Work | Purpose::Fix | Purpose::Override => true,
             Purpose::Gate(_) => self.asks_person(instance, purpose),
-            Purpose::Reconcile => false,
+            Purpose::Reconcile | Purpose::Take => false,
         };
         self.is_ending() || (new && self.frame(self.at(instance).frame).draining && !planted::on(Bug::DrainStartsNew))
     }
@@ -184,7 +185,7 @@ impl Scheduler {
                 Some(PlanGate::Run { timeout_ms, .. }) => Duration::from_millis(*timeout_ms),
                 _ => defaults::COMMAND_TIMEOUT,
             },
-            Purpose::Reconcile | Purpose::Override => defaults::COMMAND_TIMEOUT,
+            Purpose::Reconcile | Purpose::Override | Purpose::Take => defaults::COMMAND_TIMEOUT,
         }
     }
 
@@ -217,6 +218,7 @@ impl Scheduler {
                 Purpose::Fix => self.fix_reported(instance, outcome),
                 Purpose::Reconcile => self.reconciled(instance, outcome),
                 Purpose::Override => self.override_reported(instance, outcome),
+                Purpose::Take => self.taken(instance, outcome),
             }
         }
         self.watch_budget();
@@ -269,6 +271,7 @@ impl Scheduler {
             }
             Outcome::Failed(failure) => self.work_failed(instance, *failure),
             Outcome::Stopped | Outcome::Lost => self.lost(instance, Purpose::Work),
+            Outcome::Judged(judged) if self.is_merge(instance) => self.conflicts(instance, *judged),
             Outcome::Judged(judged) => {
                 let cause = self.cause(instance, CauseKind::Step, judged.reason);
                 self.fail(instance, cause);
@@ -287,6 +290,13 @@ impl Scheduler {
     }
 
     pub(super) fn succeed(&mut self, instance: InstanceId) {
+        if self.is_merge(instance) && !planted::on(Bug::MergeUntaken) {
+            return self.queue(instance, Purpose::Take, Line::Begun);
+        }
+        self.succeeded(instance);
+    }
+
+    pub(super) fn succeeded(&mut self, instance: InstanceId) {
         if self.at(instance).envelope.is_none() {
             self.at_mut(instance).envelope = Some(Box::new(Envelope::default()));
         }
@@ -371,7 +381,7 @@ impl Scheduler {
         }
         match purpose {
             Purpose::Gate(_) => self.next_gate(instance),
-            Purpose::Reconcile => self.queue(instance, purpose, Line::Begun),
+            Purpose::Reconcile | Purpose::Take => self.queue(instance, purpose, Line::Begun),
             Purpose::Override => self.launch(instance, purpose),
             Purpose::Fix if replayed => self.queue(instance, purpose, Line::Begun),
             Purpose::Fix => self.ask_outcome(instance, purpose),
@@ -395,6 +405,11 @@ impl Scheduler {
             Purpose::Reconcile => self.ask_outcome(instance, Purpose::Work),
             Purpose::Gate(place) => self.gate_lost(instance, place),
             Purpose::Override => self.launch(instance, purpose),
+            Purpose::Take => {
+                let reason = "its attempts were lost again and again";
+                let cause = self.cause(instance, CauseKind::Step, reason);
+                self.fail(instance, cause);
+            }
         }
     }
 

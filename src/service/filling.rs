@@ -87,6 +87,7 @@ fn fill_step(settings: &Settings, step: &mut Step) {
         | StepKind::Ask { .. }
         | StepKind::Wait(_)
         | StepKind::Emit { .. }
+        | StepKind::Checkpoint { .. }
         | StepKind::Stop { .. }
         | StepKind::Workflow { .. } => None,
     };

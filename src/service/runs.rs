@@ -22,6 +22,7 @@ use crate::{
         Executor,
         process::{Keeper, sweep},
         render::Renderer,
+        workspace::Spaces,
     },
     journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::Plan,
@@ -393,7 +394,6 @@ impl Runs {
             }),
             audit: self.settings.trust.guards.audit()?,
         };
-        let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);
         let setup = Setup {
             journal: self.store.journal(),
             executor,
@@ -403,7 +403,8 @@ impl Runs {
             inbox: self.settings.inbox,
             watchers,
             pacer,
-            has_space: Box::new(move || preflight::disk(&state, floor).is_ok()),
+            spaces: self.spaces(&run),
+            has_space: self.has_space(),
             recall: cached::recall(&self.settings.cache, &self.root, loaded.scheduler.plan(), self.reuse),
         };
         for event in told {
@@ -422,6 +423,18 @@ impl Runs {
         forward.abort();
         keeper.shutdown().await;
         self.left(lock, &run, finish)
+    }
+
+    /// Where the attempts of a run work that work apart.
+    fn spaces(&self, run: &RunId) -> Arc<Spaces> {
+        let state = self.store.state_folder().to_owned();
+        Arc::new(Spaces::new(self.root.clone(), state, self.settings.env.clone(), run.clone()))
+    }
+
+    /// Looks whether there is space for more work.
+    fn has_space(&self) -> Box<dyn Fn() -> bool + Send> {
+        let (state, floor) = (self.store.state_folder().to_owned(), self.settings.disk_floor_bytes);
+        Box::new(move || preflight::disk(&state, floor).is_ok())
     }
 
     /// Gives a run free, and signs where the audit log stands then.

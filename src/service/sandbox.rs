@@ -79,11 +79,12 @@ pub(super) fn words(probe: &Probe) -> String {
 }
 
 fn refused(message: String, help: &str) -> Refusal {
-    Refusal::new(41, "E0340", message, help)
+    Refusal::new(41, "E0344", message, help)
 }
 
 fn starts_programs(step: &PlanStep) -> bool {
     matches!(step.work, Work::Agent(_) | Work::Run { .. })
+        || step.on_gate_fail.fixer.is_some()
         || step.gates.iter().any(|gate| matches!(gate, PlanGate::Run { .. }))
 }
 

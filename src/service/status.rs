@@ -389,5 +389,6 @@ fn purpose_word(purpose: Purpose) -> String {
         Purpose::Fix => "fix".to_owned(),
         Purpose::Reconcile => "reconcile".to_owned(),
         Purpose::Override => "override".to_owned(),
+        Purpose::Take => "take".to_owned(),
     }
 }

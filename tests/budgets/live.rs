@@ -11,7 +11,7 @@ use orch::{
     base::{Envelope, Failure, Outcome, Price, Prices, RunId, Timestamp, Usage},
     definition::workflow::OnLimit,
     driver::{Assigner, Finish, Input, LocalDriver, OnApproval, Pacer, Setup, load},
-    execute::{Executor, process::Keeper, render::Renderer},
+    execute::{Executor, process::Keeper, render::Renderer, workspace::Spaces},
     journal::{NewRun, RunSummary, Store},
     plan::{Plan, StepIx, Work, estimate},
     runtime::{Adapter, Call, Capabilities, Invocation, Machine, Order, Policy, ProgramOutput, Reader, Scene, Seen},
@@ -157,6 +157,7 @@ impl Scene1 {
             let reader = tokio::spawn(async move { while told.recv().await.is_some() {} });
             let setup = Setup {
                 recall: None,
+                spaces: Arc::new(Spaces::new(self.path().to_owned(), self.path().join("state"), Vec::new(), run_id())),
                 journal,
                 executor,
                 assigner,

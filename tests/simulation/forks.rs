@@ -166,7 +166,7 @@ fn answer(
                     reason: String::new(),
                     evidence: Evidence::default(),
                 })),
-                Purpose::Work | Purpose::Fix | Purpose::Override => Outcome::Succeeded(Box::default()),
+                Purpose::Work | Purpose::Fix | Purpose::Override | Purpose::Take => Outcome::Succeeded(Box::default()),
             };
             queue.push_back(Event::Started { attempt, subject: None, shown: None, how: None });
             queue.push_back(Event::Finished { attempt, outcome });

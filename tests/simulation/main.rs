@@ -43,6 +43,7 @@ fn world_of(seed: u64) -> (Arc<Plan>, Options, World) {
     let mut plan = Generator::generate(&mut rng);
     if !KEPT.contains(&seed) {
         Generator::batch(&mut plan, seed);
+        Generator::isolate(&mut plan, seed);
     }
     let plan = Arc::new(plan);
     let options = Options::draw(&mut rng);

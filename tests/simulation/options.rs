@@ -29,6 +29,8 @@ pub struct Options {
     pub usage: u64,
     /// Work that is answered from memory.
     pub remembers: u64,
+    /// Merges that conflict, or that the project does not take.
+    pub conflicts: u64,
     pub same_text: bool,
     pub slow_ms: u64,
     pub people_ms: u64,
@@ -77,6 +79,7 @@ impl Options {
             paces: sometimes(&mut apart, 50, 50),
             invalid: sometimes(&mut apart, 25, 100),
             remembers: sometimes(&mut apart, 30, 60),
+            conflicts: sometimes(&mut apart, 70, 60),
         }
     }
 
@@ -104,6 +107,7 @@ impl Options {
             paces: 0,
             invalid: 0,
             remembers: 0,
+            conflicts: 0,
             gives_spent: 0,
             usage: 0,
             same_text: false,

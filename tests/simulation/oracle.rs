@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use orch::{
     base::{Timestamp, Usage, Verdict},
     definition::workflow::{OnLimit, RetryOn},
-    plan::{Budget, Plan, PlanStep, StepIx},
+    plan::{Budget, Plan, PlanStep, StepIx, Work},
     scheduler::{
         Action, AttemptId, Event, Hold, InstanceId, Notice, Purpose, Scheduler, Settled, Site, StepState, Strength,
     },
@@ -31,6 +31,7 @@ mod batch;
 mod budget;
 mod ends;
 mod frames;
+mod merges;
 mod pace;
 mod reports;
 mod starts;
@@ -52,6 +53,10 @@ enum Last {
     Halted(Purpose),
     FixDone,
     FixFailed,
+    /// What was proposed conflicts with what is there.
+    Conflict,
+    /// The project has the merge.
+    Taken,
     RunAgain,
     AskPerson,
 }
@@ -81,6 +86,10 @@ struct Seen {
     from_memory: bool,
     /// Such work did not pass its gates, and was done here.
     redone: bool,
+    /// A merge has a proposal that fits.
+    proposed: bool,
+    /// A person has taken it although a gate had failed.
+    overruled: bool,
     openings: Vec<InstanceId>,
     items: usize,
 }
@@ -119,6 +128,8 @@ pub struct Oracle {
     new_frames: BTreeSet<InstanceId>,
     live: BTreeMap<AttemptId, Live>,
     tempo: BTreeMap<String, pace::Tempo>,
+    /// The merge that goes on.
+    merging: Option<InstanceId>,
     unknown: BTreeMap<InstanceId, Purpose>,
     parallel: u32,
     runtime: String,
@@ -154,6 +165,7 @@ impl Oracle {
             new_frames: BTreeSet::new(),
             live: BTreeMap::new(),
             tempo: BTreeMap::new(),
+            merging: None,
             unknown: BTreeMap::new(),
             parallel: 0,
             runtime: String::new(),
@@ -235,7 +247,8 @@ impl Oracle {
                 let fits =
                     self.live.get(attempt).is_some_and(|live| live.started && live.asked.as_ref() == Some(subject));
                 if fits {
-                    self.decided(*attempt, decision);
+                    let step = scheduler.plan_step(attempt.instance).1;
+                    self.decided(*attempt, decision, matches!(step.work, Work::Merge(_)));
                 }
                 return Ok(fits);
             }
@@ -258,6 +271,7 @@ impl Oracle {
                     return Ok(false);
                 }
                 self.lives += 1;
+                self.merging = None;
                 self.lines_are_empty();
                 self.frames.values_mut().for_each(|frame| frame.failed_at = None);
                 (self.ended, self.cancelled, self.stopped) = (false, None, false);
@@ -410,6 +424,8 @@ impl Seen {
             until: None,
             from_memory: false,
             redone: false,
+            proposed: false,
+            overruled: false,
             openings: Vec::new(),
             items: 0,
         }

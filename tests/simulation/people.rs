@@ -2,6 +2,7 @@
 
 use orch::{
     base::{Digest, Envelope, Evidence, Failure, FailureClass, Judgement, Outcome, Timestamp, Usage, Verdict},
+    plan::Work,
     scheduler::{Answer, AttemptId, Decision, Evaluation, Event, InstanceId, Purpose, Site, Strength, WaitingFor},
 };
 use serde_json::{Value, json};
@@ -28,7 +29,8 @@ impl World {
             let session = session.clone();
             self.send(early, Mail::Report(attempt, Event::SessionKnown { attempt, session }));
         }
-        let mut outcome = self.outcome(purpose);
+        let is_merge = matches!(self.scheduler.plan_step(attempt.instance).1.work, Work::Merge(_));
+        let mut outcome = self.outcome(purpose, is_merge);
         if let Outcome::Succeeded(envelope) = &mut outcome {
             envelope.session = envelope.session.take().map(|_| session);
         }
@@ -90,7 +92,7 @@ impl World {
     }
 
     /// What an attempt brings back.
-    fn outcome(&mut self, purpose: Purpose) -> Outcome {
+    fn outcome(&mut self, purpose: Purpose, is_merge: bool) -> Outcome {
         if self.roll(self.options.loses) {
             return if self.rng.chance(80) { Outcome::Lost } else { Outcome::Stopped };
         }
@@ -107,11 +109,14 @@ impl World {
                 let reason = "it was looked at".to_owned();
                 Outcome::Judged(Box::new(Judgement { verdict, reason, evidence: Evidence::default() }))
             }
+            Purpose::Work if is_merge && self.roll(self.options.conflicts) => judged(Verdict::Fail),
+            Purpose::Take if self.roll(self.options.conflicts / 2) => self.failure(None),
+            Purpose::Work | Purpose::Take if is_merge => self.success(),
             Purpose::Work if self.options.remembers > 0 && self.roll(self.options.remembers) => {
                 let reused = Some("earlier".to_owned());
                 Outcome::Succeeded(Box::new(Envelope { summary: "done".to_owned(), reused, ..Envelope::default() }))
             }
-            Purpose::Work | Purpose::Fix | Purpose::Override => {
+            Purpose::Work | Purpose::Fix | Purpose::Override | Purpose::Take => {
                 if self.roll(self.options.fails) {
                     self.failure(None)
                 } else {

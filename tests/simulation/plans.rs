@@ -2,10 +2,14 @@
 
 use orch::{
     base::Digest,
-    definition::workflow::{Join, OnFailure, OnLimit, OnMax, RetryOn, ThenFail, Workspace},
+    definition::{
+        merging::MergeStrategy,
+        workflow::{Join, OnFailure, OnLimit, OnMax, RetryOn, ThenFail, Workspace},
+    },
     plan::{
-        AgentWork, Budget, Command, EachWork, EdgeKind, GateFail, Limits, Need, PLAN_VERSION, Plan, PlanContext,
-        PlanEstimate, PlanGate, PlanStep, RecoveryPolicy, RetryPolicy, StepEstimate, StepIx, Text, ValueText, Work,
+        AgentWork, Budget, Command, EachWork, EdgeKind, GateFail, Limits, MergeWork, Need, PLAN_VERSION, Plan,
+        PlanContext, PlanEstimate, PlanGate, PlanStep, RecoveryPolicy, RetryPolicy, StepEstimate, StepIx, Text,
+        ValueText, Work,
     },
 };
 use serde_json::Value;
@@ -66,6 +70,7 @@ pub fn step(id: &str, work: Work) -> PlanStep {
         summary: None,
         cache: None,
         sandbox: None,
+        isolated: false,
     }
 }
 
@@ -149,6 +154,50 @@ impl<'a> Generator<'a> {
                 if let Work::Each(each) = &mut plan.steps[place].work {
                     (each.batch, each.max_items) = (Some(size), 5);
                 }
+            }
+        }
+    }
+
+    /// Now and then items or branches are isolated and merged, as the compiler puts it. From a chance of its own, as above.
+    pub fn isolate(plan: &mut Plan, seed: u64) {
+        let mut rng = Rng::new(seed ^ 0x3e26e);
+        for place in 0..plan.steps.len() {
+            if !rng.chance(50) {
+                continue;
+            }
+            let container = StepIx(place as u32);
+            let listed = rng.chance(50);
+            let children = plan.steps[place].work.children().to_vec();
+            let mut made = Vec::new();
+            match &plan.steps[place].work {
+                Work::Each(each) if each.batch.is_none() => {
+                    let need = |step: &StepIx| Need { step: *step, edge: EdgeKind::Inferred, reads: false };
+                    let merge = merge(plan, &mut rng, (None, listed), children.iter().map(need).collect());
+                    made.push((None, merge));
+                }
+                Work::Parallel { .. } => {
+                    for child in &children {
+                        let need = Need { step: *child, edge: EdgeKind::Inferred, reads: true };
+                        let merge = merge(plan, &mut rng, (Some(*child), listed), vec![need]);
+                        made.push((Some(*child), merge));
+                    }
+                }
+                _ => continue,
+            }
+            for child in children {
+                for need in &mut plan.steps[child.index()].needs {
+                    let behind = made.iter().find(|(of, _)| *of == Some(need.step));
+                    need.step = behind.map_or(need.step, |(_, merge)| *merge);
+                }
+            }
+            let body = match &mut plan.steps[place].work {
+                Work::Each(each) => &mut each.children,
+                Work::Parallel { children, .. } => children,
+                _ => continue,
+            };
+            body.extend(made.iter().map(|(_, merge)| *merge));
+            for (_, merge) in made {
+                plan.steps[merge.index()].parent = Some(container);
             }
         }
     }
@@ -290,7 +339,12 @@ impl<'a> Generator<'a> {
                     step.recovery = RecoveryPolicy::Agent;
                 }
             }
-            Work::Sleep { .. } | Work::Await { .. } | Work::Emit { .. } | Work::Stop { .. } => {
+            Work::Sleep { .. }
+            | Work::Await { .. }
+            | Work::Emit { .. }
+            | Work::Checkpoint { .. }
+            | Work::Merge(_)
+            | Work::Stop { .. } => {
                 step.gates.clear();
                 step.timeout_ms = None;
             }
@@ -319,6 +373,30 @@ impl<'a> Generator<'a> {
             _ => PlanGate::Approve { text: text("good?"), from: None },
         }
     }
+}
+
+/// One merge step, at the end of the plan.
+fn merge(plan: &mut Plan, rng: &mut Rng, (of, listed): (Option<StepIx>, bool), needs: Vec<Need>) -> StepIx {
+    let ix = StepIx(plan.steps.len() as u32);
+    let rank = listed.then_some(ix.0);
+    let mut made = step(&format!("m{}", ix.0), Work::Merge(MergeWork { of, strategy: MergeStrategy::Merge, rank }));
+    made.needs = needs;
+    made.optional = of.is_some_and(|of| plan.steps[of.index()].optional);
+    made.retry = RetryPolicy { tries: 2, on: RetryOn::Any, ..made.retry };
+    while rng.chance(40) {
+        made.gates.push(PlanGate::Run {
+            command: Command::Shell("test".to_owned()),
+            expect: None,
+            timeout_ms: 60_000,
+            from: None,
+        });
+    }
+    let fixer = rng.chance(50).then(|| agent(rng.pick(&[None, Some("codex")])));
+    let tries = if fixer.is_some() { rng.below(3) as u32 } else { 0 };
+    let then = rng.pick(&[ThenFail::Fail, ThenFail::Ask]);
+    made.on_gate_fail = GateFail { feedback: true, fixer, tries, then };
+    plan.steps.push(made);
+    ix
 }
 
 /// What agents are expected to spend: mostly about what they do, now and then nothing or much more.

@@ -116,4 +116,8 @@ codes! {
          of another (`context: share:`) has another beginning in every run, and the files of a scratch folder are gone with \
          their run, so nothing of it could ever be taken.\n\
          Fix: remove `cache:`, take `context: fork:` in place of `share:`, or let the step work in the project's folder.";
+    WORKTREE_INSIDE "E0236" "a worktree inside a worktree"
+        "What stands in a step with `workspace: worktree` works in its worktree and comes back with it; it cannot have \
+         another one of its own.\n\
+         Fix: remove `workspace:` and `merge:` from the inner step.";
 }

@@ -103,7 +103,7 @@ codes! {
           trusts the definition as it stands (`orch trust NAME`), and gives the word. Nothing was started.\n\
          Fix: `orch run NAME --allow-danger`, or danger = true under [runtimes.NAME] in your own ~/.config/orch/orch.toml; better, \
           take `danger: true` away and name what the agent needs under `tools:`.";
-    NO_SANDBOX "E0340" 41 false "what is to be confined cannot be confined here"
+    NO_SANDBOX "E0344" 41 false "what is to be confined cannot be confined here"
         "A step, the settings or `--sandbox` ask for a sandbox, and this machine cannot make it: its kernel, its settings or the \
          container that `orch` runs in refuse what is needed. Nothing was started, because a sandbox that is not there would \
          protect nobody.\n\
@@ -130,4 +130,19 @@ codes! {
         "`orch retry RUN --from STEP` takes over what was done before the step. Something that the step waits for was not \
          done in that run, so there is nothing to take over.\n\
          Fix: begin at the step that was not done; the message names it.";
+    NO_CHECKPOINT "E0340" 11 false "the run has no such checkpoint"
+        "Runs keep the state before them, and that of each finished step, where an agent may write, where work is isolated, or \
+         where a step says `checkpoint:`. Runs of commands alone keep none.\n\
+         Fix: the help names the checkpoints that are there; `orch rollback RUN --to NAME` takes one of them.";
+    IN_THE_WAY "E0341" 1 false "files are in the way of a rollback"
+        "A file that no checkpoint would hold, such as one that git ignores, stands where one has to come back. It would be \
+         lost, so nothing was changed.\n\
+         Fix: move it away, or take back other paths: `orch rollback RUN PATH`.";
+    NO_GIT "E0342" 43 false "git is not there or too old"
+        "Checkpoints and workspaces are made with git, in a project without a repository too. They need git 2.40 or newer.\n\
+         Fix: install it, or change the PATH.";
+    WORKSPACE "E0343" 1 true "a checkpoint or a workspace cannot be used"
+        "Git has said no, a file cannot be read, something is larger than a checkpoint may be, or another process works on the \
+         repository. Nothing of the project was changed.\n\
+         Fix: look at what the message names, and try again.";
 }

@@ -100,6 +100,7 @@ table! {
         "ask" r#"{"type":"string"}"# "A form for a person; the fields stand in output";
         "wait" r##"{"anyOf":[{"$ref":"#/definitions/duration"},{"$ref":"#/definitions/wait"}]}"## "A time, or a signal";
         "emit" r##"{"$ref":"#/definitions/id"}"## "A signal that is sent";
+        "checkpoint" r##"{"$ref":"#/definitions/id"}"## "The name under which the files are kept as they are now";
         "stop" r##"{"anyOf":[{"type":"string"},{"$ref":"#/definitions/stop"}]}"## "Ends the run";
         "parallel" r##"{"$ref":"#/definitions/steps"}"## "Steps that start at once";
         "each" r#"{"type":"string"}"# "An expression that gives a list; the steps run for each item";
@@ -135,8 +136,8 @@ table! {
         "context" r#"{"type":"string","pattern":"^(fresh|(fork|share):[a-z][a-z0-9_]{0,62})$"}"# "fresh, fork:STEP or share:STEP";
         "context_budget" r##"{"$ref":"#/definitions/count"}"## "Tokens of context";
         "skills" r##"{"$ref":"#/definitions/texts"}"## "Skills to load";
-        "workspace" r#"{"anyOf":[{"enum":["shared","scratch"]},{"const":"worktree","x-unsupported":true}]}"# "Where the step works";
-        "merge" r##"{"$ref":"#/definitions/merge","x-unsupported":true}"## "How isolated work comes back";
+        "workspace" r#"{"enum":["shared","worktree","scratch"]}"# "Where the step works: in the project, in a worktree of its own, in an empty folder";
+        "merge" r##"{"$ref":"#/definitions/merge"}"## "How what is done in a worktree comes back";
         "output" r##"{"$ref":"#/definitions/output"}"## "A short schema, a full schema or a file with one";
         "cache" r##"{"anyOf":[{"type":"boolean"},{"$ref":"#/definitions/cache"}]}"## "Whether the same work of an earlier run may be taken instead of being done";
         "env" r#"{"type":"object","propertyNames":{"pattern":"^[A-Za-z_][A-Za-z0-9_]*$"},"additionalProperties":{"type":["string","number","boolean"]}}"# "Environment of a command or an agent";
@@ -254,8 +255,9 @@ table! {
     /// The value of `merge:`.
     MERGE "merge" "`merge:`" [] {
         "order" r#"{"enum":["as_finished","as_listed"]}"# "Whose work is merged first";
-        "gate" r##"{"$ref":"#/definitions/gates"}"## "Checks after each merge";
-        "on_conflict" r##"{"$ref":"#/definitions/on_conflict"}"## "Who resolves a conflict";
+        "strategy" r#"{"enum":["merge","rebase","squash"]}"# "As which commits the work is kept";
+        "gate" r##"{"$ref":"#/definitions/gates"}"## "Checks of each merge, before it is taken";
+        "on_conflict" r##"{"anyOf":[{"enum":["ask","fail"]},{"$ref":"#/definitions/on_conflict"}]}"## "Who resolves a conflict";
     }
 }
 

@@ -1,12 +1,6 @@
 //! Keys that this version reads and type-checks, but cannot do.
 
-use crate::definition::load::{
-    keys::{MERGE, ON_CONFLICT, PLAN},
-    node::Node,
-    reader::Reader,
-    shape::Fields,
-    unsupported,
-};
+use crate::definition::load::{keys::PLAN, reader::Reader, shape::Fields, unsupported};
 
 impl Reader<'_, '_> {
     /// `plan:`.
@@ -32,31 +26,5 @@ impl Reader<'_, '_> {
             self.texts(Some(entry));
             self.unsupported(&unsupported::SECRETS, entry.key_span, before);
         }
-        if let Some(entry) = fields.take("merge") {
-            let before = self.faults.count();
-            self.merge(&entry.value);
-            // With `workspace: worktree` beside it, one error says it all.
-            let worktree = fields.peek("workspace").and_then(|entry| entry.value.as_text()) == Some("worktree");
-            if !worktree {
-                self.unsupported(&unsupported::MERGE, entry.key_span, before);
-            }
-        }
-    }
-
-    fn merge(&mut self, node: &Node<'_>) {
-        let Some(mut fields) = Fields::open(node, &MERGE, self.faults) else { return };
-        self.one_of(fields.take("order"), &[("as_finished", ()), ("as_listed", ())]);
-        if let Some(entry) = fields.take("gate") {
-            self.gates(entry);
-        }
-        if let Some(entry) = fields.take("on_conflict")
-            && let Some(mut inner) = Fields::open(&entry.value, &ON_CONFLICT, self.faults)
-        {
-            self.text_of(inner.take("agent"));
-            self.whole(inner.take("tries"), 0, 100);
-            self.one_of(inner.take("then"), &[("fail", ()), ("ask", ())]);
-            inner.done("`on_conflict:`", self.faults, |_| String::new());
-        }
-        fields.done("`merge:`", self.faults, |_| String::new());
     }
 }

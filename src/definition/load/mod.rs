@@ -37,6 +37,7 @@ mod lock;
 mod markdown;
 mod markdown_keys;
 mod memory;
+mod merge;
 mod names;
 mod node;
 mod opener;

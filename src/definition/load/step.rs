@@ -12,9 +12,9 @@ use crate::{
             reader::Reader,
             shape::{Fields, wrong_type},
             step_kind::{Class, Known},
-            unsupported,
             workflow::ON_FAILURE,
         },
+        merging::Merge,
         workflow::{Cache, Context, Join, Recovery, Retry, RetryOn, Step, StepKind, Workspace},
     },
 };
@@ -129,7 +129,7 @@ impl Reader<'_, '_> {
         let context = known.take("context").and_then(|entry| self.context(entry));
         let context_budget = self.count(known.take("context_budget"));
         let skills = self.words(known.take("skills"));
-        let workspace = known.take("workspace").and_then(|entry| self.workspace(entry, known));
+        let (workspace, merge) = self.apart(known);
         let output = self.output(known.take("output"));
         let with = self.values(known.take("with"), "a value of `with`");
         let env = self.env(known.take("env"));
@@ -163,6 +163,7 @@ impl Reader<'_, '_> {
             context_budget,
             skills,
             workspace,
+            merge,
             output,
             with,
             env,
@@ -292,22 +293,23 @@ impl Reader<'_, '_> {
         Some(Spanned::new(context, text.span))
     }
 
+    /// Where it works, and how that comes back.
+    fn apart(&mut self, known: &mut Known<'_, '_, '_>) -> (Option<Spanned<Workspace>>, Option<Spanned<Merge>>) {
+        let workspace = known.take("workspace").and_then(|entry| self.workspace(entry, known));
+        (workspace, known.take("merge").and_then(|entry| self.merge(entry, known.fields)))
+    }
+
     fn workspace(&mut self, entry: &Entry<'_>, known: &Known<'_, '_, '_>) -> Option<Spanned<Workspace>> {
         let words = [("shared", Workspace::Shared), ("worktree", Workspace::Worktree), ("scratch", Workspace::Scratch)];
         let workspace = self.one_of(Some(entry), &words)?;
-        if workspace == Workspace::Worktree {
-            let fan_out = matches!(known.class, Class::Each | Class::Parallel);
-            if fan_out && !known.fields.has("merge") {
-                self.faults.error(
-                    codes::MERGE_MISSING,
-                    entry.value.span,
-                    "isolated items have no `merge:`",
-                    "each item works in a worktree of its own, and nothing brings the work back",
-                    "declare `merge: { order: as_finished }` beside it; today, as worktrees are not supported in this version, leave out `workspace:`",
-                );
-            } else {
-                self.unsupported(&unsupported::WORKTREE, entry.value.span, self.faults.count());
-            }
+        if workspace == Workspace::Worktree && !known.fields.has("merge") {
+            self.faults.error(
+                codes::MERGE_MISSING,
+                entry.value.span,
+                "isolated work has no `merge:`",
+                "it is done in a worktree of its own, and nothing brings it back",
+                "declare `merge: { order: as_finished }` beside it",
+            );
             return None;
         }
         Some(Spanned::new(workspace, entry.value.span))
@@ -366,6 +368,7 @@ fn made_id(kind: &StepKind) -> String {
         StepKind::Ask { .. } => "ask".to_owned(),
         StepKind::Wait(_) => "wait".to_owned(),
         StepKind::Emit { .. } => "emit".to_owned(),
+        StepKind::Checkpoint { .. } => "checkpoint".to_owned(),
         StepKind::Stop { .. } => "stop".to_owned(),
         StepKind::Parallel { .. } => "parallel".to_owned(),
         StepKind::Each { .. } => "each".to_owned(),

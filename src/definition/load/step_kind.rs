@@ -23,6 +23,7 @@ pub(super) enum Class {
     Ask,
     Wait,
     Emit,
+    Checkpoint,
     Stop,
     Parallel,
     Each,
@@ -31,10 +32,10 @@ pub(super) enum Class {
     Plan,
 }
 
-use Class::{Agent, Approve, Ask, Each, Emit, Loop, Parallel, Plan, Run, Stop, Workflow};
+use Class::{Agent, Approve, Ask, Checkpoint, Each, Emit, Loop, Parallel, Plan, Run, Stop, Workflow};
 
 /// The kind keys. Those of one class may stand together.
-const KIND_KEYS: [(&str, Class); 14] = [
+const KIND_KEYS: [(&str, Class); 15] = [
     ("agent", Agent),
     ("prompt", Agent),
     ("prompt_file", Agent),
@@ -43,6 +44,7 @@ const KIND_KEYS: [(&str, Class); 14] = [
     ("ask", Ask),
     ("wait", Class::Wait),
     ("emit", Emit),
+    ("checkpoint", Checkpoint),
     ("stop", Stop),
     ("parallel", Parallel),
     ("each", Each),
@@ -79,6 +81,7 @@ const PLACES: &[(&str, &[Class])] = &[
     ("context_budget", &[Agent, Plan]),
     ("skills", &[Agent, Plan]),
     ("workspace", &[Agent, Run, Parallel, Each, Loop, Plan]),
+    ("merge", &[Agent, Run, Parallel, Each, Loop]),
     ("output", &[Agent, Run, Ask]),
     ("env", &[Agent, Run, Plan]),
     ("summary", &[Agent, Run]),
@@ -103,6 +106,7 @@ impl Class {
             Ask => "an `ask` step",
             Class::Wait => "a `wait` step",
             Emit => "an `emit` step",
+            Checkpoint => "a `checkpoint` step",
             Stop => "a `stop` step",
             Parallel => "a `parallel` step",
             Each => "an `each` step",
@@ -172,7 +176,7 @@ impl Reader<'_, '_> {
                 crate::base::Span::new(start..end),
                 "this step does nothing",
                 "no key says what it does",
-                "add one of: agent, prompt, run, approve, ask, wait, emit, stop, parallel, each, loop, workflow",
+                "add one of: agent, prompt, run, approve, ask, wait, emit, checkpoint, stop, parallel, each, loop, workflow",
             );
         }
         found.map(|(_, class)| class).filter(|_| one)
@@ -189,6 +193,10 @@ impl Reader<'_, '_> {
             Emit => {
                 let entry = fields.take("emit")?;
                 self.id("emit", "a signal", &entry.value, false).map(|signal| StepKind::Emit { signal })
+            }
+            Checkpoint => {
+                let entry = fields.take("checkpoint")?;
+                self.id("checkpoint", "a checkpoint", &entry.value, false).map(|name| StepKind::Checkpoint { name })
             }
             Stop => self.stop(fields.take("stop")),
             Parallel => {

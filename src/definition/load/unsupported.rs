@@ -33,12 +33,6 @@ unsupported! {
     /// The manager-and-workers pattern.
     PLAN "step" "plan" None, "`plan:`",
         "let an agent step list the tasks in its `output:` and run them with `each:`";
-    /// Isolated workspaces.
-    WORKTREE "step" "workspace" Some("worktree"), "`workspace: worktree`",
-        "leave out `workspace:` and `merge:`, and give parallel agent steps disjoint `files:`";
-    /// Merging isolated work.
-    MERGE "step" "merge" None, "`merge:`",
-        "remove it: steps work in the project's own folder, so there is nothing to merge";
     /// Secrets.
     SECRETS "step" "secrets" None, "`secrets:`",
         "start `orch` with the variable set and hand it over: `env: { API_KEY: \"{{ env.API_KEY }}\" }`";

@@ -13,6 +13,7 @@ use crate::{
         compile::{
             draft::Draft,
             faults::{Faults, Place, place_in},
+            isolate::Merging,
             schema::{self, ENVELOPE, Known, NoField},
             scope::{Found, Reader, Sight, look_up},
         },
@@ -114,6 +115,8 @@ pub(super) struct Compiler<'a> {
     /// For each step, why it waits for whom.
     pub(super) edges: Vec<Vec<Edge<'a>>>,
     pub(super) pins: Pins,
+    /// What stands around the merges that steps declare.
+    pub(super) merges: Vec<Merging>,
     element_schemas: HashMap<StepIx, Option<&'a Value>>,
     /// What is wrong with each schema that was looked at, by its text.
     pub(super) schema_faults: HashMap<String, Option<String>>,
@@ -128,6 +131,7 @@ impl<'a> Compiler<'a> {
             faults,
             edges,
             pins: Pins::default(),
+            merges: Vec::new(),
             element_schemas: HashMap::new(),
             schema_faults: HashMap::new(),
         }

@@ -56,7 +56,8 @@ impl Compiler<'_> {
                 | StepKind::Approve { .. }
                 | StepKind::Ask { .. }
                 | StepKind::Wait(_)
-                | StepKind::Emit { .. } => false,
+                | StepKind::Emit { .. }
+                | StepKind::Checkpoint { .. } => false,
             };
             ends[ix] = inside && sketch.step.when.is_none();
         }
@@ -115,15 +116,21 @@ impl Writers {
         let mut inside: HashMap<Option<StepIx>, Vec<(StepIx, StepIx)>> = HashMap::new();
         for (ix, step) in steps.iter().enumerate() {
             let mut agents = agent_of(step).into_iter().chain(&step.on_gate_fail.fixer);
-            if !agents.any(|agent| agent.workspace == Workspace::Shared && !agent.reads_only()) {
+            if !agents.any(|agent| agent.workspace != Workspace::Scratch && !agent.reads_only()) {
                 continue;
             }
             let writer = StepIx(u32::try_from(ix).unwrap_or(u32::MAX));
             let mut here = writer;
             loop {
+                // Nobody else works in its worktree.
+                let is_apart = compiler.workspace(writer) == Workspace::Worktree;
+                if is_apart && compiler.is_unit(here) {
+                    break;
+                }
                 let parent = compiler.draft.sketch(here).parent;
                 inside.entry(parent).or_default().push((here, writer));
                 match parent {
+                    Some(each) if is_apart && compiler.has_units(each) => break,
                     Some(parent) => here = parent,
                     None => break,
                 }
@@ -171,13 +178,16 @@ impl Writers {
         if *max_parallel == Some(1) {
             return;
         }
-        for (_, writer) in writers {
-            let step = compiler.draft.sketch(*writer).step;
-            let names = item_names(compiler, each, *writer);
+        let is_apart = |writer: StepIx| compiler.has_units(each) && compiler.workspace(writer) == Workspace::Worktree;
+        let together: Vec<StepIx> =
+            writers.iter().map(|(_, writer)| *writer).filter(|writer| !is_apart(*writer)).collect();
+        for writer in together {
+            let step = compiler.draft.sketch(writer).step;
+            let names = item_names(compiler, each, writer);
             let shared = step.files.iter().find(|file| !reads_any(&file.value, &names));
             if step.files.is_empty() || shared.is_some() {
                 let id = &compiler.draft.sketch(each).step.id.value;
-                self.report(compiler, *writer, &format!("items of `{id}` run at the same time"), shared);
+                self.report(compiler, writer, &format!("items of `{id}` run at the same time"), shared);
             }
         }
     }
@@ -250,6 +260,7 @@ impl Sessions {
             }
             users.entry(root).or_default().push(ix);
             Self::check_each(compiler, ix, from);
+            Self::check_apart(compiler, ix, from);
         }
         for step in steps {
             Self::check_batch(compiler, step, steps);
@@ -274,6 +285,23 @@ impl Sessions {
                         .help("use `fork:`, or `max_parallel: 1` on the `each`"),
                 );
             }
+        }
+    }
+
+    /// Programs find a session by the folder in which it began.
+    fn check_apart(compiler: &mut Compiler<'_>, user: StepIx, from: StepIx) {
+        let unit = |ix: StepIx| {
+            let around = std::iter::once(ix).chain(ancestors(compiler, ix));
+            let is_apart = compiler.workspace(ix) == Workspace::Worktree;
+            around.filter(|_| is_apart).find(|one| compiler.is_unit(*one) || compiler.has_units(*one))
+        };
+        if unit(user) != unit(from) {
+            let step = compiler.draft.sketch(user).step;
+            let span = step.context.as_ref().map_or(step.id.span, |context| context.span);
+            let place = Place { source: compiler.draft.source(user), span };
+            let name = &compiler.draft.sketch(from).step.id.value;
+            let fault = place.error(faults::SHARED_SESSION, format!("the session of `{name}` is in another worktree"));
+            compiler.faults.push(fault.cause("a session is at home where it began").help("use `fork:`"));
         }
     }
 

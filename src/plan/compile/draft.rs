@@ -131,6 +131,7 @@ fn binding(kind: &StepKind) -> Option<&Spanned<String>> {
         | StepKind::Ask { .. }
         | StepKind::Wait(_)
         | StepKind::Emit { .. }
+        | StepKind::Checkpoint { .. }
         | StepKind::Stop { .. }
         | StepKind::Parallel { .. }
         | StepKind::Loop { .. }

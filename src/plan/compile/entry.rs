@@ -21,7 +21,7 @@ use crate::{
         defaults,
         models::ModelChain,
         sandbox::PlanSandbox,
-        types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep, Work},
+        types::{Budget, Limits, PLAN_VERSION, Plan, PlanStep, StepIx, Work},
     },
 };
 
@@ -56,7 +56,9 @@ pub fn compile(library: &Library, workflow: &Workflow) -> Result<Compiled, Vec<D
     for (step, needs) in steps.iter_mut().zip(needs) {
         step.needs = needs;
     }
-    Ok(compiler.plan(workflow, steps, outputs))
+    let mut roots = compiler.draft.units[0].roots.clone();
+    compiler.add_merges(&mut steps, &mut roots);
+    Ok(compiler.plan(workflow, steps, roots, outputs))
 }
 
 /// Gives a plan its digest. It holds everything it was made from, so its own text is what the digest is of.
@@ -81,6 +83,7 @@ impl Compiler<'_> {
         self,
         workflow: &Workflow,
         steps: Vec<PlanStep>,
+        roots: Vec<StepIx>,
         outputs: Vec<(String, crate::plan::types::ValueText)>,
     ) -> Compiled {
         let mut plan = Plan {
@@ -94,7 +97,7 @@ impl Compiler<'_> {
             limits: limits(workflow),
             on_failure: workflow.on_failure.unwrap_or(OnFailure::Drain),
             steps,
-            roots: self.draft.units[0].roots.clone(),
+            roots,
             outputs,
             agents: self.pins.agents,
             skills: self.pins.skills,

@@ -8,7 +8,7 @@ use crate::{
     base::{Source, Spanned},
     definition::{
         NamedGate,
-        workflow::{Gate, Step, StepKind},
+        workflow::{Gate, Step, StepKind, Workspace},
     },
     plan::{
         compile::{
@@ -137,33 +137,56 @@ impl<'a> Compiler<'a> {
         globs.iter().map(|glob| glob.value.clone()).collect()
     }
 
+    /// The checks of a merge. They see the merged files, not the result of a step.
+    pub(super) fn merge_gates(
+        &mut self,
+        ix: StepIx,
+        checks: &'a [Spanned<Gate>],
+        source: &'a Arc<Source>,
+    ) -> Vec<PlanGate> {
+        let mut gates = Vec::new();
+        let sight = Sight { own_binding: true, ..Sight::default() };
+        self.expand(ix, checks, &Home { source, sight, names: Vec::new() }, &mut gates);
+        gates
+    }
+
     pub(super) fn gate_fail(&mut self, ix: StepIx, step: &'a Step, source: &'a Arc<Source>) -> GateFail {
         let Some(fail) = &step.on_gate_fail else { return GateFail::default() };
-        let fixer = fail.value.agent.as_ref().and_then(|name| {
-            let (index, agent) = self.agent(source, name)?;
-            let skills = self.skills(&[], Some(agent), source, Some(name));
-            // What the step may not do, nobody may do for it.
-            let permissions = step.permissions.clone().unwrap_or_default().and(&agent.permissions);
-            let tools = permissions.narrow(agent.tools.allowed());
-            Some(AgentWork {
-                agent: Some(index),
-                prompt: Text::default(),
-                // `model:` and `runtime:` of the step are for its own agent.
-                runtime: agent.runtime.clone(),
-                model: own_model(Some(agent)),
-                servers: self.servers(Some(agent), tools.as_deref(), source, Some(name)),
-                tools,
-                context: PlanContext::Fresh,
-                context_budget: agent.context_budget.unwrap_or(defaults::CONTEXT_BUDGET),
-                skills,
-                workspace: self.workspace(ix),
-                activated: Vec::new(),
-                memory: Vec::new(),
-                prose: None,
-                permissions,
-                danger: false,
-            })
-        });
+        let workspace = self.workspace(ix);
+        let fixer = fail.value.agent.as_ref().and_then(|name| self.fixer(step, source, name, workspace));
         GateFail { feedback: fail.value.feedback, fixer, tries: fail.value.tries, then: fail.value.then }
+    }
+
+    /// An agent that mends what another one did.
+    pub(super) fn fixer(
+        &mut self,
+        step: &'a Step,
+        source: &'a Arc<Source>,
+        name: &'a Spanned<String>,
+        workspace: Workspace,
+    ) -> Option<AgentWork> {
+        let (index, agent) = self.agent(source, name)?;
+        let skills = self.skills(&[], Some(agent), source, Some(name));
+        // What the step may not do, nobody may do for it.
+        let permissions = step.permissions.clone().unwrap_or_default().and(&agent.permissions);
+        let tools = permissions.narrow(agent.tools.allowed());
+        Some(AgentWork {
+            agent: Some(index),
+            prompt: Text::default(),
+            // `model:` and `runtime:` of the step are for its own agent.
+            runtime: agent.runtime.clone(),
+            model: own_model(Some(agent)),
+            servers: self.servers(Some(agent), tools.as_deref(), source, Some(name)),
+            tools,
+            context: PlanContext::Fresh,
+            context_budget: agent.context_budget.unwrap_or(defaults::CONTEXT_BUDGET),
+            skills,
+            workspace,
+            activated: Vec::new(),
+            memory: Vec::new(),
+            prose: None,
+            permissions,
+            danger: false,
+        })
     }
 }

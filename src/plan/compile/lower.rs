@@ -62,6 +62,7 @@ impl<'a> Compiler<'a> {
             self.check_usable(Place { source, span: output.span }, &output.value);
         }
         let when = step.when.as_ref().map(|when| self.expression(plain, source, when));
+        self.merge_of(ix, step, source);
         let work = self.work(ix, step, source);
         let gates = self.gates(ix, step, source);
         let on_gate_fail = self.gate_fail(ix, step, source);
@@ -97,6 +98,7 @@ impl<'a> Compiler<'a> {
             summary,
             cache,
             sandbox: self.sandbox(ix),
+            isolated: false,
             work,
         }
     }
@@ -105,8 +107,8 @@ impl<'a> Compiler<'a> {
         let shares = matches!(step.context.as_ref().map(|context| &context.value), Some(Context::Share(_)));
         let why = if shares {
             Some(("`context: share:` goes on with a session, which every run has anew", "take `context: fork:`"))
-        } else if self.workspace(ix) == Workspace::Scratch {
-            Some(("the files in a scratch folder end with their run", "let the step work in the project's folder"))
+        } else if self.workspace(ix) != Workspace::Shared {
+            Some(("what is done in a place of its own is done anew", "let the step work in the project's folder"))
         } else {
             None
         };
@@ -134,6 +136,7 @@ impl<'a> Compiler<'a> {
             StepKind::Wait(Wait::For(delay)) => Work::Sleep { delay_ms: millis(*delay) },
             StepKind::Wait(Wait::Signal(signal)) => Work::Await { signal: signal.value.clone() },
             StepKind::Emit { signal } => Work::Emit { signal: signal.value.clone() },
+            StepKind::Checkpoint { name } => Work::Checkpoint { name: name.value.clone() },
             StepKind::Stop { succeed, text } => {
                 Work::Stop { succeed: *succeed, text: self.template(plain, source, text) }
             }
@@ -382,6 +385,7 @@ fn attempt_times(kind: &StepKind) -> (Option<Duration>, Option<Duration>) {
         | StepKind::Approve { .. }
         | StepKind::Ask { .. }
         | StepKind::Emit { .. }
+        | StepKind::Checkpoint { .. }
         | StepKind::Stop { .. }
         | StepKind::Parallel { .. }
         | StepKind::Each { .. }

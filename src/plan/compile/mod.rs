@@ -3,7 +3,7 @@
 //! Reads no files and no clock; the [`crate::definition::Library`] is all it knows of the project. The steps:
 //! `draft` lays out all steps with called workflows in place; `lower` turns each into a step of the plan and resolves
 //! its texts through `texts`, `scope` and `schema`; `wire` makes needs of the edges; `order` refuses cycles;
-//! `conflicts` refuses what would go wrong in a run.
+//! `conflicts` refuses what would go wrong in a run; `isolate` puts the merges behind what is isolated.
 
 mod checks;
 mod command;
@@ -13,6 +13,7 @@ mod draft;
 mod entry;
 mod faults;
 mod gates;
+mod isolate;
 mod lower;
 mod memory;
 mod order;

@@ -122,6 +122,7 @@ fn bound(draft: &Draft<'_>, container: StepIx, name: &str) -> Option<Meaning> {
         | StepKind::Ask { .. }
         | StepKind::Wait(_)
         | StepKind::Emit { .. }
+        | StepKind::Checkpoint { .. }
         | StepKind::Stop { .. }
         | StepKind::Parallel { .. }
         | StepKind::Workflow { .. } => None,

@@ -50,6 +50,8 @@ fn body(plan: &Plan, steps: &[StepIx], depth: usize, text: &mut String) {
                 | Work::Sleep { .. }
                 | Work::Await { .. }
                 | Work::Emit { .. }
+                | Work::Checkpoint { .. }
+                | Work::Merge(_)
                 | Work::Parallel { .. }
                 | Work::Each(_)
                 | Work::Loop { .. }

@@ -6,6 +6,7 @@ use crate::{
     base::{dollars, render_duration},
     definition::{
         Permissions,
+        merging::MergeStrategy,
         workflow::{Join, OnFailure, OnLimit, OnMax, ThenFail, Workspace},
     },
     plan::{
@@ -57,6 +58,8 @@ pub fn kind(plan: &Plan, step: &PlanStep) -> String {
         Work::Sleep { delay_ms } => format!("wait {}", time(*delay_ms)),
         Work::Await { signal } => format!("wait for signal {}", visible(signal)),
         Work::Emit { signal } => format!("emit {}", visible(signal)),
+        Work::Checkpoint { name } => format!("checkpoint {}", visible(name)),
+        Work::Merge(_) => "merge".to_owned(),
         Work::Stop { succeed, .. } => if *succeed { "stop as succeeded" } else { "stop as failed" }.to_owned(),
         Work::Parallel { .. } => "parallel".to_owned(),
         Work::Each(each) => format!("each {} as {}", first_line(&each.items.text), visible(&each.binding)),
@@ -79,6 +82,8 @@ pub(super) fn text(step: &PlanStep) -> Option<String> {
         Work::Sleep { .. }
         | Work::Await { .. }
         | Work::Emit { .. }
+        | Work::Checkpoint { .. }
+        | Work::Merge(_)
         | Work::Parallel { .. }
         | Work::Each(_)
         | Work::Call { .. } => None,
@@ -179,6 +184,14 @@ pub(super) fn limits(plan: &Plan, step: &PlanStep) -> Vec<String> {
             parts.extend(each.batch.filter(|batch| *batch > 1).map(|batch| format!("{batch} in one session")));
             parts.extend(each.key.as_ref().map(|key| format!("key {}", first_line(&key.text))));
         }
+        Work::Merge(merge) => {
+            parts.push(match merge.strategy {
+                MergeStrategy::Merge => "as a merge".to_owned(),
+                MergeStrategy::Rebase => "commit by commit".to_owned(),
+                MergeStrategy::Squash => "as one commit".to_owned(),
+            });
+            parts.extend(merge.rank.map(|_| "as listed".to_owned()));
+        }
         Work::Loop { on_max: OnMax::Continue, .. } => parts.push("goes on after the last".to_owned()),
         Work::Loop { on_max: OnMax::Fail, .. }
         | Work::Approve { .. }
@@ -186,9 +199,11 @@ pub(super) fn limits(plan: &Plan, step: &PlanStep) -> Vec<String> {
         | Work::Sleep { .. }
         | Work::Await { .. }
         | Work::Emit { .. }
+        | Work::Checkpoint { .. }
         | Work::Stop { .. }
         | Work::Call { .. } => {}
     }
+    parts.extend((step.isolated && step.work.is_container()).then(|| isolation(&step.work)));
     let works = matches!(step.work, Work::Agent(_) | Work::Run { .. });
     if step.retry != RetryPolicy::default() {
         parts.push(format!("{} retries", step.retry.tries));
@@ -291,6 +306,10 @@ fn place(workspace: Workspace) -> Option<String> {
         Workspace::Worktree => Some("own worktree".to_owned()),
         Workspace::Scratch => Some("empty folder".to_owned()),
     }
+}
+
+fn isolation(work: &Work) -> String {
+    if matches!(work, Work::Each(_)) { "each item in its own worktree" } else { "own worktree" }.to_owned()
 }
 
 fn recovery(policy: &RecoveryPolicy) -> Option<String> {

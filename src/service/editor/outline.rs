@@ -104,6 +104,7 @@ fn step_name(step: &Step) -> StepName {
         StepKind::Ask { .. } => ("a form".to_owned(), &[]),
         StepKind::Wait(_) => ("a wait".to_owned(), &[]),
         StepKind::Emit { .. } => ("a signal".to_owned(), &[]),
+        StepKind::Checkpoint { .. } => ("a checkpoint".to_owned(), &[]),
         StepKind::Stop { .. } => ("the end of the run".to_owned(), &[]),
         StepKind::Workflow { name } => (format!("workflow {}", name.value), &[]),
         StepKind::Parallel { steps, .. } => ("steps at once".to_owned(), steps),

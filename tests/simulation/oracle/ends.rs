@@ -28,6 +28,7 @@ impl Oracle {
             self.live.remove(&attempt);
         }
         self.unknown.remove(&instance);
+        self.merging = self.merging.filter(|merging| *merging != instance);
         match settled {
             Settled::Succeeded => {
                 if !self.seen[instance.index()].begun {
@@ -72,12 +73,15 @@ impl Oracle {
                     ThenFail::Continue
                 )
         );
+        let excused = excused || (matches!(step.work, Work::Merge(_)) && seen.last == Last::Taken);
         let passed = seen.gates.iter().all(|verdict| *verdict == Some(Verdict::Pass));
         hold!(passed || excused, "{path} succeeds with the gates {:?}", seen.gates);
         let worked = match &step.work {
             Work::Agent(_) | Work::Run { .. } | Work::Approve { .. } | Work::Ask { .. } => {
                 excused || matches!(seen.last, Last::WorkDone | Last::Approved)
             }
+            // An item or a branch is not done before the project has its work.
+            Work::Merge(_) => seen.last == Last::Taken,
             _ => true,
         };
         hold!(worked, "{path} succeeds after {:?}", seen.last);

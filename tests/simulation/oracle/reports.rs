@@ -2,6 +2,7 @@
 
 use orch::{
     base::{Outcome, Verdict},
+    plan::Work,
     scheduler::{Answer, AttemptId, Decision, Evaluation, InstanceId, Purpose, Scheduler, Site, StepState},
 };
 
@@ -61,6 +62,7 @@ impl Oracle {
             (Purpose::Work, Outcome::Succeeded(envelope)) => {
                 seen.from_memory = envelope.reused.is_some();
                 seen.gates.fill(None);
+                (seen.proposed, seen.overruled) = (true, false);
                 Last::WorkDone
             }
             (Purpose::Work, Outcome::Failed(failure)) => Last::WorkFailed { again: seen.again.counts(failure, policy) },
@@ -71,6 +73,15 @@ impl Oracle {
                     Verdict::Fail => Last::GateFailed,
                     Verdict::Error => Last::GateError,
                 }
+            }
+            (Purpose::Work, Outcome::Judged(_)) if matches!(policy.work, Work::Merge(_)) => {
+                seen.proposed = false;
+                Last::Conflict
+            }
+            (Purpose::Take, Outcome::Succeeded(_)) => Last::Taken,
+            (Purpose::Take, Outcome::Failed(failure)) => {
+                seen.proposed = false;
+                Last::WorkFailed { again: seen.again.counts(failure, policy) }
             }
             (Purpose::Gate(_), Outcome::Succeeded(_) | Outcome::Failed(_)) => Last::GateError,
             (Purpose::Fix, Outcome::Succeeded(_)) => Last::FixDone,
@@ -84,12 +95,12 @@ impl Oracle {
                 Last::RunAgain
             }
             (Purpose::Reconcile, _) => Last::AskPerson,
-            (Purpose::Work | Purpose::Override, _) => Last::GivenUp,
+            (Purpose::Work | Purpose::Override | Purpose::Take, _) => Last::GivenUp,
         };
         true
     }
 
-    pub(super) fn decided(&mut self, attempt: AttemptId, decision: &Decision) {
+    pub(super) fn decided(&mut self, attempt: AttemptId, decision: &Decision, is_merge: bool) {
         let purpose = self.live.remove(&attempt).map(|live| live.purpose);
         let seen = &mut self.seen[attempt.instance.index()];
         let yes = matches!(decision, Decision::Approve { .. });
@@ -98,7 +109,15 @@ impl Oracle {
                 seen.gates[usize::from(place)] = Some(if yes { Verdict::Pass } else { Verdict::Fail });
                 if yes { Last::Approved } else { Last::GateFailed }
             }
-            Some(Purpose::Override) if yes => Last::GivenUp,
+            Some(Purpose::Override) if yes && is_merge && !seen.proposed => {
+                // A person has mended it: it is proposed anew.
+                seen.excused += 1;
+                Last::RunAgain
+            }
+            Some(Purpose::Override) if yes => {
+                seen.overruled = true;
+                Last::GivenUp
+            }
             Some(Purpose::Work) if yes => {
                 seen.gates.fill(None);
                 Last::WorkDone
@@ -118,6 +137,7 @@ impl Oracle {
             (Answer::Done, Purpose::Fix) => Last::FixDone,
             (Answer::Done, _) => {
                 seen.gates.fill(None);
+                seen.proposed = true;
                 Last::WorkDone
             }
             (Answer::Failed, _) => Last::Nothing,

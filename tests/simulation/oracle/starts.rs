@@ -7,7 +7,7 @@ use orch::{
     scheduler::{AttemptId, Purpose, Scheduler},
 };
 
-use super::{Checked, Last, Live, Oracle};
+use super::{Checked, Last, Live, Oracle, merges::may_take};
 
 impl Oracle {
     /// An attempt is to begin.
@@ -22,7 +22,7 @@ impl Oracle {
         hold!(attempt.number > seen.attempts, "attempt {attempt} is numbered twice");
         seen.attempts = attempt.number;
         let asks = scheduler.asks_person(attempt.instance, purpose);
-        let finishes = matches!(purpose, Purpose::Gate(_) | Purpose::Reconcile) && !asks;
+        let finishes = matches!(purpose, Purpose::Gate(_) | Purpose::Reconcile | Purpose::Take) && !asks;
         hold!(
             finishes || !self.is_drained(scheduler, attempt.instance),
             "{path} starts {purpose:?} in a body that drains"
@@ -30,7 +30,7 @@ impl Oracle {
         let in_process = |gate: &PlanGate| !matches!(gate, PlanGate::Run { .. });
         let free = match purpose {
             Purpose::Gate(place) => in_process(&step.gates[usize::from(place)]),
-            Purpose::Work | Purpose::Fix | Purpose::Reconcile | Purpose::Override => false,
+            Purpose::Work | Purpose::Fix | Purpose::Reconcile | Purpose::Override | Purpose::Take => false,
         };
         let runtime = match (purpose, &step.work, &step.on_gate_fail.fixer) {
             (Purpose::Work, Work::Agent(agent), _) | (Purpose::Fix, _, Some(agent)) => {
@@ -52,6 +52,7 @@ impl Oracle {
             hold!(!used, "{path} starts although the budget is used up");
             self.agents += u64::from(runtime.is_some());
         }
+        self.merges(scheduler, attempt.instance)?;
         if purpose == Purpose::Work {
             self.goes_into_batch(scheduler, attempt, purpose)?;
         }
@@ -105,6 +106,10 @@ impl Oracle {
         let fits = match (purpose, seen.last) {
             (Purpose::Work, Last::Nothing | Last::FixDone | Last::RunAgain) => true,
             (Purpose::Work, Last::WorkFailed { again }) => again,
+            (Purpose::Work, Last::Conflict) => false,
+            (Purpose::Take, last) => may_take(seen, last, step),
+            (Purpose::Fix, Last::Conflict) => step.on_gate_fail.fixer.is_some(),
+            (Purpose::Override, Last::Conflict) => step.on_gate_fail.then == ThenFail::Ask,
             (Purpose::Work, Last::GateFailed) => step.on_gate_fail.fixer.is_none(),
             (Purpose::Work, Last::Lost(Purpose::Work)) => recoverable || asks,
             (Purpose::Work, Last::Halted(Purpose::Work)) => {

@@ -22,13 +22,14 @@ use tokio::{
 
 use crate::{
     cli::{
-        args::{ApprovalArg, Pair, pair},
+        args::ApprovalArg,
         dev_report::{lines, state_json, watching_json, watching_line},
         dev_run::{Driving, Moved, moved},
         drive::{TICK, now, stdin_line},
         exit::Exit,
         failure::Failure,
         session::Session,
+        values::{Pair, pair},
     },
     config::Flags,
     service::dev::{Lookout, Report},

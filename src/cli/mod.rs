@@ -49,11 +49,12 @@ mod style;
 mod test;
 mod trust;
 mod update;
+mod values;
 mod watch;
 
 pub use args::{
-    ApprovalArg, ApproveArgs, BudgetArg, CancelArgs, Cli, ColorArg, Global, InboxArgs, LogsArgs, OutcomeArg, Pair,
-    RejectArgs, ResumeArgs, RetryArgs, RunArgs, RunsArgs, StatusArgs, Verb, WatchArgs,
+    ApprovalArg, ApproveArgs, CancelArgs, Cli, ColorArg, Global, InboxArgs, LogsArgs, OutcomeArg, RejectArgs,
+    ResumeArgs, RetryArgs, RunArgs, RunsArgs, StatusArgs, Verb, WatchArgs,
 };
 pub use clean::{clean, one_line};
 pub use ending::Ending;
@@ -64,3 +65,4 @@ pub use live::{Screen, ScreenKind};
 pub use out::Out;
 pub use report::{Look, Report, RunningAttempt};
 pub use session::Session;
+pub use values::{BudgetArg, Pair};

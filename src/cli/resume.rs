@@ -5,12 +5,13 @@ use serde_json::Map;
 use crate::{
     base::RunId,
     cli::{
-        args::{ApprovalArg, BudgetArg, OutcomeArg, ResumeArgs, RetryArgs, WatchArgs},
+        args::{ApprovalArg, OutcomeArg, ResumeArgs, RetryArgs, WatchArgs},
         cache::ReuseArgs,
         clean::one_line,
         drive::drive,
         failure::Failure,
         session::Session,
+        values::BudgetArg,
         watch,
     },
     config::Flags,

@@ -79,3 +79,12 @@ pub struct PlanTrust {
     /// The commands, as they will run.
     pub commands: Vec<String>,
 }
+
+/// A skill as a run pins it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanSkill {
+    /// Its name.
+    pub name: String,
+    /// The text.
+    pub body: String,
+}

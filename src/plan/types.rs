@@ -21,7 +21,7 @@ use crate::{
         models::ModelChain,
         policy::{GateFail, PlanCache, PlanGate, RecoveryPolicy, RetryPolicy},
         sandbox::PlanSandbox,
-        told::{Activated, PlanMemory, PlanServer, PlanTrust, ProseWork},
+        told::{Activated, PlanMemory, PlanServer, PlanSkill, PlanTrust, ProseWork},
     },
 };
 
@@ -491,13 +491,4 @@ pub struct PlanAgent {
     pub constraints: Vec<String>,
     /// Its file.
     pub path: String,
-}
-
-/// A skill as a run pins it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PlanSkill {
-    /// Its name.
-    pub name: String,
-    /// The text.
-    pub body: String,
 }

@@ -103,12 +103,6 @@ codes! {
           trusts the definition as it stands (`orch trust NAME`), and gives the word. Nothing was started.\n\
          Fix: `orch run NAME --allow-danger`, or danger = true under [runtimes.NAME] in your own ~/.config/orch/orch.toml; better, \
           take `danger: true` away and name what the agent needs under `tools:`.";
-    NO_SANDBOX "E0344" 41 false "what is to be confined cannot be confined here"
-        "A step, the settings or `--sandbox` ask for a sandbox, and this machine cannot make it: its kernel, its settings or the \
-         container that `orch` runs in refuse what is needed. Nothing was started, because a sandbox that is not there would \
-         protect nobody.\n\
-         Fix: `orch doctor` says what was tried and what to change. Where there is no way, `sandbox: off` in the step or \
-         `--sandbox off` runs it with all your rights.";
     RECORDING_EXISTS "E0330" 2 false "there is a recording of that name"
         "`orch run --record` never replaces a recording that it was not told to replace: it may be the only one of that \
          session. Where the file appeared while the run was recorded, the turns are still kept in the run's folder.\n\
@@ -145,4 +139,10 @@ codes! {
         "Git has said no, a file cannot be read, something is larger than a checkpoint may be, or another process works on the \
          repository. Nothing of the project was changed.\n\
          Fix: look at what the message names, and try again.";
+    NO_SANDBOX "E0344" 41 false "what is to be confined cannot be confined here"
+        "A step, the settings or `--sandbox` ask for a sandbox, and this machine cannot make it: its kernel, its settings or the \
+         container that `orch` runs in refuse what is needed. Nothing was started, because a sandbox that is not there would \
+         protect nobody.\n\
+         Fix: `orch doctor` says what was tried and what to change. Where there is no way, `sandbox: off` in the step or \
+         `--sandbox off` runs it with all your rights.";
 }

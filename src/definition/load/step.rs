@@ -135,8 +135,6 @@ impl Reader<'_, '_> {
         let env = self.env(known.take("env"));
         let args = known.take("args").and_then(|entry| self.list_of_texts(entry)).unwrap_or_default();
         let files = self.texts(known.take("files")).unwrap_or_default();
-        let key = self.text_of(known.take("key"));
-        let summary = self.text_of(known.take("summary"));
         let cache = known.take("cache").and_then(|entry| self.cache(entry));
         Some(Step {
             id: id?,
@@ -169,8 +167,8 @@ impl Reader<'_, '_> {
             env,
             args,
             files,
-            key,
-            summary,
+            key: self.text_of(known.take("key")),
+            summary: self.text_of(known.take("summary")),
             cache,
         })
     }

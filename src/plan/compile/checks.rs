@@ -17,7 +17,8 @@ use crate::{
             schema,
             scope::Reader,
         },
-        types::{PlanAgent, PlanSkill},
+        told::PlanSkill,
+        types::PlanAgent,
     },
     template::Expression,
 };

@@ -17,8 +17,8 @@ use crate::{
             schema::{self, ENVELOPE, Known, NoField},
             scope::{Found, Reader, Sight, look_up},
         },
-        told::PlanServer,
-        types::{EdgeKind, Meaning, PlanAgent, PlanSkill, StepIx},
+        told::{PlanServer, PlanSkill},
+        types::{EdgeKind, Meaning, PlanAgent, StepIx},
     },
     template::Expression,
 };

@@ -9,7 +9,10 @@ use crate::{
         Dialect, Library, ToolMode,
         workflow::{Step, StepKind},
     },
-    plan::{compile::compiler::Compiler, told::Activated, types::PlanSkill},
+    plan::{
+        compile::compiler::Compiler,
+        told::{Activated, PlanSkill},
+    },
     template::estimate_tokens,
 };
 

@@ -6,7 +6,7 @@ mod support;
 
 use std::{
     fs,
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -35,19 +35,11 @@ fn project(is_git: bool) -> Project {
     let command = format!("[runtimes.sh]\ncommand = [\"sh\", \"{}/agent.sh\"]\n", project.root().display());
     project.write("orch.toml", &format!("runtime = \"sh\"\n{command}"));
     if is_git {
-        git(&project, &["init", "-q"]);
-        git(&project, &["add", "."]);
-        git(&project, &["commit", "-q", "-m", "one"]);
+        project.git(&["init", "-q"]);
+        project.git(&["add", "."]);
+        project.git(&["commit", "-q", "-m", "one"]);
     }
     project
-}
-
-fn git(project: &Project, words: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.args(["-c", "user.name=t", "-c", "user.email=t@t"]).args(words).current_dir(project.root());
-    let output = command.env("HOME", project.home()).env("GIT_CONFIG_NOSYSTEM", "1").output().unwrap();
-    assert!(output.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 #[track_caller]
@@ -70,7 +62,7 @@ fn files(project: &Project) -> [String; 3] {
 fn files_go_back_and_forth() {
     for is_git in [true, false] {
         let project = project(is_git);
-        let before = is_git.then(|| git(&project, &["ls-files", "--stage"]));
+        let before = is_git.then(|| project.git(&["ls-files", "--stage"]));
         ends(&project.run(&["run", "w"]), 0);
         let run = run_id(&project);
         let after = ["012", "12", ""].map(str::to_owned);
@@ -91,7 +83,7 @@ fn files_go_back_and_forth() {
         assert_eq!(files(&project), ["01", "1", "0"]);
         ends(&project.run(&["rollback", &run, "--to", "second", "--", "kept"]), 0);
         assert_eq!(files(&project), ["012", "1", "0"], "one path, and no other");
-        assert_eq!(is_git.then(|| git(&project, &["ls-files", "--stage"])), before, "the index stays");
+        assert_eq!(is_git.then(|| project.git(&["ls-files", "--stage"])), before, "the index stays");
         assert_eq!(project.root().join(".git").exists(), is_git);
     }
 }
@@ -104,7 +96,7 @@ fn a_diff_is_a_patch_of_what_the_run_did() {
     let all = project.run(&["diff"]);
     ends(&all, 0);
     project.write("../patch", &all.stdout);
-    git(&project, &["apply", "-R", "../patch"]);
+    project.git(&["apply", "-R", "../patch"]);
     assert_eq!(files(&project), ["0", "", "0"]);
     let part = project.run(&["diff", &run, "--to", "first", "--", "kept"]).stdout;
     assert!(part.contains("+1") && !part.contains("+2") && !part.contains("new"), "{part}");

@@ -8,7 +8,7 @@ mod support;
 use std::{
     fs,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -17,32 +17,24 @@ use support::{Done, Project};
 /// What an agent of the test does is a script in the project.
 const RUNTIME: &str = "runtime = \"sh\"\n[runtimes.sh]\ncommand = [\"sh\", \"ROOT/agent.sh\"]\n";
 
-fn git(project: &Project, words: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.args(["-c", "user.name=t", "-c", "user.email=t@t"]).args(words).current_dir(project.root());
-    let output = command.env("HOME", project.home()).env("GIT_CONFIG_NOSYSTEM", "1").output().unwrap();
-    assert!(output.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// A repository with one commit that holds `a` of five lines, and a workflow `w`.
 fn project(steps: &str) -> Project {
     let project = Project::new().file("a", "1\n2\n3\n4\n5\n").file(".gitignore", ".orch/\nseen\n");
     project.write("workflows/w.yaml", &format!("name: w\nsteps:\n{steps}"));
     project.write("orch.toml", &RUNTIME.replace("ROOT", project.root().to_str().unwrap()));
-    git(&project, &["init", "-q"]);
-    git(&project, &["add", "."]);
-    git(&project, &["commit", "-q", "-m", "one"]);
+    project.git(&["init", "-q"]);
+    project.git(&["add", "."]);
+    project.git(&["commit", "-q", "-m", "one"]);
     project
 }
 
 /// What must be the same after any run: the branch, the index, and that no worktree or branch was added.
 fn untouched(project: &Project) -> [String; 4] {
     [
-        git(project, &["rev-parse", "HEAD", "--symbolic-full-name", "HEAD"]),
-        git(project, &["ls-files", "--stage"]),
-        git(project, &["for-each-ref", "refs/heads", "refs/tags", "refs/stash"]),
-        git(project, &["worktree", "list", "--porcelain"]),
+        project.git(&["rev-parse", "HEAD", "--symbolic-full-name", "HEAD"]),
+        project.git(&["ls-files", "--stage"]),
+        project.git(&["for-each-ref", "refs/heads", "refs/tags", "refs/stash"]),
+        project.git(&["worktree", "list", "--porcelain"]),
     ]
 }
 
@@ -95,7 +87,7 @@ fn branches_are_merged_before_anybody_goes_on() {
     assert_eq!(project.read("mine"), "untracked\n");
     assert_eq!(untouched(&project), before);
     assert!(left(&project).is_empty(), "{:?}", left(&project));
-    let names = git(&project, &["for-each-ref", "--format=%(refname)", &format!("refs/orch/{}", run_id(&project))]);
+    let names = project.git(&["for-each-ref", "--format=%(refname)", &format!("refs/orch/{}", run_id(&project))]);
     for wanted in ["/line/project", "/step/twins+one", "/step/twins+two", "/start"] {
         assert!(names.lines().any(|name| name.ends_with(wanted)), "{wanted} is not among\n{names}");
     }
@@ -131,7 +123,7 @@ fn items_are_merged_as_listed_and_the_next_step_of_an_item_sees_the_one_before()
         assert!(project.root().join(file).exists(), "{file}");
     }
     let line = format!("refs/orch/{}/line/project", run_id(&project));
-    let log = git(&project, &["log", "--first-parent", "--reverse", "--format=%s", &line]);
+    let log = project.git(&["log", "--first-parent", "--reverse", "--format=%s", &line]);
     let merged: Vec<_> = log.lines().filter(|line| line.starts_with("build[")).collect();
     assert_eq!(merged.len(), 3, "{log}");
     assert!(merged[0].starts_with("build[0]") && merged[1].starts_with("build[1]"), "{log}");
@@ -330,7 +322,7 @@ fn kills_at_any_moment_lose_nothing() {
         ends(&collected, 0);
         assert!(left(&project).is_empty(), "round {round}: {}", collected.stdout);
         let line = format!("refs/orch/{}/line/project", run_id(&project));
-        let log = git(&project, &["log", "--first-parent", "--format=%s", &line]);
+        let log = project.git(&["log", "--first-parent", "--format=%s", &line]);
         for item in 0..3 {
             let count = log.lines().filter(|line| line.starts_with(&format!("build[{item}]"))).count();
             assert_eq!(count, 1, "round {round}, item {item}:\n{log}");

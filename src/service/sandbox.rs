@@ -59,8 +59,8 @@ pub(super) fn check(plan: &Plan, orch: &Path) -> Result<Option<Method>, Refusal>
         Some(method) => Ok(Some(method)),
         None => {
             let message = format!("this machine cannot confine what is to be confined: {}", words(probe(orch)));
-            let help = "`orch doctor` says what is missing; where there is no way, `sandbox: off` in the step or \
-                        `--sandbox off` runs it as you";
+            let help = "`orch doctor` says what is missing; where there is no way, `sandbox: off` in the step runs \
+                        it as you; so does `--sandbox off` where no step says anything of it";
             Err(refused(format!("{message} ({steps})"), help))
         }
     }

@@ -109,6 +109,16 @@ impl Project {
         self.folder.path().canonicalize().unwrap().join("home")
     }
 
+    /// What git says in the project, with no settings but the test's own.
+    #[track_caller]
+    pub fn git(&self, words: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=t", "-c", "user.email=t@t"]).args(words).current_dir(self.root());
+        let output = command.env("HOME", self.home()).env("GIT_CONFIG_NOSYSTEM", "1").output().unwrap();
+        assert!(output.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     fn done(&self, output: std::process::Output) -> Done {
         let text = |bytes: Vec<u8>| {
             let text = String::from_utf8(bytes).unwrap();

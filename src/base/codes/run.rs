@@ -143,6 +143,6 @@ codes! {
         "A step, the settings or `--sandbox` ask for a sandbox, and this machine cannot make it: its kernel, its settings or the \
          container that `orch` runs in refuse what is needed. Nothing was started, because a sandbox that is not there would \
          protect nobody.\n\
-         Fix: `orch doctor` says what was tried and what to change. Where there is no way, `sandbox: off` in the step or \
-         `--sandbox off` runs it with all your rights.";
+         Fix: `orch doctor` says what was tried and what to change. Where there is no way, `sandbox: off` in the step runs \
+         it with all your rights; so does `--sandbox off` where no step says anything of it.";
 }

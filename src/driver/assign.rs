@@ -19,7 +19,9 @@ use crate::{
         order::orders,
         session_fork::fork,
     },
-    execute::{Assignment, Baseline, CommandText, Confined, Live, Place, process::Limits, render::Renderer},
+    execute::{
+        Assignment, Baseline, CommandText, Confined, Excuse, Live, Place, Search, process::Limits, render::Renderer,
+    },
     guard::{audit::AuditLog, sandbox::Method},
     plan::{Command, PlanGate, PlanStep, RecoveryPolicy, Work},
     scheduler::{AttemptId, How, InstanceId, Purpose, Scheduler},
@@ -250,6 +252,17 @@ impl Assigner {
                 deny: deny.clone(),
                 baseline: self.baseline.clone().ok_or("the tree at the start of the run is not known")?,
             },
+            PlanGate::Secrets { paths, all, allow, .. } => {
+                let allow = allow.iter().map(|allowed| Excuse {
+                    path: allowed.path.clone(),
+                    digest: allowed.digest.clone(),
+                    why: allowed.why.clone(),
+                });
+                Assignment::GateSecrets {
+                    search: Box::new(Search { paths: paths.clone(), all: *all, allow: allow.collect() }),
+                    baseline: self.baseline.clone().ok_or("the tree at the start of the run is not known")?,
+                }
+            }
             PlanGate::Approve { .. } => return Err("a question is never assigned".to_owned()),
         })
     }

@@ -119,6 +119,14 @@ impl Redactor {
         }
     }
 
+    /// What is looked for, and the name of the secret behind each; the longest first.
+    pub(super) fn forms(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.forms.iter().map(|(form, shown)| {
+            let name = shown.strip_prefix("[redacted:").and_then(|shown| shown.strip_suffix(']'));
+            (form.as_str(), name.unwrap_or(shown))
+        })
+    }
+
     /// Whether bytes that are no text hold a known secret.
     #[must_use]
     pub fn is_in(&self, bytes: &[u8]) -> bool {

@@ -58,6 +58,21 @@ pub enum PlanGate {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<String>,
     },
+    /// No key stands in what has changed.
+    Secrets {
+        /// Globs of the files that are looked through; all where empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        paths: Vec<String>,
+        /// Whether files that have not changed are looked through as well.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        all: bool,
+        /// What only looks like a key.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        allow: Vec<AllowedLeak>,
+        /// The named gate it came from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+    },
     /// A person agrees.
     Approve {
         /// The question.
@@ -66,6 +81,19 @@ pub enum PlanGate {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<String>,
     },
+}
+
+/// What only looks like a key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowedLeak {
+    /// A glob of files; any file where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The first digits of the digest of one key; any key where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Why it is no secret.
+    pub why: String,
 }
 
 /// When the work of an earlier run is the same.

@@ -37,6 +37,7 @@ impl Scheduler {
                 | PlanGate::Schema { .. }
                 | PlanGate::Files { .. }
                 | PlanGate::Changed { .. }
+                | PlanGate::Secrets { .. }
                 | PlanGate::Approve { .. },
             ) => self.launch(instance, purpose),
         }

@@ -116,6 +116,7 @@ fn fill_gate(settings: &Settings, gate: &mut Gate) {
         | Gate::Schema { .. }
         | Gate::Files { .. }
         | Gate::Changed { .. }
+        | Gate::Secrets { .. }
         | Gate::Approve { .. }
         | Gate::Named(_) => {}
     }

@@ -53,7 +53,7 @@ impl Reader<'_, '_> {
             [kind] => *kind,
             [] if fields.has_unknown() => return None,
             [] => {
-                let help = "write one of run, run_file, check, schema, files, changed, approve, or the name of a gate";
+                let help = "write one of run, run_file, check, schema, files, changed, secrets, approve, or the name of a gate";
                 self.faults.error(
                     codes::KIND,
                     node.span,
@@ -123,10 +123,7 @@ impl Reader<'_, '_> {
             }
             _ => {
                 let entry = fields.take("secrets")?;
-                let before = self.faults.count();
-                self.boolean(Some(entry));
-                self.unsupported(&unsupported::GATE_SECRETS, entry.key_span, before);
-                None
+                self.secrets_gate(entry)
             }
         }
     }

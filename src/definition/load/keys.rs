@@ -228,7 +228,7 @@ table! {
         "changed" r##"{"$ref":"#/definitions/changed"}"## "Bounds of the change";
         "approve" r#"{"type":"string"}"# "A question that a person must agree to";
         "judge" r##"{"$ref":"#/definitions/judge","x-unsupported":true}"## "An agent or model scores against a rubric";
-        "secrets" r#"{"type":"boolean","x-unsupported":true}"# "A scan for secrets";
+        "secrets" r##"{"anyOf":[{"const":true},{"$ref":"#/definitions/secrets_gate"}]}"## "No key of a known service and no known secret stands in what has changed";
     }
 }
 
@@ -238,6 +238,24 @@ table! {
         "max_files" r#"{"type":"integer","minimum":0,"maximum":1000000}"# "Files changed at most";
         "allow" r##"{"$ref":"#/definitions/texts"}"## "Globs of which every changed file must match one";
         "deny" r##"{"$ref":"#/definitions/texts"}"## "Globs of which no changed file may match one";
+    }
+}
+
+table! {
+    /// The value of a gate's `secrets:`.
+    SECRETS_GATE "secrets_gate" "`secrets:`" [] {
+        "paths" r##"{"$ref":"#/definitions/some_texts"}"## "Globs of the files that are looked through; all where absent";
+        "all" r#"{"type":"boolean"}"# "Whether files that have not changed are looked through as well";
+        "allow" r##"{"type":"array","minItems":1,"items":{"$ref":"#/definitions/allowed_secret"}}"## "What only looks like a key";
+    }
+}
+
+table! {
+    /// One entry of `allow:` of a `secrets` gate.
+    ALLOWED_SECRET "allowed_secret" "an entry of `allow:`" ["why"] {
+        "path" r#"{"type":"string"}"# "A glob of files";
+        "digest" r#"{"type":"string","pattern":"^[0-9a-f]{12,64}$"}"# "The digest of one key, as the gate has shown it";
+        "why" r#"{"type":"string","minLength":1}"# "Why it is no secret";
     }
 }
 
@@ -350,6 +368,8 @@ pub(super) static TABLES: &[&Table] = &[
     &ON_GATE_FAIL,
     &GATE,
     &CHANGED,
+    &SECRETS_GATE,
+    &ALLOWED_SECRET,
     &JUDGE,
     &MERGE,
     &ON_CONFLICT,

@@ -120,6 +120,18 @@ pub(super) fn gate(gate: &PlanGate) -> String {
             parts.extend((!deny.is_empty()).then(|| format!("not {}", visible(&deny.join(" ")))));
             format!("changed {}{}", parts.join(", "), named(from))
         }
+        PlanGate::Secrets { paths, all, allow, from } => {
+            let mut parts = vec!["secrets".to_owned()];
+            parts.extend(all.then(|| "everywhere".to_owned()));
+            parts.extend((!paths.is_empty()).then(|| format!("in {}", visible(&paths.join(" ")))));
+            let names = allow.iter().map(|allowed| {
+                let names = [allowed.path.as_deref(), allowed.digest.as_deref()];
+                let why = first_line(&allowed.why);
+                format!("{} ({why})", visible(&names.into_iter().flatten().collect::<Vec<_>>().join(" ")))
+            });
+            parts.extend((!allow.is_empty()).then(|| format!("but {}", names.collect::<Vec<_>>().join(", "))));
+            format!("{}{}", parts.join(" "), named(from))
+        }
         PlanGate::Approve { text, from } => format!("approve {}{}", quoted(&text.text), named(from)),
     }
 }

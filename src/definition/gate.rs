@@ -48,6 +48,8 @@ pub enum Gate {
         /// What only looks like a key.
         allow: Vec<AllowedSecret>,
     },
+    /// Agents that have not done the work score it.
+    Judge(Box<Judge>),
     /// A person must agree.
     Approve {
         /// The question, a text with `{{ }}`.
@@ -55,6 +57,27 @@ pub enum Gate {
     },
     /// A gate of the library.
     Named(Spanned<String>),
+}
+
+/// Who scores what was done, and by what.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    /// What is looked at: the text itself, or that of the file.
+    pub rubric: Spanned<String>,
+    /// The name of the file, where it came from one.
+    pub file: Option<String>,
+    /// The lowest score that passes, from 0 to 1.
+    pub min: f64,
+    /// How many judge; the middle score counts.
+    pub judges: u32,
+    /// The agent that judges; a plain one where absent.
+    pub agent: Option<Spanned<String>>,
+    /// The model or tier.
+    pub model: Option<Spanned<String>>,
+    /// The runtime.
+    pub runtime: Option<Spanned<String>>,
+    /// The longest one of them may take.
+    pub timeout: Option<Duration>,
 }
 
 /// What only looks like a key, for a `secrets` gate.

@@ -14,7 +14,7 @@ use crate::{
 
 pub use crate::definition::{
     failing::{OnGateFail, Recovery, Retry, RetryOn, RunCommandText, ThenFail},
-    gate::{AllowedSecret, Gate},
+    gate::{AllowedSecret, Gate, Judge},
 };
 
 /// One workflow document.

@@ -117,6 +117,7 @@ fn fill_gate(settings: &Settings, gate: &mut Gate) {
         | Gate::Files { .. }
         | Gate::Changed { .. }
         | Gate::Secrets { .. }
+        | Gate::Judge(_)
         | Gate::Approve { .. }
         | Gate::Named(_) => {}
     }

@@ -1,22 +1,73 @@
-//! The longer gates: `secrets:` and what it allows.
+//! The longer gates: `secrets:` with what it allows, and `judge:`.
 
 use crate::{
-    base::codes::definition as codes,
+    base::{Spanned, codes::definition as codes},
     definition::{
         load::{
-            keys::{ALLOWED_SECRET, SECRETS_GATE},
+            keys::{ALLOWED_SECRET, JUDGE, SECRETS_GATE},
             node::{Entry, Node},
             reader::Reader,
             shape::{Fields, wrong_type},
         },
-        workflow::{AllowedSecret, Gate},
+        workflow::{AllowedSecret, Gate, Judge},
     },
 };
 
 /// The fewest digits that name one key.
 const DIGEST_CHARS_MIN: usize = 12;
 
+/// The lowest score that passes, where the file names none.
+const MIN_DEFAULT: f64 = 0.7;
+/// Judges of one gate at most.
+const JUDGES_MAX: u32 = 9;
+/// The longest rubric, in bytes.
+const RUBRIC_BYTES_MAX: usize = 64 * 1024;
+
 impl Reader<'_, '_> {
+    /// The value of `judge:`.
+    pub(super) fn judge(&mut self, node: &Node<'_>) -> Option<Gate> {
+        let mut fields = Fields::open(node, &JUDGE, self.faults)?;
+        let before = self.faults.count();
+        let named = self.text_of(fields.take("rubric"));
+        let min = self.number(fields.take("min"), Some(1.0)).unwrap_or(MIN_DEFAULT);
+        let judges = self.whole(fields.take("judges"), 1, JUDGES_MAX).unwrap_or(1);
+        let agent = self.text_of(fields.take("agent"));
+        let model = self.text_of(fields.take("model"));
+        let runtime = self.text_of(fields.take("runtime"));
+        let timeout = self.duration(fields.take("timeout"));
+        fields.done("`judge:`", self.faults, |_| String::new());
+        let (rubric, file) = self.rubric(named?)?;
+        let judge = Judge { rubric, file, min, judges, agent, model, runtime, timeout };
+        (self.faults.count() == before).then(|| Gate::Judge(Box::new(judge)))
+    }
+
+    /// The text of a rubric, and the file that it came from.
+    fn rubric(&mut self, named: Spanned<String>) -> Option<(Spanned<String>, Option<String>)> {
+        let is_file = !named.value.contains(char::is_whitespace)
+            && [".md", ".txt"].iter().any(|ending| named.value.ends_with(ending));
+        let (text, file) = if is_file {
+            let source = self.file(&named)?;
+            (Spanned::new(source.text.clone(), named.span), Some(named.value))
+        } else {
+            (named, None)
+        };
+        let fault = if text.value.trim().is_empty() {
+            Some(("this rubric is empty", "there is nothing to judge by", "say what is looked at, and what is good"))
+        } else if text.value.len() > RUBRIC_BYTES_MAX {
+            Some(("this rubric is too long", "more than 64 KiB", "keep what decides the score"))
+        } else if file.is_none() && text.value.contains("{{") {
+            let help = "write the rubric out; judges are shown the step's output and what it changed in any case";
+            Some(("a rubric takes no `{{ }}`", "it would be taken as it is", help))
+        } else {
+            None
+        };
+        if let Some((message, cause, help)) = fault {
+            self.faults.error(codes::BAD_VALUE, text.span, message, cause, help);
+            return None;
+        }
+        Some((text, file))
+    }
+
     /// The value of `secrets:`.
     pub(super) fn secrets_gate(&mut self, entry: &Entry<'_>) -> Option<Gate> {
         if entry.value.as_word().is_some() {

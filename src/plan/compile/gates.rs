@@ -69,7 +69,7 @@ impl<'a> Compiler<'a> {
                 &name.value,
                 self.library.gates.names(),
                 "gates",
-                "write a check: `run`, `check`, `schema`, `files`, `changed`, `secrets` or `approve`",
+                "write a check: `run`, `check`, `schema`, `files`, `changed`, `secrets`, `judge` or `approve`",
             );
             let fault = place.error(faults::UNKNOWN_GATE, format!("there is no gate `{}`", name.value));
             self.faults.push(fault.cause("not found in any `gates/` folder").help(help));
@@ -123,6 +123,7 @@ impl<'a> Compiler<'a> {
                 allow: allow.iter().map(|allowed| self.allowed(source, allowed)).collect(),
                 from,
             },
+            Gate::Judge(judge) => PlanGate::Judge { judge: Box::new(self.judge(ix, judge, source)?), from },
             Gate::Approve { text } => PlanGate::Approve { text: self.template(reader, source, text), from },
             Gate::Named(_) => return None,
         })

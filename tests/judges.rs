@@ -1,7 +1,13 @@
 //! The gates `judge` and `secrets` as people use them, with scripted agents that note what they are told.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot be set up must stop, and says what it skips"
+)]
 
+#[path = "support/scripted.rs"]
+mod scripted;
 mod support;
 
 use std::{
@@ -13,7 +19,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use orch::{
+    base::{Digest, Envelope, Outcome},
+    driver::decode,
+    journal::Store,
+    scheduler::Event,
+};
+use serde_json::{Value, json};
 use support::Project;
 
 /// Works, or judges where its step is a gate: then it says the next line of `scores`.
@@ -95,6 +107,19 @@ impl Lab {
         self.project.run(&["status", "--json"]).json(0)
     }
 
+    /// What judges have answered, as the journal has it.
+    fn answers(&self) -> Vec<Envelope> {
+        let store = Store::open(&self.project.root()).unwrap();
+        let journal = store.journal();
+        let run = journal.runs(10).unwrap().remove(0).run;
+        let records = journal.read(&run, 1).unwrap().map(|record| decode(&record.unwrap()).unwrap());
+        let envelopes = records.filter_map(|event| match event {
+            Event::Finished { outcome: Outcome::Succeeded(envelope), .. } => Some(*envelope),
+            _ => None,
+        });
+        envelopes.filter(|envelope| envelope.output.get("score").is_some()).collect()
+    }
+
     /// The verdict and the reason of the step's first gate.
     fn gate(&self) -> (String, String) {
         let status = self.status();
@@ -121,6 +146,14 @@ fn a_judge_sees_what_was_done_in_a_session_of_its_own_and_is_counted() {
     let at = context.find("+draft 0").unwrap();
     let (before, behind) = context.split_at(at);
     assert!(before.rfind("<<<data ") > before.rfind(">>>\n") && behind.contains("\ndata "), "{context}");
+    // What each answered, by which rubric and about what, stands in the journal; the worker's session does not.
+    let answered = lab.answers();
+    assert_eq!(answered.len(), 1);
+    assert_eq!(answered[0].output, serde_json::json!({ "score": 0.9, "reasons": ["reason 0 of 0.9"] }));
+    let digests: Vec<_> = answered[0].attached.iter().map(|one| (one.path.as_str(), &one.digest)).collect();
+    let (by, about) = (Digest::of(RUBRIC.trim().as_bytes()), Digest::of(context.as_bytes()));
+    assert_eq!(digests, [("rubrics/story.md", &by), ("what was shown", &about)]);
+    assert_eq!(answered[0].session.as_deref(), Some("judge-0"));
     // It is an agent like any other: counted, charged, and named in the costs.
     let status = lab.status();
     assert_eq!(status["spent"]["agents"], 2);
@@ -183,6 +216,49 @@ fn no_valid_answer_never_passes_and_blames_nobody() {
         let cause = status["steps"][0]["reason"].as_str().unwrap_or_default();
         assert!(cause.contains("the gate could not be judged") && cause.contains(reason), "{score}: {cause} / {why}");
         assert_eq!(lab.orders("worker").len(), 1, "{score}: an error is not sent back");
+    }
+}
+
+#[test]
+fn a_model_that_judges_mends_an_answer_that_is_none() {
+    let Some(folder) = scripted::folder() else {
+        eprintln!("SKIPPED: there is no shared/stub-model beside the repository, and ORCH_STUB_MODEL names none");
+        return;
+    };
+    for (answers, code, verdict) in [
+        (vec![json!("Eight of ten, I would say."), json!({ "score": 0.9, "reasons": ["fine"] })], 0, "pass"),
+        (vec![json!({ "score": 9, "reasons": ["fine"] }), json!({ "score": 0.2, "reasons": ["dull"] })], 22, "fail"),
+        (vec![json!("Good."), json!("Good."), json!("Good."), json!("Good."), json!("Good.")], 22, "error"),
+    ] {
+        let lab = Lab::new("judge: { rubric: Is it good?, min: 0.8, runtime: local }", &[]);
+        let flow = lab.project.read("workflows/w.yaml").replace("tries: 1", "tries: 0");
+        lab.project.write("workflows/w.yaml", &flow);
+        let turn = |answer: &Value| match answer {
+            Value::String(text) => json!({ "text": text }),
+            answer => json!({ "tools": [{ "tool": "submit_result", "input": answer }] }),
+        };
+        let turns: Vec<_> = answers.iter().map(turn).collect();
+        let scenario = json!({ "rules": [{ "match": "Judge the work", "turns": turns }] });
+        let model = lab.lab.join("model");
+        fs::create_dir_all(&model).unwrap();
+        let Some(scripted) = scripted::Scripted::start(&folder, &scenario, &model) else {
+            eprintln!("SKIPPED: there is no python3 for the scripted model");
+            return;
+        };
+        let local = format!(
+            "[runtimes.local]\nservice = \"openai-compatible\"\nbase_url = \"{}/v1\"\nmodel = \"m\"\n",
+            scripted.address
+        );
+        lab.project.write("orch.toml", &format!("{}{local}", lab.project.read("orch.toml")));
+        lab.run(&["run", "w", "--runtime", "shell"], code);
+        let (found, reason) = lab.gate();
+        let status = lab.status();
+        let cause = status["steps"][0]["reason"].as_str().unwrap_or_default();
+        let could_not = cause.contains("the gate could not be judged");
+        assert_eq!(could_not, verdict == "error", "{found}: {reason}; {cause}");
+        assert!(could_not || found == verdict, "{found}: {reason}; {cause}");
+        assert_eq!(lab.orders("worker").len(), 1);
+        assert!(scripted.settled().len() >= 2, "the answer is asked for again");
     }
 }
 

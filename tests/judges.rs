@@ -220,6 +220,27 @@ fn no_valid_answer_never_passes_and_blames_nobody() {
 }
 
 #[test]
+fn in_a_worktree_a_judge_sees_the_worktree_and_of_a_merge_what_it_would_change() {
+    let lab = Lab::new("judge: { rubric: Is it good?, min: 0.8 }", &["0.9", "0.4", "0.3", "0.2"]);
+    let flow = lab.project.read("workflows/w.yaml").replace(
+        "    prompt:",
+        "    workspace: worktree\n    merge: { gate: [{ judge: { rubric: Does it fit?, min: 0.7 } }] }\n    prompt:",
+    );
+    lab.project.write("workflows/w.yaml", &flow);
+    lab.project.git(&["init", "-q"]);
+    lab.project.git(&["add", "-A"]);
+    lab.project.git(&["commit", "-qm", "first"]);
+    lab.run(&["run", "w", "--runtime", "shell"], 22);
+    let judges = lab.orders("judge");
+    let steps: Vec<_> = judges.iter().map(|judge| judge["step"].as_str().unwrap()).collect();
+    assert_eq!(steps[..2], ["write@gate1", "write@merge@gate1"]);
+    for judge in &judges[..2] {
+        assert!(judge["context"].as_str().unwrap().contains("+draft 0"), "{judge:#}");
+    }
+    assert_eq!(lab.project.read("story.txt"), "once\n", "what a judge of the merge refuses does not reach the project");
+}
+
+#[test]
 fn a_model_that_judges_mends_an_answer_that_is_none() {
     let Some(folder) = scripted::folder() else {
         eprintln!("SKIPPED: there is no shared/stub-model beside the repository, and ORCH_STUB_MODEL names none");

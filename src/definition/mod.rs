@@ -8,6 +8,7 @@ mod agent;
 mod arguments;
 pub mod cases;
 mod failing;
+mod gate;
 pub mod import;
 mod library;
 pub mod load;

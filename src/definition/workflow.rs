@@ -12,7 +12,10 @@ use crate::{
     definition::{merging::Merge, permissions::Permissions},
 };
 
-pub use crate::definition::failing::{OnGateFail, Recovery, Retry, RetryOn, RunCommandText, ThenFail};
+pub use crate::definition::{
+    failing::{OnGateFail, Recovery, Retry, RetryOn, RunCommandText, ThenFail},
+    gate::{AllowedSecret, Gate, Judge},
+};
 
 /// One workflow document.
 #[derive(Debug, Clone)]
@@ -383,48 +386,6 @@ pub enum OnMax {
     Fail,
     /// The loop succeeds with its last iteration.
     Continue,
-}
-
-/// A check.
-#[derive(Debug, Clone)]
-pub enum Gate {
-    /// A command must exit with 0 and, with `expect`, make the expression true.
-    Run {
-        /// The command.
-        command: RunCommand,
-        /// A bare expression over `output` (JSON in `$ORCH_OUTPUT`), `stdout` (text) and `exit`.
-        expect: Option<Spanned<String>>,
-        /// The longest it may take.
-        timeout: Option<Duration>,
-    },
-    /// A bare expression must be true.
-    Check(Spanned<String>),
-    /// The step's output (or the value of an expression) must be valid.
-    Schema {
-        /// JSON Schema.
-        schema: Spanned<Value>,
-    },
-    /// Files must be there.
-    Files {
-        /// Paths or globs, each of which must match at least one file.
-        paths: Vec<Spanned<String>>,
-    },
-    /// The change of the working tree must stay within bounds.
-    Changed {
-        /// Files changed at most.
-        max_files: Option<u32>,
-        /// Globs of which every changed file must match one.
-        allow: Vec<Spanned<String>>,
-        /// Globs of which no changed file may match one.
-        deny: Vec<Spanned<String>>,
-    },
-    /// A person must agree.
-    Approve {
-        /// The question, a text with `{{ }}`.
-        text: Spanned<String>,
-    },
-    /// A gate of the library.
-    Named(Spanned<String>),
 }
 
 /// Where an agent's context starts.

@@ -16,10 +16,13 @@ use crate::{
     definition::workflow::Workspace,
     driver::{
         evaluate::{object, render},
+        judge::judge_order,
         order::orders,
         session_fork::fork,
     },
-    execute::{Assignment, Baseline, CommandText, Confined, Live, Place, process::Limits, render::Renderer},
+    execute::{
+        Assignment, Baseline, CommandText, Confined, Excuse, Live, Place, Search, process::Limits, render::Renderer,
+    },
     guard::{audit::AuditLog, sandbox::Method},
     plan::{Command, PlanGate, PlanStep, RecoveryPolicy, Work},
     scheduler::{AttemptId, How, InstanceId, Purpose, Scheduler},
@@ -87,6 +90,7 @@ impl Assigner {
         let (_, step) = scheduler.plan_step(attempt.instance);
         let made = match purpose {
             Purpose::Work => self.work(scheduler, attempt, step),
+            Purpose::Gate(place) if step.judge_at(place).is_some() => self.judge(scheduler, attempt, step, place),
             Purpose::Gate(place) => self.gate(scheduler, attempt.instance, step, usize::from(place)),
             Purpose::Fix => self.fix(scheduler, attempt, step),
             Purpose::Reconcile => self.reconcile(scheduler, attempt.instance, step),
@@ -220,6 +224,21 @@ impl Assigner {
         self.agent(scheduler, attempt, Purpose::Fix, step, agent, limits)
     }
 
+    /// A judge has an order of its own making, and is told what was done only where that is seen: see [`crate::driver::judge`].
+    fn judge(
+        &self,
+        scheduler: &Scheduler,
+        attempt: AttemptId,
+        step: &PlanStep,
+        place: u16,
+    ) -> Result<Assignment, String> {
+        let purpose = Purpose::Gate(place);
+        let limits = self.limits(scheduler.attempt_timeout(attempt.instance, purpose), None);
+        let runtime = scheduler.runtime_of(attempt.instance, purpose).unwrap_or_default().to_owned();
+        let order = judge_order(scheduler, attempt.instance, step, place)?;
+        Ok(Assignment::Agent { order: Box::new(order), runtime, limits })
+    }
+
     fn gate(
         &self,
         scheduler: &Scheduler,
@@ -250,6 +269,18 @@ impl Assigner {
                 deny: deny.clone(),
                 baseline: self.baseline.clone().ok_or("the tree at the start of the run is not known")?,
             },
+            PlanGate::Secrets { paths, all, allow, .. } => {
+                let allow = allow.iter().map(|allowed| Excuse {
+                    path: allowed.path.clone(),
+                    digest: allowed.digest.clone(),
+                    why: allowed.why.clone(),
+                });
+                Assignment::GateSecrets {
+                    search: Box::new(Search { paths: paths.clone(), all: *all, allow: allow.collect() }),
+                    baseline: self.baseline.clone().ok_or("the tree at the start of the run is not known")?,
+                }
+            }
+            PlanGate::Judge { .. } => return Err("a judge is assigned as an agent".to_owned()),
             PlanGate::Approve { .. } => return Err("a question is never assigned".to_owned()),
         })
     }

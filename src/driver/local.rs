@@ -16,6 +16,7 @@ use crate::{
         assign::{Begun, failed},
         clock::Clock,
         evaluate::evaluate,
+        judge::Judged,
         load::Loaded,
         narrate::{RunEvent, narrate, opening, overheard},
         outcome::{exit_code, status_word, waiting_words},
@@ -474,11 +475,15 @@ impl LocalDriver {
                     let doers = (&self.setup.assigner, &executor);
                     recall.begin(&self.scheduler, doers, (attempt, purpose), (&assignment, &place), now)
                 });
+                let judged = Judged::of(&self.setup.assigner, &self.scheduler, attempt.instance, purpose);
                 tokio::spawn(async move {
-                    let mut outcome = match (spaces::sit(&spaces, seat, &mut place, now).await, known) {
+                    let sat = judged.sit(&spaces, (seat, &mut place, now), *assignment).await;
+                    let mut outcome = match (sat, known) {
                         (Err(outcome), _) => outcome,
-                        (Ok(()), Some(known)) => Box::pin(known.perform(executor, *assignment, &place, token)).await,
-                        (Ok(()), None) => executor.perform(*assignment, &place, token).await,
+                        (Ok(assignment), Some(known)) => {
+                            Box::pin(known.perform(executor, assignment, &place, token)).await
+                        }
+                        (Ok(assignment), None) => executor.perform(assignment, &place, token).await,
                     };
                     if let Some(keep) = keep {
                         spaces::kept(&spaces, keep, &mut outcome).await;

@@ -8,6 +8,7 @@ use crate::{
     execute::{
         changed::Baseline,
         confined::Confined,
+        leaks::Search,
         process::{Limits, LogPaths, argv_of, words},
     },
     runtime::{Order, Seen},
@@ -191,6 +192,13 @@ pub enum Assignment {
         allow: Vec<String>,
         /// No changed file matches one of these.
         deny: Vec<String>,
+        /// What was there before.
+        baseline: Arc<Baseline>,
+    },
+    /// A gate: no key stands in what changed since the baseline.
+    GateSecrets {
+        /// Where is looked, and what is allowed.
+        search: Box<Search>,
         /// What was there before.
         baseline: Arc<Baseline>,
     },

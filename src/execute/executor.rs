@@ -26,6 +26,7 @@ use crate::{
         tree::{TreeFault, Trees},
         watch::Watch,
     },
+    guard::Redactor,
     runtime::{Adapter, Capabilities},
 };
 
@@ -35,6 +36,7 @@ pub struct Executor {
     pub(super) shared: Arc<Shared>,
     pub(super) prices: Arc<Prices>,
     taper: Option<Arc<Taper>>,
+    pub(super) redactor: Arc<Redactor>,
     pub(super) watch: Watch,
 }
 
@@ -77,7 +79,7 @@ impl Executor {
     pub fn new(keeper: Keeper, renderer: Renderer, adapters: impl IntoIterator<Item = Arc<dyn Adapter>>) -> Self {
         let adapters = adapters.into_iter().map(|adapter| (adapter.name().to_owned(), adapter)).collect();
         let shared = Arc::new(Shared { keeper, renderer, adapters, trees: Trees::default() });
-        Self { shared, prices: Arc::default(), watch: Watch::default(), taper: None }
+        Self { shared, prices: Arc::default(), watch: Watch::default(), taper: None, redactor: Arc::default() }
     }
 
     /// Puts these prices on what agents report.
@@ -91,6 +93,13 @@ impl Executor {
     #[must_use]
     pub fn taped(mut self, taper: Option<Arc<Taper>>) -> Self {
         self.taper = taper;
+        self
+    }
+
+    /// Looks for the secrets that this knows, where a gate asks for it.
+    #[must_use]
+    pub fn knowing(mut self, redactor: Arc<Redactor>) -> Self {
+        self.redactor = redactor;
         self
     }
 
@@ -146,6 +155,9 @@ impl Executor {
             Assignment::GateFiles { paths } => Box::pin(self.judged(place, self.gate_files(place, paths))).await,
             Assignment::GateChanged { max_files, allow, deny, baseline } => {
                 Box::pin(self.gate_changed(max_files, &allow, &deny, &baseline, place, stop)).await
+            }
+            Assignment::GateSecrets { search, baseline } => {
+                Box::pin(self.gate_secrets(*search, &baseline, place, stop)).await
             }
             Assignment::Reconcile { command, env, limits } => {
                 let program = Program::of(command.alone(), env, limits);

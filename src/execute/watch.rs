@@ -67,7 +67,8 @@ impl Watch {
             Assignment::GateCheck { .. }
             | Assignment::GateSchema { .. }
             | Assignment::GateFiles { .. }
-            | Assignment::GateChanged { .. } => return,
+            | Assignment::GateChanged { .. }
+            | Assignment::GateSecrets { .. } => return,
         };
         self.write(place, "attempt", json!({ "start": what, "argv": digest.as_str() }));
     }

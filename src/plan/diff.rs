@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::plan::{
-    AgentWork, EdgeKind, GateFail, Meaning, Plan, PlanContext, PlanGate, PlanStep, Read, StepIx, Text, Work,
+    AgentWork, EdgeKind, GateFail, JudgeWork, Meaning, Plan, PlanContext, PlanGate, PlanStep, Read, StepIx, Text, Work,
 };
 
 /// The difference of two plans of one workflow.
@@ -324,6 +324,13 @@ impl Pair<'_> {
             }
             (PlanGate::Approve { text, from }, PlanGate::Approve { text: after, from: source }) => {
                 from == source && self.text(text, after)
+            }
+            (PlanGate::Judge { judge, from }, PlanGate::Judge { judge: after, from: source }) => {
+                let mut inner = Parts::default();
+                self.agent(&judge.agent, &after.agent, &mut inner);
+                // Which place an agent has in a plan means nothing; what it is has been compared.
+                let same = JudgeWork { agent: after.agent.clone(), ..(**judge).clone() };
+                inner.0.is_empty() && from == source && same == **after
             }
             (one, other) => one == other,
         }

@@ -31,7 +31,7 @@ impl Runs {
             Refusal::new(
                 1,
                 "E0313",
-                format!("the tree cannot be read for the `changed` gate: {reason}"),
+                format!("the tree cannot be read for a gate that compares with it: {reason}"),
                 "look at the named path, or leave the gate out",
             )
         };
@@ -59,5 +59,8 @@ impl Runs {
 }
 
 fn wants_baseline(plan: &Plan) -> bool {
-    plan.steps.iter().flat_map(|step| &step.gates).any(|gate| matches!(gate, PlanGate::Changed { .. }))
+    plan.steps
+        .iter()
+        .flat_map(|step| &step.gates)
+        .any(|gate| matches!(gate, PlanGate::Changed { .. } | PlanGate::Secrets { .. }))
 }

@@ -375,6 +375,7 @@ impl Runs {
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
             .priced(Arc::clone(&self.settings.prices))
             .watched(self.settings.trust.guards.watch(&self.settings.program)?)
+            .knowing(Arc::clone(&self.settings.redactor))
             .taped(self.taper(&run)?);
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {

@@ -85,7 +85,7 @@ fn refused(message: String, help: &str) -> Refusal {
 fn starts_programs(step: &PlanStep) -> bool {
     matches!(step.work, Work::Agent(_) | Work::Run { .. })
         || step.on_gate_fail.fixer.is_some()
-        || step.gates.iter().any(|gate| matches!(gate, PlanGate::Run { .. }))
+        || step.gates.iter().any(|gate| matches!(gate, PlanGate::Run { .. } | PlanGate::Judge { .. }))
 }
 
 fn names(confined: &[(&PlanStep, SandboxMode)]) -> String {

@@ -407,6 +407,7 @@ fn estimates(plan: &Plan, rng: &mut Rng) -> PlanEstimate {
         for fix in own.into_iter().chain(step.on_gate_fail.fixer.is_some().then_some(true)) {
             let most = rng.pick(&[0, 100, 400, 4_000]);
             steps.push(StepEstimate {
+                gate: None,
                 step: StepIx(place as u32),
                 fix,
                 model: "claude".to_owned(),

@@ -227,8 +227,8 @@ table! {
         "files" r##"{"$ref":"#/definitions/some_texts"}"## "Paths or globs that must be there";
         "changed" r##"{"$ref":"#/definitions/changed"}"## "Bounds of the change";
         "approve" r#"{"type":"string"}"# "A question that a person must agree to";
-        "judge" r##"{"$ref":"#/definitions/judge","x-unsupported":true}"## "An agent or model scores against a rubric";
-        "secrets" r#"{"type":"boolean","x-unsupported":true}"# "A scan for secrets";
+        "judge" r##"{"$ref":"#/definitions/judge"}"## "Agents that have not done the work score it against a rubric";
+        "secrets" r##"{"anyOf":[{"const":true},{"$ref":"#/definitions/secrets_gate"}]}"## "No key of a known service and no known secret stands in what has changed";
     }
 }
 
@@ -242,12 +242,33 @@ table! {
 }
 
 table! {
+    /// The value of a gate's `secrets:`.
+    SECRETS_GATE "secrets_gate" "`secrets:`" [] {
+        "paths" r##"{"$ref":"#/definitions/some_texts"}"## "Globs of the files that are looked through; all where absent";
+        "all" r#"{"type":"boolean"}"# "Whether files that have not changed are looked through as well";
+        "allow" r##"{"type":"array","minItems":1,"items":{"$ref":"#/definitions/allowed_secret"}}"## "What only looks like a key";
+    }
+}
+
+table! {
+    /// One entry of `allow:` of a `secrets` gate.
+    ALLOWED_SECRET "allowed_secret" "an entry of `allow:`" ["why"] {
+        "path" r#"{"type":"string"}"# "A glob of files";
+        "digest" r#"{"type":"string","pattern":"^[0-9a-f]{12,64}$"}"# "The digest of one key, as the gate has shown it";
+        "why" r#"{"type":"string","minLength":1}"# "Why it is no secret";
+    }
+}
+
+table! {
     /// The value of a gate's `judge:`.
     JUDGE "judge" "`judge:`" ["rubric"] {
-        "rubric" r#"{"type":"string"}"# "The rubric, or a file with it";
-        "min" r#"{"type":"number","minimum":0,"maximum":1}"# "The lowest score that passes";
+        "rubric" r#"{"type":"string","minLength":1}"# "The rubric, or a file with it: one word that ends with .md or .txt, from the folder of this file";
+        "min" r#"{"type":"number","minimum":0,"maximum":1}"# "The lowest score that passes; 0.7 where absent";
+        "judges" r#"{"type":"integer","minimum":1,"maximum":9}"# "How many judge, each in a session of its own; the middle score counts";
+        "agent" r#"{"type":"string"}"# "The agent that judges, with those of its tools that only look";
         "model" r#"{"type":"string"}"# "The model or tier that judges";
-        "agent" r#"{"type":"string"}"# "The agent that judges";
+        "runtime" r#"{"type":"string"}"# "The runtime that it judges on";
+        "timeout" r##"{"$ref":"#/definitions/duration"}"## "The longest one of them may take";
     }
 }
 
@@ -350,6 +371,8 @@ pub(super) static TABLES: &[&Table] = &[
     &ON_GATE_FAIL,
     &GATE,
     &CHANGED,
+    &SECRETS_GATE,
+    &ALLOWED_SECRET,
     &JUDGE,
     &MERGE,
     &ON_CONFLICT,

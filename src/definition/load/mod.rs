@@ -26,6 +26,7 @@ mod faults;
 mod files;
 mod frontmatter;
 mod gate;
+mod gate_kinds;
 mod json;
 mod keys;
 mod known;

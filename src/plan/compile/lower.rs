@@ -335,7 +335,7 @@ impl<'a> Compiler<'a> {
 
 impl AgentWork {
     /// The default agent with nothing asked for.
-    fn default_for(workspace: Workspace) -> Self {
+    pub(super) fn default_for(workspace: Workspace) -> Self {
         Self {
             agent: None,
             prompt: Text::default(),

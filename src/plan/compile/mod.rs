@@ -14,6 +14,7 @@ mod entry;
 mod faults;
 mod gates;
 mod isolate;
+mod judges;
 mod lower;
 mod memory;
 mod order;

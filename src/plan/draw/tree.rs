@@ -121,7 +121,7 @@ impl Drawing<'_> {
             self.line(prefix, &format!("when {}", crate::plan::draw::escape::first_line(&when.text)));
         }
         for gate in &step.gates {
-            self.line(prefix, &format!("gate {}", words::gate(gate)));
+            self.line(prefix, &format!("gate {}", words::gate(plan, gate)));
         }
         if let Some(fail) = words::gate_fail(plan, step) {
             self.line(prefix, &format!("     {fail}"));

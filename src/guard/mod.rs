@@ -5,10 +5,12 @@ mod contained;
 mod redact;
 pub mod risk;
 pub mod sandbox;
+mod shapes;
 mod trust;
 mod whole;
 
 pub use contained::{PathFault, contained_path, plain_path};
 pub use redact::Redactor;
+pub use shapes::{SHAPES, Shape, any_shape};
 pub use trust::{Grant, TrustStore};
 pub use whole::write_whole;

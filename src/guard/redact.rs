@@ -10,6 +10,8 @@ use std::{
 use regex::Regex;
 use serde_json::Value;
 
+use crate::guard::shapes::any_shape;
+
 /// A shorter value stands in many words by chance.
 const SECRET_BYTES_MIN: usize = 6;
 /// The shortest piece of base64 that is looked for: six bytes of a secret.
@@ -19,19 +21,6 @@ const HOST_CHARS_MIN: usize = 4;
 
 /// The alphabet of base64 (RFC 4648, section 4); the other one, for addresses, has `-_` at its end.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// What keys of known services look like.
-const SHAPES: &str = concat!(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\z)",
-    r"|\bsk-[A-Za-z0-9_-]{16,}",
-    r"|\bgh[oprsu]_[A-Za-z0-9]{20,}",
-    r"|\bgithub_pat_[A-Za-z0-9_]{20,}",
-    r"|\bglpat-[A-Za-z0-9_-]{16,}",
-    r"|\bA(?:KI|SI)A[0-9A-Z]{16}\b",
-    r"|\bAIza[0-9A-Za-z_-]{30,}",
-    r"|\bxox[abeoprs]-[0-9A-Za-z-]{10,}",
-    r"|\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
-);
 
 /// Takes out what nobody else may read.
 #[derive(Clone)]
@@ -70,7 +59,7 @@ impl Redactor {
             }
         }
         forms.sort_by(|(one, _), (other, _)| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
-        let shapes = Regex::new(SHAPES).expect("the shapes are a constant, and a test compiles them");
+        let shapes = Regex::new(&any_shape(false)).expect("the shapes are a constant, and a test compiles them");
         Self { forms, folders: Vec::new(), host: None, shapes }
     }
 

@@ -85,6 +85,7 @@ fn step(id: usize, work: Work, needs: Vec<usize>) -> PlanStep {
         files: Vec::new(),
         summary: None,
         cache: None,
+        secrets: Vec::new(),
         sandbox: None,
         isolated: false,
     }
@@ -116,6 +117,7 @@ fn agent() -> Work {
 
 fn plan(steps: Vec<PlanStep>) -> Plan {
     Plan {
+        secrets: Vec::new(),
         version: PLAN_VERSION,
         name: "bench".to_owned(),
         description: String::new(),

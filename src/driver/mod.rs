@@ -6,6 +6,7 @@ mod assign;
 mod audit;
 mod clock;
 mod evaluate;
+mod hush;
 mod load;
 mod local;
 mod machine;

@@ -13,6 +13,7 @@ use crate::{
         executor::failed,
     },
     guard::{
+        Redactor,
         audit::{AuditLog, Entry},
         risk::{Assessment, RiskContext, assess_read, assess_shell, assess_write, rule_on},
     },
@@ -26,6 +27,8 @@ pub struct Watch {
     pub risk: Option<Arc<RiskContext>>,
     /// Where starts and refusals are written.
     pub audit: Option<Arc<AuditLog>>,
+    /// Takes secrets out of what is written there.
+    pub redactor: Option<Redactor>,
 }
 
 impl Watch {
@@ -128,6 +131,7 @@ impl Watch {
 
     fn write(&self, place: &Place, kind: &'static str, what: serde_json::Value) {
         let Some(log) = &self.audit else { return };
+        let what = self.redactor.as_ref().map_or_else(|| what.clone(), |redactor| redactor.value(&what));
         let entry = Entry { kind, run: Some(place.run.clone()), about: Some(place.attempt.clone()), by: None, what };
         if let Err(error) = log.append(&entry) {
             tracing::warn!(%error, "the audit log lacks an entry");
@@ -148,6 +152,7 @@ mod tests {
 
     fn place(workspace: &str) -> Place {
         Place {
+            secrets: Vec::new(),
             sandbox: None,
             workspace: workspace.into(),
             attempt_dir: workspace.into(),
@@ -168,7 +173,7 @@ mod tests {
         };
         let risk = RiskContext::new("/elsewhere", "/home/me", "/home/me/.local/state/orch", policy).unwrap();
         let log = AuditLog::open(&folder.join("audit"), AuditKey::open(folder).unwrap(), || crate::base::Timestamp(1));
-        Watch { risk: Some(Arc::new(risk)), audit: Some(Arc::new(log.unwrap())) }
+        Watch { risk: Some(Arc::new(risk)), audit: Some(Arc::new(log.unwrap())), redactor: None }
     }
 
     #[test]

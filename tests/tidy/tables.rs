@@ -60,6 +60,7 @@ pub const NOTICES_AND_SNAPSHOTS: &[&str] = &[
 /// The home of each outside library: the rooms or files that may name it. `*` is everywhere.
 pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["src/base/render/text.rs"]),
+    ("aho_corasick", &["src/guard/redact/finder.rs"]),
     ("anstream", &["src/cli/"]),
     ("anstyle", &["src/cli/"]),
     ("blake3", &["src/base/digest.rs", "src/journal/sqlite/rows.rs"]),
@@ -90,7 +91,11 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("notify", &["src/service/dev/"]),
     ("petgraph", &["src/plan/"]),
     ("pulldown_cmark", &["src/definition/load/literate.rs", "src/definition/import/prose/outline.rs"]),
-    ("regex", &["src/execute/service/look.rs", "src/guard/leaks.rs", "src/guard/redact.rs", "src/guard/shapes.rs"]),
+    (
+        "regex",
+        &["src/execute/service/look.rs", "src/guard/leaks.rs", "src/guard/redact/finder.rs", "src/guard/shapes.rs"],
+    ),
+    ("regex_syntax", &["src/guard/redact/finder.rs"]),
     ("reqwest", &["src/execute/service/http.rs"]),
     ("ring", &["src/guard/audit/key.rs"]),
     ("rusqlite", &["src/journal/sqlite/"]),

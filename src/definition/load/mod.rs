@@ -55,6 +55,7 @@ mod rules;
 mod salvage;
 mod sandbox;
 mod schema;
+mod secrets;
 mod servers;
 mod shape;
 mod short_schema;

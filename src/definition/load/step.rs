@@ -97,7 +97,6 @@ impl Reader<'_, '_> {
         let kind = self.kind(class, &mut fields);
         let mut known = Known { class, fields: &mut fields };
         let step = self.common(&mut known, kind, id, node.span);
-        self.unsupported_keys(&mut fields);
         fields.done(class.with_article(), self.faults, Class::advice);
         step
     }
@@ -136,6 +135,8 @@ impl Reader<'_, '_> {
         let args = known.take("args").and_then(|entry| self.list_of_texts(entry)).unwrap_or_default();
         let files = self.texts(known.take("files")).unwrap_or_default();
         let cache = known.take("cache").and_then(|entry| self.cache(entry));
+        let secrets = self.secrets_used(known.take("secrets"), known.class);
+        self.secrets_beside_env(&secrets, &env);
         Some(Step {
             id: id?,
             span,
@@ -170,6 +171,7 @@ impl Reader<'_, '_> {
             key: self.text_of(known.take("key")),
             summary: self.text_of(known.take("summary")),
             cache,
+            secrets,
         })
     }
 

@@ -4,8 +4,9 @@
 //! Unaware of where secrets come from.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     io::Read as _,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -119,9 +120,19 @@ pub(super) fn sweep(redactor: &Redactor, folder: &Path) {
             if kind.is_dir() && depth < DEPTH_MAX {
                 open.push((path, depth + 1));
             } else if kind.is_file() && !is_log(&path) {
+                close(&path);
                 mend(redactor, &path);
             }
         }
+    }
+}
+
+/// What a program has made is for the owner's eyes, as all of the folder is.
+fn close(path: &Path) {
+    let Ok(about) = path.symlink_metadata() else { return };
+    let mode = about.permissions().mode();
+    if about.is_file() && mode & 0o077 != 0 {
+        drop(fs::set_permissions(path, Permissions::from_mode(mode & 0o700)));
     }
 }
 

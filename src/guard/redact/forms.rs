@@ -15,11 +15,10 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 /// Plain, in JSON, in addresses, for a shell, in HTML, in hexadecimal, and in base64 wherever it begins in there.
 pub(super) fn forms_of(secret: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::from([secret.to_owned()]);
-    let json = Value::String(secret.to_owned()).to_string();
-    let json = &json[1..json.len() - 1];
+    let json = json_inside(secret);
     forms.insert(json.replace('/', "\\/"));
-    forms.insert(ascii_json(json));
-    forms.insert(json.to_owned());
+    forms.insert(ascii_json(&json));
+    forms.insert(json);
     for upper in [percent(secret, b"-._~"), percent(secret, b"-._~!*'();:@&=+$,/?#[]"), percent_all(secret)] {
         let plus = upper.replace("%20", "+");
         forms.extend([lower_percent(&upper), lower_percent(&plus), plus]);
@@ -47,7 +46,16 @@ pub(super) fn forms_of(secret: &str) -> BTreeSet<String> {
             forms.insert(standard);
         }
     }
+    // Programs say what they do in lines of JSON: a command with a quoted value in it stands there escaped once more.
+    let again: Vec<String> = forms.iter().map(|form| json_inside(form)).collect();
+    forms.extend(again);
     forms
+}
+
+/// The inside of a JSON string.
+fn json_inside(text: &str) -> String {
+    let json = Value::String(text.to_owned()).to_string();
+    json[1..json.len() - 1].to_owned()
 }
 
 /// JSON text with nothing but ASCII in it, as many programs write it.
@@ -182,6 +190,7 @@ pub(super) mod tests {
             "pä\\\"s\\'s/w+rd\\?\\ \\<4\\&2",
             "p\\303\\244\"s\\'s/w+rd? <4&2",
             "pä&quot;s's/w+rd? &lt;4&amp;2",
+            "pä\\\"s'\\\\''s/w+rd? <4&2",
             "pä&quot;s&#x27;s/w+rd? &lt;4&amp;2",
             "70c3a422732773",
         ] {

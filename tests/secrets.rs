@@ -279,10 +279,11 @@ fn nothing_that_is_kept_or_shown_holds_a_secret() {
     run(&["plan", "leak"]);
     stop.store(true, Ordering::Relaxed);
     let in_words = watcher.join().unwrap();
-    assert!(in_words.is_empty(), "in the words of a process: {in_words:?}");
+    let mut faults: Vec<String> = in_words.iter().map(|leak| format!("in the words of a process: {leak}")).collect();
+    faults.truncate(3);
     assert!(looks.load(Ordering::Relaxed) > 20);
     for (what, bytes) in &shown {
-        assert!(leaks(&windows, bytes).is_empty(), "{what}: {:?}", leaks(&windows, bytes));
+        faults.extend(leaks(&windows, bytes).first().map(|leak| format!("{what}: {leak}")));
     }
     let redacted = |bytes: &[u8]| String::from_utf8_lossy(bytes).matches("[redacted:").count();
     let logs = shown.iter().find(|(what, _)| what == "orch logs").unwrap();
@@ -292,16 +293,15 @@ fn nothing_that_is_kept_or_shown_holds_a_secret() {
     files(&project.root().join(".orch"), &mut all);
     files(&project.root().join("workflows"), &mut all);
     files(&project.home().join(".local"), &mut all);
-    let mut hits = Vec::new();
     let mut held = HashSet::new();
     for path in &all {
         let bytes = fs::read(path).unwrap();
-        hits.extend(leaks(&windows, &bytes).into_iter().map(|leak| format!("{}: {leak}", path.display())));
+        faults.extend(leaks(&windows, &bytes).first().map(|leak| format!("{}: {leak}", path.display())));
         if redacted(&bytes) > 0 {
             held.insert(path.file_name().unwrap().to_string_lossy().into_owned());
         }
     }
-    assert!(hits.is_empty(), "{} hits: {:#?}", hits.len(), &hits[..hits.len().min(20)]);
+    assert!(faults.is_empty(), "{} places: {:#?}", faults.len(), &faults[..faults.len().min(40)]);
     for name in ["stdout.log", "stderr.log", "order.json", "output.json", "leak.yaml"] {
         assert!(held.contains(name), "nothing was taken out of a {name}: {held:?}");
     }

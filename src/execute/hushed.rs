@@ -57,6 +57,7 @@ fn envelope(redactor: &Redactor, envelope: &mut Envelope) {
         dropped_bytes: _,
         attached,
         reused: _,
+        checkpoint: _,
         saved: _,
     } = envelope;
     text(redactor, summary);

@@ -60,7 +60,6 @@ pub const NOTICES_AND_SNAPSHOTS: &[&str] = &[
 /// The home of each outside library: the rooms or files that may name it. `*` is everywhere.
 pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["src/base/render/text.rs"]),
-    ("aho_corasick", &["src/guard/redact/finder.rs"]),
     ("anstream", &["src/cli/"]),
     ("anstyle", &["src/cli/"]),
     ("blake3", &["src/base/digest.rs", "src/journal/sqlite/rows.rs"]),

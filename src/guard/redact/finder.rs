@@ -4,7 +4,6 @@
 
 use std::sync::OnceLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::bytes::Regex;
 use regex_syntax::{ParserBuilder, hir::literal::Extractor};
 
@@ -13,14 +12,12 @@ use crate::guard::{
     redact::{
         forms::forms_of,
         key_block::{self, KeyBlock},
-        starts::Starts,
+        patterns::Patterns,
     },
 };
 
 /// The longest word that may turn out to be a key, in bytes.
 pub(super) const WORD_BYTES_MAX: usize = 64 * 1024;
-/// Forms of more bytes are looked for by a smaller and slower machine.
-const FAST_BYTES_MAX: usize = 16 * 1024;
 /// Beginnings of keys in one word that are looked at; a word of more of them is taken for one.
 const TRIES_MAX: usize = 64;
 
@@ -33,12 +30,14 @@ struct ShapeForm {
     regex: OnceLock<Regex>,
 }
 
-/// What a pattern of the automaton belongs to.
+/// What a pattern belongs to.
 #[derive(Debug, Clone, Copy)]
 enum Mark {
     Value(usize),
     Shape(usize),
     Block,
+    /// It is found by who looks through a block; here it only counts as what may be coming.
+    None,
 }
 
 /// What was found. Of what begins at one place, the first of this order gives the name.
@@ -95,40 +94,28 @@ pub(super) struct Scan {
 
 /// Knows what to look for.
 pub(super) struct Finder {
-    automaton: AhoCorasick,
-    marks: Vec<(Mark, usize)>,
-    starts: Starts,
+    patterns: Patterns<Mark>,
     labels: Vec<String>,
 }
 
 impl Finder {
     /// A finder of these values, each with what is shown in its place.
     pub(super) fn new(values: &[(String, String)], has_shapes: bool) -> Self {
-        let mut patterns: Vec<Vec<u8>> = Vec::new();
-        let mut marks = Vec::new();
+        let mut patterns = Vec::new();
         let mut labels = Vec::new();
         for (name, value) in values {
-            for form in forms_of(value) {
-                marks.push((Mark::Value(labels.len()), form.len()));
-                patterns.push(form.into_bytes());
-            }
+            let forms = forms_of(value).into_iter();
+            patterns.extend(forms.map(|form| (form.into_bytes(), Mark::Value(labels.len()))));
             labels.push(format!("[redacted:{name}]"));
         }
         for (place, shape) in shapes().iter().enumerate().filter(|_| has_shapes) {
-            for literal in &shape.literals {
-                let is_block = literal == key_block::BEGIN;
-                marks.push((if is_block { Mark::Block } else { Mark::Shape(place) }, literal.len()));
-                patterns.push(literal.clone());
-            }
+            let mark = |literal: &[u8]| if literal == key_block::BEGIN { Mark::Block } else { Mark::Shape(place) };
+            patterns.extend(shape.literals.iter().map(|literal| (literal.clone(), mark(literal))));
         }
-        let bytes: usize = patterns.iter().map(Vec::len).sum();
-        let kind = if bytes <= FAST_BYTES_MAX { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
-        let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).kind(Some(kind)).build(&patterns);
-        let automaton = automaton.expect("secrets are bounded in number and length, so the automaton is");
         if has_shapes {
-            patterns.push(key_block::END.to_vec());
+            patterns.push((key_block::END.to_vec(), Mark::None));
         }
-        Self { automaton, marks, starts: Starts::new(patterns), labels }
+        Self { patterns: Patterns::new(patterns), labels }
     }
 
     /// What stands in the place of a hit.
@@ -154,18 +141,15 @@ impl Finder {
             Some(Open::Block(left)) => look.block(KeyBlock::go_on(bytes, 0, left, at_end), 0, Label::More),
             None => {}
         }
-        for found in self.automaton.find_overlapping_iter(bytes) {
-            let (mark, length) = self.marks[found.pattern().as_usize()];
-            let start = found.end() - length;
-            match mark {
-                Mark::Value(place) => look.hit(start, found.end(), Label::Value(place)),
-                Mark::Shape(place) => look.shape(&shapes()[place], start),
-                Mark::Block if look.is_covered(start) => {}
-                Mark::Block => look.block(KeyBlock::begin(bytes, start, at_end), start, Label::Block),
-            }
-        }
+        self.patterns.find(bytes, |start, end, mark| match mark {
+            Mark::Value(place) => look.hit(start, end, Label::Value(place)),
+            Mark::Shape(place) => look.shape(&shapes()[place], start),
+            Mark::Block if look.is_covered(start) => {}
+            Mark::Block => look.block(KeyBlock::begin(bytes, start, at_end), start, Label::Block),
+            Mark::None => {}
+        });
         if !at_end {
-            let partial = self.starts.partial_suffix(bytes);
+            let partial = self.patterns.partial_suffix(bytes);
             if partial < look.scan.hold {
                 (look.scan.hold, look.scan.in_word) = (partial, false);
             }

@@ -3,9 +3,9 @@
 mod finder;
 mod forms;
 mod key_block;
+mod patterns;
 mod redactor;
 mod secret;
-mod starts;
 mod stream;
 
 pub use redactor::{Redactor, SECRET_BYTES_MIN};

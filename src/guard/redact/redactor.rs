@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::guard::redact::{finder::Finder, stream::StreamRedactor};
+use crate::guard::redact::{finder::Finder, forms::forms_of, stream::StreamRedactor};
 
 /// A shorter value stands in many words by chance.
 pub const SECRET_BYTES_MIN: usize = 6;
@@ -35,6 +35,8 @@ struct Known {
     finder: OnceLock<Arc<Finder>>,
     /// The same without shapes.
     bare: OnceLock<Arc<Known>>,
+    /// Every form of every value, with the name of its secret; the longest first.
+    forms: OnceLock<Vec<(String, String)>>,
 }
 
 impl fmt::Debug for Redactor {
@@ -69,7 +71,8 @@ impl Redactor {
             let lines = lines.filter(|line| line.len() < value.len()).map(str::to_owned);
             values.extend([value.to_owned()].into_iter().chain(lines).map(|value| (name.clone(), value)));
         }
-        let known = Known { values, has_shapes: true, finder: OnceLock::new(), bare: OnceLock::new() };
+        let known =
+            Known { values, has_shapes: true, finder: OnceLock::new(), bare: OnceLock::new(), forms: OnceLock::new() };
         Self { known: Arc::new(known), folders: Vec::new(), host: None }
     }
 
@@ -81,7 +84,13 @@ impl Redactor {
         let is_new = |value: &str| all.known.values.iter().all(|(_, one)| one != value);
         values.extend(self.known.values.iter().filter(|(_, value)| is_new(value)).cloned());
         let has_shapes = self.known.has_shapes;
-        all.known = Arc::new(Known { values, has_shapes, finder: OnceLock::new(), bare: OnceLock::new() });
+        all.known = Arc::new(Known {
+            values,
+            has_shapes,
+            finder: OnceLock::new(),
+            bare: OnceLock::new(),
+            forms: OnceLock::new(),
+        });
         (all.folders, all.host) = (self.folders.clone(), self.host.clone());
         all
     }
@@ -97,7 +106,13 @@ impl Redactor {
     pub fn values_only(&self) -> Self {
         let bare = self.known.bare.get_or_init(|| {
             let values = self.known.values.clone();
-            Arc::new(Known { values, has_shapes: false, finder: OnceLock::new(), bare: OnceLock::new() })
+            Arc::new(Known {
+                values,
+                has_shapes: false,
+                finder: OnceLock::new(),
+                bare: OnceLock::new(),
+                forms: OnceLock::new(),
+            })
         });
         Self { known: Arc::clone(bare), folders: Vec::new(), host: None }
     }
@@ -105,6 +120,20 @@ impl Redactor {
     /// Whether there is nothing to look for.
     fn is_idle(&self) -> bool {
         !self.known.has_shapes && self.known.values.is_empty()
+    }
+
+    /// What is looked for, and the name of the secret behind each; the longest first.
+    #[allow(dead_code, reason = "for the gate that looks for secrets in files")]
+    pub(in crate::guard) fn forms(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.known.forms.get_or_init(|| {
+            let of = |(name, value): &(String, String)| {
+                forms_of(value).into_iter().map(|form| (form, name.clone())).collect::<Vec<_>>()
+            };
+            let mut all: Vec<(String, String)> = self.known.values.iter().flat_map(of).collect();
+            all.sort_by(|(one, _), (other, _)| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+            all
+        });
+        all.iter().map(|(form, name)| (form.as_str(), name.as_str()))
     }
 
     fn finder(&self) -> &Arc<Finder> {

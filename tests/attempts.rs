@@ -43,6 +43,7 @@ impl Bench {
         let program = Path::new(env!("CARGO_BIN_EXE_orch"));
         let executor = Executor::new(Keeper::start(program).unwrap(), Renderer::new(program), adapters);
         let place = Place {
+            secrets: Vec::new(),
             sandbox: None,
             workspace,
             attempt_dir: root.path().join("state/attempts/1-1"),

@@ -216,7 +216,7 @@ impl Runs {
         sandbox::check(&plan, &self.settings.program)?;
         preflight::programs(&plan, &self.settings.env, &self.root)?;
         self.settings.servers.of(&plan)?;
-        let secrets = self.settings.secrets.of(&plan, &self.settings.machine)?;
+        let secrets = self.secrets(&plan)?;
         secrets.check(&plan, &inputs)?;
         self.check_disk()?;
         let mut bytes = [0; 16];
@@ -367,26 +367,21 @@ impl Runs {
     ) -> Result<Finish, Refusal> {
         let Owned { lock, loaded, first, parallel: _, told, replay, secrets } = owned;
         let run = loaded.summary.run.clone();
-        let plan = Arc::clone(loaded.scheduler.plan());
-        let secrets = match secrets {
-            Some(secrets) => secrets,
-            None => self.settings.secrets.of(&plan, &self.settings.machine)?,
-        };
+        let secrets = secrets.map_or_else(|| self.secrets(loaded.scheduler.plan()), Ok)?;
         let method = sandbox::check(loaded.scheduler.plan(), &self.settings.program)?;
         let keeper = self.keeper()?;
-        let renderer = Arc::new(Renderer::new(self.settings.program.clone()));
         let adapters = self.adapters(replay);
         let reads_memory = names(&adapters, |can| can.reads_memory);
         let forks = names(&adapters, |can| can.forks && !can.replays);
         let pacer = pacer(&self.settings, &adapters);
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
             .priced(Arc::clone(&self.settings.prices))
-            .watched(self.settings.trust.guards.watch()?)
+            .watched(self.settings.trust.guards.watch(&self.settings.program)?)
             .hushed(&secrets.redactor)
-            .taped(self.taper(&run, &plan, &secrets)?);
+            .taped(self.taper(&run, loaded.scheduler.plan(), &secrets)?);
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
-            renderer,
+            renderer: Arc::new(Renderer::new(self.settings.program.clone())),
             root: self.root.clone(),
             folder: self.store.run_folder(&run)?,
             env: nested::told(self.settings.env.clone(), &self.settings.chain, &loaded.summary.workflow),
@@ -417,9 +412,7 @@ impl Runs {
             redactor: secrets.redactor,
             recall: cached::recall(&self.settings.cache, &self.root, loaded.scheduler.plan(), self.reuse),
         };
-        for event in told {
-            setup.watchers.send(event).ok();
-        }
+        told.into_iter().for_each(|event| drop(setup.watchers.send(event)));
         let driver = LocalDriver::new(setup, loaded);
         let sender = driver.sender();
         let forward = tokio::spawn(async move {

@@ -23,7 +23,7 @@ use crate::{
     definition::SecretSource,
     guard::{Redactor, SECRET_BYTES_MIN, Secret},
     plan::{Plan, PlanSecret},
-    service::{project::user_id, refusal::Refusal},
+    service::{project::user_id, refusal::Refusal, runs::Runs},
 };
 
 /// The longest value, in bytes: a key of 16,384 bits has 13,000.
@@ -58,8 +58,16 @@ pub struct RunSecrets {
 
 /// A value, or why there is none.
 struct Fault {
-    id: &'static str,
+    kind: Kind,
     text: String,
+}
+
+/// The kinds; where there is more than one, the first gives the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Missing,
+    Open,
+    Short,
 }
 
 impl SecretValues {
@@ -92,14 +100,12 @@ impl SecretValues {
         let redactor = machine.knowing(named.map(|(secret, value)| (secret.name.clone(), value.reveal().to_owned())));
         Ok(RunSecrets { values: values.into(), redactor })
     }
+}
 
-    /// Whether a secret has a value now; why not, otherwise.
-    ///
-    /// # Errors
-    /// The reason, without the value.
-    pub fn check(&self, secret: &PlanSecret) -> Result<(), String> {
-        let Some((root, environment)) = &self.place else { return Ok(()) };
-        read(secret, root, environment).map(drop).map_err(|fault| fault.text)
+impl Runs {
+    /// The values of a plan's secrets, read now.
+    pub(super) fn secrets(&self, plan: &Plan) -> Result<RunSecrets, Refusal> {
+        self.settings.secrets.of(plan, &self.settings.machine)
     }
 }
 
@@ -144,17 +150,23 @@ fn named(clean: &Value) -> String {
 
 fn refused(faults: &[Fault]) -> Refusal {
     let texts: Vec<&str> = faults.iter().map(|fault| fault.text.as_str()).collect();
-    let (id, help) = match faults[0].id {
-        "E0351" => ("E0351", "let nobody else read it: `chmod 600 FILE`"),
-        "E0353" => ("E0353", "take a longer one; a word that stands in ordinary texts cannot be kept out of them"),
-        _ => ("E0350", "put the value where the definition says it is, then run again; nothing was started"),
-    };
-    Refusal::new(43, id, texts.join("; "), help)
+    let text = texts.join("; ");
+    match faults.iter().map(|fault| fault.kind).min() {
+        Some(Kind::Open) => Refusal::new(43, "E0351", text, "let nobody else read it: `chmod 600 FILE`"),
+        Some(Kind::Short) => {
+            let help = "take a longer one; a word that stands in ordinary texts cannot be kept out of them";
+            Refusal::new(43, "E0353", text, help)
+        }
+        Some(Kind::Missing) | None => {
+            let help = "put the value where the definition says it is, then run again; nothing was started";
+            Refusal::new(43, "E0350", text, help)
+        }
+    }
 }
 
 fn read(secret: &PlanSecret, root: &Path, environment: &Environment) -> Result<Secret, Fault> {
     let name = &secret.name;
-    let missing = |why: String| Fault { id: "E0350", text: format!("the secret `{name}` is not there: {why}") };
+    let missing = |why: String| Fault { kind: Kind::Missing, text: format!("the secret `{name}` is not there: {why}") };
     let text = match &secret.source {
         SecretSource::Env(variable) => {
             let value = environment.variable(variable);
@@ -179,13 +191,13 @@ fn read(secret: &PlanSecret, root: &Path, environment: &Environment) -> Result<S
     }
     if value.trim().len() < SECRET_BYTES_MIN {
         let text = format!("the secret `{name}` is shorter than {SECRET_BYTES_MIN} bytes");
-        return Err(Fault { id: "E0353", text });
+        return Err(Fault { kind: Kind::Short, text });
     }
     Ok(Secret::new(value.to_owned()))
 }
 
 fn file(name: &str, path: &str, root: &Path, environment: &Environment) -> Result<String, Fault> {
-    let missing = |why: String| Fault { id: "E0350", text: format!("the secret `{name}` is not there: {why}") };
+    let missing = |why: String| Fault { kind: Kind::Missing, text: format!("the secret `{name}` is not there: {why}") };
     let full = match path.strip_prefix("~/") {
         Some(rest) => environment.home().ok_or_else(|| missing("there is no home folder".to_owned()))?.join(rest),
         None => root.join(path),
@@ -203,7 +215,7 @@ fn file(name: &str, path: &str, root: &Path, environment: &Environment) -> Resul
     if mode & 0o077 != 0 || is_other {
         let why = if is_other { "it belongs to somebody else".to_owned() } else { format!("its mode is {mode:o}") };
         return Err(Fault {
-            id: "E0351",
+            kind: Kind::Open,
             text: format!("others may read the file {path} of the secret `{name}`: {why}"),
         });
     }

@@ -9,11 +9,14 @@ use crate::{
             node::Entry,
             reader::Reader,
             shape::{Fields, wrong_type},
-            step_kind::Class,
+            step_kind::{Class, Known},
         },
         secrets::{SecretDeclared, SecretSource, SecretUse},
     },
 };
+
+/// An entry of `env:`.
+type Named = (Spanned<String>, Spanned<serde_json::Value>);
 
 /// The sources, each with an example.
 const SOURCES: [&str; 3] = ["env", "file", "command"];
@@ -87,8 +90,8 @@ impl Reader<'_, '_> {
     }
 
     /// `secrets:` of a step: names, each in a variable of its own name in capitals, or variables and names.
-    pub fn secrets_used(&mut self, entry: Option<&Entry<'_>>, class: Class) -> Vec<SecretUse> {
-        let Some(entry) = entry else { return Vec::new() };
+    pub fn secrets_used(&mut self, known: &mut Known<'_, '_, '_>, env: &[Named]) -> Vec<SecretUse> {
+        let Some(entry) = known.take("secrets") else { return Vec::new() };
         let mut used: Vec<(SecretUse, Span)> = Vec::new();
         if let Some(pairs) = entry.value.as_map() {
             for pair in pairs {
@@ -104,8 +107,15 @@ impl Reader<'_, '_> {
         let mut kept: Vec<SecretUse> = Vec::new();
         for (one, span) in used {
             let is_double = kept.iter().any(|other| other.variable == one.variable);
-            if self.is_usable(&one, span, is_double, class) {
+            if self.is_usable(&one, span, is_double, known.class) {
                 kept.push(one);
+            }
+        }
+        for one in &kept {
+            if let Some((name, _)) = env.iter().find(|(name, _)| name.value == one.variable) {
+                let message = format!("`{}` is set by `env:` and by `secrets:`", one.variable);
+                let help = "remove one of them";
+                self.faults.error(codes::SECRET_VARIABLE, name.span, message, "one variable has one value", help);
             }
         }
         kept
@@ -160,17 +170,6 @@ impl Reader<'_, '_> {
             return false;
         }
         true
-    }
-
-    /// One variable has one value.
-    pub fn secrets_beside_env(&mut self, used: &[SecretUse], env: &[(Spanned<String>, Spanned<serde_json::Value>)]) {
-        for one in used {
-            if let Some((name, _)) = env.iter().find(|(name, _)| name.value == one.variable) {
-                let message = format!("`{}` is set by `env:` and by `secrets:`", one.variable);
-                let help = "remove one of them";
-                self.faults.error(codes::SECRET_VARIABLE, name.span, message, "one variable has one value", help);
-            }
-        }
     }
 }
 

@@ -135,8 +135,6 @@ impl Reader<'_, '_> {
         let args = known.take("args").and_then(|entry| self.list_of_texts(entry)).unwrap_or_default();
         let files = self.texts(known.take("files")).unwrap_or_default();
         let cache = known.take("cache").and_then(|entry| self.cache(entry));
-        let secrets = self.secrets_used(known.take("secrets"), known.class);
-        self.secrets_beside_env(&secrets, &env);
         Some(Step {
             id: id?,
             span,
@@ -165,13 +163,13 @@ impl Reader<'_, '_> {
             merge,
             output,
             with,
+            secrets: self.secrets_used(known, &env),
             env,
             args,
             files,
             key: self.text_of(known.take("key")),
             summary: self.text_of(known.take("summary")),
             cache,
-            secrets,
         })
     }
 

@@ -92,7 +92,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("pulldown_cmark", &["src/definition/load/literate.rs", "src/definition/import/prose/outline.rs"]),
     (
         "regex",
-        &["src/execute/service/look.rs", "src/guard/leaks.rs", "src/guard/redact/finder.rs", "src/guard/shapes.rs"],
+        &["src/execute/service/look.rs", "src/guard/redact/finder.rs", "src/guard/shapes.rs"],
     ),
     ("regex_syntax", &["src/guard/redact/finder.rs"]),
     ("reqwest", &["src/execute/service/http.rs"]),

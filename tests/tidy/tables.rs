@@ -90,10 +90,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("notify", &["src/service/dev/"]),
     ("petgraph", &["src/plan/"]),
     ("pulldown_cmark", &["src/definition/load/literate.rs", "src/definition/import/prose/outline.rs"]),
-    (
-        "regex",
-        &["src/execute/service/look.rs", "src/guard/redact/finder.rs", "src/guard/shapes.rs"],
-    ),
+    ("regex", &["src/execute/service/look.rs", "src/guard/redact/finder.rs"]),
     ("regex_syntax", &["src/guard/redact/finder.rs"]),
     ("reqwest", &["src/execute/service/http.rs"]),
     ("ring", &["src/guard/audit/key.rs"]),

@@ -202,6 +202,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
         let adapters: Vec<Arc<dyn Adapter>> = vec![Arc::new(Nothing)];
         let executor = Executor::new(keeper.clone(), Renderer::new(ORCH), adapters);
         let assigner = Assigner {
+            secrets: Arc::new([]),
             servers: Vec::new(),
             renderer: Arc::new(Renderer::new(ORCH)),
             root: project.clone(),
@@ -220,6 +221,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
         let (watchers, mut told) = tokio::sync::mpsc::unbounded_channel();
         let reader = tokio::spawn(async move { while told.recv().await.is_some() {} });
         let setup = Setup {
+            redactor: orch::guard::Redactor::default(),
             recall: None,
             spaces: Arc::new(Spaces::new(project.clone(), folder.join("state"), Vec::new(), run_id())),
             journal,

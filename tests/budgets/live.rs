@@ -138,7 +138,7 @@ impl Scene1 {
             let adapters: Vec<Arc<dyn Adapter>> = vec![Arc::new(Tape { script: self.path().join("tape.sh") })];
             let executor = Executor::new(keeper.clone(), Renderer::new(ORCH), adapters).priced(Arc::new(prices()));
             let assigner = Assigner {
-                secrets: std::sync::Arc::new([]),
+                secrets: Arc::new([]),
                 servers: Vec::new(),
                 renderer: Arc::new(Renderer::new(ORCH)),
                 root: self.path().to_owned(),

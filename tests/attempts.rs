@@ -44,6 +44,7 @@ impl Bench {
         let program = Path::new(env!("CARGO_BIN_EXE_orch"));
         let executor = Executor::new(Keeper::start(program).unwrap(), Renderer::new(program), adapters);
         let place = Place {
+            secrets: Vec::new(),
             sandbox: None,
             workspace,
             attempt_dir: root.path().join("state/attempts/1-1"),
@@ -568,7 +569,7 @@ const TOKEN: &str = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8";
 async fn before(files: &[(&str, &str)]) -> (Bench, Arc<Baseline>) {
     let mut bench = Bench::new();
     let redactor = Redactor::new([("DB_PASSWORD".to_owned(), "hunter2horse".to_owned())]);
-    bench.executor = bench.executor.clone().knowing(Arc::new(redactor));
+    bench.executor = bench.executor.clone().hushed(&redactor);
     files.iter().for_each(|(path, text)| bench.write(path, text));
     let baseline = Arc::new(bench.executor.baseline(&bench.place, StopToken::never()).await.unwrap());
     (bench, baseline)

@@ -9,7 +9,11 @@ use serde_json::Value;
 
 use crate::{
     base::{Sandbox, Source, Span, Spanned},
-    definition::{merging::Merge, permissions::Permissions},
+    definition::{
+        merging::Merge,
+        permissions::Permissions,
+        secrets::{SecretDeclared, SecretUse},
+    },
 };
 
 pub use crate::definition::{
@@ -38,6 +42,8 @@ pub struct Workflow {
     pub limits: Limits,
     /// What a failure does to the steps beside it; `drain` where absent.
     pub on_failure: Option<OnFailure>,
+    /// Where values are that nobody may read.
+    pub secrets: Vec<SecretDeclared>,
     /// The steps in their written order.
     pub steps: Vec<Step>,
     /// What the run returns: name to text or value.
@@ -173,6 +179,8 @@ pub struct Step {
     pub summary: Option<Spanned<String>>,
     /// Whether the same work of an earlier run may be taken.
     pub cache: Option<Spanned<Cache>>,
+    /// Secrets that its attempts get.
+    pub secrets: Vec<SecretUse>,
 }
 
 /// When the work of an earlier run is the same.
@@ -222,6 +230,7 @@ impl Step {
             key: None,
             summary: None,
             cache: None,
+            secrets: Vec::new(),
         }
     }
 }

@@ -23,8 +23,8 @@ use crate::{
     execute::{
         Assignment, Baseline, CommandText, Confined, Excuse, Live, Place, Search, process::Limits, render::Renderer,
     },
-    guard::{audit::AuditLog, sandbox::Method},
-    plan::{Command, PlanGate, PlanStep, RecoveryPolicy, Work},
+    guard::{Secret, audit::AuditLog, sandbox::Method},
+    plan::{Command, PlanGate, PlanSecretUse, PlanStep, RecoveryPolicy, Work},
     scheduler::{AttemptId, How, InstanceId, Purpose, Scheduler},
 };
 
@@ -52,6 +52,8 @@ pub struct Assigner {
     pub forks: BTreeSet<String>,
     /// The values of the variables of each MCP server of the plan.
     pub servers: Vec<BTreeMap<String, String>>,
+    /// The values of the plan's secrets, in its order. They stand in no assignment.
+    pub secrets: Arc<[Secret]>,
     /// Marks the borders of untrusted text in prompts.
     pub nonce: String,
     /// By what programs are confined whose steps ask for it.
@@ -98,7 +100,7 @@ impl Assigner {
             Purpose::Take => Err("a merge is never assigned".to_owned()),
         };
         match made {
-            Ok(assignment) => match self.place(scheduler, attempt, step) {
+            Ok(assignment) => match self.place(scheduler, attempt, step, purpose) {
                 Ok(place) => Begun::Work(Box::new(assignment), place),
                 Err(reason) => Begun::Done(failed(FailureClass::Permanent, reason)),
             },
@@ -111,7 +113,13 @@ impl Assigner {
         }
     }
 
-    fn place(&self, scheduler: &Scheduler, attempt: AttemptId, step: &PlanStep) -> Result<Place, String> {
+    fn place(
+        &self,
+        scheduler: &Scheduler,
+        attempt: AttemptId,
+        step: &PlanStep,
+        purpose: Purpose,
+    ) -> Result<Place, String> {
         let workspace = match &step.work {
             Work::Agent(agent) => agent.workspace,
             Work::Run { workspace, .. } => *workspace,
@@ -135,7 +143,20 @@ impl Assigner {
             run,
             live: Live::default(),
             sandbox: self.sandbox(scheduler, step)?,
+            secrets: self.secrets(step, purpose)?,
         })
+    }
+
+    /// The secrets of a step: for its own work, and for who looks how that has ended. Gates get none.
+    fn secrets(&self, step: &PlanStep, purpose: Purpose) -> Result<Vec<(String, Secret)>, String> {
+        if !matches!(purpose, Purpose::Work | Purpose::Reconcile) {
+            return Ok(Vec::new());
+        }
+        let value = |one: &PlanSecretUse| {
+            let value = self.secrets.get(one.secret as usize).ok_or("a secret of the plan has no value")?;
+            Ok((one.variable.clone(), value.clone()))
+        };
+        step.secrets.iter().map(value).collect()
     }
 
     /// How the programs of a step are confined.

@@ -16,12 +16,13 @@ use crate::{
         assign::{Begun, failed},
         clock::Clock,
         evaluate::evaluate,
+        hush::hushed,
         judge::Judged,
         load::Loaded,
         narrate::{RunEvent, narrate, opening, overheard},
         outcome::{exit_code, status_word, waiting_words},
         pace::Admitted,
-        record::{decode_decision, encode},
+        record::decode_decision,
         setup::{OnApproval, Setup},
         spaces::{self, Seat},
     },
@@ -283,7 +284,8 @@ impl LocalDriver {
     /// Steps the scheduler and encodes the record; nothing is done yet.
     fn stage(&mut self, event: Event) {
         let now = self.clock.now();
-        self.staged.push(encode(now, &event));
+        let (event, record) = hushed(&self.setup.redactor, now, event);
+        self.staged.push(record);
         self.setup.assigner.hear(&self.scheduler, &event);
         let actions = self.scheduler.step(now, event);
         self.take_actions(now, actions);

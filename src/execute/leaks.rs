@@ -65,7 +65,7 @@ impl Executor {
     ) -> Outcome {
         let verdict = match self.files(place, baseline.rules.as_deref(), stop).await {
             Ok(files) => {
-                let (baseline, redactor) = (Arc::clone(baseline), Arc::clone(&self.redactor));
+                let (baseline, redactor) = (Arc::clone(baseline), self.redactor.clone());
                 let workspace = place.workspace.clone();
                 blocking(move || {
                     let wanted = wanted(&search, &baseline, files);

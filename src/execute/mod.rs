@@ -9,6 +9,7 @@ mod evidence;
 mod executor;
 mod gate;
 mod globs;
+mod hushed;
 mod leaks;
 mod meter;
 pub mod process;

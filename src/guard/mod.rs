@@ -12,7 +12,7 @@ mod whole;
 
 pub use contained::{PathFault, contained_path, plain_path};
 pub use leaks::{Leak, Leaks};
-pub use redact::Redactor;
+pub use redact::{Redactor, SECRET_BYTES_MIN, Secret, StreamRedactor};
 pub use shapes::{SHAPES, Shape, any_shape};
 pub use trust::{Grant, TrustStore};
 pub use whole::write_whole;

@@ -23,5 +23,7 @@ pub use isolated::MergeWork;
 pub use models::ModelChain;
 pub use policy::{AllowedLeak, GateFail, JudgeWork, PlanCache, PlanGate, RecoveryPolicy, RetryPolicy};
 pub use sandbox::PlanSandbox;
-pub use told::{Activated, PlanMemory, PlanServer, PlanSkill, PlanTrust, ProseValue, ProseWork};
+pub use told::{
+    Activated, PlanMemory, PlanSecret, PlanSecretUse, PlanServer, PlanSkill, PlanTrust, ProseValue, ProseWork,
+};
 pub use types::*;

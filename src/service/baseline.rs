@@ -36,6 +36,7 @@ impl Runs {
             )
         };
         let place = Place {
+            secrets: Vec::new(),
             workspace: self.root.clone(),
             attempt_dir: folder.join("attempts").join("baseline"),
             env: self.settings.env.clone(),

@@ -69,6 +69,7 @@ pub fn step(id: &str, work: Work) -> PlanStep {
         files: Vec::new(),
         summary: None,
         cache: None,
+        secrets: Vec::new(),
         sandbox: None,
         isolated: false,
     }
@@ -80,6 +81,7 @@ pub fn unlimited() -> Budget {
 
 pub fn plan(steps: Vec<PlanStep>, roots: Vec<StepIx>) -> Plan {
     Plan {
+        secrets: Vec::new(),
         version: PLAN_VERSION,
         name: "simulated".to_owned(),
         description: String::new(),

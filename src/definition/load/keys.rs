@@ -52,8 +52,19 @@ table! {
         "budget" r##"{"$ref":"#/definitions/budget"}"## "What a run may spend";
         "limits" r##"{"$ref":"#/definitions/limits"}"## "How much may run at once";
         "on_failure" r##"{"$ref":"#/definitions/on_failure"}"## "What a failure does to the steps beside it";
+        "secrets" r##"{"type":"object","propertyNames":{"$ref":"#/definitions/id"},"additionalProperties":{"$ref":"#/definitions/secret"}}"## "Where values are that nobody may read; steps name them";
         "steps" r##"{"$ref":"#/definitions/steps"}"## "The steps, in order";
         "outputs" r##"{"type":"object","propertyNames":{"$ref":"#/definitions/id"}}"## "What the run returns";
+    }
+}
+
+table! {
+    /// One secret: one of `env`, `file` and `command`.
+    SECRET "secret" "a secret" [] {
+        "env" r#"{"type":"string"}"# "The variable of the environment that holds the value";
+        "file" r#"{"type":"string"}"# "The file that holds it, which nobody else may read";
+        "command" r#"{"type":"array","minItems":1,"items":{"type":"string"}}"# "A program that prints it, with its arguments";
+        "expose_to_model" r#"{"type":"boolean"}"# "Whether agents may get it, and so their models";
     }
 }
 
@@ -141,7 +152,7 @@ table! {
         "output" r##"{"$ref":"#/definitions/output"}"## "A short schema, a full schema or a file with one";
         "cache" r##"{"anyOf":[{"type":"boolean"},{"$ref":"#/definitions/cache"}]}"## "Whether the same work of an earlier run may be taken instead of being done";
         "env" r#"{"type":"object","propertyNames":{"pattern":"^[A-Za-z_][A-Za-z0-9_]*$"},"additionalProperties":{"type":["string","number","boolean"]}}"# "Environment of a command or an agent";
-        "secrets" r##"{"$ref":"#/definitions/texts","x-unsupported":true}"## "Secrets that the attempt may see";
+        "secrets" r##"{"anyOf":[{"$ref":"#/definitions/texts"},{"type":"object","propertyNames":{"pattern":"^[A-Za-z_][A-Za-z0-9_]*$"},"additionalProperties":{"$ref":"#/definitions/id"}}]}"## "Secrets that the attempt gets in its environment: names, or variables with names";
         "summary" r#"{"type":"string"}"# "A text that replaces the attempt's own summary";
     }
 }
@@ -358,6 +369,7 @@ table! {
 /// All tables, in the order of the JSON Schema's definitions.
 pub(super) static TABLES: &[&Table] = &[
     &INPUT,
+    &SECRET,
     &BUDGET,
     &LIMITS,
     &STEP,

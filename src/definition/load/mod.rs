@@ -56,6 +56,7 @@ mod rules;
 mod salvage;
 mod sandbox;
 mod schema;
+mod secrets;
 mod servers;
 mod shape;
 mod short_schema;

@@ -33,7 +33,4 @@ unsupported! {
     /// The manager-and-workers pattern.
     PLAN "step" "plan" None, "`plan:`",
         "let an agent step list the tasks in its `output:` and run them with `each:`";
-    /// Secrets.
-    SECRETS "step" "secrets" None, "`secrets:`",
-        "start `orch` with the variable set and hand it over: `env: { API_KEY: \"{{ env.API_KEY }}\" }`";
 }

@@ -23,6 +23,7 @@ mod prose;
 mod reference;
 mod schema;
 mod scope;
+mod secrets;
 mod servers;
 mod skills;
 mod texts;

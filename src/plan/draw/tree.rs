@@ -126,7 +126,9 @@ impl Drawing<'_> {
         if let Some(fail) = words::gate_fail(plan, step) {
             self.line(prefix, &format!("     {fail}"));
         }
-        for line in words::activated(plan, step).into_iter().chain(words::servers(plan, step)) {
+        for line in
+            words::activated(plan, step).into_iter().chain(words::servers(plan, step)).chain(words::secrets(plan, step))
+        {
             self.line(prefix, &line);
         }
         for fix in [false, true] {

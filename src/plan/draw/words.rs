@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::{
     base::{dollars, render_duration},
     definition::{
-        Permissions,
+        Permissions, SecretSource,
         merging::MergeStrategy,
         workflow::{Join, OnFailure, OnLimit, OnMax, ThenFail, Workspace},
     },
     plan::{
         draw::escape::{first_line, visible},
         policy::{PlanGate, RecoveryPolicy, RetryPolicy},
-        told::PlanServer,
+        told::{PlanSecretUse, PlanServer},
         types::{AgentWork, Budget, Command, EdgeKind, Need, Plan, PlanContext, PlanStep, StepIx, Work},
     },
 };
@@ -146,6 +146,20 @@ pub(super) fn gate(plan: &Plan, gate: &PlanGate) -> String {
         }
         PlanGate::Approve { text, from } => format!("approve {}{}", quoted(&text.text), named(from)),
     }
+}
+
+/// The secrets that the step gets, and where their values are.
+pub(super) fn secrets(plan: &Plan, step: &PlanStep) -> Vec<String> {
+    let line = |one: &PlanSecretUse| {
+        let secret = plan.secrets.get(one.secret as usize)?;
+        let from = match &secret.source {
+            SecretSource::Env(name) => format!("the variable {name}"),
+            SecretSource::File(path) => format!("the file {path}"),
+            SecretSource::Command(words) => format!("the command {}", words.join(" ")),
+        };
+        Some(format!("secret {} in ${} from {}", visible(&secret.name), visible(&one.variable), visible(&from)))
+    };
+    step.secrets.iter().filter_map(line).collect()
 }
 
 /// The MCP servers that the step's agents get.

@@ -25,6 +25,7 @@ use crate::{
         refusal::Refusal,
         run_settings::RunSettings,
         runs::{DriveOptions, Runs},
+        secrets::SecretValues,
         servers::ServerValues,
         trust::TrustGate,
     },
@@ -80,6 +81,7 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
     let stubbed = stubbed(plan, case, &answers, &root)?;
     let settings = RunSettings {
         servers: ServerValues::default(),
+        secrets: SecretValues::default(),
         runtime: None,
         found: None,
         runtimes: stubbed.runtimes,

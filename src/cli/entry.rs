@@ -8,7 +8,7 @@ use crate::{
     cli::{
         add,
         args::{Cli, Verb},
-        audit, cache, check, completions, cost, decide, dev, doctor,
+        audit, cache, check, completions, cost, decide, dev, diff, doctor,
         exit::Exit,
         explain,
         failure::Failure,
@@ -79,7 +79,7 @@ fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Replay(args) => replay::run(session, &args),
         Verb::Cancel(args) => decide::cancel(session, &args),
         Verb::Rollback(args) => rollback::run(session, &args),
-        Verb::Diff(args) => rollback::diff(session, &args),
+        Verb::Diff(args) => diff::run(session, &args),
         Verb::Gc(args) => rollback::gc(session, &args),
     }
 }

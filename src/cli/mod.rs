@@ -15,6 +15,7 @@ mod decide;
 mod dev;
 mod dev_report;
 mod dev_run;
+mod diff;
 mod doctor;
 mod drive;
 mod ending;

@@ -475,7 +475,11 @@ impl LocalDriver {
                     recall.begin(&self.scheduler, doers, (attempt, purpose), (&assignment, &place), now)
                 });
                 tokio::spawn(async move {
-                    let outcome = match (spaces::sit(&spaces, seat, &mut place, now).await, known) {
+                    let sat = spaces::sit(&spaces, seat, &mut place, now).await;
+                    if let (Some(keep), Ok(())) = (&keep, &sat) {
+                        spaces::before(&spaces, keep).await;
+                    }
+                    let outcome = match (sat, known) {
                         (Err(outcome), _) => outcome,
                         (Ok(()), Some(known)) => Box::pin(known.perform(executor, *assignment, &place, token)).await,
                         (Ok(()), None) => executor.perform(*assignment, &place, token).await,

@@ -37,3 +37,4 @@ pub use reuse::{
     cache_counts, cache_use,
 };
 pub use setup::{OnApproval, Setup};
+pub use spaces::{before_name, beside};

@@ -44,7 +44,7 @@ pub(super) enum Duty {
 #[derive(Debug, Clone)]
 pub(super) struct Keep {
     unit: Option<Unit>,
-    step: String,
+    own: Unit,
 }
 
 fn unit((path, number): (crate::base::StepPath, u32)) -> Unit {
@@ -100,19 +100,57 @@ pub(super) fn duty(scheduler: &Scheduler, attempt: AttemptId, purpose: Purpose, 
 
 /// What is kept after an attempt, if its run keeps checkpoints and it can have written anything.
 pub(super) fn keep(scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> Option<Keep> {
+    let kept = scheduler.plan().keeps_checkpoints() && writes(scheduler, instance, purpose);
+    kept.then(|| Keep { unit: sits_in(scheduler, instance), own: own(scheduler, instance) })
+}
+
+/// Whether an attempt can leave anything where others work.
+fn writes(scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> bool {
     let step = scheduler.plan_step(instance).1;
-    let writes = match (purpose, &step.work) {
+    match (purpose, &step.work) {
         (Purpose::Work, Work::Agent(agent)) => !agent.reads_only() && agent.workspace != Workspace::Scratch,
         (Purpose::Work, Work::Run { workspace, .. }) => *workspace != Workspace::Scratch,
         (Purpose::Fix, work) => !matches!(work, Work::Merge(_)),
         _ => false,
-    };
-    let unit = match seat(scheduler, instance) {
+    }
+}
+
+fn sits_in(scheduler: &Scheduler, instance: InstanceId) -> Option<Unit> {
+    match seat(scheduler, instance) {
         Seat::Unit(unit) => Some(unit),
         Seat::Given | Seat::Shown { .. } => None,
+    }
+}
+
+/// The name of the state before a step ([`Point::Base`]).
+#[must_use]
+pub fn before_name(scheduler: &Scheduler, instance: InstanceId) -> String {
+    own(scheduler, instance).name()
+}
+
+/// The other steps that may have changed files in the same folder while a step worked there, by their paths.
+#[must_use]
+pub fn beside(scheduler: &Scheduler, instance: InstanceId) -> Vec<String> {
+    // A merge changes the project's files when it is taken.
+    let place = |one: InstanceId, purpose: Purpose| match purpose {
+        Purpose::Take => Some(None),
+        purpose => writes(scheduler, one, purpose).then(|| sits_in(scheduler, one)),
     };
-    let step = scheduler.path(instance).as_str().to_owned();
-    (writes && scheduler.plan().keeps_checkpoints()).then_some(Keep { unit, step })
+    let spans = |one: InstanceId| {
+        let history = scheduler.view(one).history.iter();
+        let spans = history.filter_map(|record| Some((place(one, record.purpose)?, record.started, record.ended)));
+        spans.collect::<Vec<_>>()
+    };
+    let mine = spans(instance);
+    let meets = |(place, start, end): &(Option<Unit>, Timestamp, Option<Timestamp>)| {
+        mine.iter()
+            .any(|(own, from, to)| own == place && to.is_none_or(|to| *start < to) && end.is_none_or(|end| *from < end))
+    };
+    let others = scheduler.instances().filter(|other| *other != instance && spans(*other).iter().any(meets));
+    let mut paths: Vec<_> = others.map(|other| scheduler.path(other).as_str().to_owned()).collect();
+    paths.sort();
+    paths.dedup();
+    paths
 }
 
 /// Sits an attempt down.
@@ -137,11 +175,19 @@ pub(super) async fn kept(spaces: &Arc<Spaces>, keep: Keep, outcome: &Outcome) {
     }
     let spaces = Arc::clone(spaces);
     let done = blocking(move || {
-        let message = format!("after {}", keep.step);
-        spaces.keep(keep.unit.as_ref(), &Point::Step(&keep.step), &message)
+        let message = format!("after {}", keep.own.step);
+        spaces.keep(keep.unit.as_ref(), &Point::Step(&keep.own.step), &message)
     });
     if let Err(fault) = done.await {
         tracing::warn!("no checkpoint is kept: {fault}");
+    }
+}
+
+/// Keeps the state before a step's first attempt: what the step changes is told from it.
+pub(super) async fn before(spaces: &Arc<Spaces>, keep: &Keep) {
+    let (spaces, unit, name) = (Arc::clone(spaces), keep.unit.clone(), keep.own.name());
+    if let Err(fault) = blocking(move || spaces.before(unit.as_ref(), &name)).await {
+        tracing::warn!("nothing is kept of the state before a step: {fault}");
     }
 }
 

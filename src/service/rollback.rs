@@ -6,9 +6,7 @@ use serde::Serialize;
 
 use crate::{
     base::RunId,
-    execute::workspace::{
-        Bounds, Change, ChangeKind, Collected, KeptWhy, Oid, Point, Repository, WorkspaceFault, Workspaces,
-    },
+    execute::workspace::{Change, ChangeKind, Collected, KeptWhy, Oid, Point, Repository, WorkspaceFault, Workspaces},
     service::{refusal::Refusal, runs::Runs},
 };
 
@@ -66,7 +64,7 @@ pub struct SpaceLine {
 }
 
 impl Runs {
-    fn repository(&self) -> Result<Repository, Refusal> {
+    pub(super) fn repository(&self) -> Result<Repository, Refusal> {
         Repository::open(&self.root, self.store.state_folder(), &self.settings.env).map_err(|fault| refused(&fault))
     }
 
@@ -104,21 +102,6 @@ impl Runs {
         })
     }
 
-    /// What has changed since before a run, up to a checkpoint or up to now, as text that `git apply` takes.
-    ///
-    /// # Errors
-    /// A checkpoint that is not there, files that cannot be read.
-    pub fn changes(&self, run: &RunId, to: Option<&str>, paths: &[PathBuf]) -> Result<Vec<u8>, Refusal> {
-        let repository = self.repository()?;
-        let (_, start) = checkpoint(&repository, run, &Target::Start)?;
-        let paths = inside(&repository, paths)?;
-        let to = match to {
-            Some(name) => checkpoint(&repository, run, &Target::Named(name.to_owned()))?.1,
-            None => repository.now(Bounds::default()).map_err(|fault| refused(&fault))?,
-        };
-        repository.patch(&start, &to, &paths).map_err(|fault| refused(&fault))
-    }
-
     /// Removes workspaces that nobody needs, of all runs; with a rehearsal, says which.
     ///
     /// # Errors
@@ -136,7 +119,7 @@ impl Runs {
 }
 
 /// The checkpoint of a target: its words and its commit.
-fn checkpoint(repository: &Repository, run: &RunId, target: &Target) -> Result<(String, Oid), Refusal> {
+pub(super) fn checkpoint(repository: &Repository, run: &RunId, target: &Target) -> Result<(String, Oid), Refusal> {
     let fault = |fault: WorkspaceFault| refused(&fault);
     let find = |point: &Point<'_>| repository.find(&point.reference(run)).map_err(fault);
     let missing = |what: &str| {
@@ -179,7 +162,7 @@ fn checkpoint(repository: &Repository, run: &RunId, target: &Target) -> Result<(
     }
 }
 
-fn inside(repository: &Repository, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
+pub(super) fn inside(repository: &Repository, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
     let path = |given: &PathBuf| {
         repository.path(given).ok_or_else(|| {
             let message = format!("{} does not lie in the project", given.display());
@@ -209,7 +192,7 @@ fn why(why: &KeptWhy) -> String {
 }
 
 /// A fault as a refusal.
-fn refused(fault: &WorkspaceFault) -> Refusal {
+pub(super) fn refused(fault: &WorkspaceFault) -> Refusal {
     let text = format!("failed to {fault}");
     match fault {
         WorkspaceFault::InTheWay { .. } => {

@@ -37,7 +37,7 @@ mod stage;
 pub use checkpoint::{Base, Checkpoint};
 pub use collect::{Collected, Kept, KeptWhy};
 pub use conflict::{Conflict, ConflictFile, Side};
-pub use difference::{Change, ChangeKind, Entry, Stat};
+pub use difference::{Change, ChangeKind, Count, Entry, Stat};
 pub use fault::WorkspaceFault;
 pub use git::{HELD, Oid};
 pub use line::{Line, Merged};

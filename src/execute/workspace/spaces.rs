@@ -31,6 +31,14 @@ pub struct Unit {
     pub number: u32,
 }
 
+impl Unit {
+    /// The name of the state that it begins from ([`Point::Base`]).
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.step, self.number)
+    }
+}
+
 /// Where an attempt works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seat {
@@ -135,6 +143,19 @@ impl Spaces {
         Ok(())
     }
 
+    /// Keeps the state before a step begins, of its unit or of the project, unless that was done.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn before(&self, unit: Option<&Unit>, name: &str) -> Result<(), WorkspaceFault> {
+        let held = self.open()?;
+        if held.repository.find(&Point::Base(name).reference(&self.run))?.is_some() {
+            return Ok(());
+        }
+        drop(held);
+        self.keep(unit, &Point::Base(name), "where it begins").map(drop)
+    }
+
     /// Keeps the files of a unit, or of the project.
     ///
     /// # Errors
@@ -158,7 +179,7 @@ impl Spaces {
             return Ok(seat(&space));
         }
         // Not the line: it stays where it is while a merge is looked at.
-        let name = format!("{}-{}", unit.step, unit.number);
+        let name = unit.name();
         let bounds = Bounds::default();
         let base = held.repository.checkpoint(&self.run, &Point::Base(&name), "where it begins", bounds)?.commit;
         let maker = held.maker(&unit.step, unit.number.to_string());
@@ -185,6 +206,17 @@ impl Spaces {
     /// When git cannot be asked.
     pub fn propose(&self, ask: &Ask) -> Result<Proposed, WorkspaceFault> {
         let held = self.open()?;
+        let proposed = self.propose_held(&held, ask)?;
+        if let Proposed::Ready(Ready { before, commit, .. }) = &proposed {
+            // Under the names by which everybody finds what a step has changed.
+            let name = ask.merge.name();
+            held.repository.set_name(&Point::Base(&name).reference(&self.run), before)?;
+            held.repository.set_name(&Point::Step(&ask.merge.step).reference(&self.run), commit)?;
+        }
+        Ok(proposed)
+    }
+
+    fn propose_held(&self, held: &Held<'_>, ask: &Ask) -> Result<Proposed, WorkspaceFault> {
         let Some(mut unit) = held.find(&ask.unit)? else { return Ok(Proposed::NoWork) };
         let message = format!("{} of run {}", ask.unit.step, self.run);
         let result = unit.checkpoint(&Point::Step(&ask.unit.step), &message)?.commit;

@@ -215,7 +215,7 @@ fn decision(yes: bool) -> Decision {
     if yes {
         Decision::Approve { fields: json!({ "name": "x" }) }
     } else {
-        Decision::Reject { comment: "no".to_owned() }
+        Decision::Reject { comment: "no".to_owned(), is_final: true }
     }
 }
 

@@ -35,6 +35,7 @@ mod lsp;
 mod mcp;
 mod out;
 mod plan;
+mod pushback;
 mod replay;
 mod report;
 mod report_words;

@@ -105,7 +105,7 @@ pub(super) fn keep(scheduler: &Scheduler, instance: InstanceId, purpose: Purpose
 }
 
 /// Whether an attempt can leave anything where others work.
-fn writes(scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> bool {
+pub(super) fn writes(scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> bool {
     let step = scheduler.plan_step(instance).1;
     match (purpose, &step.work) {
         (Purpose::Work, Work::Agent(agent)) => !agent.reads_only() && agent.workspace != Workspace::Scratch,
@@ -115,7 +115,7 @@ fn writes(scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> bool
     }
 }
 
-fn sits_in(scheduler: &Scheduler, instance: InstanceId) -> Option<Unit> {
+pub(super) fn sits_in(scheduler: &Scheduler, instance: InstanceId) -> Option<Unit> {
     match seat(scheduler, instance) {
         Seat::Unit(unit) => Some(unit),
         Seat::Given | Seat::Shown { .. } => None,
@@ -128,29 +128,44 @@ pub fn before_name(scheduler: &Scheduler, instance: InstanceId) -> String {
     own(scheduler, instance).name()
 }
 
+/// A stay somewhere: in which unit, from when, until when.
+type Stay = (Option<Unit>, Timestamp, Option<Timestamp>);
+
+/// Where and when a step could change files.
+fn stays(scheduler: &Scheduler, instance: InstanceId) -> Vec<Stay> {
+    let place = |purpose: Purpose| match purpose {
+        // A merge changes the project's files when it is taken.
+        Purpose::Take => Some(None),
+        purpose => writes(scheduler, instance, purpose).then(|| sits_in(scheduler, instance)),
+    };
+    let history = scheduler.view(instance).history.iter();
+    history.filter_map(|record| Some((place(record.purpose)?, record.started, record.ended))).collect()
+}
+
+fn meets((place, start, end): &Stay, (other, from, to): &Stay) -> bool {
+    place == other && to.is_none_or(|to| *start < to) && end.is_none_or(|end| *from < end)
+}
+
 /// The other steps that may have changed files in the same folder while a step worked there, by their paths.
 #[must_use]
 pub fn beside(scheduler: &Scheduler, instance: InstanceId) -> Vec<String> {
-    // A merge changes the project's files when it is taken.
-    let place = |one: InstanceId, purpose: Purpose| match purpose {
-        Purpose::Take => Some(None),
-        purpose => writes(scheduler, one, purpose).then(|| sits_in(scheduler, one)),
+    let mine = stays(scheduler, instance);
+    let is_beside = |other: &InstanceId| {
+        let others = stays(scheduler, *other);
+        *other != instance && others.iter().any(|stay| mine.iter().any(|own| meets(own, stay)))
     };
-    let spans = |one: InstanceId| {
-        let history = scheduler.view(one).history.iter();
-        let spans = history.filter_map(|record| Some((place(one, record.purpose)?, record.started, record.ended)));
-        spans.collect::<Vec<_>>()
-    };
-    let mine = spans(instance);
-    let meets = |(place, start, end): &(Option<Unit>, Timestamp, Option<Timestamp>)| {
-        mine.iter()
-            .any(|(own, from, to)| own == place && to.is_none_or(|to| *start < to) && end.is_none_or(|end| *from < end))
-    };
-    let others = scheduler.instances().filter(|other| *other != instance && spans(*other).iter().any(meets));
+    let others = scheduler.instances().filter(is_beside);
     let mut paths: Vec<_> = others.map(|other| scheduler.path(other).as_str().to_owned()).collect();
     paths.sort();
     paths.dedup();
     paths
+}
+
+/// Whether other steps may have changed files there since then.
+pub(super) fn others_since(scheduler: &Scheduler, instance: InstanceId, unit: Option<&Unit>, since: Timestamp) -> bool {
+    let mine = (unit.cloned(), since, None);
+    let mut others = scheduler.instances().filter(|other| *other != instance);
+    others.any(|other| stays(scheduler, other).iter().any(|stay| meets(&mine, stay)))
 }
 
 /// Sits an attempt down.
@@ -270,7 +285,7 @@ fn answer(ask: &Ask, proposed: Proposed, is_fork: bool) -> Outcome {
     }
 }
 
-fn ready_of(output: &Value) -> Option<Ready> {
+pub(super) fn ready_of(output: &Value) -> Option<Ready> {
     let oid = |name: &str| Oid::parse(output.get(name)?.as_str()?);
     Some(Ready { before: oid("before")?, commit: oid("commit")?, result: oid("result")? })
 }
@@ -284,7 +299,7 @@ fn outcome(done: Result<Outcome, WorkspaceFault>) -> Outcome {
 }
 
 /// Git waits for the disk.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         // A blocking task is never cancelled once it has begun, so this is a panic: it goes on here.

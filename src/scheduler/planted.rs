@@ -49,11 +49,14 @@ pub enum Bug {
     MergeUntaken,
     MergeOrderIgnored,
     ConflictTaken,
+    PushbacksUnbounded,
+    PushbackTakesTry,
+    OutdatedCounts,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 46] = [
         Self::SlotOffByOne,
         Self::SlotNotReleased,
         Self::UsageNotCharged,
@@ -97,6 +100,9 @@ impl Bug {
         Self::MergeUntaken,
         Self::MergeOrderIgnored,
         Self::ConflictTaken,
+        Self::PushbacksUnbounded,
+        Self::PushbackTakesTry,
+        Self::OutdatedCounts,
     ];
 }
 

@@ -112,6 +112,11 @@ pub(super) fn of_step(repository: &Repository, loaded: &Loaded, step: &str) -> R
     let (run, scheduler) = (&loaded.summary.run, &loaded.scheduler);
     let fault = |fault: WorkspaceFault| refused(&fault);
     let instance = scheduler.instances().rev().find(|one| scheduler.path(*one).as_str() == step);
+    let review = instance.and_then(|instance| scheduler.question(instance)?.review.as_deref());
+    let asked = review.and_then(|review| Some((Oid::parse(&review.from)?, Oid::parse(&review.to)?)));
+    if let (Some((from, to)), Some(instance)) = (asked, instance) {
+        return Ok(Between { from, to, notes: notes(loaded, instance) });
+    }
     let from = match instance {
         Some(instance) => {
             let name = before_name(scheduler, instance);

@@ -92,7 +92,7 @@ fn the_words_of_others_reach_the_owner_at_once() {
     for number in 1..=5 {
         let step = format!("both/q{number}");
         let decision = if number == 5 {
-            Decision::Reject { comment: "not like this".to_owned() }
+            Decision::Reject { comment: "not like this".to_owned(), is_final: true }
         } else {
             Decision::Approve { fields: Value::Null }
         };

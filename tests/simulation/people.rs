@@ -232,7 +232,7 @@ impl World {
 
     fn decision(&mut self) -> Decision {
         if self.roll(self.options.rejects) {
-            Decision::Reject { comment: "no".to_owned() }
+            Decision::Reject { comment: "no".to_owned(), is_final: true }
         } else {
             Decision::Approve { fields: json!({ "name": "x" }) }
         }

@@ -118,7 +118,7 @@ impl Spaces {
         Self { root, state, env, run, open: Mutex::new(None) }
     }
 
-    fn open(&self) -> Result<Held<'_>, WorkspaceFault> {
+    pub(super) fn open(&self) -> Result<Held<'_>, WorkspaceFault> {
         // Nothing in there is half done when a call panics.
         let mut guard = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let all = match &*guard {
@@ -315,10 +315,10 @@ impl Spaces {
 }
 
 /// The repository and the workspaces, for one call.
-struct Held<'a> {
-    repository: Repository,
+pub(super) struct Held<'a> {
+    pub(super) repository: Repository,
     all: Workspaces,
-    run: &'a RunId,
+    pub(super) run: &'a RunId,
     _turn: MutexGuard<'a, Option<Workspaces>>,
 }
 
@@ -327,7 +327,7 @@ impl Held<'_> {
         Maker { run: self.run.clone(), step: step.to_owned(), attempt }
     }
 
-    fn find(&self, unit: &Unit) -> Result<Option<Space>, WorkspaceFault> {
+    pub(super) fn find(&self, unit: &Unit) -> Result<Option<Space>, WorkspaceFault> {
         self.all.find(&self.maker(&unit.step, unit.number.to_string()))
     }
 

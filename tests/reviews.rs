@@ -28,8 +28,7 @@ fn project(steps: &str) -> Project {
     project
 }
 
-const BUILD: &str =
-    "  - { id: build, prompt: \"write\", gate: [{ run: \"test -s code\" }, { approve: \"Good?\" }] }\n  \
+const BUILD: &str = "  - { id: build, prompt: \"write\", gate: [{ run: \"test -s code\" }, { approve: \"Good?\" }] }\n  \
      - { id: after, run: \"cp code taken\" }\n";
 
 #[track_caller]
@@ -64,7 +63,8 @@ fn ends_of(project: &Project, run: &str, purpose: &str) -> Vec<String> {
     let now: Value = serde_json::from_str(&project.run(&["status", run, "--json"]).stdout).unwrap();
     let history = now["steps"][0]["history"].as_array().unwrap();
     let ends = history.iter().filter(|attempt| attempt["purpose"] == purpose);
-    ends.map(|attempt| format!("{}: {}", attempt["end"].as_str().unwrap(), attempt["reason"].as_str().unwrap())).collect()
+    ends.map(|attempt| format!("{}: {}", attempt["end"].as_str().unwrap(), attempt["reason"].as_str().unwrap()))
+        .collect()
 }
 
 #[test]
@@ -100,10 +100,10 @@ fn comments_go_back_to_the_agent_and_the_new_work_is_asked_about() {
     ends(&project.run(&["approve", &run]), 0);
     ends(&project.run(&["resume", &run]), 0);
     assert_eq!(project.read("taken"), project.read("code"));
-    assert_eq!(ends_of(&project, &run, "gate 2"), [
-        "fail: pushed back by tester:\n- code:12: use a constant\n- say why: it matters",
-        "pass: approved by tester"
-    ]);
+    assert_eq!(
+        ends_of(&project, &run, "gate 2"),
+        ["fail: pushed back by tester:\n- code:12: use a constant\n- say why: it matters", "pass: approved by tester"]
+    );
 }
 
 #[test]
@@ -120,16 +120,21 @@ fn what_was_not_shown_cannot_be_commented_on() {
     ]);
     project.write("comments.json", &file.to_string());
     let done = project.run(&["pushback", &run, "--comment", "nowhere:3: x", "--file", "comments.json"]);
-    refused(&done, 2, "E0363", &[
-        "comment 1: `nowhere` is not in what is shown, which has code",
-        "comment 2: `old` is not in what is shown",
-        "comment 3: lines 30-31 of `code` are not in what is shown, which has 1-30",
-        "comment 4: line 1 of the old file of `code` are not in what is shown",
-        "comment 5: it names a line and no file",
-        "comment 6: `code:5-4` are no lines",
-        "comment 7: it says nothing",
-        "orch diff",
-    ]);
+    refused(
+        &done,
+        2,
+        "E0363",
+        &[
+            "comment 1: `nowhere` is not in what is shown, which has code",
+            "comment 2: `old` is not in what is shown",
+            "comment 3: lines 30-31 of `code` are not in what is shown, which has 1-30",
+            "comment 4: line 1 of the old file of `code` are not in what is shown",
+            "comment 5: it names a line and no file",
+            "comment 6: `code:5-4` are no lines",
+            "comment 7: it says nothing",
+            "orch diff",
+        ],
+    );
     project.write("comments.json", "{");
     refused(&project.run(&["pushback", &run, "--file", "comments.json"]), 2, "E0363", &["comments.json"]);
     assert_eq!(ends_of(&project, &run, "gate 2"), ["running: "], "nothing was decided");
@@ -180,7 +185,12 @@ fn who_cannot_be_pushed_back_is_said_and_ten_times_is_enough() {
     refused(&project.run(&["pushback", &run, "--comment", "x"]), 2, "E0364", &["no agent did it"]);
     project.write("workflows/w.yaml", "name: w\nsteps:\n  - { id: ok, approve: \"Go on?\" }\n");
     let run = parked(&project);
-    refused(&project.run(&["pushback", &run, "ok", "--comment", "x"]), 2, "E0364", &["no question about anybody's work"]);
+    refused(
+        &project.run(&["pushback", &run, "ok", "--comment", "x"]),
+        2,
+        "E0364",
+        &["no question about anybody's work"],
+    );
     project.write("workflows/w.yaml", &format!("name: w\nsteps:\n{BUILD}"));
     let run = parked(&project);
     for _ in 0..10 {

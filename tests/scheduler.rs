@@ -125,7 +125,7 @@ impl Bench {
     fn decide(&mut self, path: &str, yes: bool) {
         let attempt = self.attempt(path);
         let subject = self.scheduler.question(attempt.instance).expect("a question is asked").subject.clone();
-        self.event(Event::Decided { attempt, subject, decision: decision(yes), by: "ann".to_owned() });
+        self.event(Event::Decided { attempt, subject, decision: decision(yes), by: "ann".to_owned(), mark: None });
     }
 
     fn answer(&mut self, path: &str, answer: Answer) {
@@ -134,7 +134,7 @@ impl Bench {
             _ => None,
         });
         let instance = instance.expect("a person must say how it ended");
-        self.event(Event::Answered { instance, answer, by: "ann".to_owned() });
+        self.event(Event::Answered { instance, answer, by: "ann".to_owned(), mark: None });
     }
 
     /// Goes to the next time that the scheduler names.
@@ -192,7 +192,7 @@ impl Drop for Bench {
 fn started(scheduler: &Scheduler, attempt: AttemptId, purpose: Purpose) -> Event {
     let shown = scheduler.asks_person(attempt.instance, purpose).then(|| format!("{attempt}?"));
     let subject = shown.as_ref().map(|shown| Digest::of(shown.as_bytes()));
-    Event::Started { attempt, subject, shown, how: None }
+    Event::Started { attempt, subject, shown, how: None, review: None }
 }
 
 fn value(site: Site) -> Value {
@@ -579,7 +579,13 @@ fn a_decision_counts_once_for_its_attempt_and_its_text() {
     bench.ok("a");
     let attempt = bench.attempt("a");
     let subject = Digest::of(format!("{attempt}?").as_bytes());
-    let say = |attempt, subject| Event::Decided { attempt, subject, decision: decision(true), by: "ann".to_owned() };
+    let say = |attempt, subject| Event::Decided {
+        attempt,
+        subject,
+        decision: decision(true),
+        by: "ann".to_owned(),
+        mark: None,
+    };
     assert_eq!(bench.event(say(attempt, Digest::of(b"another text"))), 0);
     assert_eq!(bench.event(say(AttemptId { number: 1, ..attempt }, subject.clone())), 0);
     assert!(bench.event(say(attempt, subject.clone())) > 0);
@@ -606,7 +612,7 @@ fn a_question_that_cannot_be_put_fails() {
     let event = |line: &str| serde_json::from_str::<(u64, Event)>(line).expect("stored").1;
     scheduler.step(Timestamp(1), event(&bench.journal[0]));
     let attempt = AttemptId { instance: scheduler.instances().next().expect("the step"), number: 1 };
-    scheduler.step(Timestamp(2), Event::Started { attempt, subject: None, shown: None, how: None });
+    scheduler.step(Timestamp(2), Event::Started { attempt, subject: None, shown: None, how: None, review: None });
     scheduler.step(Timestamp(3), Event::Finished { attempt, outcome: failure(PERMANENT, None) });
     assert_eq!(scheduler.ended().map(|end| end.settled), Some(Settled::Failed));
 }
@@ -964,7 +970,7 @@ fn run_through(made: Plan) -> (usize, usize) {
             actions += 1;
             match action {
                 Action::Start { attempt, .. } => {
-                    events.push_back(Event::Started { attempt, subject: None, shown: None, how: None });
+                    events.push_back(Event::Started { attempt, subject: None, shown: None, how: None, review: None });
                     events.push_back(Event::Finished { attempt, outcome: Outcome::Succeeded(Box::default()) });
                 }
                 Action::Evaluate { .. } | Action::Stop { .. } | Action::Notice(_) => {}

@@ -72,7 +72,7 @@ fn run(odd: &Odd) -> (Scheduler, AttemptId) {
         },
     );
     let attempt = starting(&begun);
-    scheduler.step(Timestamp(2), Event::Started { attempt, subject: None, shown: None, how: None });
+    scheduler.step(Timestamp(2), Event::Started { attempt, subject: None, shown: None, how: None, review: None });
     scheduler.step(Timestamp(3), Event::SessionKnown { attempt, session: "s-1".to_owned() });
     let charged = odd.charged.unwrap_or(usage(100, 50_000));
     let mut envelope = Envelope { session: Some("s-1".to_owned()), usage: charged, ..Envelope::default() };
@@ -126,7 +126,7 @@ fn what_was_spent_before_the_copy_is_not_charged_again() {
     let (mut scheduler, attempt) = run(&Odd::default());
     let how = assigner().how(&scheduler, attempt, Purpose::Work);
     assert_eq!(how.as_deref().map(|how: &How| how.danger.is_none()), Some(true));
-    scheduler.step(Timestamp(5), Event::Started { attempt, subject: None, shown: None, how });
+    scheduler.step(Timestamp(5), Event::Started { attempt, subject: None, shown: None, how, review: None });
     scheduler.step(Timestamp(6), Event::SessionKnown { attempt, session: "s-2".to_owned() });
     assert_eq!(scheduler.charged_in("s-2"), usage(100, 50_000), "the copy begins with what the source has cost");
     let spent = scheduler.spent().usage;

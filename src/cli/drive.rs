@@ -260,9 +260,8 @@ pub(super) fn ask_people(
         while let Some((event, inputs)) = receiver.blocking_recv() {
             if let What::Asking { step, attempt, shown, subject, form, pushback } = event.what
                 && let Some(attempt) = attempt_of(&attempt)
-                && let Some(decision) = ask(&Asked { step, shown, form, pushback }, &mut lines, &|texts| {
-                    reviewer.pushback(attempt, texts)
-                })
+                && let Some(decision) =
+                    ask(&Asked { step, shown, form, pushback }, &mut lines, &|texts| reviewer.pushback(attempt, texts))
             {
                 let by = who.clone();
                 inputs.send(Event::Decided { attempt, subject, decision, by, mark: None }).ok();

@@ -217,7 +217,10 @@ impl LocalDriver {
     }
 
     fn is_parked(&self) -> bool {
-        self.live.is_empty() && !self.asking.checks() && !self.scheduler.is_moving() && !self.scheduler.waiting_for().is_empty()
+        self.live.is_empty()
+            && !self.asking.checks()
+            && !self.scheduler.is_moving()
+            && !self.scheduler.waiting_for().is_empty()
     }
 
     /// Waits for something to happen and queues it. However busy attempts are, timers and the inbox get their turn.
@@ -464,13 +467,13 @@ impl LocalDriver {
                     if let (Some(keep), Ok(())) = (&keep, &sat) {
                         spaces::before(&spaces, keep).await;
                     }
-                    let outcome = match (sat, known) {
+                    let mut outcome = match (sat, known) {
                         (Err(outcome), _) => outcome,
                         (Ok(()), Some(known)) => Box::pin(known.perform(executor, *assignment, &place, token)).await,
                         (Ok(()), None) => executor.perform(*assignment, &place, token).await,
                     };
                     if let Some(keep) = keep {
-                        spaces::kept(&spaces, keep, &outcome).await;
+                        spaces::kept(&spaces, keep, &mut outcome).await;
                     }
                     sender.send(Input::Finished(attempt, outcome)).ok();
                 });

@@ -89,10 +89,9 @@ impl Look {
                     text: self.words(&shown),
                     review: Some(Box::new(Review { from: shown.from.to_string(), to: shown.to.to_string() })),
                 },
-                Err(fault) => Reviewed {
-                    text: format!("What it has changed cannot be shown: failed to {fault}"),
-                    review: None,
-                },
+                Err(fault) => {
+                    Reviewed { text: format!("What it has changed cannot be shown: failed to {fault}"), review: None }
+                }
             }
         })
         .await
@@ -122,7 +121,11 @@ impl Look {
         }
         if !self.beside.is_empty() {
             let named: Vec<_> = self.beside.iter().take(STEPS_MAX).map(String::as_str).collect();
-            let _ = write!(text, "\nOther steps worked in the same folder, so some of it may be theirs: {}", named.join(", "));
+            let _ = write!(
+                text,
+                "\nOther steps worked in the same folder, so some of it may be theirs: {}",
+                named.join(", ")
+            );
         }
         let _ = write!(text, "\nAll of it: orch diff {} {}", self.run, shell_words::quote(&self.step));
         text
@@ -131,7 +134,13 @@ impl Look {
 
 /// A path on one line, whatever is in it.
 fn plain_path(path: &str) -> String {
-    path.chars().flat_map(|sign| if sign.is_control() { sign.escape_default().to_string() } else { sign.to_string() }.chars().collect::<Vec<_>>()).collect()
+    path.chars()
+        .flat_map(|sign| {
+            if sign.is_control() { sign.escape_default().to_string() } else { sign.to_string() }
+                .chars()
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// Whether the files that a question is about are still as they were shown.

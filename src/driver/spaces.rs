@@ -14,7 +14,7 @@ use crate::{
         Place,
         workspace::{Ask, Oid, Point, Proposed, Ready, Spaces, Unit, WorkspaceFault},
     },
-    plan::Work,
+    plan::{Work, asks_about_work},
     scheduler::{AttemptId, InstanceId, Purpose, Scheduler},
 };
 
@@ -45,6 +45,8 @@ pub(super) enum Duty {
 pub(super) struct Keep {
     unit: Option<Unit>,
     own: Unit,
+    /// Whether the state before it is kept as well: for commands the checkpoint before theirs does.
+    is_told_apart: bool,
 }
 
 fn unit((path, number): (crate::base::StepPath, u32)) -> Unit {
@@ -101,7 +103,9 @@ pub(super) fn duty(scheduler: &Scheduler, attempt: AttemptId, purpose: Purpose, 
 /// What is kept after an attempt, if its run keeps checkpoints and it can have written anything.
 pub(super) fn keep(scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> Option<Keep> {
     let kept = scheduler.plan().keeps_checkpoints() && writes(scheduler, instance, purpose);
-    kept.then(|| Keep { unit: sits_in(scheduler, instance), own: own(scheduler, instance) })
+    let step = scheduler.plan_step(instance).1;
+    let is_told_apart = matches!(step.work, Work::Agent(_)) || asks_about_work(step);
+    kept.then(|| Keep { unit: sits_in(scheduler, instance), own: own(scheduler, instance), is_told_apart })
 }
 
 /// Whether an attempt can leave anything where others work.
@@ -182,27 +186,50 @@ pub(super) async fn sit(spaces: &Arc<Spaces>, seat: Seat, place: &mut Place, now
     Ok(())
 }
 
-/// Keeps what an attempt has left. The work is done all the same where that cannot be: then this state cannot be gone
-/// back to.
-pub(super) async fn kept(spaces: &Arc<Spaces>, keep: Keep, outcome: &Outcome) {
-    if !matches!(outcome, Outcome::Succeeded(_)) {
-        return;
-    }
-    let spaces = Arc::clone(spaces);
-    let done = blocking(move || {
-        let message = format!("after {}", keep.own.step);
-        spaces.keep(keep.unit.as_ref(), &Point::Step(&keep.own.step), &message)
-    });
-    if let Err(fault) = done.await {
-        tracing::warn!("no checkpoint is kept: {fault}");
-    }
+/// Keeps what an attempt has left, and says in its outcome where. The work is done all the same where that cannot be: then
+/// this state cannot be gone back to.
+pub(super) async fn kept(spaces: &Arc<Spaces>, keep: Keep, outcome: &mut Outcome) {
+    let Outcome::Succeeded(envelope) = outcome else { return };
+    let own = Arc::clone(spaces);
+    let is_own = keep.unit.is_some();
+    let work = async || {
+        let done = blocking(move || {
+            let message = format!("after {}", keep.own.step);
+            own.keep(keep.unit.as_ref(), &Point::Step(&keep.own.step), &message)
+        });
+        match done.await {
+            Ok(made) => Some(made.commit),
+            Err(fault) => {
+                tracing::warn!("no checkpoint is kept: {fault}");
+                None
+            }
+        }
+    };
+    let commit = if is_own { work().await } else { spaces.rounds().share(work).await };
+    envelope.checkpoint = commit.map(|commit| commit.to_string());
 }
 
 /// Keeps the state before a step's first attempt: what the step changes is told from it.
 pub(super) async fn before(spaces: &Arc<Spaces>, keep: &Keep) {
-    let (spaces, unit, name) = (Arc::clone(spaces), keep.unit.clone(), keep.own.name());
-    if let Err(fault) = blocking(move || spaces.before(unit.as_ref(), &name)).await {
-        tracing::warn!("nothing is kept of the state before a step: {fault}");
+    if !keep.is_told_apart {
+        return;
+    }
+    let name = keep.own.name();
+    let (own, wanted) = (Arc::clone(spaces), name.clone());
+    if blocking(move || own.has_before(&wanted)).await.unwrap_or(false) {
+        return;
+    }
+    let work = async || {
+        let (own, unit, name) = (Arc::clone(spaces), keep.unit.clone(), name.clone());
+        let done = blocking(move || own.keep(unit.as_ref(), &Point::Base(&name), "where it begins")).await;
+        done.map(|made| made.commit)
+            .map_err(|fault| tracing::warn!("nothing is kept of the state before a step: {fault}"))
+            .ok()
+    };
+    let commit = if keep.unit.is_some() { work().await } else { spaces.rounds().share(work).await };
+    if let Some(commit) = commit {
+        let (own, name) = (Arc::clone(spaces), name.clone());
+        blocking(move || own.name_before(&name, &commit)).await.ok();
     }
 }
 

@@ -52,7 +52,8 @@ impl Plan {
 }
 
 /// Whether a person may be asked about what the step has done.
-fn asks_about_work(step: &PlanStep) -> bool {
+#[must_use]
+pub fn asks_about_work(step: &PlanStep) -> bool {
     let asks = step.gates.iter().any(|gate| matches!(gate, PlanGate::Approve { .. }));
     asks || (!step.gates.is_empty() && step.on_gate_fail.then == ThenFail::Ask)
 }

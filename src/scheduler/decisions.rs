@@ -149,8 +149,7 @@ impl Scheduler {
         let text = pushed_words(by, &comments);
         let at = self.at_mut(instance);
         at.pushbacks += 1;
-        at.gate_tries = if planted::on(Bug::PushbackTakesTry) { at.gate_tries + 1 } else { 0 };
-        (at.work_tries, at.repairs, at.stalls) = (0, 0, 0);
+        (at.gate_tries, at.work_tries, at.repairs, at.stalls) = (0, 0, 0, 0);
         at.cause = None;
         // Work of an earlier run is not taken a second time.
         at.redone |= at.envelope.as_ref().is_some_and(|envelope| envelope.reused.is_some());

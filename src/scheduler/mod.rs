@@ -27,8 +27,8 @@ pub use action::{Action, Cause, CauseKind, Notice, Settled};
 pub use core::{RunEnd, Scheduler};
 pub use decisions::PUSHBACKS_MAX;
 pub use event::{
-    Answer, AttemptId, Comment, Decision, EVENT_VERSION, Evaluation, Event, How, InstanceId, Purpose, Review, SessionFork,
-    Side, Site, Strength,
+    Answer, AttemptId, Comment, Decision, EVENT_VERSION, Evaluation, Event, How, InstanceId, Purpose, Review,
+    SessionFork, Side, Site, Strength,
 };
 pub use fork::{Fork, ForkFault, ForkOf, Kept};
 pub use ledger::{Hold, Spent};

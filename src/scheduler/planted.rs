@@ -50,13 +50,12 @@ pub enum Bug {
     MergeOrderIgnored,
     ConflictTaken,
     PushbacksUnbounded,
-    PushbackTakesTry,
     OutdatedCounts,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 45] = [
         Self::SlotOffByOne,
         Self::SlotNotReleased,
         Self::UsageNotCharged,
@@ -101,7 +100,6 @@ impl Bug {
         Self::MergeOrderIgnored,
         Self::ConflictTaken,
         Self::PushbacksUnbounded,
-        Self::PushbackTakesTry,
         Self::OutdatedCounts,
     ];
 }

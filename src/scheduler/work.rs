@@ -130,12 +130,7 @@ impl Scheduler {
         AttemptId { instance, number: self.at(instance).attempts }
     }
 
-    pub(super) fn started(
-        &mut self,
-        attempt: AttemptId,
-        question: Option<Question>,
-        how: Option<Box<How>>,
-    ) {
+    pub(super) fn started(&mut self, attempt: AttemptId, question: Option<Question>, how: Option<Box<How>>) {
         if !self.exists(attempt.instance) || self.at(attempt.instance).attempts != attempt.number {
             return;
         }

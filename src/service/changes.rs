@@ -12,11 +12,11 @@ use crate::{
     base::RunId,
     driver::{Loaded, before_name, beside},
     execute::workspace::{Bounds, ChangeKind, Oid, Point, Repository, WorkspaceFault, encode},
-    scheduler::InstanceId,
+    scheduler::{InstanceId, Purpose},
     service::{
         logs::no_step,
         refusal::Refusal,
-        rollback::{Target, checkpoint, inside, refused},
+        rollback::{Target, inside, refused},
         runs::Runs,
     },
 };
@@ -84,14 +84,14 @@ impl Runs {
     pub fn changes(&self, run: &RunId, extent: &Extent, paths: &[PathBuf]) -> Result<Changes, Refusal> {
         let repository = self.repository()?;
         let paths = inside(&repository, paths)?;
-        let start = || checkpoint(&repository, run, &Target::Start).map(|(_, start)| start);
+        let start = || self.checkpoint(&repository, run, &Target::Start).map(|(_, start)| start);
         let between = match extent {
             Extent::Run => {
                 let to = repository.now(Bounds::default()).map_err(|fault| refused(&fault))?;
                 Between { from: start()?, to, notes: Vec::new() }
             }
             Extent::UpTo(name) => {
-                let to = checkpoint(&repository, run, &Target::Named(name.clone()))?.1;
+                let to = self.checkpoint(&repository, run, &Target::Named(name.clone()))?.1;
                 Between { from: start()?, to, notes: Vec::new() }
             }
             Extent::Step(step) => of_step(&repository, &self.load(run, |_, _, _| {})?, step)?,
@@ -117,24 +117,56 @@ pub(super) fn of_step(repository: &Repository, loaded: &Loaded, step: &str) -> R
     if let (Some((from, to)), Some(instance)) = (asked, instance) {
         return Ok(Between { from, to, notes: notes(loaded, instance) });
     }
-    let from = match instance {
+    let mut told = instance.map(|instance| notes(loaded, instance)).unwrap_or_default();
+    let mut from;
+    match instance {
         Some(instance) => {
             let name = before_name(scheduler, instance);
-            repository.find(&Point::Base(&name).reference(run)).map_err(fault)?
+            from = repository.find(&Point::Base(&name).reference(run)).map_err(fault)?;
+            if from.is_none() && may_have_changed(loaded, instance) {
+                from = last_before(loaded, instance);
+                if from.is_none() {
+                    from = repository.find(&Point::Start.reference(run)).map_err(fault)?;
+                }
+                told.push("what anybody changed between the step before it and this one is in it".to_owned());
+            }
         }
-        None => unit_base(repository, run, step).map_err(fault)?,
-    };
+        None => from = unit_base(repository, run, step).map_err(fault)?,
+    }
     if instance.is_none() && from.is_none() {
         return Err(no_step(run, step));
     }
-    let to = repository.find(&Point::Step(step).reference(run)).map_err(fault)?;
+    let kept = instance.and_then(|instance| Oid::parse(scheduler.envelope(instance)?.checkpoint.as_deref()?));
+    let to = match kept {
+        Some(kept) => Some(kept),
+        None => repository.find(&Point::Step(step).reference(run)).map_err(fault)?,
+    };
     let (Some(from), Some(to)) = (from, to) else {
         let message = format!("run {run} has kept no state before and after `{step}`");
         let help = "only steps that have finished and may change files have one; of a step that holds others, name one of \
                     those";
         return Err(Refusal::new(11, "E0340", message, help));
     };
-    Ok(Between { from, to, notes: instance.map(|instance| notes(loaded, instance)).unwrap_or_default() })
+    Ok(Between { from, to, notes: told })
+}
+
+/// Whether a step has finished in the project's folder and has kept what it left there.
+fn may_have_changed(loaded: &Loaded, instance: InstanceId) -> bool {
+    let scheduler = &loaded.scheduler;
+    scheduler.unit(instance).is_none() && scheduler.envelope(instance).is_some_and(|made| made.checkpoint.is_some())
+}
+
+/// What the project held when the last step had finished before this one began.
+fn last_before(loaded: &Loaded, instance: InstanceId) -> Option<Oid> {
+    let scheduler = &loaded.scheduler;
+    let began = scheduler.view(instance).history.first()?.started;
+    let earlier = scheduler.instances().filter(|other| *other != instance && may_have_changed(loaded, *other));
+    let ended = |other: InstanceId| {
+        let history = scheduler.view(other).history;
+        history.iter().rfind(|record| record.purpose == Purpose::Work)?.ended.filter(|ended| *ended <= began)
+    };
+    let last = earlier.filter_map(|other| Some((ended(other)?, other))).max()?.1;
+    Oid::parse(scheduler.envelope(last)?.checkpoint.as_deref()?)
 }
 
 /// The state that the last unit of a path began from.

@@ -33,7 +33,12 @@ pub(super) fn may_push_back(loaded: &Loaded, attempt: AttemptId) -> Result<(), R
     let (run, step) = (&loaded.summary.run, loaded.scheduler.path(attempt.instance));
     let step = shell_words::quote(step.as_str()).into_owned();
     let message = format!("`{step}` of run {run} cannot be pushed back: {why}");
-    Err(Refusal::new(2, "E0364", message, format!("`orch approve {run} {step}`, or `orch reject {run} {step} --comment WHY`")))
+    Err(Refusal::new(
+        2,
+        "E0364",
+        message,
+        format!("`orch approve {run} {step}`, or `orch reject {run} {step} --comment WHY`"),
+    ))
 }
 
 /// Where a record with our mark leads.
@@ -90,7 +95,8 @@ impl Runs {
             }
             if began.elapsed() > PATIENCE {
                 let who = owner.map_or_else(|| "its owner".to_owned(), |owner| format!("process {}", owner.pid));
-                let message = format!("{who} has not taken the decision yet; it is left for whoever goes on with run {run}");
+                let message =
+                    format!("{who} has not taken the decision yet; it is left for whoever goes on with run {run}");
                 return Err(Refusal::new(30, "E0362", message, format!("orch status {run}")));
             }
             std::thread::sleep(PAUSE);
@@ -136,9 +142,9 @@ fn second(loaded: &Loaded, attempt: AttemptId) -> Refusal {
 
 fn changed(loaded: &Loaded, attempt: AttemptId) -> Refusal {
     let (run, path) = (&loaded.summary.run, loaded.scheduler.path(attempt.instance));
-    let message = format!(
-        "your decision about `{path}` of run {run} does not count: the files are no longer as they were shown"
-    );
-    let help = format!("look again: `orch resume {run}` puts the question anew where nobody drives the run; `orch inbox`");
+    let message =
+        format!("your decision about `{path}` of run {run} does not count: the files are no longer as they were shown");
+    let help =
+        format!("look again: `orch resume {run}` puts the question anew where nobody drives the run; `orch inbox`");
     Refusal::new(20, "E0361", message, help)
 }

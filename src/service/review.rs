@@ -11,11 +11,7 @@ use crate::{
     execute::workspace::{Oid, Repository},
     scheduler::{AttemptId, Comment, Decision, Review, Side},
     service::{
-        changes::files,
-        decided::may_push_back,
-        refusal::Refusal,
-        rollback::refused,
-        run_settings::RunSettings,
+        changes::files, decided::may_push_back, refusal::Refusal, rollback::refused, run_settings::RunSettings,
         runs::Runs,
     },
 };
@@ -101,7 +97,13 @@ impl Runs {
     ///
     /// # Errors
     /// When nothing is asked that can be pushed back, and every comment that is about nothing that was shown.
-    pub fn pushback(&self, run: &RunId, step: Option<&str>, typed: &[String], said: &[Said]) -> Result<Decision, Refusal> {
+    pub fn pushback(
+        &self,
+        run: &RunId,
+        step: Option<&str>,
+        typed: &[String],
+        said: &[Said],
+    ) -> Result<Decision, Refusal> {
         let loaded = self.load(run, |_, _, _| {})?;
         let (attempt, _) = self.question(&loaded, step)?;
         self.pushback_of(&loaded, attempt, typed, said)

@@ -222,9 +222,7 @@ fn waiting_status(scheduler: &Scheduler, waiting: &WaitingFor) -> Waiting {
             about: "it started, and orch ended before it did: nobody knows whether it was done".to_owned(),
             reviewed: false,
         },
-        WaitingFor::Budget { reason } => {
-            Waiting { kind: "budget", step: None, about: reason.clone(), reviewed: false }
-        }
+        WaitingFor::Budget { reason } => Waiting { kind: "budget", step: None, about: reason.clone(), reviewed: false },
     }
 }
 

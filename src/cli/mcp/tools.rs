@@ -138,7 +138,12 @@ impl Tool {
             Self::Pushback => &[
                 RUN,
                 STEP,
-                ("comments", Takes::Texts, true, "Each `PATH:LINE: TEXT`, `PATH:LINE-LINE: TEXT`, `PATH: TEXT`, or any text"),
+                (
+                    "comments",
+                    Takes::Texts,
+                    true,
+                    "Each `PATH:LINE: TEXT`, `PATH:LINE-LINE: TEXT`, `PATH: TEXT`, or any text",
+                ),
             ],
         }
     }

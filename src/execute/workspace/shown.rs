@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{
-    Bounds, ChangeKind, Oid, Point, Repository, Spaces, Unit, WorkspaceFault,
-    difference::is_among,
-};
+use super::{Bounds, ChangeKind, Oid, Point, Repository, Spaces, Unit, WorkspaceFault, difference::is_among};
 
 /// A difference that is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use std::{
 use crate::base::{RunId, Timestamp};
 
 use super::{
-    Bounds, Candidate, Checkpoint, Conflict, Line, Maker, Oid, Point, Proposal, Repository, Request, Space, Strategy,
-    WorkspaceFault, Workspaces,
+    Bounds, Candidate, Checkpoint, Conflict, Line, Maker, Oid, Point, Proposal, Repository, Request, Rounds, Space,
+    Strategy, WorkspaceFault, Workspaces,
 };
 
 /// The line of all merges of a run: what the project gets, one after the other.
@@ -109,13 +109,16 @@ pub struct Spaces {
     env: Vec<(OsString, OsString)>,
     run: RunId,
     open: Mutex<Option<Workspaces>>,
+    /// The last checkpoint of the project's files that this process has made.
+    last: Mutex<Option<Checkpoint>>,
+    rounds: Rounds<Option<Oid>>,
 }
 
 impl Spaces {
     /// Those of a run of the project at `root`; `state` is the folder of the store, `env` what children may see.
     #[must_use]
     pub fn new(root: PathBuf, state: PathBuf, env: Vec<(OsString, OsString)>, run: RunId) -> Self {
-        Self { root, state, env, run, open: Mutex::new(None) }
+        Self { root, state, env, run, open: Mutex::default(), last: Mutex::default(), rounds: Rounds::default() }
     }
 
     pub(super) fn open(&self) -> Result<Held<'_>, WorkspaceFault> {
@@ -138,22 +141,34 @@ impl Spaces {
     pub fn begin(&self) -> Result<(), WorkspaceFault> {
         let held = self.open()?;
         if held.repository.find(&Point::Start.reference(&self.run))?.is_none() {
-            held.repository.checkpoint(&self.run, &Point::Start, "before the run", Bounds::default())?;
+            let made = held.repository.checkpoint(&self.run, &Point::Start, "before the run", Bounds::default())?;
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
         }
         Ok(())
     }
 
-    /// Keeps the state before a step begins, of its unit or of the project, unless that was done.
+    /// Whether the state before a step is kept already.
     ///
     /// # Errors
-    /// When it cannot be kept.
-    pub fn before(&self, unit: Option<&Unit>, name: &str) -> Result<(), WorkspaceFault> {
+    /// When git cannot be asked.
+    pub fn has_before(&self, name: &str) -> Result<bool, WorkspaceFault> {
         let held = self.open()?;
-        if held.repository.find(&Point::Base(name).reference(&self.run))?.is_some() {
-            return Ok(());
-        }
-        drop(held);
-        self.keep(unit, &Point::Base(name), "where it begins").map(drop)
+        Ok(held.repository.find(&Point::Base(name).reference(&self.run))?.is_some())
+    }
+
+    /// Keeps a checkpoint as the state before a step.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn name_before(&self, name: &str, commit: &Oid) -> Result<(), WorkspaceFault> {
+        let held = self.open()?;
+        held.repository.set_name(&Point::Base(name).reference(&self.run), commit)
+    }
+
+    /// Whose turn it is to keep the project's files: what several have left at once is kept once.
+    #[must_use]
+    pub fn rounds(&self) -> &Rounds<Option<Oid>> {
+        &self.rounds
     }
 
     /// Keeps the files of a unit, or of the project.
@@ -163,10 +178,18 @@ impl Spaces {
     pub fn keep(&self, unit: Option<&Unit>, point: &Point<'_>, message: &str) -> Result<Checkpoint, WorkspaceFault> {
         let held = self.open()?;
         let space = unit.map(|unit| held.find(unit)).transpose()?.flatten();
-        match space {
-            Some(mut space) => space.checkpoint(point, message),
-            None => held.repository.checkpoint(&self.run, point, message, Bounds::default()),
+        if let Some(mut space) = space {
+            return space.checkpoint(point, message);
         }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = match point {
+            Point::Step(_) | Point::Base(_) => {
+                held.repository.checkpoint_after(&self.run, last.as_ref(), (point, message), Bounds::default())?
+            }
+            _ => held.repository.checkpoint(&self.run, point, message, Bounds::default())?,
+        };
+        *last = Some(made.clone());
+        Ok(made)
     }
 
     /// Where a unit works: its workspace is made the first time, and found again after a crash.

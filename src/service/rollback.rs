@@ -1,6 +1,9 @@
 //! What checkpoints are good for: seeing what a run has changed, taking files back, and removing workspaces that nobody needs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 
@@ -108,7 +111,10 @@ impl Runs {
     /// When the folder of all workspaces cannot be read.
     pub fn collect(&self, is_rehearsal: bool) -> Result<Vec<SpaceLine>, Refusal> {
         let repository = self.repository()?;
-        let collected = Workspaces::open(&repository).and_then(|all| all.collect(is_rehearsal));
+        let live: BTreeSet<RunId> =
+            self.list(usize::MAX >> 1)?.into_iter().filter(|run| run.ended.is_none()).map(|run| run.run).collect();
+        let collected =
+            Workspaces::open(&repository).and_then(|all| all.collect_but(is_rehearsal, &|run| live.contains(run)));
         let Collected { removed, kept } = collected.map_err(|fault| refused(&fault))?;
         let gone = removed.into_iter().map(|folder| SpaceLine { folder: folder.display().to_string(), kept: None });
         let stays = kept
@@ -218,6 +224,7 @@ fn why(why: &KeptWhy) -> String {
             format!("it holds files that no checkpoint holds: {first}{more}")
         }
         KeptWhy::Unmerged => "its work has not been merged".to_owned(),
+        KeptWhy::Shown => "it shows a merge of a run that has not ended".to_owned(),
         KeptWhy::Unfinished => "its step has not finished".to_owned(),
         KeptWhy::Unreadable { why } => format!("it cannot be looked at: {why}"),
     }

@@ -270,11 +270,18 @@ impl Spaces {
             Proposal::Conflict(conflict) => {
                 let mut space = match shown {
                     Some(space) => space,
-                    None => held.all.resolving(&maker, &conflict, ask.now)?,
+                    None => held.all.resolving(&maker, &conflict, (LINE, &ask.unit.step), ask.now)?,
                 };
                 return Ok(match decided(&mut space, &conflict)? {
                     Ok(Candidate { new: commit, .. }) => Proposed::Ready(Ready { before, commit, result }),
-                    Err(paths) => Proposed::Conflict { said: conflict.said, paths, root: space.top() },
+                    Err(paths) => {
+                        // People and agents know steps, not commits.
+                        let named = |line: String| {
+                            line.replace(conflict.tip.as_str(), LINE).replace(conflict.result.as_str(), &ask.unit.step)
+                        };
+                        let said = conflict.said.iter().cloned().map(named).collect();
+                        Proposed::Conflict { said, paths, root: space.top() }
+                    }
                 });
             }
             Proposal::Nothing => before.clone(),
@@ -331,7 +338,8 @@ impl Spaces {
     pub fn close(&self) -> Result<(), WorkspaceFault> {
         let all = self.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match all {
-            Some(all) => all.collect(false).map(drop),
+            // Of other runs nobody here knows whether they wait.
+            Some(all) => all.collect_but(false, &|run| *run != self.run).map(drop),
             None => Ok(()),
         }
     }

@@ -157,9 +157,7 @@ impl Report {
                 lines
             }
             What::PushedBack { step, text } => {
-                let mut lines = self.line(DOUBT, "PUSHBACK", None, step, "a person's comments go back to the agent");
-                lines.push_str(&self.shown(text));
-                lines
+                self.line(DOUBT, "PUSHBACK", None, step, "a person's comments go back to the agent") + &self.shown(text)
             }
             What::Outdated { step } => {
                 self.line(DOUBT, "CHANGED", None, step, "the files are no longer as they were shown: look again")

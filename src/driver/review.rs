@@ -127,9 +127,15 @@ impl Look {
                 named.join(", ")
             );
         }
-        let _ = write!(text, "\nAll of it: orch diff {} {}", self.run, shell_words::quote(&self.step));
+        let _ = write!(text, "\nAll of it: orch diff {} {}", self.run, word(&self.step));
         text
     }
+}
+
+/// A step's path as a shell takes it.
+fn word(path: &str) -> String {
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_@-.".contains(&byte));
+    if is_plain { path.to_owned() } else { format!("'{}'", plain_path(path).replace('\'', "'\\''")) }
 }
 
 /// A path on one line, whatever is in it.

@@ -79,8 +79,7 @@ struct Line {
 
 /// What is shown, file by file.
 struct Shown<'a> {
-    repository: &'a Repository,
-    between: Option<(Oid, Oid)>,
+    between: Option<(&'a Repository, Oid, Oid)>,
     files: Vec<String>,
     hunks: BTreeMap<String, Vec<Vec<Line>>>,
 }
@@ -122,8 +121,9 @@ impl Runs {
     ) -> Result<Decision, Refusal> {
         may_push_back(loaded, attempt)?;
         let review = loaded.scheduler.question(attempt.instance).and_then(|question| question.review.as_deref());
-        let repository = self.repository()?;
-        let mut shown = Shown::of(&repository, review)?;
+        // Without files there is nothing to ask git for, and git may not be there.
+        let repository = review.map(|_| self.repository()).transpose()?;
+        let mut shown = Shown::of(repository.as_ref().zip(review))?;
         let (mut comments, mut faults) = (Vec::new(), Vec::new());
         let typed = typed.iter().map(|text| shown.read(text)).collect::<Vec<_>>();
         for (number, said) in typed.into_iter().chain(said.iter().cloned()).enumerate() {
@@ -154,14 +154,15 @@ impl Runs {
 }
 
 impl<'a> Shown<'a> {
-    fn of(repository: &'a Repository, review: Option<&Review>) -> Result<Self, Refusal> {
-        let between = review.and_then(|review| Some((Oid::parse(&review.from)?, Oid::parse(&review.to)?)));
+    fn of(review: Option<(&'a Repository, &Review)>) -> Result<Self, Refusal> {
+        let between = review
+            .and_then(|(repository, review)| Some((repository, Oid::parse(&review.from)?, Oid::parse(&review.to)?)));
         let named = match &between {
-            Some((from, to)) => files(repository, (from, to), &[]).map_err(|fault| refused(&fault))?,
+            Some((repository, from, to)) => files(repository, (from, to), &[]).map_err(|fault| refused(&fault))?,
             None => Vec::new(),
         };
         let files = named.into_iter().map(|file| file.path).collect();
-        Ok(Self { repository, between, files, hunks: BTreeMap::new() })
+        Ok(Self { between, files, hunks: BTreeMap::new() })
     }
 
     /// A typed comment. What is no place is text.
@@ -247,9 +248,9 @@ impl<'a> Shown<'a> {
 
     fn hunks(&mut self, path: &str) -> Result<&[Vec<Line>], String> {
         if !self.hunks.contains_key(path) {
-            let Some((from, to)) = &self.between else { return Ok(&[]) };
-            let full: PathBuf = self.repository.inner().join(path);
-            let patch = self.repository.patch(from, to, &[full]).map_err(|fault| format!("failed to {fault}"))?;
+            let Some((repository, from, to)) = &self.between else { return Ok(&[]) };
+            let full: PathBuf = repository.inner().join(path);
+            let patch = repository.patch(from, to, &[full]).map_err(|fault| format!("failed to {fault}"))?;
             self.hunks.insert(path.to_owned(), hunks(&String::from_utf8_lossy(&patch)));
         }
         Ok(self.hunks.get(path).map(Vec::as_slice).unwrap_or_default())

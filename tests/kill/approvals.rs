@@ -8,6 +8,7 @@ use std::{
     fs,
     io::Write as _,
     path::Path,
+    process::Command,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
@@ -17,20 +18,27 @@ use orch::{
     base::{Digest, RunId},
     driver::decode,
     plan::Plan,
-    scheduler::{AttemptId, Decision, Event, Scheduler, WaitingFor},
+    scheduler::{AttemptId, Decision, Event, Scheduler, StepState, StepView, WaitingFor},
     service::Runs,
 };
 
 use crate::{
     number,
     owners::runs,
-    trial::{Live, Rng, ask, orch, project},
+    trial::{self, Live, Rng, project},
 };
 
 /// Questions of one run.
 const QUESTIONS: usize = 6;
 /// Something must happen within this time, however busy the machine is.
 const STUCK: Duration = Duration::from_secs(120);
+
+/// With everybody's programs: what is shown of files needs a git that the system's own may be too old for.
+fn orch(folder: &Path, args: &[&str]) -> Command {
+    let mut command = trial::orch(folder, args);
+    command.env("PATH", std::env::var_os("PATH").unwrap());
+    command
+}
 
 /// What the rounds have seen together.
 #[derive(Debug, Default)]
@@ -122,7 +130,7 @@ fn one_run(seed: u64, figures: &mut Figures) {
         figures.kills += u64::from(kills);
         said.extend(codes);
     }
-    ask(folder.path(), &["cancel", run.as_str(), "--now"]);
+    orch(folder.path(), &["cancel", run.as_str(), "--now"]).output().unwrap();
     owner.end();
     judge(&runs, &run, &said, figures);
 }
@@ -164,8 +172,8 @@ fn open_question(runs: &Runs, run: &RunId) -> Option<AttemptId> {
             WaitingFor::Decision { attempt, .. } => Some(attempt),
             WaitingFor::Outcome { .. } | WaitingFor::Budget { .. } => None,
         });
-        let done = scheduler.views().iter().filter(|view| view.path.as_str() != "slow");
-        let done = done.filter(|view| view.state == orch::scheduler::StepState::Succeeded).count();
+        let is_done = |view: &StepView<'_>| view.path.as_str() != "slow" && view.state == StepState::Succeeded;
+        let done = scheduler.views().into_iter().filter(is_done).count();
         if asked.is_some() || done == QUESTIONS {
             return asked;
         }

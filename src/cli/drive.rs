@@ -343,3 +343,47 @@ fn ask(
 fn indent(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::scheduler::{Comment, Side};
+
+    /// What somebody who types these lines decides, and the comments that were sent.
+    fn typed(lines: &[&str], pushback: bool) -> (Option<Decision>, Vec<Vec<String>>) {
+        let asked = Asked { step: "a".to_owned(), shown: "good?".to_owned(), form: false, pushback };
+        let mut lines = lines.iter().map(|line| format!("{line}\n"));
+        let sent = RefCell::new(Vec::new());
+        let decision = ask(&asked, &mut || lines.next(), &|texts| {
+            sent.borrow_mut().push(texts.to_vec());
+            if texts.iter().any(|text| text.starts_with("nowhere")) {
+                return Err(Refusal::new(2, "E0363", "nowhere is not shown", "look"));
+            }
+            let comment = |text: &String| Comment {
+                path: String::new(),
+                lines: None,
+                side: Side::New,
+                quoted: String::new(),
+                text: text.clone(),
+            };
+            Ok(Decision::Pushback { comments: texts.iter().map(comment).collect() })
+        });
+        (decision, sent.into_inner())
+    }
+
+    #[test]
+    fn comments_are_typed_line_by_line_and_asked_for_again_where_they_do_not_fit() {
+        let (decision, sent) = typed(&["p", "nowhere:1: x", "", "p", "shorter", "simpler", ""], true);
+        let Some(Decision::Pushback { comments }) = decision else { panic!("{decision:?}") };
+        assert_eq!(comments.iter().map(|comment| comment.text.as_str()).collect::<Vec<_>>(), ["shorter", "simpler"]);
+        assert_eq!(sent.len(), 2);
+        // Where nobody could follow comments, none are taken.
+        assert_eq!(typed(&["p", "y"], false), (Some(Decision::Approve { fields: Value::Null }), Vec::new()));
+        let no = Decision::Reject { comment: "why not".to_owned(), is_final: true };
+        assert_eq!(typed(&["n", "why not"], true).0, Some(no));
+        assert_eq!(typed(&["d", "l"], true).0, None);
+    }
+}

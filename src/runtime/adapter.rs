@@ -115,6 +115,8 @@ pub struct Scene {
     pub home: PathBuf,
     /// A fresh session id (UUID), for programs that take one.
     pub session: String,
+    /// The command that programs with hooks call before they use a tool; `None` where nothing is judged.
+    pub hook: Option<String>,
 }
 
 /// What a runtime can do; the columns of `orch runtimes`.
@@ -161,6 +163,8 @@ pub struct Capabilities {
     pub turn_limit: bool,
     /// It brings a sandbox of the operating system.
     pub own_sandbox: bool,
+    /// It asks before it uses a tool, so that dangerous operations are judged one by one.
+    pub hooks: bool,
 }
 
 /// What must be called.

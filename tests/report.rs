@@ -82,7 +82,14 @@ fn container(step: &str, state: StepState, reason: &str) -> What {
 }
 
 fn asks(step: &str, shown: &str, form: bool) -> What {
-    What::Asking { step: step.into(), attempt: "3-1".into(), shown: shown.into(), subject: Digest::of(b"shown"), form, pushback: false }
+    What::Asking {
+        step: step.into(),
+        attempt: "3-1".into(),
+        shown: shown.into(),
+        subject: Digest::of(b"shown"),
+        form,
+        pushback: false,
+    }
 }
 
 fn run_ends(status: &'static str, cause: Option<Cause>, exit_code: u8) -> What {

@@ -158,6 +158,7 @@ fn the_start_of_an_attempt_without_limits_says_by_whose_word() {
         subject: None,
         shown: None,
         how: Some(Box::new(How { danger: Some("tester: --allow-danger".to_owned()), fork: None })),
+        review: None,
     };
     let stored = serde_json::to_string(&started).unwrap();
     assert_eq!(stored, r#"{"e":"started","a":{"i":0,"n":1},"how":{"danger":"tester: --allow-danger"}}"#);

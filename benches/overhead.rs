@@ -89,6 +89,7 @@ impl Lab {
         let env = self.env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
         let settings = ProgramSettings { program: self.program.clone().into(), env, ..ProgramSettings::default() };
         let scene = Scene {
+            hook: None,
             folder: self.folder.join("alone").join(place.to_string()),
             workspace: self.folder.join("project"),
             home: self.folder.join("home"),

@@ -291,7 +291,7 @@ fn resume(records: usize) -> f64 {
             if let orch::scheduler::Action::Start { attempt, .. } = action {
                 let outcome = Outcome::Succeeded(Box::default());
                 events.push(Event::Finished { attempt, outcome });
-                events.push(Event::Started { attempt, subject: None, shown: None, how: None });
+                events.push(Event::Started { attempt, subject: None, shown: None, how: None, review: None });
             }
         }
         if batch.len() >= 256 || events.is_empty() {

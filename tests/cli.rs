@@ -287,6 +287,8 @@ fn help_and_the_table_of_exits() {
         "inbox",
         "approve",
         "reject",
+        "pushback",
+        "diff",
         "resume",
         "retry",
         "cancel",

@@ -183,6 +183,8 @@ fn a_run_outlives_its_client_and_waits_for_a_person() {
         let help = error["help"].as_str().unwrap();
         assert!(help.contains(&format!("orch {tool} {run} sure")) && help.contains("--allow-approve"), "{help}");
     }
+    let comments = json!({ "run": run, "step": "sure", "comments": ["shorter"] });
+    assert_eq!(client.refusal("pushback", comments)["id"], "E0319");
     assert!(!project.root().join("after").exists());
     assert_eq!(client.call("status", json!({ "run": run }))["status"], "waiting");
 }
@@ -191,10 +193,12 @@ fn a_run_outlives_its_client_and_waits_for_a_person() {
 fn a_person_may_let_the_client_decide() {
     let project = asking_and_approving();
     let mut client = Client::new(&project, &["--allow-approve"]);
-    assert_eq!(client.ask("tools/list", json!({}))["result"]["tools"].as_array().unwrap().len(), 7);
+    assert_eq!(client.ask("tools/list", json!({}))["result"]["tools"].as_array().unwrap().len(), 8);
     let begun = client.call("run", json!({ "name": "asks" }));
     client.wait(&begun["run"], &["waiting"]);
     assert_eq!(client.refusal("approve", json!({ "run": begun["run"], "step": "after" }))["id"], "E0307");
+    let comments = json!({ "run": begun["run"], "step": "sure", "comments": ["a.rs:1: shorter"] });
+    assert_eq!(client.refusal("pushback", comments)["id"], "E0364", "no agent has done anything there");
     client.call("approve", json!({ "run": begun["run"], "step": "sure" }));
     let now = client.wait(&begun["run"], &["succeeded", "failed", "interrupted"]);
     assert_eq!(now["status"], "succeeded", "{now:#}");

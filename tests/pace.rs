@@ -78,7 +78,7 @@ impl Bench {
         let asked = self.asked.clone();
         let names = self.asked();
         for attempt in asked {
-            self.event(Event::Started { attempt, subject: None, shown: None, how: None });
+            self.event(Event::Started { attempt, subject: None, shown: None, how: None, review: None });
         }
         names
     }

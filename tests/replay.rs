@@ -131,9 +131,9 @@ fn a_journal_that_does_not_fit_is_named_by_its_record() {
         // One that was never asked for.
         let mut strange = records.clone();
         match event(record) {
-            Event::Started { mut attempt, subject, shown, how } => {
+            Event::Started { mut attempt, subject, shown, how, review } => {
                 attempt.number += 7;
-                strange[place] = encode(record.at, &Event::Started { attempt, subject, shown, how });
+                strange[place] = encode(record.at, &Event::Started { attempt, subject, shown, how, review });
             }
             Event::Finished { mut attempt, outcome } => {
                 attempt.instance.0 += 70;

@@ -82,7 +82,14 @@ fn container(step: &str, state: StepState, reason: &str) -> What {
 }
 
 fn asks(step: &str, shown: &str, form: bool) -> What {
-    What::Asking { step: step.into(), attempt: "3-1".into(), shown: shown.into(), subject: Digest::of(b"shown"), form }
+    What::Asking {
+        step: step.into(),
+        attempt: "3-1".into(),
+        shown: shown.into(),
+        subject: Digest::of(b"shown"),
+        form,
+        pushback: false,
+    }
 }
 
 fn run_ends(status: &'static str, cause: Option<Cause>, exit_code: u8) -> What {
@@ -369,6 +376,8 @@ fn every_event_agrees_with_the_published_schema() {
         What::AgentActivity { step: "a".into(), attempt: "0-1".into(), activity: "text", text: "x".into() },
         What::Retrying { step: "a".into(), delay_ms: 1, reason: String::new() },
         What::Feedback { step: "a".into(), text: "x".into() },
+        What::PushedBack { step: "a".into(), text: "x".into() },
+        What::Outdated { step: "a".into() },
         What::Redone { step: "a".into() },
         asks("a", "?", true),
         What::Unknown { step: "a".into() },

@@ -47,6 +47,12 @@ fn ends(done: &Done, code: i32) {
     assert_eq!(done.code, Some(code), "--- stdout\n{}--- stderr\n{}", done.stdout, done.stderr);
 }
 
+#[track_caller]
+fn refused(done: &Done, code: i32, id: &str) {
+    ends(done, code);
+    assert!(done.stderr.contains(id), "{}", done.stderr);
+}
+
 fn run_id(project: &Project) -> String {
     let mut runs = fs::read_dir(project.root().join(".orch/state/runs")).unwrap();
     runs.next().unwrap().unwrap().file_name().into_string().unwrap()
@@ -100,6 +106,51 @@ fn a_diff_is_a_patch_of_what_the_run_did() {
     assert_eq!(files(&project), ["0", "", "0"]);
     let part = project.run(&["diff", &run, "--to", "first", "--", "kept"]).stdout;
     assert!(part.contains("+1") && !part.contains("+2") && !part.contains("new"), "{part}");
+}
+
+#[test]
+fn a_diff_of_a_step_is_what_that_step_did() {
+    let project = project(true);
+    // Of the user, and there before the run: of no step.
+    project.write("mine", "mine\n");
+    ends(&project.run(&["run", "w"]), 0);
+    let run = run_id(&project);
+    let first = project.run(&["diff", &run, "first", "--json"]).json(0);
+    let files: Vec<_> = first["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+    assert_eq!((files, &first["notes"]), (vec!["kept", "new"], &serde_json::json!([])), "{first:#}");
+    assert_eq!((&first["files"][0]["kind"], &first["files"][1]["kind"]), (&"modified".into(), &"added".into()));
+    assert!(first["patch"].as_str().unwrap().contains("+1"), "{first:#}");
+    let second = project.run(&["diff", &run, "second"]).stdout;
+    assert!(second.contains("+2") && second.contains("deleted file") && !second.contains("\n+1\n"), "{second}");
+    project.run(&["diff", &run, "second", "--name-only"]).is(0, "gone\nkept\nnew\n", "");
+    project.run(&["diff", &run, "second", "--name-only", "--", "new"]).is(0, "new\n", "");
+    let stat = project.run(&["diff", &run, "second", "--stat", "--color", "never"]);
+    ends(&stat, 0);
+    let sum: Vec<_> = stat.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(sum, ["gone | 1 -", "kept | 1 +", "new | 1 +", "3 files, +2 -1"]);
+    refused(&project.run(&["diff", &run, "mark"]), 11, "E0340");
+    refused(&project.run(&["diff", &run, "third"]), 11, "E0314");
+}
+
+#[test]
+fn steps_that_worked_side_by_side_are_named_in_each_others_diff() {
+    let steps = "name: w\nsteps:\n  - id: both\n    parallel:\n      - { id: one, prompt: \"one\", files: [by.a, began.a] }\n      \
+                 - { id: two, prompt: \"beside\", files: [by.b, began.b] }\n  - { id: after, prompt: \"one\" }\n";
+    let project = project(true);
+    project.write("workflows/w.yaml", steps);
+    // Each waits until the other has begun.
+    let agent = "prompt=$(cat)\ncase \"$prompt\" in *beside*) me=b; other=a ;; *) me=a; other=b ;; esac\n\
+                 touch began.$me; while ! test -e began.$other; do sleep 0.02; done; echo x > by.$me\n\
+                 echo '{\"status\":\"succeeded\",\"summary\":\"done\"}' > \"$ORCH_OUTPUT\"\n";
+    project.write("agent.sh", agent);
+    ends(&project.run(&["run", "w"]), 0);
+    let run = run_id(&project);
+    let one = project.run(&["diff", &run, "both/one", "--name-only"]);
+    ends(&one, 0);
+    assert!(one.stdout.contains("by.a") && one.stderr.contains("nobody knows who changed what"), "{one:?}");
+    assert!(one.stderr.contains("`both/two`") && !one.stderr.contains("`after`"), "{one:?}");
+    let after = project.run(&["diff", &run, "after", "--name-only"]);
+    assert_eq!((after.stdout.as_str(), after.stderr.as_str()), ("", ""), "alone, and it changed nothing");
 }
 
 #[test]

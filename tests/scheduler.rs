@@ -18,8 +18,8 @@ use orch::{
         Work,
     },
     scheduler::{
-        Action, Answer, AttemptId, CauseKind, Decision, Evaluation, Event, Notice, Purpose, RunEnd, Scheduler, Settled,
-        Site, StepState, Strength, WaitingFor,
+        Action, Answer, AttemptId, CauseKind, Comment, Decision, Evaluation, Event, Notice, PUSHBACKS_MAX, Purpose,
+        RunEnd, Scheduler, Settled, Side, Site, StepState, Strength, WaitingFor,
     },
 };
 use plans::{agent, plan, run, step, text};
@@ -128,7 +128,7 @@ impl Bench {
     fn decide(&mut self, path: &str, yes: bool) {
         let attempt = self.attempt(path);
         let subject = self.scheduler.question(attempt.instance).expect("a question is asked").subject.clone();
-        self.event(Event::Decided { attempt, subject, decision: decision(yes), by: "ann".to_owned() });
+        self.event(Event::Decided { attempt, subject, decision: decision(yes), by: "ann".to_owned(), mark: None });
     }
 
     fn answer(&mut self, path: &str, answer: Answer) {
@@ -195,7 +195,7 @@ impl Drop for Bench {
 fn started(scheduler: &Scheduler, attempt: AttemptId, purpose: Purpose) -> Event {
     let shown = scheduler.asks_person(attempt.instance, purpose).then(|| format!("{attempt}?"));
     let subject = shown.as_ref().map(|shown| Digest::of(shown.as_bytes()));
-    Event::Started { attempt, subject, shown, how: None }
+    Event::Started { attempt, subject, shown, how: None, review: None }
 }
 
 fn value(site: Site) -> Value {
@@ -218,7 +218,7 @@ fn decision(yes: bool) -> Decision {
     if yes {
         Decision::Approve { fields: json!({ "name": "x" }) }
     } else {
-        Decision::Reject { comment: "no".to_owned() }
+        Decision::Reject { comment: "no".to_owned(), is_final: true }
     }
 }
 
@@ -582,11 +582,95 @@ fn a_decision_counts_once_for_its_attempt_and_its_text() {
     bench.ok("a");
     let attempt = bench.attempt("a");
     let subject = Digest::of(format!("{attempt}?").as_bytes());
-    let say = |attempt, subject| Event::Decided { attempt, subject, decision: decision(true), by: "ann".to_owned() };
+    let say = |attempt, subject| Event::Decided {
+        attempt,
+        subject,
+        decision: decision(true),
+        by: "ann".to_owned(),
+        mark: None,
+    };
     assert_eq!(bench.event(say(attempt, Digest::of(b"another text"))), 0);
     assert_eq!(bench.event(say(AttemptId { number: 1, ..attempt }, subject.clone())), 0);
     assert!(bench.event(say(attempt, subject.clone())) > 0);
     assert_eq!(bench.event(say(attempt, subject)), 0);
+    assert_eq!(bench.ended(), (Settled::Succeeded, None));
+}
+
+#[test]
+fn a_pushback_takes_no_try_and_begins_them_anew() {
+    let gates = vec![
+        PlanGate::Check { expression: text("ok"), from: None },
+        PlanGate::Approve { text: text("good?"), from: None },
+    ];
+    let ask = PlanStep { gates, ..gated("a", 1, ThenFail::Fail) };
+    let mut bench = Bench::of(flat(vec![ask]));
+    let comment = |said: &str| Comment {
+        path: "src/a.rs".to_owned(),
+        lines: Some((3, 4)),
+        side: Side::New,
+        quoted: String::new(),
+        text: said.to_owned(),
+    };
+    for round in 1..=PUSHBACKS_MAX + 1 {
+        // The one try of the gate is there in each round.
+        bench.ok("a");
+        bench.judge("a", Verdict::Fail);
+        bench.ok("a");
+        bench.judge("a", Verdict::Pass);
+        assert_eq!(bench.running(), ["a Gate(1)"], "round {round}");
+        let attempt = bench.attempt("a");
+        let subject = Digest::of(format!("{attempt}?").as_bytes());
+        let decision = Decision::Pushback { comments: vec![comment("shorter"), comment("simpler")] };
+        let led = bench.event(Event::Decided { attempt, subject, decision, by: "ann".to_owned(), mark: None });
+        assert_eq!(led > 0, round <= PUSHBACKS_MAX, "round {round}");
+        if round <= PUSHBACKS_MAX {
+            let thread = bench.scheduler.thread(attempt.instance, Purpose::Work);
+            assert_eq!(thread.feedback, Some("pushed back by ann:\n- src/a.rs:3-4: shorter\n- src/a.rs:3-4: simpler"));
+            assert_eq!(thread.comments.map(<[_]>::len), Some(2));
+        }
+    }
+    bench.decide("a", true);
+    assert_eq!(bench.ended(), (Settled::Succeeded, None));
+}
+
+#[test]
+fn a_no_of_before_there_were_pushbacks_still_goes_back_while_tries_are_left() {
+    for (is_final, running) in [(false, vec!["a"]), (true, vec![])] {
+        let gates = vec![PlanGate::Approve { text: text("good?"), from: None }];
+        let ask = PlanStep { gates, ..gated("a", 1, ThenFail::Ask) };
+        let mut bench = Bench::of(flat(vec![ask]));
+        bench.ok("a");
+        let attempt = bench.attempt("a");
+        let subject = Digest::of(format!("{attempt}?").as_bytes());
+        let decision = Decision::Reject { comment: "no".to_owned(), is_final };
+        bench.event(Event::Decided { attempt, subject, decision, by: "ann".to_owned(), mark: None });
+        assert_eq!(bench.running(), running);
+    }
+}
+
+/// What was said about a container's old work says nothing about its new work.
+#[test]
+fn approvals_inside_a_container_do_not_count_for_its_next_round() {
+    let gates = vec![PlanGate::Approve { text: text("good?"), from: None }];
+    let child = PlanStep { gates, ..gated("c", 0, ThenFail::Fail) };
+    let container = |children| {
+        let mut around = parallel(None)(children);
+        around.gates = vec![PlanGate::Check { expression: text("ok"), from: None }];
+        around.on_gate_fail.tries = 1;
+        around
+    };
+    let mut bench = Bench::of(inside(container, vec![child]));
+    bench.ok("p/c");
+    let old = bench.attempt("p/c");
+    bench.decide("p/c", true);
+    bench.judge("p", Verdict::Fail);
+    bench.ok("p/c");
+    assert_eq!(bench.running(), ["p/c Gate(0)"], "the new work is asked about");
+    let subject = Digest::of(format!("{old}?").as_bytes());
+    let again = Event::Decided { attempt: old, subject, decision: decision(true), by: "ann".to_owned(), mark: None };
+    assert_eq!(bench.event(again), 0, "a second click on the old question");
+    bench.decide("p/c", true);
+    bench.judge("p", Verdict::Pass);
     assert_eq!(bench.ended(), (Settled::Succeeded, None));
 }
 
@@ -609,7 +693,7 @@ fn a_question_that_cannot_be_put_fails() {
     let event = |line: &str| serde_json::from_str::<(u64, Event)>(line).expect("stored").1;
     scheduler.step(Timestamp(1), event(&bench.journal[0]));
     let attempt = AttemptId { instance: scheduler.instances().next().expect("the step"), number: 1 };
-    scheduler.step(Timestamp(2), Event::Started { attempt, subject: None, shown: None, how: None });
+    scheduler.step(Timestamp(2), Event::Started { attempt, subject: None, shown: None, how: None, review: None });
     scheduler.step(Timestamp(3), Event::Finished { attempt, outcome: failure(PERMANENT, None) });
     assert_eq!(scheduler.ended().map(|end| end.settled), Some(Settled::Failed));
 }
@@ -967,7 +1051,7 @@ fn run_through(made: Plan) -> (usize, usize) {
             actions += 1;
             match action {
                 Action::Start { attempt, .. } => {
-                    events.push_back(Event::Started { attempt, subject: None, shown: None, how: None });
+                    events.push_back(Event::Started { attempt, subject: None, shown: None, how: None, review: None });
                     events.push_back(Event::Finished { attempt, outcome: Outcome::Succeeded(Box::default()) });
                 }
                 Action::Evaluate { .. } | Action::Stop { .. } | Action::Notice(_) => {}

@@ -73,7 +73,7 @@ fn run(odd: &Odd) -> (Scheduler, AttemptId) {
         },
     );
     let attempt = starting(&begun);
-    scheduler.step(Timestamp(2), Event::Started { attempt, subject: None, shown: None, how: None });
+    scheduler.step(Timestamp(2), Event::Started { attempt, subject: None, shown: None, how: None, review: None });
     scheduler.step(Timestamp(3), Event::SessionKnown { attempt, session: "s-1".to_owned() });
     let charged = odd.charged.unwrap_or(usage(100, 50_000));
     let mut envelope = Envelope { session: Some("s-1".to_owned()), usage: charged, ..Envelope::default() };
@@ -127,7 +127,7 @@ fn what_was_spent_before_the_copy_is_not_charged_again() {
     let (mut scheduler, attempt) = run(&Odd::default());
     let how = assigner().how(&scheduler, attempt, Purpose::Work);
     assert_eq!(how.as_deref().map(|how: &How| how.danger.is_none()), Some(true));
-    scheduler.step(Timestamp(5), Event::Started { attempt, subject: None, shown: None, how });
+    scheduler.step(Timestamp(5), Event::Started { attempt, subject: None, shown: None, how, review: None });
     scheduler.step(Timestamp(6), Event::SessionKnown { attempt, session: "s-2".to_owned() });
     assert_eq!(scheduler.charged_in("s-2"), usage(100, 50_000), "the copy begins with what the source has cost");
     let spent = scheduler.spent().usage;
@@ -159,6 +159,7 @@ fn the_start_of_an_attempt_without_limits_says_by_whose_word() {
         subject: None,
         shown: None,
         how: Some(Box::new(How { danger: Some("tester: --allow-danger".to_owned()), fork: None })),
+        review: None,
     };
     let stored = serde_json::to_string(&started).unwrap();
     assert_eq!(stored, r#"{"e":"started","a":{"i":0,"n":1},"how":{"danger":"tester: --allow-danger"}}"#);

@@ -194,6 +194,8 @@ fn a_person_decides_a_conflict() {
     let marked: Vec<_> =
         open.iter().filter(|file| fs::read_to_string(file).is_ok_and(|text| text.contains("<<<<<<<"))).collect();
     let [marked] = marked[..] else { panic!("{open:?}") };
+    let marks = fs::read_to_string(marked).unwrap();
+    assert!(marks.contains("<<<<<<< project\n") && marks.contains("\n>>>>>>> twins/"), "{marks}");
     // A yes before anything is decided asks again.
     ends(&project.run(&["approve", &run]), 0);
     ends(&project.run(&["resume", &run]), 20);
@@ -202,6 +204,37 @@ fn a_person_decides_a_conflict() {
     ends(&project.run(&["approve", &run]), 0);
     ends(&project.run(&["resume", &run]), 0);
     assert_eq!(project.read("a"), "1\n2\nboth\n4\n5\n");
+    assert!(left(&project).is_empty(), "{:?}", left(&project));
+}
+
+#[test]
+fn what_is_shown_of_a_merge_stays_while_a_person_is_asked() {
+    let project = project(
+        r#"
+  - id: alone
+    workspace: worktree
+    merge: { gate: [{ approve: "Take it?" }] }
+    run: "sed -i s/^1$/one/ a"
+"#,
+    );
+    ends(&project.run(&["run", "w"]), 20);
+    let run = run_id(&project);
+    let asked = project.run(&["inbox"]).stdout;
+    assert!(asked.contains("Take it?") && asked.contains("M a  +1 -1"), "{asked}");
+    let shown = project.run(&["diff", &run, "alone@merge"]).stdout;
+    assert!(shown.contains("-1\n+one\n"), "{shown}");
+    let before = left(&project);
+    // Nothing has a living owner now, and the merge has not been taken.
+    let kept = project.run(&["gc"]);
+    ends(&kept, 0);
+    assert!(kept.stdout.contains("it shows a merge of a run that has not ended"), "{}", kept.stdout);
+    assert_eq!(left(&project), before);
+    // What is taken is what was shown, whatever happens in the project meanwhile.
+    project.write("b", "mine\n");
+    ends(&project.run(&["approve", &run]), 0);
+    ends(&project.run(&["resume", &run]), 0);
+    assert_eq!((project.read("a"), project.read("b")), ("one\n2\n3\n4\n5\n".to_owned(), "mine\n".to_owned()));
+    ends(&project.run(&["gc"]), 0);
     assert!(left(&project).is_empty(), "{:?}", left(&project));
 }
 

@@ -12,6 +12,7 @@ use crate::cli::{
     completions::CompletionsArgs,
     cost::CostArgs,
     dev::DevArgs,
+    diff::DiffArgs,
     doctor::DoctorArgs,
     explain::ExplainArgs,
     help::HelpArgs,
@@ -21,8 +22,9 @@ use crate::cli::{
     lsp::LspArgs,
     mcp::McpArgs,
     plan::PlanArgs,
+    pushback::PushbackArgs,
     replay::ReplayArgs,
-    rollback::{DiffArgs, GcArgs, RollbackArgs},
+    rollback::{GcArgs, RollbackArgs},
     runtimes::RuntimesArgs,
     schema::SchemaArgs,
     show::ShowArgs,
@@ -136,6 +138,8 @@ pub enum Verb {
     Approve(ApproveArgs),
     /// Say no to a question of a run
     Reject(RejectArgs),
+    /// Send the work that a question is about back to its agent, with comments
+    Pushback(PushbackArgs),
     /// Go on with a run after a crash, a wait or an answer
     Resume(ResumeArgs),
     /// Run the failed steps of a run again, or fork a run from a step
@@ -334,8 +338,12 @@ pub struct LogsArgs {
 
 /// Arguments of `orch inbox`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Example:\n  orch inbox")]
-pub struct InboxArgs {}
+#[command(after_help = "Examples:\n  orch inbox\n  orch inbox --show")]
+pub struct InboxArgs {
+    /// With all that has changed of what is asked about
+    #[arg(long)]
+    pub show: bool,
+}
 
 /// Arguments of `orch approve`.
 #[derive(Debug, Clone, Args)]
@@ -357,13 +365,14 @@ pub struct ApproveArgs {
 
 /// Arguments of `orch reject`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Example:\n  orch reject 7f3k design --comment \"no database, please\"")]
+#[command(after_help = "Example:\n  orch reject 7f3k design --comment \"no database, please\"\n\n\
+    A no is final: the step ends as it does when its tries are used up. `orch pushback` sends the work back instead.")]
 pub struct RejectArgs {
     /// The run, or the beginning of its id
     pub run: String,
     /// The step's path; needed where the run asks more than one thing
     pub step: Option<String>,
-    /// Why; the agent reads it where the step sends it back
+    /// Why
     #[arg(long, value_name = "TEXT")]
     pub comment: Option<String>,
 }

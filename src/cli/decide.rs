@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    base::RunId,
     cli::{
         args::{ApproveArgs, CancelArgs, RejectArgs},
         failure::Failure,
@@ -29,13 +30,25 @@ pub(super) fn approve(session: &mut Session, args: &ApproveArgs) -> Result<u8, F
 
 pub(super) fn reject(session: &mut Session, args: &RejectArgs) -> Result<u8, Failure> {
     let comment = args.comment.clone().unwrap_or_default();
-    decide(session, &args.run, args.step.as_deref(), Decision::Reject { comment }, "rejected")
+    decide(session, &args.run, args.step.as_deref(), Decision::Reject { comment, is_final: true }, "rejected")
 }
 
 fn decide(session: &mut Session, run: &str, step: Option<&str>, decision: Decision, word: &str) -> Result<u8, Failure> {
     let runs = runs(session)?;
     let run = runs.find(Some(run))?;
-    let delivered = runs.decide(&run, Verdict { step: step.map(str::to_owned), decision })?;
+    deliver(session, &runs, &run, step, decision, word)
+}
+
+/// Delivers a decision, and says what comes next.
+pub(super) fn deliver(
+    session: &mut Session,
+    runs: &Runs,
+    run: &RunId,
+    step: Option<&str>,
+    decision: Decision,
+    word: &str,
+) -> Result<u8, Failure> {
+    let delivered = runs.decide(run, Verdict { step: step.map(str::to_owned), decision })?;
     let next = match &delivered {
         Delivered::ToOwner(owner) => format!("process {} goes on with it; `orch watch {run}` follows", owner.pid),
         Delivered::Written => format!("orch resume {run}"),

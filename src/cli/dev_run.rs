@@ -80,7 +80,7 @@ impl Driving {
         let screen = screen(session, look, runs.heartbeat());
         let (watchers, events) = mpsc::unbounded_channel();
         let (inputs, input_events) = mpsc::unbounded_channel();
-        let questions = asks.then(|| ask_people(runs.who().to_owned(), keyboard.answers()));
+        let questions = asks.then(|| ask_people(runs.who().to_owned(), runs.reviewer(owned.run()), keyboard.answers()));
         let run = owned.run().clone();
         let driven = Arc::clone(&runs);
         let options = DriveOptions { on_approval, park: !asks };

@@ -33,7 +33,7 @@ use crate::{
     driver::{Clock, Finish, OnApproval, RunEvent, What, exit_code, parked_exit_code},
     execute::tree_digest,
     scheduler::{AttemptId, Decision, Event, InstanceId, Strength},
-    service::{DriveOptions, Owned, Recorded, Refusal, Runs, Waiting, end_of, status},
+    service::{DriveOptions, Owned, Recorded, Refusal, Reviewer, Runs, Waiting, end_of, status},
 };
 
 /// Doubts about a recording that are shown.
@@ -79,7 +79,7 @@ pub(super) fn drive(
         let (watchers, mut events) = mpsc::unbounded_channel();
         let (inputs, input_events) = mpsc::unbounded_channel();
         let listening = tokio::spawn(listen(inputs.clone(), Arc::clone(&terminated)));
-        let questions = asks.then(|| ask_people(runs.who().to_owned(), stdin_line));
+        let questions = asks.then(|| ask_people(runs.who().to_owned(), runs.reviewer(&run), stdin_line));
         let driving = runs.drive(owned, DriveOptions { on_approval, park: !asks }, watchers, input_events);
         tokio::pin!(driving);
         let mut beat = tokio::time::interval(TICK);
@@ -250,16 +250,21 @@ async fn listen(inputs: mpsc::UnboundedSender<Event>, terminated: Arc<AtomicBool
 }
 
 /// Starts the thread that asks, one question after the other.
-pub(super) fn ask_people(who: String, mut lines: impl FnMut() -> Option<String> + Send + 'static) -> Questions {
+pub(super) fn ask_people(
+    who: String,
+    reviewer: Reviewer,
+    mut lines: impl FnMut() -> Option<String> + Send + 'static,
+) -> Questions {
     let (sender, mut receiver) = mpsc::unbounded_channel::<(RunEvent, mpsc::UnboundedSender<Event>)>();
     std::thread::spawn(move || {
         while let Some((event, inputs)) = receiver.blocking_recv() {
-            if let What::Asking { step, attempt, shown, subject, form } = event.what
+            if let What::Asking { step, attempt, shown, subject, form, pushback } = event.what
                 && let Some(attempt) = attempt_of(&attempt)
-                && let Some(decision) = ask(&step, &shown, form, &mut lines)
+                && let Some(decision) =
+                    ask(&Asked { step, shown, form, pushback }, &mut lines, &|texts| reviewer.pushback(attempt, texts))
             {
                 let by = who.clone();
-                inputs.send(Event::Decided { attempt, subject, decision, by }).ok();
+                inputs.send(Event::Decided { attempt, subject, decision, by, mark: None }).ok();
             }
         }
     });
@@ -277,30 +282,58 @@ fn attempt_of(text: &str) -> Option<AttemptId> {
     Some(AttemptId { instance: InstanceId(instance.parse().ok()?), number: number.parse().ok()? })
 }
 
+/// A question as it is asked on the terminal.
+struct Asked {
+    step: String,
+    shown: String,
+    form: bool,
+    pushback: bool,
+}
+
 /// Asks one question on the terminal. `None` leaves it waiting.
-fn ask(step: &str, shown: &str, form: bool, lines: &mut dyn FnMut() -> Option<String>) -> Option<Decision> {
+fn ask(
+    asked: &Asked,
+    lines: &mut dyn FnMut() -> Option<String>,
+    pushback: &dyn Fn(&[String]) -> Result<Decision, Refusal>,
+) -> Option<Decision> {
     let mut talk = anstream::stderr();
     let mut say = |text: &str| {
         talk.write_all(text.as_bytes()).and_then(|()| talk.flush()).ok();
     };
     // The report has just shown what is asked; several questions may wait, so each is named.
-    say(&format!("{} {}\n", paint(ASK, "     ASK"), clean(step)));
-    if form {
+    say(&format!("{} {}\n", paint(ASK, "     ASK"), clean(&asked.step)));
+    if asked.form {
         say("  fill in the form from another terminal: orch approve --set FIELD=VALUE …\n");
         return None;
     }
+    let push = if asked.pushback { "   [p] push back, with comments" } else { "" };
     loop {
-        say("  [y] yes   [n] no, with a comment   [d] details   [l] leave it waiting > ");
+        say(&format!("  [y] yes   [n] no, with a comment{push}   [d] details   [l] leave it waiting > "));
         match lines()?.trim() {
             "y" | "yes" => return Some(Decision::Approve { fields: Value::Null }),
-            "d" | "details" => say(&indent(&clean(shown))),
+            "d" | "details" => say(&indent(&clean(&asked.shown))),
             "l" | "later" => {
                 say("  it waits; Ctrl-C ends the run, `orch approve` and `orch reject` decide from anywhere\n");
                 return None;
             }
             "n" | "no" => {
                 say("  why? > ");
-                return Some(Decision::Reject { comment: lines()?.trim().to_owned() });
+                return Some(Decision::Reject { comment: lines()?.trim().to_owned(), is_final: true });
+            }
+            "p" | "push back" if asked.pushback => {
+                say("  one comment a line, `src/a.rs:12: use a constant` or any text; an empty line ends them\n");
+                let mut texts = Vec::new();
+                loop {
+                    say("  > ");
+                    match lines()?.trim() {
+                        "" => break,
+                        text => texts.push(text.to_owned()),
+                    }
+                }
+                match pushback(&texts) {
+                    Ok(decision) => return Some(decision),
+                    Err(refusal) => say(&indent(&clean(&format!("{refusal}\nhelp: {}", refusal.help)))),
+                }
             }
             _ => {}
         }
@@ -309,4 +342,48 @@ fn ask(step: &str, shown: &str, form: bool, lines: &mut dyn FnMut() -> Option<St
 
 fn indent(text: &str) -> String {
     text.lines().map(|line| format!("  {line}\n")).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::scheduler::{Comment, Side};
+
+    /// What somebody who types these lines decides, and the comments that were sent.
+    fn typed(lines: &[&str], pushback: bool) -> (Option<Decision>, Vec<Vec<String>>) {
+        let asked = Asked { step: "a".to_owned(), shown: "good?".to_owned(), form: false, pushback };
+        let mut lines = lines.iter().map(|line| format!("{line}\n"));
+        let sent = RefCell::new(Vec::new());
+        let decision = ask(&asked, &mut || lines.next(), &|texts| {
+            sent.borrow_mut().push(texts.to_vec());
+            if texts.iter().any(|text| text.starts_with("nowhere")) {
+                return Err(Refusal::new(2, "E0363", "nowhere is not shown", "look"));
+            }
+            let comment = |text: &String| Comment {
+                path: String::new(),
+                lines: None,
+                side: Side::New,
+                quoted: String::new(),
+                text: text.clone(),
+            };
+            Ok(Decision::Pushback { comments: texts.iter().map(comment).collect() })
+        });
+        (decision, sent.into_inner())
+    }
+
+    #[test]
+    fn comments_are_typed_line_by_line_and_asked_for_again_where_they_do_not_fit() {
+        let (decision, sent) = typed(&["p", "nowhere:1: x", "", "p", "shorter", "simpler", ""], true);
+        let Some(Decision::Pushback { comments }) = decision else { panic!("{decision:?}") };
+        assert_eq!(comments.iter().map(|comment| comment.text.as_str()).collect::<Vec<_>>(), ["shorter", "simpler"]);
+        assert_eq!(sent.len(), 2);
+        // Where nobody could follow comments, none are taken.
+        assert_eq!(typed(&["p", "y"], false), (Some(Decision::Approve { fields: Value::Null }), Vec::new()));
+        let no = Decision::Reject { comment: "why not".to_owned(), is_final: true };
+        assert_eq!(typed(&["n", "why not"], true).0, Some(no));
+        assert_eq!(typed(&["d", "l"], true).0, None);
+    }
 }

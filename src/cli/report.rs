@@ -156,10 +156,16 @@ impl Report {
                 }
                 lines
             }
+            What::PushedBack { step, text } => {
+                self.line(DOUBT, "PUSHBACK", None, step, "a person's comments go back to the agent") + &self.shown(text)
+            }
+            What::Outdated { step } => {
+                self.line(DOUBT, "CHANGED", None, step, "the files are no longer as they were shown: look again")
+            }
             What::Redone { step } => {
                 self.line(DOUBT, "REDO", None, step, "what an earlier run did fails a gate, so it is done now")
             }
-            What::Asking { step, attempt: _, shown, subject: _, form } => {
+            What::Asking { step, attempt: _, shown, subject: _, form, pushback: _ } => {
                 self.forget_wait(step);
                 self.waits.push(Wait::Question { step: step.clone(), form: *form });
                 let asked = if self.look.waits { "waits for a person" } else { "a decision is asked for" };

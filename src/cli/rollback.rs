@@ -1,4 +1,4 @@
-//! `orch rollback`, `orch diff` and `orch gc`: what checkpoints are good for.
+//! `orch rollback` and `orch gc`: what checkpoints are good for.
 
 use std::{fmt::Write as _, path::PathBuf};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     cli::{
-        clean::{clean, one_line},
+        clean::one_line,
         failure::Failure,
         session::Session,
         style::{DIM, GOOD, paint},
@@ -39,23 +39,6 @@ pub struct RollbackArgs {
     /// Back to the state before the last rollback of this run
     #[arg(long)]
     pub undo: bool,
-}
-
-/// Arguments of `orch diff`.
-#[derive(Debug, Clone, Args)]
-#[command(
-    after_help = "Examples:\n  orch diff\n  orch diff 7f3k --to design\n  orch diff 7f3k -- src | git apply -R\n\n\
-    From the state before the run to the files as they are now, or as they were when a step had finished."
-)]
-pub struct DiffArgs {
-    /// The run, or the beginning of its id [default: the latest]
-    pub run: Option<String>,
-    /// Only these files and folders, from the project's folder
-    #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
-    /// Up to when this step had finished, or up to the `checkpoint:` of this name [default: now]
-    #[arg(long, value_name = "STEP")]
-    pub to: Option<String>,
 }
 
 /// Arguments of `orch gc`.
@@ -119,23 +102,6 @@ fn text(done: &RolledBack) -> String {
         }
     };
     text
-}
-
-pub(super) fn diff(session: &mut Session, args: &DiffArgs) -> Result<u8, Failure> {
-    let project = session.project()?;
-    let runs = Runs::open(project.root(), project.run_settings(session.program.clone()))?;
-    let run = runs.find(args.run.as_deref())?;
-    let patch = runs.changes(&run, args.to.as_deref(), &args.paths)?;
-    if session.global.json {
-        let value =
-            json!({ "version": ROLLBACK_VERSION, "run": run.to_string(), "patch": String::from_utf8_lossy(&patch) });
-        session.out.json(&value)?;
-    } else if session.out.is_terminal() {
-        session.out.data(&clean(&String::from_utf8_lossy(&patch)))?;
-    } else {
-        session.out.bytes(&patch)?;
-    }
-    Ok(0)
 }
 
 pub(super) fn gc(session: &mut Session, args: &GcArgs) -> Result<u8, Failure> {

@@ -15,7 +15,7 @@ use crate::{
         style::{ASK, BAD, BOLD, DIM, DOUBT, GOOD, paint},
     },
     scheduler::StepState,
-    service::{Runs, Status},
+    service::{Extent, Runs, Status},
 };
 
 /// The most steps that a status prints as text.
@@ -194,7 +194,7 @@ fn gates(step: &crate::service::StepStatus) -> String {
     text
 }
 
-pub(super) fn inbox(session: &mut Session, _: &InboxArgs) -> Result<u8, Failure> {
+pub(super) fn inbox(session: &mut Session, args: &InboxArgs) -> Result<u8, Failure> {
     let runs = runs(session)?;
     let mut waiting = Vec::new();
     for run in runs.list(10_000)?.into_iter().filter(|run| run.ended.is_none()) {
@@ -225,6 +225,19 @@ pub(super) fn inbox(session: &mut Session, _: &InboxArgs) -> Result<u8, Failure>
             },
         );
         session.out.data(&lines)?;
+        if args.show {
+            show_files(session, &runs, now)?;
+        }
     }
     Ok(0)
+}
+
+/// All that has changed of what a run asks about.
+fn show_files(session: &mut Session, runs: &Runs, now: &Status) -> Result<(), Failure> {
+    let run = runs.find(Some(&now.id))?;
+    for step in now.waiting_for.iter().filter(|waiting| waiting.reviewed).filter_map(|waiting| waiting.step.as_ref()) {
+        let changes = runs.changes(&run, &Extent::Step(step.clone()), &[])?;
+        session.out.data(&format!("\n{}\n{}", one_line(step), clean(&String::from_utf8_lossy(&changes.patch))))?;
+    }
+    Ok(())
 }

@@ -18,6 +18,7 @@ use crate::{
         evaluate::{object, render},
         judge::judge_order,
         order::orders,
+        review::Reviewed,
         session_fork::fork,
     },
     execute::{
@@ -384,6 +385,7 @@ impl Assigner {
         scheduler: &Scheduler,
         attempt: AttemptId,
         purpose: Purpose,
+        reviewed: Option<&Reviewed>,
     ) -> Result<(Digest, String), String> {
         let instance = attempt.instance;
         let step = scheduler.plan_step(instance).1;
@@ -420,15 +422,16 @@ impl Assigner {
                 shown.push_str(&format!("\n\nFiles: {}", envelope.files_changed.join(", ")));
             }
         }
-        let subject = Digest::of(format!("{attempt}\n{shown}").as_bytes());
+        // What has changed comes last and is never cut away: it is bounded by itself.
+        let changed = reviewed.map(|reviewed| format!("\n\n{}", reviewed.text)).unwrap_or_default();
+        let files = reviewed.and_then(|reviewed| reviewed.review.as_ref());
+        let files = files.map(|review| format!("\n{}..{}", review.from, review.to)).unwrap_or_default();
+        let subject = Digest::of(format!("{attempt}\n{shown}{changed}{files}").as_bytes());
         if shown.len() > SHOWN_MAX {
-            let mut end = SHOWN_MAX - 64;
-            while !shown.is_char_boundary(end) {
-                end -= 1;
-            }
-            shown.truncate(end);
+            shown.truncate(shown.floor_char_boundary(SHOWN_MAX - 64));
             shown.push_str("\n… (cut; the whole is in the step's logs)");
         }
+        shown.push_str(&changed);
         Ok((subject, shown))
     }
 }

@@ -13,10 +13,11 @@ impl Assigner {
     pub(super) fn hear(&self, scheduler: &Scheduler, event: &Event) {
         let Some(log) = &self.audit else { return };
         let (about, by, what) = match event {
-            Event::Decided { attempt, subject, decision, by } => {
+            Event::Decided { attempt, subject, decision, by, .. } => {
                 let said = match decision {
                     Decision::Approve { .. } => "approve",
                     Decision::Reject { .. } => "reject",
+                    Decision::Pushback { .. } => "pushback",
                 };
                 let path = scheduler.path(attempt.instance).to_string();
                 (
@@ -24,6 +25,10 @@ impl Assigner {
                     Some(by.clone()),
                     json!({ "said": said, "shown": subject.as_str(), "attempt": attempt.to_string() }),
                 )
+            }
+            Event::Outdated { attempt, by, .. } => {
+                let path = scheduler.path(attempt.instance).to_string();
+                (path, Some(by.clone()), json!({ "said": "nothing that counts: what was shown had changed" }))
             }
             Event::Answered { instance, answer, by } => {
                 let path = scheduler.path(*instance).to_string();

@@ -13,11 +13,11 @@ use crate::{
         assign::{Assigner, failed, plain},
         order::{agent_of, role},
         prose::prompt,
-        spaces::{self, Seat, blocking, ready_of, seat},
+        spaces::{self, Seat, before_name, blocking, last_before, ready_of, sits_in},
     },
     execute::{
         Assignment, Place,
-        workspace::{Ready, Spaces, Unit, WorkspaceFault},
+        workspace::{Oid, Ready, Spaces, Unit, WorkspaceFault},
     },
     plan::{JudgeWork, PlanStep, Work},
     runtime::{Access, Order, OrderAgent},
@@ -122,7 +122,7 @@ pub(super) struct Sight {
 #[derive(Debug)]
 enum View {
     /// What has changed since before the step.
-    Since { unit: Option<Unit>, step: String },
+    Since { unit: Option<Unit>, before: String, earlier: Option<Oid> },
     /// What a merge would change.
     Merge(Ready),
 }
@@ -150,11 +150,12 @@ fn sight(assigner: &Assigner, scheduler: &Scheduler, instance: InstanceId, purpo
     }
     let files = envelope.map(|envelope| envelope.files_changed.as_slice()).unwrap_or_default();
     parts.push(("The files it changed".to_owned(), files[..files.len().min(FILES_MAX)].join("\n")));
-    let view = match (output.as_ref().filter(|_| is_merge).and_then(ready_of), seat(scheduler, instance)) {
-        (Some(ready), _) => View::Merge(ready),
-        (None, seat) => {
-            let unit = if let Seat::Unit(unit) = seat { Some(unit) } else { None };
-            View::Since { unit, step: scheduler.path(instance).as_str().to_owned() }
+    let view = match output.as_ref().filter(|_| is_merge).and_then(ready_of) {
+        Some(ready) => View::Merge(ready),
+        None => {
+            let unit = sits_in(scheduler, instance);
+            let earlier = last_before(scheduler, instance).filter(|_| unit.is_none());
+            View::Since { unit, before: before_name(scheduler, instance), earlier }
         }
     };
     let budget = usize::try_from(judge.agent.context_budget).unwrap_or(usize::MAX);
@@ -166,23 +167,13 @@ fn sight(assigner: &Assigner, scheduler: &Scheduler, instance: InstanceId, purpo
 pub(super) enum Judged {
     /// Nothing.
     No,
-    /// One will judge what it does: the files before it are remembered.
-    Later(Option<Unit>, String),
     /// It is one, and is shown this.
     Now(Box<Sight>),
 }
 
 impl Judged {
     pub(super) fn of(assigner: &Assigner, scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> Self {
-        let step = scheduler.plan_step(instance).1;
-        match purpose {
-            Purpose::Gate(_) => sight(assigner, scheduler, instance, purpose).map_or(Self::No, Self::Now),
-            Purpose::Work if step.judges().next().is_some() && !matches!(step.work, Work::Merge(_)) => {
-                let unit = if let Seat::Unit(unit) = seat(scheduler, instance) { Some(unit) } else { None };
-                Self::Later(unit, scheduler.path(instance).as_str().to_owned())
-            }
-            _ => Self::No,
-        }
+        sight(assigner, scheduler, instance, purpose).map_or(Self::No, Self::Now)
     }
 
     /// Sits the attempt down, and does it before the attempt begins.
@@ -196,14 +187,6 @@ impl Judged {
         match self {
             Self::No => Ok(assignment),
             Self::Now(sight) => show(spaces, *sight, assignment).await,
-            Self::Later(unit, step) => {
-                let spaces = Arc::clone(spaces);
-                // Where that cannot be, the judge is told that it sees no difference.
-                if let Err(fault) = blocking(move || spaces.mark(unit.as_ref(), &step)).await {
-                    tracing::warn!("a judge will not see what changes: {fault}");
-                }
-                Ok(assignment)
-            }
         }
     }
 }
@@ -214,7 +197,7 @@ async fn show(spaces: &Arc<Spaces>, sight: Sight, assignment: Assignment) -> Res
     let Sight { mut parts, view, budget, nonce } = sight;
     let spaces = Arc::clone(spaces);
     let seen = blocking(move || match view {
-        View::Since { unit, step } => spaces.seen(unit.as_ref(), &step),
+        View::Since { unit, before, earlier } => spaces.seen(unit.as_ref(), &before, earlier.as_ref()),
         View::Merge(ready) => spaces.seen_merge(&ready).map(Some),
     });
     let title = "What has changed in the workspace";

@@ -11,8 +11,9 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    base::{Digest, FailureClass, Outcome, RunId, Timestamp},
+    base::{FailureClass, Outcome, RunId, Timestamp},
     driver::{
+        asking::Asking,
         assign::{Begun, failed},
         clock::Clock,
         evaluate::evaluate,
@@ -23,7 +24,8 @@ use crate::{
         outcome::{exit_code, status_word, waiting_words},
         pace::Admitted,
         record::decode_decision,
-        setup::{OnApproval, Setup},
+        review::Reviewed,
+        setup::Setup,
         spaces::{self, Seat},
     },
     execute::{
@@ -32,7 +34,7 @@ use crate::{
     },
     journal::{Append, AppendError, DecisionId, NewRecord, RunSummary, StoreError},
     runtime::Seen,
-    scheduler::{Action, AttemptId, Decision, Event, Notice, Purpose, RunEnd, Scheduler, Strength, WaitingFor},
+    scheduler::{Action, AttemptId, Event, Notice, Purpose, RunEnd, Scheduler, Strength, WaitingFor},
 };
 
 /// How many inputs one commit takes at most.
@@ -47,6 +49,10 @@ pub enum Input {
     Seen(AttemptId, Seen),
     /// A person, a signal, or another process says something.
     Event(Event),
+    /// What a question is about has been looked at.
+    Looked(AttemptId, Purpose, Reviewed),
+    /// Whether the files are still as they were shown is known: what a person has said counts, or is said to be too late.
+    Checked(Event, Option<DecisionId>),
 }
 
 /// How driving a run has ended.
@@ -74,22 +80,23 @@ pub enum DriveError {
 
 /// Drives one run.
 pub struct LocalDriver {
-    setup: Setup,
-    scheduler: Scheduler,
+    pub(super) setup: Setup,
+    pub(super) scheduler: Scheduler,
     run: RunId,
     seq: u64,
-    clock: Clock,
+    pub(super) clock: Clock,
     summary: RunSummary,
     inbox: DecisionId,
     looked: Instant,
-    consumed: Vec<DecisionId>,
+    pub(super) consumed: Vec<DecisionId>,
     live: HashMap<AttemptId, StopSource>,
-    sender: mpsc::UnboundedSender<Input>,
+    pub(super) sender: mpsc::UnboundedSender<Input>,
     receiver: mpsc::UnboundedReceiver<Input>,
     staged: Vec<NewRecord>,
-    queue: VecDeque<Event>,
+    pub(super) queue: VecDeque<Event>,
     todo: Vec<Todo>,
     told: Vec<RunEvent>,
+    pub(super) asking: Asking,
     /// Something was not begun for want of space. It stays asked for, and the next owner begins it.
     is_held: bool,
 }
@@ -121,6 +128,7 @@ impl LocalDriver {
             queue: VecDeque::new(),
             todo: Vec::new(),
             told: Vec::new(),
+            asking: Asking::default(),
             is_held: false,
         }
     }
@@ -198,6 +206,7 @@ impl LocalDriver {
 
     fn is_staged(&self, action: &Action) -> bool {
         match action {
+            Action::Start { attempt, .. } if self.asking.looks_at(*attempt) => true,
             Action::Start { attempt, .. } => self
                 .queue
                 .iter()
@@ -210,7 +219,10 @@ impl LocalDriver {
     }
 
     fn is_parked(&self) -> bool {
-        self.live.is_empty() && !self.scheduler.is_moving() && !self.scheduler.waiting_for().is_empty()
+        self.live.is_empty()
+            && !self.asking.checks()
+            && !self.scheduler.is_moving()
+            && !self.scheduler.waiting_for().is_empty()
     }
 
     /// Waits for something to happen and queues it. However busy attempts are, timers and the inbox get their turn.
@@ -232,7 +244,9 @@ impl LocalDriver {
                     self.queue.push_back(Event::Finished { attempt, outcome });
                 }
                 Input::Seen(attempt, seen) => self.see(attempt, seen),
-                Input::Event(event) => self.queue.push_back(event),
+                Input::Event(event) => self.hear(event, None),
+                Input::Looked(attempt, purpose, reviewed) => self.looked_at(attempt, purpose, &reviewed),
+                Input::Checked(event, decision) => self.checked(event, decision),
             }
         }
         if self.scheduler.next_wakeup().is_some_and(|at| at <= self.clock.now()) {
@@ -259,10 +273,12 @@ impl LocalDriver {
         self.looked = Instant::now();
         for decision in self.setup.journal.decisions_after(&self.run, self.inbox)? {
             self.inbox = decision.id;
-            self.consumed.push(decision.id);
             match decode_decision(&decision) {
-                Some(event) => self.queue.push_back(event),
-                None => tracing::warn!(decision = %decision.id, "a decision in the inbox is none"),
+                Some(event) => self.hear(event, Some(decision.id)),
+                None => {
+                    self.consumed.push(decision.id);
+                    tracing::warn!(decision = %decision.id, "a decision in the inbox is none");
+                }
             }
         }
         Ok(())
@@ -321,47 +337,17 @@ impl LocalDriver {
                 Admitted::Never(reason) => return self.end_unbegun(attempt, FailureClass::Missing, reason),
             }
             let how = self.setup.assigner.how(&self.scheduler, attempt, purpose);
-            self.queue.push_back(Event::Started { attempt, subject: None, shown: None, how });
+            self.queue.push_back(Event::Started { attempt, subject: None, shown: None, how, review: None });
             self.todo.push(Todo::Begin(attempt, purpose));
             return;
         }
-        match self.setup.assigner.question(&self.scheduler, attempt, purpose) {
-            Ok((subject, shown)) => {
-                let (shown, about) = (Some(shown), Some(subject.clone()));
-                self.queue.push_back(Event::Started { attempt, subject: about, shown, how: None });
-                let form = self.setup.assigner.is_form(&self.scheduler, attempt, purpose);
-                self.queue.extend(self.standing_answer(attempt, subject, form));
-            }
-            Err(reason) => self.end_unbegun(attempt, FailureClass::Permanent, reason),
-        }
+        self.ask(attempt, purpose);
     }
 
     /// An attempt fails before anything was done for it.
-    fn end_unbegun(&mut self, attempt: AttemptId, class: FailureClass, reason: String) {
-        self.queue.push_back(Event::Started { attempt, subject: None, shown: None, how: None });
+    pub(super) fn end_unbegun(&mut self, attempt: AttemptId, class: FailureClass, reason: String) {
+        self.queue.push_back(Event::Started { attempt, subject: None, shown: None, how: None, review: None });
         self.queue.push_back(Event::Finished { attempt, outcome: failed(class, reason) });
-    }
-
-    /// What `--on-approval` says to a question.
-    fn standing_answer(&self, attempt: AttemptId, subject: Digest, form: bool) -> Option<Event> {
-        let decision = match self.setup.on_approval {
-            OnApproval::Wait => return None,
-            // A form has fields that nobody but a person can fill in.
-            OnApproval::Approve if form => return None,
-            OnApproval::Approve => Decision::Approve { fields: serde_json::Value::Null },
-            OnApproval::Fail => Decision::Reject { comment: "nobody was there to ask".to_owned() },
-        };
-        Some(Event::Decided { attempt, subject, decision, by: "--on-approval".to_owned() })
-    }
-
-    /// Questions that an earlier owner left open get the answer of this one.
-    fn decide_open(&mut self) {
-        for waiting in self.scheduler.waiting_for() {
-            if let WaitingFor::Decision { attempt, subject, .. } = waiting {
-                let form = self.setup.assigner.is_form(&self.scheduler, attempt, Purpose::Work);
-                self.queue.extend(self.standing_answer(attempt, subject, form));
-            }
-        }
     }
 
     fn tell(&mut self, now: Timestamp, notice: &Notice) {
@@ -382,6 +368,8 @@ impl LocalDriver {
             | Notice::Ended { .. }
             | Notice::Retrying { .. }
             | Notice::Feedback { .. }
+            | Notice::PushedBack { .. }
+            | Notice::Outdated { .. }
             | Notice::Redone { .. }
             | Notice::BudgetNear
             | Notice::Held { .. } => {}
@@ -480,6 +468,9 @@ impl LocalDriver {
                 let judged = Judged::of(&self.setup.assigner, &self.scheduler, attempt.instance, purpose);
                 tokio::spawn(async move {
                     let sat = judged.sit(&spaces, (seat, &mut place, now), *assignment).await;
+                    if let (Some(keep), Ok(_)) = (&keep, &sat) {
+                        spaces::before(&spaces, keep).await;
+                    }
                     let mut outcome = match (sat, known) {
                         (Err(outcome), _) => outcome,
                         (Ok(assignment), Some(known)) => {

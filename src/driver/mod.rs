@@ -2,6 +2,7 @@
 //!
 //! Every driver keeps one order: receive an event, append it to the journal, step, perform the actions.
 
+mod asking;
 mod assign;
 mod audit;
 mod clock;
@@ -19,10 +20,12 @@ mod prose;
 mod record;
 mod retrace;
 mod reuse;
+mod review;
 mod session_fork;
 mod setup;
 mod spaces;
 
+pub use asking::too_late;
 pub use assign::{Assigner, Confine};
 pub use clock::Clock;
 pub use evaluate::{complete_inputs, evaluate, object, render};
@@ -38,4 +41,6 @@ pub use reuse::{
     CacheCounts, CacheUse, FileTier, FilesUse, Foreseen, MemoryTier, Recall, Reuse, Scope, StepCache, Would,
     cache_counts, cache_use,
 };
+pub use review::{Check, Reviewed, check_of};
 pub use setup::{OnApproval, Setup};
+pub use spaces::{before_name, beside, is_told_apart, last_before, may_have_changed};

@@ -103,6 +103,18 @@ pub enum What {
         /// What it is told.
         text: String,
     },
+    /// A person has pushed it back, and it is worked on once more.
+    PushedBack {
+        /// The step's path.
+        step: String,
+        /// Who said what.
+        text: String,
+    },
+    /// What a question was about has changed since it was put; it is put anew.
+    Outdated {
+        /// The step's path.
+        step: String,
+    },
     /// What was taken from an earlier run has failed a gate, and is done now.
     Redone {
         /// The step's path.
@@ -120,6 +132,9 @@ pub enum What {
         subject: Digest,
         /// Whether fields must be filled in.
         form: bool,
+        /// Whether it can be pushed back with comments.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        pushback: bool,
     },
     /// A person must say how an attempt ended.
     Unknown {
@@ -214,6 +229,11 @@ pub fn narrate(scheduler: &Scheduler, at: Timestamp, notice: &Notice) -> Option<
             step: path(scheduler, *instance),
             text: scheduler.thread(*instance, Purpose::Work).feedback.unwrap_or_default().to_owned(),
         },
+        Notice::PushedBack { instance } => What::PushedBack {
+            step: path(scheduler, *instance),
+            text: scheduler.thread(*instance, Purpose::Work).feedback.unwrap_or_default().to_owned(),
+        },
+        Notice::Outdated { instance } => What::Outdated { step: path(scheduler, *instance) },
         Notice::Redone { instance } => What::Redone { step: path(scheduler, *instance) },
         Notice::Asking { attempt } => What::Asking {
             step: path(scheduler, attempt.instance),
@@ -221,6 +241,7 @@ pub fn narrate(scheduler: &Scheduler, at: Timestamp, notice: &Notice) -> Option<
             shown: scheduler.question(attempt.instance).map(|question| question.shown.clone()).unwrap_or_default(),
             subject: scheduler.question(attempt.instance)?.subject.clone(),
             form: matches!(scheduler.plan_step(attempt.instance).1.work, Work::Ask { .. }),
+            pushback: scheduler.no_pushback(attempt.instance).is_none(),
         },
         Notice::Unknown { instance } => What::Unknown { step: path(scheduler, *instance) },
         Notice::Settled { instance } => settled(scheduler, at, *instance),

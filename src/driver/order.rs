@@ -13,6 +13,7 @@ use crate::{
         assign::{Assigner, plain},
         evaluate::render,
         prose::{PUT_IN_PLACE, Prompt, prompt},
+        review::comments_words,
     },
     plan::{AgentWork, PlanContext, PlanStep, StepIx},
     runtime::{Access, McpServer, Order, OrderAgent},
@@ -71,7 +72,7 @@ pub(super) fn orders(
     let (context, context_files) = context(assigner, scheduler, instance, (step, work, budget, knows), told);
     // The first attempt of an item may go on with the session of the item before it.
     let session = session.or_else(|| scheduler.continued(instance, purpose).map(str::to_owned));
-    let feedback = thread.feedback.or_else(|| broken_off(&thread)).map(str::to_owned);
+    let feedback = feedback(assigner, scheduler, instance, &thread);
     Ok(Order {
         workflow: plan.name.clone(),
         step: scheduler.agent_path(instance, purpose).as_str().to_owned(),
@@ -100,6 +101,17 @@ pub(super) fn orders(
         attached: named.into_iter().map(|(attached, _)| attached).collect(),
         inputs,
     })
+}
+
+/// What an agent is told of its last attempt.
+fn feedback(assigner: &Assigner, scheduler: &Scheduler, instance: InstanceId, thread: &Thread<'_>) -> Option<String> {
+    match thread.comments {
+        Some(comments) => {
+            let nonce = Nonce::new(&assigner.nonce);
+            Some(comments_words(comments, scheduler.pushbacks(instance), nonce.as_ref()))
+        }
+        None => thread.feedback.or_else(|| broken_off(thread)).map(str::to_owned),
+    }
 }
 
 /// What an agent is told whose last attempt ended in the middle, where nobody has found anything wrong with its work.

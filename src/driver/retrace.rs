@@ -115,7 +115,10 @@ impl Ledger {
             Event::Finished { attempt, .. } if !self.ended.insert(*attempt) => {
                 Err(format!("attempt {attempt} ends a second time"))
             }
-            Event::Spent { attempt, .. } | Event::SessionKnown { attempt, .. } | Event::Decided { attempt, .. }
+            Event::Spent { attempt, .. }
+            | Event::SessionKnown { attempt, .. }
+            | Event::Decided { attempt, .. }
+            | Event::Outdated { attempt, .. }
                 if !self.begun.contains(attempt) =>
             {
                 Err(format!("it is about attempt {attempt}, which had not begun"))

@@ -14,7 +14,7 @@ use crate::{
         Place,
         workspace::{Ask, Oid, Point, Proposed, Ready, Spaces, Unit, WorkspaceFault},
     },
-    plan::Work,
+    plan::{PlanStep, Work, asks_about_work},
     scheduler::{AttemptId, InstanceId, Purpose, Scheduler},
 };
 
@@ -44,7 +44,9 @@ pub(super) enum Duty {
 #[derive(Debug, Clone)]
 pub(super) struct Keep {
     unit: Option<Unit>,
-    step: String,
+    own: Unit,
+    /// Whether the state before it is kept as well: for commands the checkpoint before theirs does.
+    is_told_apart: bool,
 }
 
 fn unit((path, number): (crate::base::StepPath, u32)) -> Unit {
@@ -100,19 +102,74 @@ pub(super) fn duty(scheduler: &Scheduler, attempt: AttemptId, purpose: Purpose, 
 
 /// What is kept after an attempt, if its run keeps checkpoints and it can have written anything.
 pub(super) fn keep(scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> Option<Keep> {
+    let kept = scheduler.plan().keeps_checkpoints() && writes(scheduler, instance, purpose);
     let step = scheduler.plan_step(instance).1;
-    let writes = match (purpose, &step.work) {
+    let is_told_apart = is_told_apart(step);
+    kept.then(|| Keep { unit: sits_in(scheduler, instance), own: own(scheduler, instance), is_told_apart })
+}
+
+/// Whether an attempt can leave anything where others work.
+pub(super) fn writes(scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> bool {
+    let step = scheduler.plan_step(instance).1;
+    match (purpose, &step.work) {
         (Purpose::Work, Work::Agent(agent)) => !agent.reads_only() && agent.workspace != Workspace::Scratch,
         (Purpose::Work, Work::Run { workspace, .. }) => *workspace != Workspace::Scratch,
         (Purpose::Fix, work) => !matches!(work, Work::Merge(_)),
         _ => false,
-    };
-    let unit = match seat(scheduler, instance) {
+    }
+}
+
+pub(super) fn sits_in(scheduler: &Scheduler, instance: InstanceId) -> Option<Unit> {
+    match seat(scheduler, instance) {
         Seat::Unit(unit) => Some(unit),
         Seat::Given | Seat::Shown { .. } => None,
+    }
+}
+
+/// The name of the state before a step ([`Point::Base`]).
+#[must_use]
+pub fn before_name(scheduler: &Scheduler, instance: InstanceId) -> String {
+    own(scheduler, instance).name()
+}
+
+/// A stay somewhere: in which unit, from when, until when.
+type Stay = (Option<Unit>, Timestamp, Option<Timestamp>);
+
+/// Where and when a step could change files.
+fn stays(scheduler: &Scheduler, instance: InstanceId) -> Vec<Stay> {
+    let place = |purpose: Purpose| match purpose {
+        // A merge changes the project's files when it is taken.
+        Purpose::Take => Some(None),
+        purpose => writes(scheduler, instance, purpose).then(|| sits_in(scheduler, instance)),
     };
-    let step = scheduler.path(instance).as_str().to_owned();
-    (writes && scheduler.plan().keeps_checkpoints()).then_some(Keep { unit, step })
+    let history = scheduler.view(instance).history.iter();
+    history.filter_map(|record| Some((place(record.purpose)?, record.started, record.ended))).collect()
+}
+
+fn meets((place, start, end): &Stay, (other, from, to): &Stay) -> bool {
+    place == other && to.is_none_or(|to| *start < to) && end.is_none_or(|end| *from < end)
+}
+
+/// The other steps that may have changed files in the same folder while a step worked there, by their paths.
+#[must_use]
+pub fn beside(scheduler: &Scheduler, instance: InstanceId) -> Vec<String> {
+    let mine = stays(scheduler, instance);
+    let is_beside = |other: &InstanceId| {
+        let others = stays(scheduler, *other);
+        *other != instance && others.iter().any(|stay| mine.iter().any(|own| meets(own, stay)))
+    };
+    let others = scheduler.instances().filter(is_beside);
+    let mut paths: Vec<_> = others.map(|other| scheduler.path(other).as_str().to_owned()).collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// Whether other steps may have changed files there since then.
+pub(super) fn others_since(scheduler: &Scheduler, instance: InstanceId, unit: Option<&Unit>, since: Timestamp) -> bool {
+    let mine = (unit.cloned(), since, None);
+    let mut others = scheduler.instances().filter(|other| *other != instance);
+    others.any(|other| stays(scheduler, other).iter().any(|stay| meets(&mine, stay)))
 }
 
 /// Sits an attempt down.
@@ -137,8 +194,8 @@ pub(super) async fn kept(spaces: &Arc<Spaces>, keep: Keep, outcome: &mut Outcome
     let is_own = keep.unit.is_some();
     let work = async || {
         let done = blocking(move || {
-            let message = format!("after {}", keep.step);
-            own.keep(keep.unit.as_ref(), &Point::Step(&keep.step), &message)
+            let message = format!("after {}", keep.own.step);
+            own.keep(keep.unit.as_ref(), &Point::Step(&keep.own.step), &message)
         });
         match done.await {
             Ok(made) => Some(made.commit),
@@ -150,6 +207,58 @@ pub(super) async fn kept(spaces: &Arc<Spaces>, keep: Keep, outcome: &mut Outcome
     };
     let commit = if is_own { work().await } else { spaces.rounds().share(work).await };
     envelope.checkpoint = commit.map(|commit| commit.to_string());
+}
+
+/// Keeps the state before a step's first attempt: what the step changes is told from it. Where it is that of the last
+/// checkpoint nothing needs to be kept: [`last_before`] finds it.
+pub(super) async fn before(spaces: &Arc<Spaces>, keep: &Keep) {
+    if !keep.is_told_apart {
+        return;
+    }
+    let name = keep.own.name();
+    let (own, wanted) = (Arc::clone(spaces), name.clone());
+    if spaces.has_begun(&name) || blocking(move || own.has_before(&wanted)).await.unwrap_or(false) {
+        return;
+    }
+    let work = async || {
+        let (own, unit, name) = (Arc::clone(spaces), keep.unit.clone(), name.clone());
+        let done = blocking(move || own.keep(unit.as_ref(), &Point::Base(&name), "where it begins")).await;
+        done.map(|made| (made.commit, made.name))
+            .map_err(|fault| tracing::warn!("nothing is kept of the state before a step: {fault}"))
+            .ok()
+    };
+    let made = if keep.unit.is_some() { work().await } else { spaces.begun().share(work).await };
+    let Some((commit, named)) = made else { return };
+    // A checkpoint of another step's end, or of the run's beginning, needs no further name.
+    if keep.unit.is_none() && Point::is_base(&named) {
+        let (own, name) = (Arc::clone(spaces), name.clone());
+        blocking(move || own.name_before(&name, &commit)).await.ok();
+    }
+}
+
+/// Whether a step has finished in the project's folder and has kept what it left there.
+#[must_use]
+pub fn may_have_changed(scheduler: &Scheduler, instance: InstanceId) -> bool {
+    scheduler.unit(instance).is_none() && scheduler.envelope(instance).is_some_and(|made| made.checkpoint.is_some())
+}
+
+/// What the project held when the last step had finished before this one began.
+#[must_use]
+pub fn last_before(scheduler: &Scheduler, instance: InstanceId) -> Option<Oid> {
+    let began = scheduler.view(instance).history.first()?.started;
+    let earlier = scheduler.instances().filter(|other| *other != instance && may_have_changed(scheduler, *other));
+    let ended = |other: InstanceId| {
+        let history = scheduler.view(other).history;
+        history.iter().rfind(|record| record.purpose == Purpose::Work)?.ended.filter(|ended| *ended <= began)
+    };
+    let last = earlier.filter_map(|other| Some((ended(other)?, other))).max()?.1;
+    Oid::parse(scheduler.envelope(last)?.checkpoint.as_deref()?)
+}
+
+/// Whether the state before a step is told apart from that after the step before it.
+#[must_use]
+pub fn is_told_apart(step: &PlanStep) -> bool {
+    matches!(step.work, Work::Agent(_)) || asks_about_work(step) || step.judges().next().is_some()
 }
 
 /// Keeps the state before the run.

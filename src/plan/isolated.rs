@@ -7,8 +7,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    definition::merging::MergeStrategy,
-    plan::types::{Plan, StepIx, Work},
+    definition::{merging::MergeStrategy, workflow::ThenFail},
+    plan::{
+        policy::PlanGate,
+        types::{Plan, PlanStep, StepIx, Work},
+    },
 };
 
 /// What a merge step does.
@@ -41,7 +44,20 @@ impl Plan {
         self.steps.iter().any(|step| match &step.work {
             Work::Agent(agent) => !agent.reads_only(),
             Work::Checkpoint { .. } | Work::Merge(_) => true,
+            // Whoever is asked about a step's work is shown what it has changed.
+            work if !matches!(work, Work::Approve { .. } | Work::Ask { .. })
+                && (asks_about_work(step) || step.judges().next().is_some()) =>
+            {
+                true
+            }
             _ => step.on_gate_fail.fixer.as_ref().is_some_and(|agent| !agent.reads_only()),
         })
     }
+}
+
+/// Whether a person may be asked about what the step has done.
+#[must_use]
+pub fn asks_about_work(step: &PlanStep) -> bool {
+    let asks = step.gates.iter().any(|gate| matches!(gate, PlanGate::Approve { .. }));
+    asks || (!step.gates.is_empty() && step.on_gate_fail.then == ThenFail::Ask)
 }

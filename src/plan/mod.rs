@@ -19,7 +19,7 @@ mod types;
 pub use compile::{Compiled, activated_skills, compile, compile_command, skill_command};
 pub use diff::{ChangedStep, Edge, PlanDiff, diff};
 pub use estimate::{Expected, PlanEstimate, StepEstimate, estimate};
-pub use isolated::MergeWork;
+pub use isolated::{MergeWork, asks_about_work};
 pub use models::ModelChain;
 pub use policy::{AllowedLeak, GateFail, JudgeWork, PlanCache, PlanGate, RecoveryPolicy, RetryPolicy};
 pub use sandbox::PlanSandbox;

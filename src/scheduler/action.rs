@@ -62,6 +62,16 @@ pub enum Notice {
         /// Whose.
         instance: InstanceId,
     },
+    /// A person has pushed it back, and it is worked on once more.
+    PushedBack {
+        /// Whose.
+        instance: InstanceId,
+    },
+    /// What a question was about has changed since it was put; it is put anew.
+    Outdated {
+        /// Whose.
+        instance: InstanceId,
+    },
     /// Work that an earlier run did has failed a gate, and is done now.
     Redone {
         /// Whose.

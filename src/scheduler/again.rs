@@ -85,6 +85,7 @@ impl Scheduler {
         match failure.class {
             FailureClass::Invalid => {
                 at.repairs += 1;
+                at.comments = None;
                 at.feedback = Some(Arc::from(failure.reason.as_str()));
             }
             FailureClass::Model => {}

@@ -22,7 +22,7 @@ use crate::{
         ledger::Ledger,
         limiter::Limiter,
         planted::{self, Bug},
-        state::{Frame, FrameId, Instance, Phase, Shape},
+        state::{Frame, FrameId, Instance, Phase, Question, Shape},
     },
 };
 
@@ -180,7 +180,10 @@ impl Scheduler {
                     self.evaluated(site, result);
                 }
             }
-            Event::Started { attempt, subject, shown, how } => self.started(attempt, subject, shown, how),
+            Event::Started { attempt, subject, shown, how, review } => {
+                let question = subject.map(|subject| Question { subject, shown: shown.unwrap_or_default(), review });
+                self.started(attempt, question, how);
+            }
             Event::Deferred { attempt, until, reason } => self.deferred(attempt, until, &reason),
             Event::Paced { runtime, slots, until, reason } => self.paced(&runtime, slots, until, &reason),
             Event::Spent { attempt, usage, model } => {
@@ -199,7 +202,8 @@ impl Scheduler {
                     self.finished(attempt.instance, outcome);
                 }
             }
-            Event::Decided { attempt, subject, decision, by } => self.decided(attempt, &subject, decision, &by),
+            Event::Decided { attempt, subject, decision, by, .. } => self.decided(attempt, &subject, decision, &by),
+            Event::Outdated { attempt, .. } => self.outdated(attempt),
             Event::Answered { instance, answer, by } => self.answered(instance, answer, &by),
             Event::TimeReached => self.time_reached(),
             Event::CancelRequested { strength } => self.cancel(strength),

@@ -105,9 +105,78 @@ pub enum Decision {
     },
     /// No, with a comment.
     Reject {
-        /// Why; goes back to the agent where the step says so.
+        /// Why.
         comment: String,
+        /// The step ends as it does when its tries are used up. In journals from before there were push-backs this is
+        /// not said, and a gate's no goes back to the agent while tries are left.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_final: bool,
     },
+    /// Not yet: whoever did the work changes what these comments ask for, and the question is put again.
+    Pushback {
+        /// At least one.
+        comments: Vec<Comment>,
+    },
+}
+
+/// One comment on what was shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comment {
+    /// About which file; empty where it is about all of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// About which lines of it, the first and the last; about the whole file where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<(u32, u32)>,
+    /// Whose lines they are.
+    #[serde(default, skip_serializing_if = "Side::is_new")]
+    pub side: Side,
+    /// The lines of the difference around it, as they were shown. Nobody vouches for them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub quoted: String,
+    /// What the person says.
+    pub text: String,
+}
+
+impl fmt::Display for Comment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}", self.path)?;
+            match self.lines {
+                None => {}
+                Some((first, last)) if first == last => write!(f, ":{first}")?,
+                Some((first, last)) => write!(f, ":{first}-{last}")?,
+            }
+            write!(f, "{}: ", if self.side == Side::Old { ":old" } else { "" })?;
+        }
+        f.write_str(&self.text)
+    }
+}
+
+/// A side of a difference.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Before.
+    Old,
+    /// After.
+    #[default]
+    New,
+}
+
+impl Side {
+    fn is_new(&self) -> bool {
+        *self == Self::New
+    }
+}
+
+/// The files that a question is about: those of two commits, and what differs between them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Before the step.
+    pub from: String,
+    /// As they are shown.
+    pub to: String,
 }
 
 /// What a person says of an attempt whose outcome is unknown.
@@ -215,6 +284,9 @@ pub enum Event {
         /// What is special about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         how: Option<Box<How>>,
+        /// For a question to a person: the files that it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        review: Option<Box<Review>>,
     },
     /// An attempt that was to begin does not: its runtime takes nothing now. It stands in line again where it stood, and
     /// nothing begins on that runtime before `until`.
@@ -280,6 +352,21 @@ pub enum Event {
         decision: Decision,
         /// Who.
         by: String,
+        /// By which who has said it finds it again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<String>,
+    },
+    /// A person has decided about files that are no longer as they were shown. It does not count, and the question is put
+    /// anew.
+    Outdated {
+        /// Which question.
+        #[serde(rename = "a")]
+        attempt: AttemptId,
+        /// Who.
+        by: String,
+        /// By which who has said it finds it again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mark: Option<String>,
     },
     /// A person has said how an unknown attempt ended.
     Answered {

@@ -5,21 +5,21 @@
 use std::sync::Arc;
 
 use crate::{
-    base::{Digest, Evidence, Judgement, Outcome, Verdict},
+    base::{Evidence, Judgement, Outcome, Verdict},
     definition::workflow::ThenFail,
     plan::{PlanGate, Work},
     scheduler::{
         action::{CauseKind, Notice},
         core::Scheduler,
-        event::{AttemptId, Decision, InstanceId, Purpose},
+        event::{InstanceId, Purpose},
         limiter::Line,
         planted::{self, Bug},
-        state::{AttemptEnd, Phase},
+        state::Phase,
     },
 };
 
 /// How much of the evidence goes back to an agent, in bytes.
-const FEEDBACK_MAX: usize = 16 * 1024;
+pub(super) const FEEDBACK_MAX: usize = 16 * 1024;
 
 impl Scheduler {
     /// Judges the next gate, or ends the step as succeeded.
@@ -89,7 +89,7 @@ impl Scheduler {
     }
 
     /// A gate failed: the evidence goes back while there are tries.
-    fn gate_failed(&mut self, instance: InstanceId, place: u16, kind: CauseKind, judged: &Judgement) {
+    pub(super) fn gate_failed(&mut self, instance: InstanceId, place: u16, kind: CauseKind, judged: &Judgement) {
         let plan = Arc::clone(&self.plan);
         let policy = &plan.step(self.at(instance).step).on_gate_fail;
         let tries = policy.tries + u32::from(planted::on(Bug::RetryOffByOne));
@@ -116,6 +116,7 @@ impl Scheduler {
         at.gate_tries += 1;
         (at.work_tries, at.repairs, at.stalls) = (0, 0, 0);
         at.feedback = (policy.feedback || policy.fixer.is_some()).then(|| Arc::from(text));
+        at.comments = None;
         self.notice(Notice::Feedback { instance });
         if policy.fixer.is_some() {
             self.queue(instance, Purpose::Fix, Line::Begun);
@@ -193,51 +194,6 @@ impl Scheduler {
             Purpose::Gate(place) => matches!(step.gates.get(usize::from(place)), Some(PlanGate::Approve { .. })),
             Purpose::Override => true,
             Purpose::Fix | Purpose::Reconcile | Purpose::Take => false,
-        }
-    }
-
-    /// Applies a person's decision, once, to exactly the attempt and the text that the person saw.
-    pub(super) fn decided(&mut self, attempt: AttemptId, subject: &Digest, decision: Decision, by: &str) {
-        let known = self.exists(attempt.instance);
-        let same =
-            known && (self.at(attempt.instance).attempts == attempt.number || planted::on(Bug::DecisionForOldAttempt));
-        let instance = attempt.instance;
-        if !same || !self.is_question(instance) {
-            return;
-        }
-        let Phase::Running(purpose) = self.at(instance).phase else { return };
-        let shown = self.at(instance).question.as_ref().is_some_and(|question| question.subject == *subject);
-        if !shown && !planted::on(Bug::DecisionWithoutSubject) {
-            return;
-        }
-        self.at_mut(instance).question = None;
-        let (verdict, comment) = match &decision {
-            Decision::Approve { .. } => (Verdict::Pass, format!("approved by {by}")),
-            Decision::Reject { comment } => (Verdict::Fail, format!("rejected by {by}: {comment}")),
-        };
-        self.end_record(instance, AttemptEnd::Judged(verdict), Arc::from(comment.as_str()));
-        let current = self.current(instance);
-        self.notice(Notice::Ended { attempt: current, purpose });
-        match (purpose, decision) {
-            (Purpose::Work, Decision::Approve { fields }) => {
-                self.take_fields(instance, fields, by);
-                self.work_done(instance);
-            }
-            (Purpose::Override, Decision::Approve { .. }) if self.is_in_conflict(instance) => self.try_merge(instance),
-            (Purpose::Override, Decision::Approve { .. }) => self.succeed(instance),
-            (Purpose::Gate(place), Decision::Approve { .. }) => {
-                self.at_mut(instance).gate_next = place + 1;
-                self.next_gate(instance);
-            }
-            (Purpose::Gate(place), Decision::Reject { .. }) => {
-                let judged = Judgement { verdict, reason: comment, evidence: Evidence::default() };
-                self.gate_failed(instance, place, CauseKind::Rejected, &judged);
-            }
-            (_, Decision::Reject { .. }) => {
-                let cause = self.cause(instance, CauseKind::Rejected, comment);
-                self.fail(instance, cause);
-            }
-            (Purpose::Fix | Purpose::Reconcile | Purpose::Take, Decision::Approve { .. }) => {}
         }
     }
 }

@@ -7,6 +7,7 @@ mod budget;
 mod cancel;
 mod containers;
 mod core;
+mod decisions;
 mod event;
 mod flow;
 mod fork;
@@ -25,9 +26,10 @@ mod work;
 
 pub use action::{Action, Cause, CauseKind, Notice, Settled};
 pub use core::{RunEnd, Scheduler};
+pub use decisions::PUSHBACKS_MAX;
 pub use event::{
-    Answer, AttemptId, Decision, EVENT_VERSION, Evaluation, Event, How, InstanceId, Purpose, SessionFork, Site,
-    Strength,
+    Answer, AttemptId, Comment, Decision, EVENT_VERSION, Evaluation, Event, How, InstanceId, Purpose, Review,
+    SessionFork, Side, Site, Strength,
 };
 pub use fork::{Fork, ForkFault, ForkOf, Kept};
 pub use ledger::{Hold, Spent};

@@ -49,11 +49,13 @@ pub enum Bug {
     MergeUntaken,
     MergeOrderIgnored,
     ConflictTaken,
+    PushbacksUnbounded,
+    OutdatedCounts,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 45] = [
         Self::SlotOffByOne,
         Self::SlotNotReleased,
         Self::UsageNotCharged,
@@ -97,6 +99,8 @@ impl Bug {
         Self::MergeUntaken,
         Self::MergeOrderIgnored,
         Self::ConflictTaken,
+        Self::PushbacksUnbounded,
+        Self::OutdatedCounts,
     ];
 }
 

@@ -13,7 +13,7 @@ use crate::{
     scheduler::{
         action::{Cause, Settled},
         batch::Batches,
-        event::{InstanceId, Purpose, SessionFork, Strength},
+        event::{Comment, InstanceId, Purpose, Review, SessionFork, Strength},
         fork::Kept,
         judges::Judging,
         limiter::Slot,
@@ -115,6 +115,10 @@ pub(super) struct Instance {
     pub judging: Option<Box<Judging>>,
     /// What a gate or a person found wrong; part of the next order.
     pub feedback: Option<Arc<str>>,
+    /// The comments that the feedback was made of, where a person has pushed it back.
+    pub comments: Option<Arc<[Comment]>>,
+    /// How often a person has pushed it back.
+    pub pushbacks: u32,
     /// Why it fails, or why it is being stopped.
     pub cause: Option<Box<Cause>>,
     /// Work that was not done by this run did not pass its gates: it is done now.
@@ -171,6 +175,8 @@ pub struct Question {
     pub subject: Digest,
     /// What is shown, at most 4 KiB.
     pub shown: String,
+    /// The files that it is about, where it is about files.
+    pub review: Option<Box<Review>>,
 }
 
 /// One attempt, for people.
@@ -354,6 +360,8 @@ impl Instance {
             halted: false,
             judging: None,
             feedback: None,
+            comments: None,
+            pushbacks: 0,
             cause: None,
             redone: false,
             spends_on: 0,

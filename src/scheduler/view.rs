@@ -8,7 +8,7 @@ use crate::{
     scheduler::{
         action::{Action, Cause, Settled},
         core::Scheduler,
-        event::{AttemptId, InstanceId, Purpose, SessionFork, Strength},
+        event::{AttemptId, Comment, InstanceId, Purpose, SessionFork, Strength},
         ledger::{Hold, Spent},
         planted::{self, Bug},
         state::{AttemptRecord, Phase, Question},
@@ -251,6 +251,7 @@ impl Scheduler {
                 session: judging.and_then(|judging| judging.session.as_deref()),
                 fork: None,
                 feedback: judging.and_then(|judging| judging.feedback.as_deref()),
+                comments: None,
                 attempt: self.returned_for(instance, purpose) + 1,
                 goes_on: false,
                 restarts: 0,
@@ -260,6 +261,7 @@ impl Scheduler {
             session: at.session.as_deref(),
             fork: at.fork.as_deref().filter(|_| purpose == Purpose::Work),
             feedback: at.feedback.as_deref(),
+            comments: at.comments.as_deref(),
             attempt: self.returned_for(instance, purpose) + 1,
             goes_on: at.goes_on && purpose == Purpose::Work,
             restarts: if purpose == Purpose::Work { at.restarts } else { 0 },
@@ -329,6 +331,8 @@ pub struct Thread<'a> {
     pub fork: Option<&'a SessionFork>,
     /// What was wrong.
     pub feedback: Option<&'a str>,
+    /// The comments that this was made of, where a person has pushed it back.
+    pub comments: Option<&'a [Comment]>,
     /// How often this path has brought back a result, plus one.
     pub attempt: u32,
     /// Something broke the last attempt off, and the next one goes on with its session.

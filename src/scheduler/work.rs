@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    base::{Digest, Envelope, Outcome, Timestamp, Usage},
+    base::{Envelope, Outcome, Timestamp, Usage},
     plan::{PlanGate, RecoveryPolicy, Work, defaults},
     scheduler::{
         action::{Action, CauseKind, Notice, Settled},
@@ -125,13 +125,7 @@ impl Scheduler {
         AttemptId { instance, number: self.at(instance).attempts }
     }
 
-    pub(super) fn started(
-        &mut self,
-        attempt: AttemptId,
-        subject: Option<Digest>,
-        shown: Option<String>,
-        how: Option<Box<How>>,
-    ) {
+    pub(super) fn started(&mut self, attempt: AttemptId, question: Option<Question>, how: Option<Box<How>>) {
         if !self.exists(attempt.instance) || self.at(attempt.instance).attempts != attempt.number {
             return;
         }
@@ -151,8 +145,8 @@ impl Scheduler {
             costs: Vec::new(),
             danger,
         });
-        if let Some(subject) = subject {
-            at.question = Some(Box::new(Question { subject, shown: shown.unwrap_or_default() }));
+        if let Some(question) = question {
+            at.question = Some(Box::new(question));
             self.notice(Notice::Asking { attempt });
         } else if let Some(strength) = at.stop_sent {
             // The first order to stop may have come before there was anything to stop.

@@ -13,11 +13,15 @@ use crate::{
     journal::{Append, DecisionId, Owner, RunSummary},
     plan::Work,
     scheduler::{Action, Answer, AttemptId, Decision, Event, InstanceId, Strength, WaitingFor},
-    service::{refusal::Refusal, runs::Runs},
+    service::{
+        decided::{mark, may_push_back},
+        refusal::Refusal,
+        runs::Runs,
+    },
 };
 
 /// The id of the refusal that another process has the run.
-const OWNED: &str = "E0402";
+pub(super) const OWNED: &str = "E0402";
 
 /// What a person wants of a run that waits.
 #[derive(Debug, Clone)]
@@ -31,7 +35,7 @@ pub struct Verdict {
 /// What became of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivered {
-    /// The owner has it and goes on.
+    /// The owner has taken it and goes on.
     ToOwner(Owner),
     /// It is written; `orch resume` goes on.
     Written,
@@ -83,21 +87,26 @@ impl Runs {
         }
     }
 
-    /// Delivers a decision about exactly what is shown now.
+    /// Delivers a decision about exactly what is shown now, and waits until it is known to count.
     ///
     /// # Errors
-    /// When nothing is asked, the form is not valid, or the store fails.
+    /// When nothing is asked, the form is not valid, somebody else was first, the files are no longer as they were shown,
+    /// nobody reads it in time, or the store fails.
     pub fn decide(&self, run: &RunId, verdict: Verdict) -> Result<Delivered, Refusal> {
         let loaded = self.load(run, |_, _, _| {})?;
         let (attempt, waiting) = self.question(&loaded, verdict.step.as_deref())?;
         let WaitingFor::Decision { subject, .. } = waiting else {
             return Err(Refusal::new(11, "E0307", format!("run {run} asks nothing"), "`orch status`"));
         };
-        if let Decision::Approve { fields } = &verdict.decision {
-            check_form(&loaded, attempt, fields)?;
+        match &verdict.decision {
+            Decision::Approve { fields } => check_form(&loaded, attempt, fields)?,
+            Decision::Pushback { .. } => may_push_back(&loaded, attempt)?,
+            Decision::Reject { .. } => {}
         }
-        let by = self.settings.who.clone();
-        self.deliver(run, Event::Decided { attempt, subject, decision: verdict.decision, by })
+        let (by, mark) = (self.settings.who.clone(), mark()?);
+        let event = Event::Decided { attempt, subject, decision: verdict.decision, by, mark: Some(mark.clone()) };
+        let delivered = self.deliver(run, event)?;
+        self.fate(loaded, attempt, &mark, delivered)
     }
 
     /// The instance whose outcome a person gives.
@@ -172,7 +181,7 @@ impl Runs {
     }
 
     /// Writes what was left for an owner, and this event, into a run without one.
-    fn write(&self, run: &RunId, event: Option<&Event>) -> Result<Delivered, Refusal> {
+    pub(super) fn write(&self, run: &RunId, event: Option<&Event>) -> Result<Delivered, Refusal> {
         let _lock = self.take(run)?;
         let mut loaded = self.load(run, |_, _, _| {})?;
         let left = self.store.journal().decisions_after(run, DecisionId::default())?;
@@ -190,6 +199,7 @@ impl Runs {
         let mut records = Vec::new();
         for event in events {
             let now = clock.now();
+            let event = self.in_time(&loaded, event);
             records.push(encode(now, &event));
             let _: Vec<Action> = loaded.scheduler.step(now, event);
         }

@@ -1,14 +1,15 @@
 //! What checkpoints are good for: seeing what a run has changed, taking files back, and removing workspaces that nobody needs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 
 use crate::{
     base::RunId,
-    execute::workspace::{
-        Bounds, Change, ChangeKind, Collected, KeptWhy, Oid, Point, Repository, WorkspaceFault, Workspaces,
-    },
+    execute::workspace::{Change, ChangeKind, Collected, KeptWhy, Oid, Point, Repository, WorkspaceFault, Workspaces},
     service::{refusal::Refusal, runs::Runs},
 };
 
@@ -66,7 +67,7 @@ pub struct SpaceLine {
 }
 
 impl Runs {
-    fn repository(&self) -> Result<Repository, Refusal> {
+    pub(super) fn repository(&self) -> Result<Repository, Refusal> {
         Repository::open(&self.root, self.store.state_folder(), &self.settings.env).map_err(|fault| refused(&fault))
     }
 
@@ -104,28 +105,16 @@ impl Runs {
         })
     }
 
-    /// What has changed since before a run, up to a checkpoint or up to now, as text that `git apply` takes.
-    ///
-    /// # Errors
-    /// A checkpoint that is not there, files that cannot be read.
-    pub fn changes(&self, run: &RunId, to: Option<&str>, paths: &[PathBuf]) -> Result<Vec<u8>, Refusal> {
-        let repository = self.repository()?;
-        let (_, start) = self.checkpoint(&repository, run, &Target::Start)?;
-        let paths = inside(&repository, paths)?;
-        let to = match to {
-            Some(name) => self.checkpoint(&repository, run, &Target::Named(name.to_owned()))?.1,
-            None => repository.now(Bounds::default()).map_err(|fault| refused(&fault))?,
-        };
-        repository.patch(&start, &to, &paths).map_err(|fault| refused(&fault))
-    }
-
     /// Removes workspaces that nobody needs, of all runs; with a rehearsal, says which.
     ///
     /// # Errors
     /// When the folder of all workspaces cannot be read.
     pub fn collect(&self, is_rehearsal: bool) -> Result<Vec<SpaceLine>, Refusal> {
         let repository = self.repository()?;
-        let collected = Workspaces::open(&repository).and_then(|all| all.collect(is_rehearsal));
+        let live: BTreeSet<RunId> =
+            self.list(usize::MAX >> 1)?.into_iter().filter(|run| run.ended.is_none()).map(|run| run.run).collect();
+        let collected =
+            Workspaces::open(&repository).and_then(|all| all.collect_but(is_rehearsal, &|run| live.contains(run)));
         let Collected { removed, kept } = collected.map_err(|fault| refused(&fault))?;
         let gone = removed.into_iter().map(|folder| SpaceLine { folder: folder.display().to_string(), kept: None });
         let stays = kept
@@ -137,7 +126,12 @@ impl Runs {
 
 impl Runs {
     /// The checkpoint of a target: its words and its commit.
-    fn checkpoint(&self, repository: &Repository, run: &RunId, target: &Target) -> Result<(String, Oid), Refusal> {
+    pub(super) fn checkpoint(
+        &self,
+        repository: &Repository,
+        run: &RunId,
+        target: &Target,
+    ) -> Result<(String, Oid), Refusal> {
         let fault = |fault: WorkspaceFault| refused(&fault);
         match target {
             Target::Start => {
@@ -206,7 +200,7 @@ fn missing(repository: &Repository, run: &RunId, steps: &[(String, String)], wha
     Refusal::new(11, "E0340", format!("run {run} has no checkpoint {what}"), help)
 }
 
-fn inside(repository: &Repository, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
+pub(super) fn inside(repository: &Repository, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
     let path = |given: &PathBuf| {
         repository.path(given).ok_or_else(|| {
             let message = format!("{} does not lie in the project", given.display());
@@ -230,13 +224,14 @@ fn why(why: &KeptWhy) -> String {
             format!("it holds files that no checkpoint holds: {first}{more}")
         }
         KeptWhy::Unmerged => "its work has not been merged".to_owned(),
+        KeptWhy::Shown => "it shows a merge of a run that has not ended".to_owned(),
         KeptWhy::Unfinished => "its step has not finished".to_owned(),
         KeptWhy::Unreadable { why } => format!("it cannot be looked at: {why}"),
     }
 }
 
 /// A fault as a refusal.
-fn refused(fault: &WorkspaceFault) -> Refusal {
+pub(super) fn refused(fault: &WorkspaceFault) -> Refusal {
     let text = format!("failed to {fault}");
     match fault {
         WorkspaceFault::InTheWay { .. } => {

@@ -429,7 +429,7 @@ impl Runs {
     }
 
     /// Where the attempts of a run work that work apart.
-    fn spaces(&self, run: &RunId) -> Arc<Spaces> {
+    pub(super) fn spaces(&self, run: &RunId) -> Arc<Spaces> {
         let state = self.store.state_folder().to_owned();
         Arc::new(Spaces::new(self.root.clone(), state, self.settings.env.clone(), run.clone()))
     }

@@ -90,6 +90,9 @@ pub struct Waiting {
     pub step: Option<String>,
     /// What is asked, or what is used up.
     pub about: String,
+    /// Whether it is about files, which `orch diff RUN STEP` shows.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reviewed: bool,
 }
 
 /// One step.
@@ -187,7 +190,7 @@ pub fn status(loaded: &Loaded, owner: Option<Owner>) -> Status {
         exit_code: scheduler.ended().map(exit_code),
         cause: scheduler.ended().and_then(|end| end.cause.clone()),
         owner: owner.map(|owner| owner.pid),
-        waiting_for: waiting.iter().map(waiting_status).collect(),
+        waiting_for: waiting.iter().map(|one| waiting_status(scheduler, one)).collect(),
         parked: parked(scheduler),
         spent: scheduler.spent(),
         cache: cache_use(scheduler),
@@ -205,17 +208,21 @@ fn parked(scheduler: &Scheduler) -> Vec<Parked> {
     parked.collect()
 }
 
-fn waiting_status(waiting: &WaitingFor) -> Waiting {
+fn waiting_status(scheduler: &Scheduler, waiting: &WaitingFor) -> Waiting {
     match waiting {
-        WaitingFor::Decision { step, shown, .. } => {
-            Waiting { kind: "decision", step: Some(step.as_str().to_owned()), about: shown.clone() }
-        }
+        WaitingFor::Decision { attempt, step, shown, .. } => Waiting {
+            kind: "decision",
+            step: Some(step.as_str().to_owned()),
+            about: shown.clone(),
+            reviewed: scheduler.question(attempt.instance).is_some_and(|question| question.review.is_some()),
+        },
         WaitingFor::Outcome { step, .. } => Waiting {
             kind: "outcome",
             step: Some(step.as_str().to_owned()),
             about: "it started, and orch ended before it did: nobody knows whether it was done".to_owned(),
+            reviewed: false,
         },
-        WaitingFor::Budget { reason } => Waiting { kind: "budget", step: None, about: reason.clone() },
+        WaitingFor::Budget { reason } => Waiting { kind: "budget", step: None, about: reason.clone(), reviewed: false },
     }
 }
 
@@ -229,6 +236,9 @@ fn next(id: &str, word: &str, waiting: &[WaitingFor], loaded: &Loaded) -> Vec<St
                 let step = quote(step.as_str());
                 next.push(format!("orch approve {id} {step}{}", fields(scheduler, *attempt)));
                 next.push(format!("orch reject {id} {step} --comment WHY"));
+                if scheduler.no_pushback(attempt.instance).is_none() {
+                    next.push(format!("orch pushback {id} {step} --comment 'PATH:LINE: WHAT'"));
+                }
             }
             WaitingFor::Outcome { step, .. } => {
                 let step = quote(step.as_str());

@@ -106,8 +106,15 @@ fn words(scheduler: &Scheduler, event: &Event) -> String {
         Event::Finished { attempt: of, outcome } => format!("{} {}", attempt(of), outcome_words(outcome)),
         Event::Decided { attempt: of, decision, by, .. } => match decision {
             Decision::Approve { .. } => format!("{by} says yes to {}", attempt(of)),
-            Decision::Reject { comment } => format!("{by} says no to {}: {}", attempt(of), short(comment)),
+            Decision::Reject { comment, .. } => format!("{by} says no to {}: {}", attempt(of), short(comment)),
+            Decision::Pushback { comments } => {
+                let first = comments.first().map(ToString::to_string).unwrap_or_default();
+                format!("{by} pushes {} back with {} comments: {}", attempt(of), comments.len(), short(&first))
+            }
         },
+        Event::Outdated { attempt: of, by, .. } => {
+            format!("{by} has decided about {}, but what was shown had changed", attempt(of))
+        }
         Event::Answered { instance, answer, by } => format!("{by} says of {}: {answer:?}", step(*instance)),
         Event::TimeReached => "a time is reached".to_owned(),
         Event::CancelRequested { strength: Strength::Gentle } => "somebody wants the run to end".to_owned(),

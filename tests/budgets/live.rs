@@ -286,7 +286,8 @@ fn estimates_that_do_not_fit_let_agents_run_one_after_the_other() {
         }
     }
     assert_eq!(begun.len(), 1, "the second estimate does not fit beside the first");
-    scheduler.step(Timestamp(2), Event::Started { attempt: begun[0], subject: None, shown: None, how: None });
+    scheduler
+        .step(Timestamp(2), Event::Started { attempt: begun[0], subject: None, shown: None, how: None, review: None });
     let outcome = Outcome::Succeeded(Box::default());
     let actions = scheduler.step(Timestamp(3), Event::Finished { attempt: begun[0], outcome });
     let starts = actions.iter().filter(|action| matches!(action, orch::scheduler::Action::Start { .. })).count();

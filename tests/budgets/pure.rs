@@ -133,7 +133,13 @@ impl World {
                         queue.push_back(Event::Evaluated { site, result: Evaluation::Value(value) });
                     }
                     Action::Start { attempt, .. } => {
-                        queue.push_back(Event::Started { attempt, subject: None, shown: None, how: None });
+                        queue.push_back(Event::Started {
+                            attempt,
+                            subject: None,
+                            shown: None,
+                            how: None,
+                            review: None,
+                        });
                         let left = self.rng.between(0, 6);
                         self.working.insert(attempt, Working { left, stopped: false, said: Usage::default() });
                     }
@@ -222,7 +228,7 @@ impl World {
                 && !self.working.contains_key(&attempt)
             {
                 self.working.insert(attempt, Working { left: 2, stopped: false, said: Usage::default() });
-                self.take(Event::Started { attempt, subject: None, shown: None, how: None });
+                self.take(Event::Started { attempt, subject: None, shown: None, how: None, review: None });
             }
         }
     }

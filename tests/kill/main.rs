@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it expects, and measures aloud")]
 
+mod approvals;
 mod disk;
 mod owners;
 mod signals;

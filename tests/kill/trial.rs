@@ -68,6 +68,7 @@ pub fn project(folder: &Path) {
         ("workflows/steady.yaml", include_str!("project/workflows/steady.yaml")),
         ("workflows/fills.yaml", include_str!("project/workflows/fills.yaml")),
         ("workflows/slow.yaml", include_str!("project/workflows/slow.yaml")),
+        ("workflows/votes.yaml", include_str!("project/workflows/votes.yaml")),
     ] {
         fs::write(folder.join(name), text).unwrap();
         if name.ends_with(".sh") {

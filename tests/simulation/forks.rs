@@ -155,9 +155,15 @@ fn answer(
             if scheduler.asks_person(attempt.instance, purpose) {
                 let subject = Digest::of(b"?");
                 let shown = Some("?".to_owned());
-                queue.push_back(Event::Started { attempt, subject: Some(subject.clone()), shown, how: None });
+                queue.push_back(Event::Started {
+                    attempt,
+                    subject: Some(subject.clone()),
+                    shown,
+                    how: None,
+                    review: None,
+                });
                 let decision = Decision::Approve { fields: Value::Null };
-                queue.push_back(Event::Decided { attempt, subject, decision, by: "ann".to_owned() });
+                queue.push_back(Event::Decided { attempt, subject, decision, by: "ann".to_owned(), mark: None });
                 return Ok(());
             }
             let outcome = match purpose {
@@ -168,7 +174,7 @@ fn answer(
                 })),
                 Purpose::Work | Purpose::Fix | Purpose::Override | Purpose::Take => Outcome::Succeeded(Box::default()),
             };
-            queue.push_back(Event::Started { attempt, subject: None, shown: None, how: None });
+            queue.push_back(Event::Started { attempt, subject: None, shown: None, how: None, review: None });
             queue.push_back(Event::Finished { attempt, outcome });
         }
         Action::Stop { attempt, strength: Strength::Gentle | Strength::Hard } => {

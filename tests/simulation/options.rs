@@ -31,6 +31,12 @@ pub struct Options {
     pub remembers: u64,
     /// Merges that conflict, or that the project does not take.
     pub conflicts: u64,
+    /// Work that a person pushes back with comments.
+    pub pushbacks: u64,
+    /// Decisions that come when what was shown has changed.
+    pub outdated: u64,
+    /// A no that goes back while tries are left, as in journals from before there were push-backs.
+    pub old_nos: u64,
     pub same_text: bool,
     pub slow_ms: u64,
     pub people_ms: u64,
@@ -80,6 +86,9 @@ impl Options {
             invalid: sometimes(&mut apart, 25, 100),
             remembers: sometimes(&mut apart, 30, 60),
             conflicts: sometimes(&mut apart, 70, 60),
+            pushbacks: sometimes(&mut apart, 60, 95),
+            outdated: sometimes(&mut apart, 30, 40),
+            old_nos: sometimes(&mut apart, 20, 100),
         }
     }
 
@@ -108,6 +117,9 @@ impl Options {
             invalid: 0,
             remembers: 0,
             conflicts: 0,
+            pushbacks: 0,
+            outdated: 0,
+            old_nos: 0,
             gives_spent: 0,
             usage: 0,
             same_text: false,

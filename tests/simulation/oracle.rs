@@ -9,7 +9,8 @@ use orch::{
     definition::workflow::{OnLimit, RetryOn},
     plan::{Budget, Plan, PlanStep, StepIx, Work},
     scheduler::{
-        Action, AttemptId, Event, Hold, InstanceId, Notice, Purpose, Scheduler, Settled, Site, StepState, Strength,
+        Action, AttemptId, Decision, Event, Hold, InstanceId, Notice, PUSHBACKS_MAX, Purpose, Scheduler, Settled, Site,
+        StepState, Strength,
     },
 };
 
@@ -58,6 +59,8 @@ enum Last {
     /// The project has the merge.
     Taken,
     RunAgain,
+    /// A person has comments.
+    PushedBack,
     AskPerson,
 }
 
@@ -74,6 +77,8 @@ struct Seen {
     gates: Vec<Option<Verdict>>,
     retries: u32,
     rounds: u32,
+    /// How often a person pushed it back.
+    pushed: u32,
     excused: u32,
     again: Again,
     deferred: u32,
@@ -244,11 +249,21 @@ impl Oracle {
             }
             Event::Finished { attempt, outcome } => return Ok(self.finished(scheduler, *attempt, outcome)),
             Event::Decided { attempt, subject, decision, .. } => {
-                let fits =
-                    self.live.get(attempt).is_some_and(|live| live.started && live.asked.as_ref() == Some(subject));
+                let fits = self.live.get(attempt).is_some_and(|live| {
+                    let may = !matches!(decision, Decision::Pushback { .. }) || self.reworks(scheduler, *attempt, live);
+                    live.started && live.asked.as_ref() == Some(subject) && may
+                });
                 if fits {
                     let step = scheduler.plan_step(attempt.instance).1;
                     self.decided(*attempt, decision, matches!(step.work, Work::Merge(_)));
+                }
+                return Ok(fits);
+            }
+            Event::Outdated { attempt, .. } => {
+                let fits = self.live.get(attempt).is_some_and(|live| live.started && live.asked.is_some());
+                if fits {
+                    self.live.remove(attempt);
+                    self.seen[attempt.instance.index()].excused += 1;
                 }
                 return Ok(fits);
             }
@@ -367,6 +382,22 @@ impl Oracle {
                     seen.openings.clear();
                 }
             }
+            Notice::PushedBack { instance } => {
+                let seen = &mut self.seen[instance.index()];
+                hold!(seen.last == Last::PushedBack, "{} is pushed back by nobody", scheduler.path(*instance));
+                seen.pushed += 1;
+                hold!(seen.pushed <= PUSHBACKS_MAX, "{} is pushed back without end", scheduler.path(*instance));
+                (seen.rounds, seen.retries) = (0, 0);
+                seen.again.new_round();
+                seen.redone |= seen.from_memory;
+                if scheduler.plan_step(*instance).1.work.is_container() {
+                    seen.openings.clear();
+                }
+            }
+            Notice::Outdated { instance } => {
+                let is_said = matches!(event, Event::Outdated { .. });
+                hold!(is_said, "{} is asked anew for no reason", scheduler.path(*instance));
+            }
             Notice::Redone { instance } => {
                 let seen = &mut self.seen[instance.index()];
                 hold!(seen.from_memory, "{} is done again although this run did it", scheduler.path(*instance));
@@ -415,6 +446,7 @@ impl Seen {
             gates: Vec::new(),
             retries: 0,
             rounds: 0,
+            pushed: 0,
             excused: 0,
             again: Again::default(),
             deferred: 0,

@@ -3,7 +3,9 @@
 use orch::{
     base::{Digest, Envelope, Evidence, Failure, FailureClass, Judgement, Outcome, Timestamp, Usage, Verdict},
     plan::Work,
-    scheduler::{Answer, AttemptId, Decision, Evaluation, Event, InstanceId, Purpose, Site, Strength, WaitingFor},
+    scheduler::{
+        Answer, AttemptId, Comment, Decision, Evaluation, Event, InstanceId, Purpose, Side, Site, Strength, WaitingFor,
+    },
 };
 use serde_json::{Value, json};
 
@@ -71,6 +73,7 @@ impl World {
                 subject: Digest::of(b"what nobody was shown"),
                 decision: Decision::Approve { fields: Value::Null },
                 by: "nobody".to_owned(),
+                mark: None,
             },
         };
         let delay = self.rng.below(30_000);
@@ -185,12 +188,15 @@ impl World {
         let delay = self.rng.below(self.options.people_ms);
         let by = "ann".to_owned();
         match waiting {
+            WaitingFor::Decision { attempt, .. } if self.options.outdated > 0 && self.roll(self.options.outdated) => {
+                self.send(delay, Mail::Event(Event::Outdated { attempt: *attempt, by, mark: None }));
+            }
             WaitingFor::Decision { attempt, subject, .. } => {
                 if !patient && self.roll(self.options.stale) {
                     self.stale_decision(*attempt, subject);
                 }
                 let decision = self.decision();
-                let event = Event::Decided { attempt: *attempt, subject: subject.clone(), decision, by };
+                let event = Event::Decided { attempt: *attempt, subject: subject.clone(), decision, by, mark: None };
                 self.send(delay, Mail::Event(event.clone()));
                 if self.roll(self.options.duplicates) {
                     self.send(delay, Mail::Event(event));
@@ -199,7 +205,7 @@ impl World {
                     let decision = self.decision();
                     let (attempt, subject, by) = (*attempt, subject.clone(), "bob".to_owned());
                     let delay = self.rng.below(self.options.people_ms);
-                    self.send(delay, Mail::Event(Event::Decided { attempt, subject, decision, by }));
+                    self.send(delay, Mail::Event(Event::Decided { attempt, subject, decision, by, mark: None }));
                 }
             }
             WaitingFor::Outcome { instance, .. } => {
@@ -225,14 +231,19 @@ impl World {
             1 => (AttemptId { number: attempt.number.saturating_sub(1), ..attempt }, subject.clone()),
             _ => (AttemptId { number: attempt.number + 1, ..attempt }, Digest::of(b"a newer text")),
         };
-        let event = Event::Decided { attempt, subject, decision: self.decision(), by: "zoe".to_owned() };
+        let event = Event::Decided { attempt, subject, decision: self.decision(), by: "zoe".to_owned(), mark: None };
         let delay = self.rng.below(self.options.people_ms);
         self.send(delay, Mail::Event(event));
     }
 
     fn decision(&mut self) -> Decision {
         if self.roll(self.options.rejects) {
-            Decision::Reject { comment: "no".to_owned() }
+            let is_final = self.options.old_nos == 0 || !self.roll(self.options.old_nos);
+            Decision::Reject { comment: "no".to_owned(), is_final }
+        } else if self.options.pushbacks > 0 && self.roll(self.options.pushbacks) {
+            let text = "otherwise".to_owned();
+            let comment = Comment { path: String::new(), lines: None, side: Side::New, quoted: String::new(), text };
+            Decision::Pushback { comments: vec![comment] }
         } else {
             Decision::Approve { fields: json!({ "name": "x" }) }
         }

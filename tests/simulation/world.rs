@@ -267,13 +267,13 @@ impl World {
             if self.defers(attempt, purpose) {
                 return;
             }
-            self.queue.push_back(Event::Started { attempt, subject: None, shown: None, how: None });
+            self.queue.push_back(Event::Started { attempt, subject: None, shown: None, how: None, review: None });
             self.todo.push(Todo::Begin(attempt, purpose));
             return;
         }
         let unputtable = self.options.unputtable;
         if self.rng.chance(unputtable) {
-            self.queue.push_back(Event::Started { attempt, subject: None, shown: None, how: None });
+            self.queue.push_back(Event::Started { attempt, subject: None, shown: None, how: None, review: None });
             let outcome = self.failure_of_driver();
             self.queue.push_back(Event::Finished { attempt, outcome });
             return;
@@ -281,7 +281,7 @@ impl World {
         let shown =
             if self.options.same_text { format!("go on with {}?", attempt.instance.0) } else { format!("{attempt}?") };
         let subject = Some(Digest::of(shown.as_bytes()));
-        self.queue.push_back(Event::Started { attempt, subject, shown: Some(shown), how: None });
+        self.queue.push_back(Event::Started { attempt, subject, shown: Some(shown), how: None, review: None });
     }
 
     /// Now and then a runtime takes nothing, or less at once.

@@ -86,7 +86,8 @@ fn no_repository_runs_code_through_us() {
     line.merge(&mut other, &result.commit, Strategy::Rebase, "other", &mut |_| Ok(())).unwrap();
     let merged = line.merge(&mut space, &checkpoint.commit, Strategy::Rebase, "code", &mut |_| Ok(())).unwrap();
     let orch::execute::workspace::Merged::Conflict(conflict) = merged else { panic!("{merged:?}") };
-    let mut solving = world.workspaces().resolving(&maker("solve"), &conflict, Timestamp(2)).unwrap();
+    let mut solving =
+        world.workspaces().resolving(&maker("solve"), &conflict, ("project", "solve"), Timestamp(2)).unwrap();
     write(&solving.root().join("src/a.txt"), "by both\n");
     git(&solving.root(), &env, &["add", "-A"]);
     trap(&world, &solving.top().join(".git"), &solving.top(), "solving");

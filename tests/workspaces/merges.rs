@@ -251,11 +251,19 @@ fn a_conflict_is_solved_where_everybody_knows_how() {
     let content = table.world.open().content(readme.side(Side::Theirs).unwrap()).unwrap();
     assert_eq!(content, b"ONE\ntwo\nthree\n");
 
-    let mut solving = table.world.workspaces().resolving(&maker("solve"), &conflict, Timestamp(2)).unwrap();
+    let mut solving = table
+        .world
+        .workspaces()
+        .resolving(&maker("solve"), &conflict, ("project", "one/two\nthree"), Timestamp(2))
+        .unwrap();
     let root = solving.root();
     let status = git(&root, &env, &["status", "--porcelain"]);
     assert_eq!(status, "DU README.md\nUU src/a.txt");
-    assert!(fs::read_to_string(root.join("src/a.txt")).unwrap().contains("<<<<<<< "));
+    // The sides have names that people know, each on one line.
+    let marked = fs::read_to_string(root.join("src/a.txt")).unwrap();
+    let marks: Vec<_> =
+        marked.lines().filter(|line| line.starts_with("<<<<<<<") || line.starts_with(">>>>>>>")).collect();
+    assert_eq!(marks, ["<<<<<<< project", ">>>>>>> one/two three"]);
     let open = |space: &mut Space| match space.resolved(&conflict) {
         Err(WorkspaceFault::Unresolved { paths }) => paths,
         other => panic!("{other:?}"),

@@ -162,4 +162,26 @@ codes! {
         "Secrets are taken out of everything that is kept and shown. A value of fewer than six bytes stands in ordinary texts by \
          chance, so it could not be.\n\
          Fix: take a longer one.";
+    DECIDED_BEFORE "E0360" 11 false "somebody else was first"
+        "A question is decided once. Somebody else's decision, another one of yours, or the end of the run came before this one, \
+         and the message says which. Nothing was changed by this one.\n\
+         Fix: `orch status RUN` shows where the run stands.";
+    OUTDATED "E0361" 20 true "the files are no longer as they were shown"
+        "A decision counts for exactly what the question showed. Since then files have changed, so nobody has seen what would be \
+         taken. Nothing was decided; the question is put anew with what is there now.\n\
+         Fix: look again: `orch inbox --show`; where no process drives the run, `orch resume RUN` puts the question first.";
+    NOT_TAKEN "E0362" 30 true "nobody has taken the decision yet"
+        "The process that drives the run has not read the decision within five seconds. It is left for it, or for whoever goes \
+         on with the run, and counts then unless another one comes first.\n\
+         Fix: `orch status RUN` shows what has become of it.";
+    COMMENT "E0363" 2 false "a comment is about nothing that was shown"
+        "`orch pushback` sends comments on the lines of the difference that the question shows, so that the agent finds what is \
+         meant. A comment names a file or lines that are not in it, or says nothing. All such comments are named; nothing was \
+         decided.\n\
+         Fix: `orch diff RUN STEP` shows the lines. Without a place, a comment is about all of it.";
+    NO_PUSHBACK "E0364" 2 false "this question cannot be pushed back"
+        "A push-back sends comments to the agent that did the work. Here there is none: the question is an `approve:` step or a \
+         form, the work is that of a command, a merge or a group without an agent under `on_gate_fail`, or the step was pushed \
+         back ten times.\n\
+         Fix: `orch approve` or `orch reject`.";
 }

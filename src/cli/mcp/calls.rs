@@ -109,7 +109,14 @@ fn done(session: &Session, tool: Tool, given: &Map<String, Value>) -> Result<Val
         }
         Tool::Reject => {
             let comment = text(given, "comment").unwrap_or_default().to_owned();
-            decide(session, &project, given, Decision::Reject { comment })
+            decide(session, &project, given, Decision::Reject { comment, is_final: true })
+        }
+        Tool::Pushback => {
+            let runs = runs(session, &project)?;
+            let comments = given.get("comments").and_then(Value::as_array).into_iter().flatten();
+            let comments: Vec<_> = comments.filter_map(Value::as_str).map(str::to_owned).collect();
+            let decision = runs.pushback(&runs.find(text(given, "run"))?, text(given, "step"), &comments, &[])?;
+            decide(session, &project, given, decision)
         }
     }
 }
@@ -164,7 +171,11 @@ fn decide(
 ) -> Result<Value, Failure> {
     let runs = runs(session, project)?;
     let run = runs.find(text(given, "run"))?;
-    let word = if matches!(decision, Decision::Approve { .. }) { "approved" } else { "rejected" };
+    let word = match decision {
+        Decision::Approve { .. } => "approved",
+        Decision::Reject { .. } => "rejected",
+        Decision::Pushback { .. } => "pushed back",
+    };
     match runs.decide(&run, Verdict { step: text(given, "step").map(str::to_owned), decision })? {
         Delivered::ToOwner(_) | Delivered::Ended => {}
         Delivered::Written => runs.go_on_apart(&run)?,

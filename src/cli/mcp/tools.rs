@@ -21,6 +21,7 @@ pub(super) enum Tool {
     Logs,
     Approve,
     Reject,
+    Pushback,
 }
 
 /// What an argument takes.
@@ -39,8 +40,8 @@ const RUN_ID: &str = "The run's id, or the beginning of it";
 
 impl Tool {
     /// All tools, in the order in which they are listed.
-    pub const ALL: [Self; 7] =
-        [Self::List, Self::Plan, Self::Run, Self::Status, Self::Logs, Self::Approve, Self::Reject];
+    pub const ALL: [Self; 8] =
+        [Self::List, Self::Plan, Self::Run, Self::Status, Self::Logs, Self::Approve, Self::Reject, Self::Pushback];
 
     /// The tool of that name.
     pub fn named(name: &str) -> Option<Self> {
@@ -56,12 +57,13 @@ impl Tool {
             Self::Logs => "logs",
             Self::Approve => "approve",
             Self::Reject => "reject",
+            Self::Pushback => "pushback",
         }
     }
 
     /// Whether it says a person's word.
     pub fn decides(self) -> bool {
-        matches!(self, Self::Approve | Self::Reject)
+        matches!(self, Self::Approve | Self::Reject | Self::Pushback)
     }
 
     fn words(self) -> (&'static str, &'static str) {
@@ -95,6 +97,11 @@ impl Tool {
             Self::Reject => {
                 ("Say no to a question", "Says no to the question that a run asks now, and lets the run go on.")
             }
+            Self::Pushback => (
+                "Send work back with comments",
+                "Sends the work that a question is about back to its agent, with comments on the lines that have changed. \
+                 The question is put again when the agent is done.",
+            ),
         }
     }
 
@@ -127,7 +134,17 @@ impl Tool {
                 ),
             ],
             Self::Approve => &[RUN, STEP, ("fields", Takes::Values, false, "The fields of a form")],
-            Self::Reject => &[RUN, STEP, ("comment", Takes::Text, false, "Why; the agent reads it")],
+            Self::Reject => &[RUN, STEP, ("comment", Takes::Text, false, "Why")],
+            Self::Pushback => &[
+                RUN,
+                STEP,
+                (
+                    "comments",
+                    Takes::Texts,
+                    true,
+                    "Each `PATH:LINE: TEXT`, `PATH:LINE-LINE: TEXT`, `PATH: TEXT`, or any text",
+                ),
+            ],
         }
     }
 

@@ -10,6 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::base::RunId;
+
 use super::{Oid, Owner, Point, Space, State, WorkspaceFault, Workspaces, owner::SpaceKind, repository::unique_beside};
 
 /// Where removed workspaces are until their files are gone. Its name is no run's.
@@ -34,6 +36,8 @@ pub enum KeptWhy {
     Unmerged,
     /// A step has not finished with it.
     Unfinished,
+    /// It shows a merge of a run that has not ended.
+    Shown,
     /// It cannot be looked at.
     Unreadable {
         /// Why not.
@@ -65,9 +69,21 @@ impl Workspaces {
     /// # Errors
     /// When the folder of all workspaces cannot be read. A fault of a single one keeps that one.
     pub fn collect(&self, is_rehearsal: bool) -> Result<Collected, WorkspaceFault> {
+        self.collect_but(is_rehearsal, &|_| false)
+    }
+
+    /// The same, and keeps what is shown of the merges of runs that have not ended: a person may be looking at it.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn collect_but(
+        &self,
+        is_rehearsal: bool,
+        goes_on: &dyn Fn(&RunId) -> bool,
+    ) -> Result<Collected, WorkspaceFault> {
         let mut collected = Collected::default();
         for folder in self.folders()? {
-            match self.look(&folder, is_rehearsal) {
+            match self.look(&folder, is_rehearsal, goes_on) {
                 Ok(None) => collected.removed.push(folder),
                 Ok(Some(why)) => collected.kept.push(Kept { folder, why }),
                 Err(fault) => {
@@ -84,7 +100,12 @@ impl Workspaces {
     }
 
     /// Why a workspace stays; `None` if it does not.
-    fn look(&self, folder: &Path, is_rehearsal: bool) -> Result<Option<KeptWhy>, WorkspaceFault> {
+    fn look(
+        &self,
+        folder: &Path,
+        is_rehearsal: bool,
+        goes_on: &dyn Fn(&RunId) -> bool,
+    ) -> Result<Option<KeptWhy>, WorkspaceFault> {
         // With the lock: nobody makes or adopts it meanwhile.
         let _lock = self.repository.lock()?;
         let Some(owner) = Owner::read(folder)? else {
@@ -98,6 +119,10 @@ impl Workspaces {
         };
         if owner.process.is_alive() && owner.state != State::Released {
             return Ok(Some(KeptWhy::InUse { pid: owner.process.pid }));
+        }
+        let is_shown = owner.kind == SpaceKind::Line && owner.state == State::Ready && !owner.is_abandoned;
+        if is_shown && goes_on(&owner.maker.run) {
+            return Ok(Some(KeptWhy::Shown));
         }
         let mut space = Space { repository: self.repository.clone(), folder: folder.to_path_buf(), owner };
         match space.needed(is_rehearsal)? {

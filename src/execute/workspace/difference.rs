@@ -80,6 +80,15 @@ pub struct Stat {
     pub binary: usize,
 }
 
+/// How many lines of a file differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// Relative to the top of the working tree.
+    pub path: PathBuf,
+    /// New ones and ones that are gone; `None` for what has no lines.
+    pub lines: Option<(u64, u64)>,
+}
+
 impl Repository {
     /// The paths in which two commits or trees differ, in their order. A renamed file is one deleted and one added.
     ///
@@ -111,22 +120,34 @@ impl Repository {
     /// # Errors
     /// When git cannot be asked.
     pub fn stat(&self, from: &Oid, to: &Oid, paths: &[PathBuf]) -> Result<Stat, WorkspaceFault> {
-        let words = ["diff-tree", "-r", "-z", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv"];
-        let output = self.call(&words).words([from.as_str(), to.as_str(), "--"]).words(paths).run()?;
         let mut stat = Stat::default();
-        for line in parts(&output) {
-            let line = String::from_utf8_lossy(line);
-            let mut words = line.split('\t');
+        for count in self.counts(from, to, paths)? {
             stat.files += 1;
-            match (words.next().and_then(|n| n.parse::<u64>().ok()), words.next().and_then(|n| n.parse::<u64>().ok())) {
-                (Some(added), Some(removed)) => {
+            match count.lines {
+                Some((added, removed)) => {
                     stat.added += added;
                     stat.removed += removed;
                 }
-                _ => stat.binary += 1,
+                None => stat.binary += 1,
             }
         }
         Ok(stat)
+    }
+
+    /// The same in numbers, file by file.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn counts(&self, from: &Oid, to: &Oid, paths: &[PathBuf]) -> Result<Vec<Count>, WorkspaceFault> {
+        let words = ["diff-tree", "-r", "-z", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv"];
+        let output = self.call(&words).words([from.as_str(), to.as_str(), "--"]).words(paths).run()?;
+        let count = |line: &[u8]| {
+            let mut words = line.splitn(3, |byte| *byte == b'\t');
+            let mut number = || String::from_utf8_lossy(words.next()?).parse::<u64>().ok();
+            let (added, removed) = (number(), number());
+            Some(Count { path: path_of(words.next()?), lines: added.zip(removed) })
+        };
+        Ok(parts(&output).filter_map(count).collect())
     }
 
     /// The same as text that `git apply` takes.

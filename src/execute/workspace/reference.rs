@@ -27,6 +27,12 @@ pub enum Point<'a> {
 }
 
 impl Point<'_> {
+    /// Whether a whole name is that of a state from which something began.
+    #[must_use]
+    pub fn is_base(name: &str) -> bool {
+        name.split('/').nth(3) == Some("base")
+    }
+
     /// The whole name.
     #[must_use]
     pub fn reference(&self, run: &RunId) -> String {

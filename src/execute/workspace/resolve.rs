@@ -13,11 +13,18 @@ use crate::base::Timestamp;
 const MARKS: [&[u8]; 2] = [b"<<<<<<< ", b">>>>>>> "];
 
 impl Workspaces {
-    /// Makes the workspace of a conflict.
+    /// Makes the workspace of a conflict. `sides` are the names of what is merged already and of what is to be merged, as
+    /// the marks in the files call them.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn resolving(&self, maker: &Maker, conflict: &Conflict, now: Timestamp) -> Result<Space, WorkspaceFault> {
+    pub fn resolving(
+        &self,
+        maker: &Maker,
+        conflict: &Conflict,
+        sides: (&str, &str),
+        now: Timestamp,
+    ) -> Result<Space, WorkspaceFault> {
         let space = self.make(&Request { maker, base: Some(&conflict.tip), now, is_line: false })?;
         let (top, git, repository) = (space.top(), space.top().join(".git"), &self.repository);
         let index = git.join("index");
@@ -29,8 +36,27 @@ impl Workspaces {
             .and_then(|()| fs::write(git.join("MERGE_MSG"), format!("{}\n", conflict.message)))
             .and_then(|()| fs::write(git.join("MERGE_MODE"), "no-ff\n"));
         made.map_err(WorkspaceFault::io(format!("fill {}", git.display())))?;
+        space.name_marks(conflict, sides)?;
         Ok(space)
     }
+}
+
+/// A name as one line of a mark.
+fn mark_name(name: &str) -> String {
+    name.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).collect()
+}
+
+/// Marks call their sides by what people know: git calls them by their commits.
+fn renamed(content: &[u8], names: [(&str, &str); 2]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(content.len());
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
+        let named = MARKS.iter().zip(names).find_map(|(mark, (commit, name))| {
+            let rest = line.strip_prefix(*mark)?.strip_prefix(commit.as_bytes())?;
+            Some([mark, mark_name(name).as_bytes(), rest].concat())
+        });
+        out.extend_from_slice(named.as_deref().unwrap_or(line));
+    }
+    out
 }
 
 /// The sides of every file, as git's index keeps them while a merge is open.
@@ -54,6 +80,25 @@ fn stages(conflict: &Conflict) -> Vec<u8> {
 }
 
 impl Space {
+    /// Writes the names of the sides into the marks of the files.
+    fn name_marks(&self, conflict: &Conflict, (ours, theirs): (&str, &str)) -> Result<(), WorkspaceFault> {
+        let names = [(conflict.tip.as_str(), ours), (conflict.result.as_str(), theirs)];
+        for file in &conflict.files {
+            let path = self.top().join(&file.path);
+            // A link leads elsewhere, and has no marks.
+            if !fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
+                continue;
+            }
+            let failed = || WorkspaceFault::io(format!("name the sides in {}", path.display()));
+            let content = fs::read(&path).map_err(failed())?;
+            let now = renamed(&content, names);
+            if now != content {
+                fs::write(&path, now).map_err(failed())?;
+            }
+        }
+        Ok(())
+    }
+
     /// The last commit on the branch that is checked out, where it has been kept.
     pub(super) fn last_commit(&self) -> Result<Option<Oid>, WorkspaceFault> {
         let Some(git) = self.git() else { return Ok(None) };

@@ -5,9 +5,13 @@
 //! a time: git is asked by one of a run's attempts at once.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crate::base::{RunId, Timestamp};
@@ -29,6 +33,14 @@ pub struct Unit {
     pub step: String,
     /// Tells it from an earlier one of that path in the same run.
     pub number: u32,
+}
+
+impl Unit {
+    /// The name of the state that it begins from ([`Point::Base`]).
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.step, self.number)
+    }
 }
 
 /// Where an attempt works.
@@ -104,16 +116,32 @@ pub struct Spaces {
     /// The last checkpoint of the project's files that this process has made.
     last: Mutex<Option<Checkpoint>>,
     rounds: Rounds<Option<Oid>>,
+    begun: Rounds<Option<(Oid, String)>>,
+    /// Steps of which this process has looked at the state before them.
+    known: Mutex<BTreeSet<String>>,
+    /// Whether the run began in this process.
+    is_new: AtomicBool,
 }
 
 impl Spaces {
     /// Those of a run of the project at `root`; `state` is the folder of the store, `env` what children may see.
     #[must_use]
     pub fn new(root: PathBuf, state: PathBuf, env: Vec<(OsString, OsString)>, run: RunId) -> Self {
-        Self { root, state, env, run, open: Mutex::default(), last: Mutex::default(), rounds: Rounds::default() }
+        Self {
+            root,
+            state,
+            env,
+            run,
+            open: Mutex::default(),
+            last: Mutex::default(),
+            rounds: Rounds::default(),
+            begun: Rounds::default(),
+            known: Mutex::default(),
+            is_new: AtomicBool::new(false),
+        }
     }
 
-    fn open(&self) -> Result<Held<'_>, WorkspaceFault> {
+    pub(super) fn open(&self) -> Result<Held<'_>, WorkspaceFault> {
         // Nothing in there is half done when a call panics.
         let mut guard = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let all = match &*guard {
@@ -135,8 +163,41 @@ impl Spaces {
         if held.repository.find(&Point::Start.reference(&self.run))?.is_none() {
             let made = held.repository.checkpoint(&self.run, &Point::Start, "before the run", Bounds::default())?;
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+            self.is_new.store(true, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Whether this process has looked at the state before a step; says so from now on.
+    pub fn has_begun(&self, name: &str) -> bool {
+        !self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned())
+    }
+
+    /// Whether the state before a step has a name already. A run that began in this process has none of an earlier one.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn has_before(&self, name: &str) -> Result<bool, WorkspaceFault> {
+        if self.is_new.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let held = self.open()?;
+        Ok(held.repository.find(&Point::Base(name).reference(&self.run))?.is_some())
+    }
+
+    /// Keeps a checkpoint as the state before a step.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn name_before(&self, name: &str, commit: &Oid) -> Result<(), WorkspaceFault> {
+        let held = self.open()?;
+        held.repository.set_name(&Point::Base(name).reference(&self.run), commit)
+    }
+
+    /// The same for the state before steps, with the name that it has.
+    #[must_use]
+    pub fn begun(&self) -> &Rounds<Option<(Oid, String)>> {
+        &self.begun
     }
 
     /// Whose turn it is to keep the project's files: what several have left at once is kept once.
@@ -157,7 +218,7 @@ impl Spaces {
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let made = match point {
-            Point::Step(_) => {
+            Point::Step(_) | Point::Base(_) => {
                 held.repository.checkpoint_after(&self.run, last.as_ref(), (point, message), Bounds::default())?
             }
             _ => held.repository.checkpoint(&self.run, point, message, Bounds::default())?,
@@ -166,36 +227,21 @@ impl Spaces {
         Ok(made)
     }
 
-    /// Remembers the files of a unit, or of the project, as those before a step, unless that was done: a judge is shown
-    /// what has become of them. Nothing that is merged depends on it.
-    ///
-    /// # Errors
-    /// When they cannot be kept.
-    pub fn mark(&self, unit: Option<&Unit>, step: &str) -> Result<(), WorkspaceFault> {
-        let held = self.open()?;
-        let name = mark(step);
-        let name = Point::Base(&name).reference(&self.run);
-        if held.repository.find(&name)?.is_some() {
-            return Ok(());
-        }
-        let tree = self.tree(&held, unit)?;
-        let commit = held.repository.commit(&tree, &[], &format!("before {step}"))?;
-        held.repository.set_name(&name, &commit)
-    }
-
-    /// What has changed since then, as text; since before the run where no step of its own is remembered. `None` where
-    /// nothing is.
+    /// What has changed since the state of that name before a step, as text; where it has no name, since `earlier`, or since
+    /// the run began. `None` where nothing is kept.
     ///
     /// # Errors
     /// When git cannot be asked.
-    pub fn seen(&self, unit: Option<&Unit>, step: &str) -> Result<Option<Vec<u8>>, WorkspaceFault> {
+    pub fn seen(
+        &self,
+        unit: Option<&Unit>,
+        before: &str,
+        earlier: Option<&Oid>,
+    ) -> Result<Option<Vec<u8>>, WorkspaceFault> {
         let held = self.open()?;
-        let name = mark(step);
-        let own = held.repository.find(&Point::Base(&name).reference(&self.run))?;
-        let start = if unit.is_none() { held.repository.find(&Point::Start.reference(&self.run))? } else { None };
-        let Some(before) = own.or(start) else { return Ok(None) };
+        let Some(from) = held.state_before(before, earlier)? else { return Ok(None) };
         let tree = self.tree(&held, unit)?;
-        held.repository.readable(&before, &tree).map(Some)
+        held.repository.readable(&from, &tree).map(Some)
     }
 
     /// What a merge would change, as text.
@@ -223,7 +269,7 @@ impl Spaces {
             return Ok(seat(&space));
         }
         // Not the line: it stays where it is while a merge is looked at.
-        let name = format!("{}-{}", unit.step, unit.number);
+        let name = unit.name();
         let bounds = Bounds::default();
         let base = held.repository.checkpoint(&self.run, &Point::Base(&name), "where it begins", bounds)?.commit;
         let maker = held.maker(&unit.step, unit.number.to_string());
@@ -250,6 +296,17 @@ impl Spaces {
     /// When git cannot be asked.
     pub fn propose(&self, ask: &Ask) -> Result<Proposed, WorkspaceFault> {
         let held = self.open()?;
+        let proposed = self.propose_held(&held, ask)?;
+        if let Proposed::Ready(Ready { before, commit, .. }) = &proposed {
+            // Under the names by which everybody finds what a step has changed.
+            let name = ask.merge.name();
+            held.repository.set_name(&Point::Base(&name).reference(&self.run), before)?;
+            held.repository.set_name(&Point::Step(&ask.merge.step).reference(&self.run), commit)?;
+        }
+        Ok(proposed)
+    }
+
+    fn propose_held(&self, held: &Held<'_>, ask: &Ask) -> Result<Proposed, WorkspaceFault> {
         let Some(mut unit) = held.find(&ask.unit)? else { return Ok(Proposed::NoWork) };
         let message = format!("{} of run {}", ask.unit.step, self.run);
         let result = unit.checkpoint(&Point::Step(&ask.unit.step), &message)?.commit;
@@ -280,11 +337,18 @@ impl Spaces {
             Proposal::Conflict(conflict) => {
                 let mut space = match shown {
                     Some(space) => space,
-                    None => held.all.resolving(&maker, &conflict, ask.now)?,
+                    None => held.all.resolving(&maker, &conflict, (LINE, &ask.unit.step), ask.now)?,
                 };
                 return Ok(match decided(&mut space, &conflict)? {
                     Ok(Candidate { new: commit, .. }) => Proposed::Ready(Ready { before, commit, result }),
-                    Err(paths) => Proposed::Conflict { said: conflict.said, paths, root: space.top() },
+                    Err(paths) => {
+                        // People and agents know steps, not commits.
+                        let named = |line: String| {
+                            line.replace(conflict.tip.as_str(), LINE).replace(conflict.result.as_str(), &ask.unit.step)
+                        };
+                        let said = conflict.said.iter().cloned().map(named).collect();
+                        Proposed::Conflict { said, paths, root: space.top() }
+                    }
                 });
             }
             Proposal::Nothing => before.clone(),
@@ -341,17 +405,18 @@ impl Spaces {
     pub fn close(&self) -> Result<(), WorkspaceFault> {
         let all = self.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match all {
-            Some(all) => all.collect(false).map(drop),
+            // Of other runs nobody here knows whether they wait.
+            Some(all) => all.collect_but(false, &|run| *run != self.run).map(drop),
             None => Ok(()),
         }
     }
 }
 
 /// The repository and the workspaces, for one call.
-struct Held<'a> {
-    repository: Repository,
+pub(super) struct Held<'a> {
+    pub(super) repository: Repository,
     all: Workspaces,
-    run: &'a RunId,
+    pub(super) run: &'a RunId,
     _turn: MutexGuard<'a, Option<Workspaces>>,
 }
 
@@ -360,7 +425,7 @@ impl Held<'_> {
         Maker { run: self.run.clone(), step: step.to_owned(), attempt }
     }
 
-    fn find(&self, unit: &Unit) -> Result<Option<Space>, WorkspaceFault> {
+    pub(super) fn find(&self, unit: &Unit) -> Result<Option<Space>, WorkspaceFault> {
         self.all.find(&self.maker(&unit.step, unit.number.to_string()))
     }
 
@@ -370,14 +435,20 @@ impl Held<'_> {
         self.maker(&merge.step, format!("{}-{tip}-{result}", merge.number))
     }
 
+    /// The state of that name before a step, else the earlier one, else that before the run.
+    pub(super) fn state_before(&self, name: &str, earlier: Option<&Oid>) -> Result<Option<Oid>, WorkspaceFault> {
+        if let Some(own) = self.repository.find(&Point::Base(name).reference(self.run))? {
+            return Ok(Some(own));
+        }
+        match earlier {
+            Some(earlier) => Ok(Some(earlier.clone())),
+            None => self.repository.find(&Point::Start.reference(self.run)),
+        }
+    }
+
     fn shown(&self, merge: &Unit, ready: &Ready) -> Result<Option<Space>, WorkspaceFault> {
         self.all.find(&self.mending(merge, &ready.before, &ready.result))
     }
-}
-
-/// The name of the files before a step.
-fn mark(step: &str) -> String {
-    format!("judged/{step}")
 }
 
 fn seat(space: &Space) -> Seat {

@@ -155,7 +155,7 @@ fn decide(runs: &Runs, loaded: &Loaded, plan: &Plan, case: &Case) -> Result<Opti
         let own = case.approvals_of.iter().find(|(key, _)| key.value == path);
         let decision = match own.map_or(case.approvals, |(_, approval)| *approval) {
             Approval::Wait => continue,
-            Approval::Reject => Decision::Reject { comment: "rejected by the case".to_owned() },
+            Approval::Reject => Decision::Reject { comment: "rejected by the case".to_owned(), is_final: true },
             Approval::Approve => {
                 let asked = plan.steps.iter().find(|step| step.path == path);
                 Decision::Approve { fields: asked.map(|step| form(plan, case, step)).unwrap_or_default() }

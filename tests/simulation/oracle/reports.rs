@@ -3,10 +3,12 @@
 use orch::{
     base::{Outcome, Verdict},
     plan::Work,
-    scheduler::{Answer, AttemptId, Decision, Evaluation, InstanceId, Purpose, Scheduler, Site, StepState},
+    scheduler::{
+        Answer, AttemptId, Decision, Evaluation, InstanceId, PUSHBACKS_MAX, Purpose, Scheduler, Site, StepState,
+    },
 };
 
-use super::{Last, Oracle};
+use super::{Last, Live, Oracle};
 
 impl Oracle {
     pub(super) fn evaluated(&mut self, site: Site, result: &Evaluation) {
@@ -105,6 +107,12 @@ impl Oracle {
         let seen = &mut self.seen[attempt.instance.index()];
         let yes = matches!(decision, Decision::Approve { .. });
         seen.last = match purpose {
+            Some(purpose) if matches!(decision, Decision::Pushback { .. }) => {
+                if let Purpose::Gate(place) = purpose {
+                    seen.gates[usize::from(place)] = Some(Verdict::Fail);
+                }
+                Last::PushedBack
+            }
             Some(Purpose::Gate(place)) => {
                 seen.gates[usize::from(place)] = Some(if yes { Verdict::Pass } else { Verdict::Fail });
                 if yes { Last::Approved } else { Last::GateFailed }
@@ -124,6 +132,15 @@ impl Oracle {
             }
             _ => Last::Nothing,
         };
+    }
+
+    /// Whether somebody can work once more on what that question is about.
+    pub(super) fn reworks(&self, scheduler: &Scheduler, attempt: AttemptId, live: &Live) -> bool {
+        let step = scheduler.plan_step(attempt.instance).1;
+        let is_about_work = matches!(live.purpose, Purpose::Gate(_) | Purpose::Override);
+        let somebody = matches!(step.work, Work::Agent(_)) || step.on_gate_fail.fixer.is_some();
+        let is_left = self.seen[attempt.instance.index()].pushed < PUSHBACKS_MAX;
+        is_about_work && somebody && is_left && !self.is_drained(scheduler, attempt.instance)
     }
 
     pub(super) fn answered(&mut self, instance: InstanceId, answer: Answer) -> bool {

@@ -107,6 +107,8 @@ impl Oracle {
             (Purpose::Work, Last::Nothing | Last::FixDone | Last::RunAgain) => true,
             (Purpose::Work, Last::WorkFailed { again }) => again,
             (Purpose::Work, Last::Conflict) => false,
+            (Purpose::Work, Last::PushedBack) => matches!(step.work, Work::Agent(_)),
+            (Purpose::Fix, Last::PushedBack) => !matches!(step.work, Work::Agent(_)),
             (Purpose::Take, last) => may_take(seen, last, step),
             (Purpose::Fix, Last::Conflict) => step.on_gate_fail.fixer.is_some(),
             (Purpose::Override, Last::Conflict) => step.on_gate_fail.then == ThenFail::Ask,
@@ -141,7 +143,8 @@ impl Oracle {
         if purpose == Purpose::Work {
             seen.work_starts += 1;
             // Two repairs a round.
-            let most = (3 + step.retry.tries) * (1 + step.on_gate_fail.tries) + seen.excused;
+            let rounds = (1 + step.on_gate_fail.tries) * (1 + seen.pushed);
+            let most = (3 + step.retry.tries) * rounds + seen.excused;
             hold!(seen.work_starts <= most, "{path} works for the {}th time of {most}", seen.work_starts);
         }
         Ok(())

@@ -266,6 +266,21 @@ fn variables_of_a_step_do_not_steer_the_helper() {
     assert!(left(), "this loader does not trace, so the test proves nothing");
 }
 
+/// A variable of a step replaces one of the run: whoever reads the first of two would have the wrong one.
+#[test]
+fn a_variable_has_one_value() {
+    let project = Project::new();
+    if !can_confine(&project) {
+        return;
+    }
+    let step = "  - id: a\n    sandbox: workspace-write\n    env: { HOME: /elsewhere }\n    run: [cp, /proc/self/environ, seen]\n";
+    let done = run(&project, step, &[]);
+    assert_eq!(done.code, Some(0), "{}", done.stdout);
+    let seen = project.read("seen");
+    let homes: Vec<_> = seen.split('\0').filter(|line| line.starts_with("HOME=")).collect();
+    assert_eq!(homes, ["HOME=/elsewhere"]);
+}
+
 #[test]
 fn what_must_not_appear_is_taken_away_and_fails_the_step() {
     let project = Project::new();

@@ -69,7 +69,7 @@ impl Executor {
             return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
         }
         let (attached, permissions) = (order.attached.clone(), order.permissions.clone());
-        let scene = scene(place);
+        let scene = Scene { is_kept: is_kept(&**adapter, place), ..scene(place) };
         let mut outcome = match adapter.call(&order, &scene) {
             Err(failure) => Outcome::Failed(failure),
             Ok(Call::Recorded(turn)) => play(*turn, &order, place, stop).await,
@@ -102,7 +102,8 @@ impl Executor {
             return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
         }
         let argv = invocation.argv.clone();
-        let needs = needs(&*adapter, &invocation);
+        let is_kept = is_kept(&*adapter, place);
+        let needs = Needs { reads_only: is_kept && order.access == Access::Read, ..needs(&*adapter, &invocation, is_kept) };
         let mut program = Program {
             argv: invocation.argv,
             env: invocation.env.into_iter().collect(),
@@ -159,10 +160,16 @@ impl Executor {
 }
 
 /// What a sandbox must leave the program.
-fn needs(adapter: &dyn Adapter, invocation: &Invocation) -> Needs {
+fn needs(adapter: &dyn Adapter, invocation: &Invocation, is_kept: bool) -> Needs {
     let has_own_home = invocation.env.contains_key(OsStr::new("HOME"));
     let homes: &[&str] = if has_own_home { &[] } else { agent_homes(adapter.name()) };
-    Needs { is_agent: true, nests: adapter.capabilities().own_sandbox, homes }
+    Needs { is_agent: true, nests: adapter.capabilities().own_sandbox && !is_kept, reads_only: false, homes }
+}
+
+/// Whether the sandbox around a program stands for the program's own: nobody maps root anew inside.
+fn is_kept(adapter: &dyn Adapter, place: &Place) -> bool {
+    let is_root = nix::unistd::Uid::effective().is_root();
+    is_root && place.sandbox.is_some() && adapter.capabilities().own_sandbox
 }
 
 /// Who reads the program; one that is spoken with gets its first words, and its input stays open.
@@ -241,6 +248,7 @@ fn scene(place: &Place) -> Scene {
         workspace: place.workspace.clone(),
         home,
         session: session_id(&place.run, &place.attempt),
+        is_kept: false,
     }
 }
 

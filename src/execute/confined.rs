@@ -34,6 +34,8 @@ pub(super) struct Needs {
     pub is_agent: bool,
     /// Whether it brings a sandbox of its own.
     pub nests: bool,
+    /// Whether it may write nowhere, whatever the step says.
+    pub reads_only: bool,
     /// Where it keeps its sessions and logins, below the home.
     pub homes: &'static [&'static str],
 }
@@ -82,7 +84,7 @@ fn begin(place: &Place, confined: &Confined, needs: &Needs) -> io::Result<(Holdi
     let own: Vec<PathBuf> = confined.own.iter().filter_map(|path| path.canonicalize().ok()).collect();
     let standard = if needs.is_agent { Network::Any } else { Network::None };
     let site = Site {
-        mode: confined.mode,
+        mode: if needs.reads_only { confined.mode.max(SandboxMode::ReadOnly) } else { confined.mode },
         network: confined.network.clone().unwrap_or(standard),
         nests: needs.nests,
         workspace: &workspace,

@@ -115,6 +115,8 @@ pub struct Scene {
     pub home: PathBuf,
     /// A fresh session id (UUID), for programs that take one.
     pub session: String,
+    /// Whether a sandbox around the program keeps what its own would, and its own cannot be made.
+    pub is_kept: bool,
 }
 
 /// What a runtime can do; the columns of `orch runtimes`.

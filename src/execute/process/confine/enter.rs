@@ -1,6 +1,7 @@
 //! The helper that confines itself and then becomes the command.
 
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
     env,
     ffi::{CString, OsStr, OsString},
@@ -56,7 +57,9 @@ pub(in super::super) fn command(
     let mut command = Command::new(orch);
     command.arg(SANDBOX_ARGUMENT).arg(program).args(argv);
     command.env_clear().env(CONFINEMENT, confinement);
-    for (place, (name, value)) in env.iter().enumerate() {
+    // Of one that is named twice the later counts, as where no helper stands between.
+    let env: BTreeMap<&OsString, &OsString> = env.iter().map(|(name, value)| (name, value)).collect();
+    for (place, (name, value)) in env.into_iter().enumerate() {
         if COOKIES.iter().any(|cookie| name == cookie) {
             command.env(name, value);
         }

@@ -30,7 +30,8 @@ rm -f old.txt
 echo '{"status":"succeeded","summary":"it is made","output":{"n":1},"usage":{"input_tokens":1000,"output_tokens":50,"usd_micros":250000}}' > "$ORCH_OUTPUT"
 "#;
 
-const SETTINGS: &str = "runtime = \"stub\"\n[runtimes.stub]\ncommand = [\"sh\", \"./agent.sh\"]\n\
+/// The agent counts outside of its workspace.
+const SETTINGS: &str = "sandbox = \"off\"\nruntime = \"stub\"\n[runtimes.stub]\ncommand = [\"sh\", \"./agent.sh\"]\n\
     [runtimes.other]\ncommand = [\"sh\", \"./agent.sh\"]\n";
 
 const FLOW: &str = "name: flow

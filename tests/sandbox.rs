@@ -232,9 +232,7 @@ fn the_command_line_confines_more_but_never_less() {
 #[test]
 fn what_this_version_cannot_keep_is_refused_before_anything_starts() {
     let project = Project::new();
-    for (sandbox, words) in
-        [("container", "no sandbox `container`"), ("{ mode: workspace-write, network: [example.org] }", "names hosts")]
-    {
+    for (sandbox, words) in [("container", "no sandbox `container`")] {
         let done = run(&project, &format!("  - id: a\n    sandbox: {sandbox}\n    run: touch here\n"), &[]);
         assert_eq!(done.code, Some(41), "{}", done.stdout);
         assert!(done.stderr.contains(words) && done.stderr.contains("help:"), "{}", done.stderr);
@@ -270,10 +268,12 @@ fn variables_of_a_step_do_not_steer_the_helper() {
 #[test]
 fn a_variable_has_one_value() {
     let project = Project::new();
-    if !can_confine(&project) {
+    if !has_python() || !can_confine(&project) {
         return;
     }
-    let step = "  - id: a\n    sandbox: workspace-write\n    env: { HOME: /elsewhere }\n    run: [cp, /proc/self/environ, seen]\n";
+    // From a file: the judge of commands lets nobody read the environment by name.
+    let project = project.file("copy.py", "open('seen', 'wb').write(open('/proc/self/environ', 'rb').read())\n");
+    let step = "  - id: a\n    sandbox: workspace-write\n    env: { HOME: /elsewhere }\n    run: [python3, copy.py]\n";
     let done = run(&project, step, &[]);
     assert_eq!(done.code, Some(0), "{}", done.stdout);
     let seen = project.read("seen");

@@ -22,6 +22,7 @@ use crate::{
         answer::{read_answer, whole},
         assignment::{Live, Place},
         confined::Needs,
+        evidence::with_notes,
         executor::{Ended, Executor, Program, blocking, ended, failed, make_attempt_dir, observed, shown},
         globs::Globs,
         meter::Meter,
@@ -103,7 +104,8 @@ impl Executor {
         }
         let argv = invocation.argv.clone();
         let is_kept = is_kept(&*adapter, place);
-        let needs = Needs { reads_only: is_kept && order.access == Access::Read, ..needs(&*adapter, &invocation, is_kept) };
+        let needs =
+            Needs { reads_only: is_kept && order.access == Access::Read, ..needs(&*adapter, &invocation, is_kept) };
         let mut program = Program {
             argv: invocation.argv,
             env: invocation.env.into_iter().collect(),
@@ -152,7 +154,10 @@ impl Executor {
                     envelope.files_changed = files;
                 }
             }
-            Outcome::Failed(failure) => failure.evidence = observed(argv, report, place).await,
+            Outcome::Failed(failure) => {
+                failure.reason = with_notes(std::mem::take(&mut failure.reason), &report.notes);
+                failure.evidence = observed(argv, report, place).await;
+            }
             Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => {}
         }
         outcome

@@ -11,6 +11,7 @@ mod gate;
 mod globs;
 mod meter;
 pub mod process;
+mod proxy;
 mod put_back;
 mod recorded;
 pub mod render;

@@ -498,3 +498,36 @@ fn what_could_never_be_taken_is_refused() {
     let done = project(shared).run(&["check"]);
     assert!(done.code == Some(10) && done.stdout.contains("E0235") && done.stdout.contains("fork:"), "{}", done.stdout);
 }
+
+/// What was made without a sandbox, or with another one, is not what would be made now.
+#[test]
+fn the_sandbox_is_a_part_of_the_key() {
+    let flow = |sandbox: &str| {
+        format!(
+            "name: flow\nsteps:\n  - {{ id: work, agent: worker, prompt: Do, model: small, sandbox: {sandbox}, cache: true }}\n"
+        )
+    };
+    let project = project(&flow("{ mode: workspace-write, write: [~/] }"));
+    if !project.run(&["doctor"]).stdout.contains("own namespaces work") {
+        eprintln!("SKIPPED: this machine makes no namespaces");
+        return;
+    }
+    let run = |sandbox: &str| {
+        project.write("workflows/flow.yaml", &flow(sandbox));
+        fs::write(project.root().join("old.txt"), "old").unwrap();
+        let done = project.run(&["run", "flow"]);
+        assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+        starts(&project)
+    };
+    for (expected, sandbox) in [
+        (1, "{ mode: workspace-write, write: [~/] }"),
+        (1, "{ mode: workspace-write, write: [~/] }"),
+        (2, "{ mode: workspace-write, write: [~/], network: none }"),
+        (3, "{ mode: workspace-write, write: [~/, /var/empty] }"),
+        (4, "off"),
+        (4, "off"),
+        (4, "{ mode: workspace-write, write: [~/] }"),
+    ] {
+        assert_eq!(run(sandbox), expected, "{sandbox}");
+    }
+}

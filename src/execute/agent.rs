@@ -103,9 +103,7 @@ impl Executor {
             return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
         }
         let argv = invocation.argv.clone();
-        let is_kept = is_kept(&*adapter, place);
-        let needs =
-            Needs { reads_only: is_kept && order.access == Access::Read, ..needs(&*adapter, &invocation, is_kept) };
+        let needs = needs(&*adapter, &invocation, &order, place);
         let mut program = Program {
             argv: invocation.argv,
             env: invocation.env.into_iter().collect(),
@@ -165,10 +163,16 @@ impl Executor {
 }
 
 /// What a sandbox must leave the program.
-fn needs(adapter: &dyn Adapter, invocation: &Invocation, is_kept: bool) -> Needs {
+fn needs(adapter: &dyn Adapter, invocation: &Invocation, order: &Order, place: &Place) -> Needs {
+    let is_kept = is_kept(adapter, place);
     let has_own_home = invocation.env.contains_key(OsStr::new("HOME"));
     let homes: &[&str] = if has_own_home { &[] } else { agent_homes(adapter.name()) };
-    Needs { is_agent: true, nests: adapter.capabilities().own_sandbox && !is_kept, reads_only: false, homes }
+    Needs {
+        is_agent: true,
+        nests: adapter.capabilities().own_sandbox && !is_kept,
+        reads_only: is_kept && order.access == Access::Read,
+        homes,
+    }
 }
 
 /// Whether the sandbox around a program stands for the program's own: nobody maps root anew inside.

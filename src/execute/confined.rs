@@ -111,7 +111,6 @@ fn hosts(network: &Network, watch: &Watch) -> Option<Hosts> {
 fn hear(watch: &Watch, place: &Place) -> Hear {
     let (watch, place) = (watch.clone(), place.clone());
     Arc::new(move |why| {
-        tracing::info!(attempt = %place.attempt, "the sandbox let nobody out: {why}");
         watch.kept_from(why, &place);
         place.live.tell(Seen::Warning(why.to_owned()));
     })

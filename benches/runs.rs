@@ -191,6 +191,9 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
     let store = Store::open(&folder).unwrap();
     create(&store, plan);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    // Beside the store, as in life: what a journal writes is no change of the project.
+    let project = folder.join("project");
+    fs::create_dir(&project).unwrap();
     let begin = Instant::now();
     runtime.block_on(async {
         let keeper = Keeper::start(ORCH.as_ref()).unwrap();
@@ -199,7 +202,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
         let assigner = Assigner {
             servers: Vec::new(),
             renderer: Arc::new(Renderer::new(ORCH)),
-            root: folder.clone(),
+            root: project.clone(),
             folder: store.run_folder(&run_id()).unwrap(),
             env: vec![("PATH".into(), env::var_os("PATH").unwrap())],
             stream_bytes_max: 64_000_000,
@@ -216,7 +219,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
         let reader = tokio::spawn(async move { while told.recv().await.is_some() {} });
         let setup = Setup {
             recall: None,
-            spaces: Arc::new(Spaces::new(folder.clone(), folder.join("state"), Vec::new(), run_id())),
+            spaces: Arc::new(Spaces::new(project.clone(), folder.join("state"), Vec::new(), run_id())),
             journal,
             executor,
             assigner,

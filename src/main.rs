@@ -9,6 +9,7 @@ use orch::{
         process::{self, KEEPER_ARGUMENT, SANDBOX_ARGUMENT},
         render,
     },
+    runtime::hook::{self, GUARD_ARGUMENT},
 };
 
 fn main() -> ExitCode {
@@ -21,6 +22,11 @@ fn main() -> ExitCode {
     // It must be alone on its main thread as well.
     if first.as_ref().is_some_and(|first| first == SANDBOX_ARGUMENT) {
         process::serve_confined();
+    }
+    // An agent's program asks whether it may use a tool, and waits.
+    if first.as_ref().is_some_and(|first| first == GUARD_ARGUMENT) {
+        let context = arguments.next().and_then(|context| context.into_string().ok()).unwrap_or_default();
+        return hook::serve(&context);
     }
     // Before anything else starts: this process limits itself and serves one request.
     if first.is_some_and(|first| first == render::ARGUMENT) {

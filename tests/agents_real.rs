@@ -22,13 +22,13 @@ use std::{
 
 use orch::{
     base::{Envelope, FailureClass, Outcome, SandboxMode, Usage},
-    definition::Permissions,
+    definition::{Permissions, policy::Policy},
     execute::{
-        Assignment, Confined, Executor, Live, Place,
+        Assignment, Confined, Executor, Live, Place, Watch,
         process::{Keeper, Limits, StopToken, allow_list_env},
         render::Renderer,
     },
-    guard::sandbox::Method,
+    guard::{risk::RiskContext, sandbox::Method},
     runtime::{Access, Capabilities, McpServer, Order, OrderAgent, PROGRAMS, ProgramKind, ProgramSettings, Seen},
 };
 use scripted::Scripted;
@@ -160,6 +160,11 @@ impl Bench {
         let program = Path::new(env!("CARGO_BIN_EXE_orch"));
         let adapter = (self.kind.make)(settings);
         let executor = Executor::new(Keeper::start(program).unwrap(), Renderer::new(program), [adapter]);
+        let text = |path: &Path| path.display().to_string();
+        let (own, state) = (text(&self.lab.join("home")), text(&self.lab.join("state")));
+        let risk = RiskContext::new(&text(&workspace), &own, &state, Policy::default()).unwrap();
+        let watch = Watch { risk: Some(Arc::new(risk)), audit: None, hook: Some(program.to_owned()) };
+        let executor = executor.watched(watch);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&seen);
         let home = OsString::from(self.lab.join("home"));
@@ -331,6 +336,30 @@ async fn has_a_home_of_its_own(bench: &Bench) -> Result<(), String> {
     done.success()?;
     need(done.attempt_dir.join("home").is_dir(), "there is no home")?;
     need(done.workspace.join("notes.txt").is_file(), "it wrote nothing")
+}
+
+/// A dangerous command is refused before it runs, whatever the program itself would allow; others run.
+async fn judges_each_tool(bench: &Bench) -> Result<(), String> {
+    if !(bench.kind.make)(bench.settings.clone()).capabilities().hooks {
+        println!("     {} has no hooks that orch can use", bench.kind.name);
+        return Ok(());
+    }
+    let mut settings = bench.settings.clone();
+    settings.env.insert("IS_SANDBOX".into(), "1".into());
+    for access in [Access::Edit, Access::Full] {
+        let told = async |case: &str| {
+            let order = Order { access, ..bench.order(case) };
+            bench.perform_in(order, bench.workspace(), settings.clone()).await
+        };
+        let done = told("run touch ran.txt && git push --force origin main").await;
+        need(!done.workspace.join("ran.txt").exists(), format!("a dangerous command ran with {access:?}"))?;
+        let notes = fs::read_to_string(done.attempt_dir.join("refused.jsonl")).unwrap_or_default();
+        need(notes.contains("git push --force"), format!("nothing was noted: {notes:?}, {:?}", done.outcome))?;
+        let done = told("run touch fine.txt").await;
+        done.success()?;
+        need(done.workspace.join("fine.txt").is_file(), "a harmless command did not run")?;
+    }
+    Ok(())
 }
 
 fn rules(allow: Option<&[&str]>, ask: &[&str], deny: &[&str]) -> Permissions {
@@ -546,6 +575,7 @@ async fn real_programs_do_as_they_are_told() {
             ("calls a server", calls_a_server(&bench).await),
             ("takes nothing from the project", takes_nothing_from_the_project(&bench).await),
             ("has a home of its own", has_a_home_of_its_own(&bench).await),
+            ("judges each tool", judges_each_tool(&bench).await),
             ("keeps rules on commands", keeps_command_rules(&bench).await),
             ("keeps rules on paths", keeps_path_rules(&bench).await),
             ("stays inside", stays_inside(&bench).await),

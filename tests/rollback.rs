@@ -103,6 +103,29 @@ fn a_diff_is_a_patch_of_what_the_run_did() {
 }
 
 #[test]
+fn a_step_that_has_changed_nothing_can_be_gone_back_to() {
+    let project = project(true);
+    project.write(
+        "workflows/w.yaml",
+        "name: w\nsteps:\n  - { id: idle, run: \"true\" }\n  - { id: first, prompt: \"one\" }\n  - { id: still, run: \"true\" }\n  \
+         - { id: second, prompt: \"two\" }\n",
+    );
+    ends(&project.run(&["run", "w"]), 0);
+    let run = run_id(&project);
+    let names = project.git(&["for-each-ref", "--format=%(refname)", "refs/orch"]);
+    assert!(names.contains("/step/first") && names.contains("/step/second"), "{names}");
+    assert!(!names.contains("/step/still") && !names.contains("/step/idle"), "a name for nothing new: {names}");
+    for (step, there) in [("idle", ["0", "", "0"]), ("still", ["01", "1", "0"]), ("second", ["012", "12", ""])] {
+        ends(&project.run(&["rollback", &run, "--to", step]), 0);
+        assert_eq!(files(&project), there.map(str::to_owned), "{step}");
+    }
+    let unknown = project.run(&["rollback", &run, "--to", "third"]);
+    for step in ["`idle`", "`first`", "`still`", "`second`"] {
+        assert!(unknown.stderr.contains(step), "{step} is not in\n{}", unknown.stderr);
+    }
+}
+
+#[test]
 fn what_cannot_be_gone_back_to_is_said() {
     let project = project(true);
     ends(&project.run(&["run", "w"]), 0);

@@ -63,6 +63,9 @@ pub struct Envelope {
     /// The attempt of an earlier run that did this work, `RUN/ATTEMPT`; absent where it was done now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reused: Option<String>,
+    /// The commit that holds the files as they were when the attempt had finished; absent where none is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
     /// What it had cost that attempt, and did not cost now.
     #[serde(default, skip_serializing_if = "Usage::is_zero")]
     pub saved: Usage,

@@ -155,7 +155,7 @@ pub struct PolicyFile {
 }
 
 /// One thing that holds, and the file that says so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said<T> {
     /// What.
     pub value: T,
@@ -164,12 +164,12 @@ pub struct Said<T> {
 }
 
 /// What holds: the built-in rules, the user's file and the project's file together.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// Paths that nobody may change.
     pub protected: Vec<Said<String>>,
     /// The most files that one attempt of an agent may change.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_changed_files: Option<Said<u32>>,
     /// Lists of hosts: one that is spoken to stands in each of them.
     pub hosts: Vec<Said<Vec<String>>>,

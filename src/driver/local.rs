@@ -475,13 +475,13 @@ impl LocalDriver {
                     recall.begin(&self.scheduler, doers, (attempt, purpose), (&assignment, &place), now)
                 });
                 tokio::spawn(async move {
-                    let outcome = match (spaces::sit(&spaces, seat, &mut place, now).await, known) {
+                    let mut outcome = match (spaces::sit(&spaces, seat, &mut place, now).await, known) {
                         (Err(outcome), _) => outcome,
                         (Ok(()), Some(known)) => Box::pin(known.perform(executor, *assignment, &place, token)).await,
                         (Ok(()), None) => executor.perform(*assignment, &place, token).await,
                     };
                     if let Some(keep) = keep {
-                        spaces::kept(&spaces, keep, &outcome).await;
+                        spaces::kept(&spaces, keep, &mut outcome).await;
                     }
                     sender.send(Input::Finished(attempt, outcome)).ok();
                 });

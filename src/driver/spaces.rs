@@ -129,20 +129,27 @@ pub(super) async fn sit(spaces: &Arc<Spaces>, seat: Seat, place: &mut Place, now
     Ok(())
 }
 
-/// Keeps what an attempt has left. The work is done all the same where that cannot be: then this state cannot be gone
-/// back to.
-pub(super) async fn kept(spaces: &Arc<Spaces>, keep: Keep, outcome: &Outcome) {
-    if !matches!(outcome, Outcome::Succeeded(_)) {
-        return;
-    }
-    let spaces = Arc::clone(spaces);
-    let done = blocking(move || {
-        let message = format!("after {}", keep.step);
-        spaces.keep(keep.unit.as_ref(), &Point::Step(&keep.step), &message)
-    });
-    if let Err(fault) = done.await {
-        tracing::warn!("no checkpoint is kept: {fault}");
-    }
+/// Keeps what an attempt has left, and says in its outcome where. The work is done all the same where that cannot be: then
+/// this state cannot be gone back to.
+pub(super) async fn kept(spaces: &Arc<Spaces>, keep: Keep, outcome: &mut Outcome) {
+    let Outcome::Succeeded(envelope) = outcome else { return };
+    let own = Arc::clone(spaces);
+    let is_own = keep.unit.is_some();
+    let work = async || {
+        let done = blocking(move || {
+            let message = format!("after {}", keep.step);
+            own.keep(keep.unit.as_ref(), &Point::Step(&keep.step), &message)
+        });
+        match done.await {
+            Ok(made) => Some(made.commit),
+            Err(fault) => {
+                tracing::warn!("no checkpoint is kept: {fault}");
+                None
+            }
+        }
+    };
+    let commit = if is_own { work().await } else { spaces.rounds().share(work).await };
+    envelope.checkpoint = commit.map(|commit| commit.to_string());
 }
 
 /// Keeps the state before the run.

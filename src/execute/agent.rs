@@ -70,7 +70,10 @@ impl Executor {
             return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
         }
         let (attached, permissions) = (order.attached.clone(), order.permissions.clone());
-        let scene = Scene { is_kept: is_kept(&**adapter, place), ..scene(place) };
+        let scene = match self.watch.hook(place) {
+            Ok(hook) => Scene { hook, is_kept: is_kept(&**adapter, place), ..scene(place) },
+            Err(reason) => return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default())),
+        };
         let mut outcome = match adapter.call(&order, &scene) {
             Err(failure) => Outcome::Failed(failure),
             Ok(Call::Recorded(turn)) => play(*turn, &order, place, stop).await,
@@ -123,6 +126,7 @@ impl Executor {
         let reader = reader(&*adapter, &order, place, &mut program);
         let (listener, ears) = Listener::new(Ears { reader, live: place.live.clone(), meter });
         let report = self.start(program, place, stop, Some(listener)).await;
+        self.watch.hooked(place);
         forget_secrets(&order, &place.attempt_dir, &invocation.files);
         let read = |exit| {
             let mut ears = ears.lock().unwrap_or_else(PoisonError::into_inner);
@@ -258,6 +262,7 @@ fn scene(place: &Place) -> Scene {
         home,
         session: session_id(&place.run, &place.attempt),
         is_kept: false,
+        hook: None,
     }
 }
 

@@ -1,7 +1,11 @@
 //! What watches over attempts: the risk classifier before a tool is used, the policy after files were changed, and the
 //! audit log before anything starts. Knows nothing of steps.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde_json::json;
 
@@ -11,13 +15,24 @@ use crate::{
     execute::{
         assignment::{Assignment, CommandText, Place},
         executor::failed,
+        tree::open_plain,
     },
     guard::{
         audit::{AuditLog, Entry},
-        risk::{Assessment, RiskContext, assess_read, assess_shell, assess_write, rule_on},
+        risk::{Assessment, RiskContext, ToolIntent, ToolRuling, rule_on_tool},
     },
-    runtime::service::{Refusal, ToolUse},
+    runtime::{
+        hook::{HookContext, HookNote},
+        service::{Refusal, ToolUse},
+    },
 };
+
+/// Where hooks note what they refused, in the attempt's folder.
+const NOTES: &str = "refused.jsonl";
+/// Bytes of notes that are read.
+const NOTES_BYTES_MAX: u64 = 256 * 1024;
+/// Notes that are written to the audit log.
+const NOTES_MAX: usize = 100;
 
 /// What an executor asks. The default asks nothing and writes nothing.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +41,8 @@ pub struct Watch {
     pub risk: Option<Arc<RiskContext>>,
     /// Where starts and refusals are written.
     pub audit: Option<Arc<AuditLog>>,
+    /// The `orch` that agent programs call before they use a tool.
+    pub hook: Option<PathBuf>,
 }
 
 impl Watch {
@@ -70,42 +87,59 @@ impl Watch {
         let Some(risk) = &self.risk else { return Ok(()) };
         let here = risk.at(&place.workspace.to_string_lossy());
         let path = |path: &Path| path.to_string_lossy().into_owned();
-        let (about, assessment) = match tool {
-            ToolUse::Run { command, .. } => (command.clone(), assess_shell(command, &here)),
-            ToolUse::Write { path: to, .. } | ToolUse::Edit { path: to, .. } => {
-                (path(to), assess_write(&path(to), &here))
-            }
-            ToolUse::Read { path: from, .. } => (path(from), assess_read(&path(from), &here)),
+        let intent = match tool {
+            ToolUse::Run { command, .. } => ToolIntent::Run(command.clone()),
+            ToolUse::Write { path: to, .. } | ToolUse::Edit { path: to, .. } => ToolIntent::Write(path(to)),
+            ToolUse::Read { path: from, .. } => ToolIntent::Read(path(from)),
             ToolUse::List { .. } | ToolUse::Search { .. } => return Ok(()),
         };
-        let ruled = rule_on(&assessment, &here);
-        let Some(finding) = ruled.finding.filter(|_| ruled.rule > PolicyRule::Allow) else {
-            self.keep(&assessment, &about, place);
-            return Ok(());
+        let ruling = rule_on_tool(intent, &here);
+        self.ruled(&ruling, place);
+        ruling.refusal().map_or(Ok(()), |why| Err(Refusal::Denied(why)))
+    }
+
+    /// Writes down what was said to an agent that wanted to use a tool.
+    fn ruled(&self, ruling: &ToolRuling, place: &Place) {
+        let Some(finding) = ruling.ruled.finding.as_ref().filter(|_| ruling.ruled.rule > PolicyRule::Allow) else {
+            return self.keep(&ruling.assessment, &ruling.about, place);
         };
         let (level, class) = (finding.level.word(), finding.class.word());
-        let is_command = matches!(tool, ToolUse::Run { .. });
-        let is_agreed = is_command && ruled.rule == PolicyRule::Ask && risk.policy().is_agreed(&about);
+        let rule = if ruling.is_agreed { "agreed" } else { ruling.ruled.rule.word() };
         self.write(
             place,
             "risk",
-            json!({ "rule": if is_agreed { "agreed" } else { ruled.rule.word() }, "level": level, "class": class, "by": finding.rule,
-            "from": ruled.from, "tool": about }),
+            json!({ "rule": rule, "level": level, "class": class, "by": finding.rule, "from": ruling.ruled.from,
+                "tool": ruling.about }),
         );
-        if is_agreed {
-            return Ok(());
+    }
+
+    /// The command that a program with hooks calls before it uses a tool.
+    ///
+    /// # Errors
+    /// When what it would have to say is too long, so that nothing could be judged.
+    pub(super) fn hook(&self, place: &Place) -> Result<Option<String>, String> {
+        let (Some(risk), Some(orch)) = (&self.risk, &self.hook) else { return Ok(None) };
+        let context = HookContext::new(&risk.at(&place.workspace.to_string_lossy()), place.attempt_dir.join(NOTES));
+        let too_long = || "the policy is too long for the hooks of agent programs: shorten its lists".to_owned();
+        context.command(orch).map(Some).ok_or_else(too_long)
+    }
+
+    /// Writes down what programs were refused. The notes lie where the agent may write, so they prove nothing by their absence.
+    pub(super) fn hooked(&self, place: &Place) {
+        if self.hook.is_none() {
+            return;
         }
-        let instead =
-            if finding.instead.is_empty() { String::new() } else { format!(". Instead: {}", finding.instead) };
-        let asked = match (ruled.rule, is_command) {
-            (PolicyRule::Ask, true) => {
-                ", and nobody is here to agree to it; a person allows exactly this command under `commands:` in \
-                 ~/.config/orch/policy.yaml"
-            }
-            (PolicyRule::Ask, false) => ", and nobody is here to agree to it",
-            (PolicyRule::Allow | PolicyRule::Deny, _) => "",
-        };
-        Err(Refusal::Denied(format!("{} ({class}, {level}){asked}{instead}", finding.reason)))
+        let Ok(file) = open_plain(&place.attempt_dir.join(NOTES)) else { return };
+        let mut text = String::new();
+        file.take(NOTES_BYTES_MAX).read_to_string(&mut text).ok();
+        for note in text.lines().filter_map(|line| serde_json::from_str::<HookNote>(line).ok()).take(NOTES_MAX) {
+            let HookNote { rule, level, class, tool } = note;
+            self.write(
+                place,
+                "risk",
+                json!({ "rule": rule, "level": level, "class": class, "by": "hook", "tool": tool }),
+            );
+        }
     }
 
     /// What passes without a word is written down all the same where it is more than reading.
@@ -178,7 +212,7 @@ mod tests {
         };
         let risk = RiskContext::new("/elsewhere", "/home/me", "/home/me/.local/state/orch", policy).unwrap();
         let log = AuditLog::open(&folder.join("audit"), AuditKey::open(folder).unwrap(), || crate::base::Timestamp(1));
-        Watch { risk: Some(Arc::new(risk)), audit: Some(Arc::new(log.unwrap())) }
+        Watch { risk: Some(Arc::new(risk)), audit: Some(Arc::new(log.unwrap())), hook: None }
     }
 
     #[test]

@@ -117,6 +117,8 @@ pub struct Scene {
     pub session: String,
     /// Whether a sandbox around the program keeps what its own would, and its own cannot be made.
     pub is_kept: bool,
+    /// The command that programs with hooks call before they use a tool; `None` where nothing is judged.
+    pub hook: Option<String>,
 }
 
 /// What a runtime can do; the columns of `orch runtimes`.
@@ -163,6 +165,8 @@ pub struct Capabilities {
     pub turn_limit: bool,
     /// It brings a sandbox of the operating system.
     pub own_sandbox: bool,
+    /// It asks before it uses a tool, so that dangerous operations are judged one by one.
+    pub hooks: bool,
 }
 
 /// What must be called.

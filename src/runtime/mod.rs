@@ -24,6 +24,7 @@ pub use custom::{Custom, CustomSettings, OutputForm};
 pub use declared::Declared;
 pub use order::{Access, McpServer, Order, OrderAgent};
 pub use permission::{PathRules, hint, path_rules, unkept};
+pub use program::hook;
 pub use program::{ACP_IS_BUILT_IN, AcpSettings, PROGRAMS, ProgramKind, ProgramSettings};
 pub use recording::{RECORDING_BYTES_MAX, RECORDING_VERSION, Recording, RecordingError};
 pub use replay::Replay;

@@ -135,6 +135,7 @@ pub fn read_result(value: Value, expected: Option<&Value>) -> Result<Envelope, R
                 dropped_bytes: 0,
                 attached: Vec::new(),
                 reused: None,
+                checkpoint: None,
                 saved: Usage::default(),
             },
         }

@@ -1,7 +1,7 @@
 //! What stands before a run and beside it: the policy, the risk classifier and the audit log.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -72,7 +72,7 @@ impl Guards {
         let user = project.environment().trust_folder().and_then(|folder| folder.parent().map(PathBuf::from));
         let home = project.environment().home().unwrap_or_default();
         let state = user.clone().unwrap_or_default();
-        let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+        let text = |path: &Path| path.to_string_lossy().into_owned();
         let (is_broken, policy) = (found.is_broken(), found.policy);
         let risk = RiskContext::new(&text(project.root()), &text(&home), &text(&state), policy);
         let places = user.map(|user| (project.root().join(".orch/state/audit"), user));
@@ -124,9 +124,9 @@ impl Guards {
     ///
     /// # Errors
     /// A policy with faults, a log that cannot be used.
-    pub(super) fn watch(&self) -> Result<Watch, Refusal> {
+    pub(super) fn watch(&self, orch: &Path) -> Result<Watch, Refusal> {
         self.sound()?;
-        Ok(Watch { risk: self.risk.clone(), audit: self.audit()? })
+        Ok(Watch { risk: self.risk.clone(), audit: self.audit()?, hook: Some(orch.to_owned()) })
     }
 
     fn sound(&self) -> Result<(), Refusal> {

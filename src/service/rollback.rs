@@ -83,7 +83,7 @@ impl Runs {
     ) -> Result<RolledBack, Refusal> {
         let lock = self.take(run)?;
         let repository = self.repository()?;
-        let (to, commit) = checkpoint(&repository, run, target)?;
+        let (to, commit) = self.checkpoint(&repository, run, target)?;
         let paths = inside(&repository, paths)?;
         let fault = |fault: WorkspaceFault| refused(&fault);
         let preview = repository.preview(&commit, &paths).map_err(fault)?;
@@ -110,10 +110,10 @@ impl Runs {
     /// A checkpoint that is not there, files that cannot be read.
     pub fn changes(&self, run: &RunId, to: Option<&str>, paths: &[PathBuf]) -> Result<Vec<u8>, Refusal> {
         let repository = self.repository()?;
-        let (_, start) = checkpoint(&repository, run, &Target::Start)?;
+        let (_, start) = self.checkpoint(&repository, run, &Target::Start)?;
         let paths = inside(&repository, paths)?;
         let to = match to {
-            Some(name) => checkpoint(&repository, run, &Target::Named(name.to_owned()))?.1,
+            Some(name) => self.checkpoint(&repository, run, &Target::Named(name.to_owned()))?.1,
             None => repository.now(Bounds::default()).map_err(|fault| refused(&fault))?,
         };
         repository.patch(&start, &to, &paths).map_err(|fault| refused(&fault))
@@ -135,48 +135,75 @@ impl Runs {
     }
 }
 
-/// The checkpoint of a target: its words and its commit.
-fn checkpoint(repository: &Repository, run: &RunId, target: &Target) -> Result<(String, Oid), Refusal> {
-    let fault = |fault: WorkspaceFault| refused(&fault);
-    let find = |point: &Point<'_>| repository.find(&point.reference(run)).map_err(fault);
-    let missing = |what: &str| {
-        let points = repository.points(run).unwrap_or_default();
-        let folder = |kind: &str| format!("refs/orch/{run}/{kind}/");
-        let (steps, named) = (folder("step"), folder("point"));
-        let names = points.iter().filter_map(|(name, _)| name.strip_prefix(&steps).or(name.strip_prefix(&named)));
-        let names: Vec<_> = names.take(NAMED_MAX).map(|name| format!("`{}`", name.replace('+', "/"))).collect();
-        let help = match names.is_empty() {
-            true => "runs keep checkpoints where an agent may write, where work is isolated, or where a step says \
-                     `checkpoint:`"
-                .to_owned(),
-            false => format!("it has: {}", names.join(", ")),
-        };
-        Refusal::new(11, "E0340", format!("run {run} has no checkpoint {what}"), help)
-    };
-    match target {
-        Target::Start => {
-            let found = find(&Point::Start)?.ok_or_else(|| missing("of the state before it"))?;
-            Ok(("the state before it".to_owned(), found))
-        }
-        Target::Named(name) => {
-            let found = match find(&Point::Named(name))? {
-                Some(found) => Some(found),
-                None => find(&Point::Step(name))?,
-            };
-            Ok((format!("`{name}`"), found.ok_or_else(|| missing(&format!("`{name}`")))?))
-        }
-        Target::Undo => {
-            let folder = Point::Undo(0).reference(run);
-            let folder = folder.trim_end_matches('0');
-            let points = repository.points(run).map_err(fault)?;
-            for (name, commit) in points.into_iter().rev().filter(|(name, _)| name.starts_with(folder)) {
-                if repository.message(&name).map_err(fault)?.starts_with(BEFORE) {
-                    return Ok(("the state before the last rollback".to_owned(), commit));
-                }
+impl Runs {
+    /// The checkpoint of a target: its words and its commit.
+    fn checkpoint(&self, repository: &Repository, run: &RunId, target: &Target) -> Result<(String, Oid), Refusal> {
+        let fault = |fault: WorkspaceFault| refused(&fault);
+        match target {
+            Target::Start => {
+                let found = repository.find(&Point::Start.reference(run)).map_err(fault)?;
+                let found = found.map(|found| ("the state before it".to_owned(), found));
+                found.ok_or_else(|| missing(repository, run, &[], "of the state before it"))
             }
-            Err(missing("of the state before a rollback"))
+            Target::Named(name) => {
+                let words = format!("`{name}`");
+                if let Some(found) = repository.find(&Point::Named(name).reference(run)).map_err(fault)? {
+                    return Ok((words, found));
+                }
+                // A step that has changed nothing has the checkpoint of another one, so the journal says which.
+                let steps = self.kept_steps(run)?;
+                let said = steps.iter().rev().find(|(step, _)| step == name).map(|(_, commit)| commit.as_str());
+                let found = match said.and_then(Oid::parse) {
+                    Some(found) => Some(found),
+                    // Runs of a version that did not write it down.
+                    None => repository.find(&Point::Step(name).reference(run)).map_err(fault)?,
+                };
+                let found = found.map(|found| (words.clone(), found));
+                found.ok_or_else(|| missing(repository, run, &steps, &words))
+            }
+            Target::Undo => {
+                let folder = Point::Undo(0).reference(run);
+                let folder = folder.trim_end_matches('0');
+                let points = repository.points(run).map_err(fault)?;
+                for (name, commit) in points.into_iter().rev().filter(|(name, _)| name.starts_with(folder)) {
+                    if repository.message(&name).map_err(fault)?.starts_with(BEFORE) {
+                        return Ok(("the state before the last rollback".to_owned(), commit));
+                    }
+                }
+                Err(missing(repository, run, &[], "of the state before a rollback"))
+            }
         }
     }
+
+    /// The steps of a run and the commits that hold what they have left, in the order of their beginning.
+    fn kept_steps(&self, run: &RunId) -> Result<Vec<(String, String)>, Refusal> {
+        let scheduler = self.load(run, |_, _, _| {})?.scheduler;
+        let kept = |instance| {
+            let commit = scheduler.envelope(instance)?.checkpoint.clone()?;
+            Some((scheduler.path(instance).as_str().to_owned(), commit))
+        };
+        Ok(scheduler.instances().filter_map(kept).collect())
+    }
+}
+
+/// Says which checkpoints there are instead.
+fn missing(repository: &Repository, run: &RunId, steps: &[(String, String)], what: &str) -> Refusal {
+    let points = repository.points(run).unwrap_or_default();
+    let folder = |kind: &str| format!("refs/orch/{run}/{kind}/");
+    let (old, named) = (folder("step"), folder("point"));
+    let names = points.iter().filter_map(|(name, _)| name.strip_prefix(&old).or(name.strip_prefix(&named)));
+    let mut names: Vec<_> = names.map(|name| name.replace('+', "/")).collect();
+    names.extend(steps.iter().map(|(step, _)| step.clone()));
+    names.sort();
+    names.dedup();
+    let names: Vec<_> = names.iter().take(NAMED_MAX).map(|name| format!("`{name}`")).collect();
+    let help = match names.is_empty() {
+        true => "runs keep checkpoints where an agent may write, where work is isolated, or where a step says \
+                 `checkpoint:`"
+            .to_owned(),
+        false => format!("it has: {}", names.join(", ")),
+    };
+    Refusal::new(11, "E0340", format!("run {run} has no checkpoint {what}"), help)
 }
 
 fn inside(repository: &Repository, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {

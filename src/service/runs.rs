@@ -376,7 +376,7 @@ impl Runs {
         let pacer = pacer(&self.settings, &adapters);
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
             .priced(Arc::clone(&self.settings.prices))
-            .watched(self.settings.trust.guards.watch()?)
+            .watched(self.settings.trust.guards.watch(&self.settings.program)?)
             .taped(self.taper(&run)?);
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {

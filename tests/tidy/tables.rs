@@ -100,7 +100,10 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("serde", &["*"]),
     ("serde_json", &["*"]),
     ("serde_yaml", &["src/definition/load/", "src/runtime/recording.rs", "src/runtime/tape.rs"]),
-    ("shell_words", &["src/execute/process/", "src/service/", "src/cli/", "src/template/filters.rs"]),
+    (
+        "shell_words",
+        &["src/execute/process/", "src/service/", "src/cli/", "src/template/filters.rs", "src/runtime/program/hook.rs"],
+    ),
     ("similar", &["src/service/"]),
     ("strsim", &["src/base/suggest.rs"]),
     ("tempfile", &["src/guard/", "src/service/cases/drive.rs", "src/service/runtime_test.rs"]),

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use orch::execute::workspace::{Bounds, Oid, Point, WorkspaceFault};
+use orch::execute::workspace::{Bounds, Oid, Point, Spaces, WorkspaceFault};
 
 use crate::world::{Chance, Files, World, files, number, run, same};
 
@@ -178,4 +178,37 @@ fn what_is_ignored_by_now_comes_back_as_well() {
     assert_eq!(text(), "old\n");
     repository.roll_back(&run(), &rollback.undo.commit, &[], "x").unwrap();
     assert_eq!(text(), "new\n");
+}
+
+/// What has changed nothing has the checkpoint of what was before it; a name that moves keeps its history, so that nothing
+/// that a journal names is taken away by the user's `git gc`.
+#[test]
+fn what_changes_nothing_has_the_checkpoint_before_it_and_nothing_is_lost() {
+    let world = World::busy();
+    let spaces = Spaces::new(world.root(), world.state(), world.env(), run());
+    spaces.begin().unwrap();
+    let keep = |step: &str| spaces.keep(None, &Point::Step(step), step).unwrap();
+    let start = world.open().find(&Point::Start.reference(&run())).unwrap().unwrap();
+    assert_eq!(keep("nothing").commit, start);
+    world.write("new", "1");
+    let first = keep("first");
+    assert_eq!(keep("second"), first);
+    assert_eq!(world.open().find(&Point::Step("second").reference(&run())).unwrap(), None);
+    world.write("new", "2");
+    let again = keep("first");
+    assert_ne!(again.tree, first.tree);
+    world.write("new", "1");
+    assert_ne!(keep("third").commit, first.commit, "the last state counts, not an earlier one");
+    // A new process knows nothing of the states before.
+    let later = Spaces::new(world.root(), world.state(), world.env(), run());
+    world.write("new", "3");
+    let moved = later.keep(None, &Point::Step("third"), "third").unwrap();
+    for old in [&start, &first.commit, &again.commit, &keep("third").commit] {
+        let held = world.git(&["for-each-ref", "--contains", old.as_str(), "refs/orch"]);
+        assert!(!held.is_empty(), "{old} would be taken away");
+    }
+    world.git(&["gc", "--prune=now", "--quiet"]);
+    for old in [&start, &first.commit, &again.commit, &moved.commit] {
+        assert_eq!(world.git(&["cat-file", "-t", &format!("{old}^{{tree}}")]), "tree");
+    }
 }

@@ -59,6 +59,37 @@ impl Repository {
         self.keep(run, point, &snapshot, message)
     }
 
+    /// The same after `last`, which it is where no file has changed: then there is nothing to keep. What the name stood for
+    /// before is in the history of the new commit, so that nobody's `git gc` takes it away.
+    ///
+    /// # Errors
+    /// When the files cannot be read, or are over the bounds.
+    pub fn checkpoint_after(
+        &self,
+        run: &RunId,
+        last: Option<&Checkpoint>,
+        (point, message): (&Point<'_>, &str),
+        bounds: Bounds,
+    ) -> Result<Checkpoint, WorkspaceFault> {
+        let lock = self.lock()?;
+        let snapshot = self.look_at_project(&lock, &[], bounds)?;
+        if let Some(last) = last.filter(|last| last.tree == snapshot.tree) {
+            return Ok(Checkpoint { left_out: snapshot.left_out, ..last.clone() });
+        }
+        let name = point.reference(run);
+        let mut parents: Vec<_> = match last {
+            Some(last) => vec![last.commit.clone()],
+            None => self.head()?.into_iter().collect(),
+        };
+        let mut commit = self.commit(&snapshot.tree, &parents, message)?;
+        if !self.move_name(&name, None, &commit)? {
+            parents.extend(self.find(&name)?.filter(|old| !parents.contains(old)));
+            commit = self.commit(&snapshot.tree, &parents, message)?;
+            self.set_name(&name, &commit)?;
+        }
+        Ok(Checkpoint { name, commit, tree: snapshot.tree, left_out: snapshot.left_out })
+    }
+
     /// The files of the project as they are, as a tree without a name.
     ///
     /// # Errors

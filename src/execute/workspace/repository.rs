@@ -18,6 +18,7 @@ use super::{
     git::{Call, Git, Oid, path_of},
     lock::Lock,
     reference,
+    seen::Seen,
 };
 
 /// Attributes stand above all others here: a file is kept byte by byte, whatever the repository says.
@@ -54,6 +55,7 @@ pub struct Repository {
     format: String,
     /// Who the user is, for commits that agents make.
     identity: Vec<(String, String)>,
+    pub(super) seen: Seen,
 }
 
 impl Repository {
@@ -70,6 +72,7 @@ impl Repository {
         let state = made.map_err(WorkspaceFault::io(format!("make {}", state.display())))?;
         let found = Found::around(&git, &root)?;
         let identity = identity(&git, &root)?;
+        let seen = Seen::default();
         let plain = state.join("git/plain.git");
         let repository = match found {
             Some(found) => Self {
@@ -85,6 +88,7 @@ impl Repository {
                 identity,
                 state,
                 git,
+                seen,
             },
             None => Self {
                 kind: Kind::Plain,
@@ -99,6 +103,7 @@ impl Repository {
                 identity,
                 state,
                 git,
+                seen,
             },
         };
         make_folder(&repository.control, &repository.format, true)
@@ -313,19 +318,23 @@ impl Found {
         let ask =
             |words: &[&str]| -> Result<Vec<u8>, WorkspaceFault> { git.call(words).at(root).with_settings().run() };
         let path = |bytes: Vec<u8>| path_of(bytes.strip_suffix(b"\n").unwrap_or(&bytes));
-        let own = match ask(&["rev-parse", "--absolute-git-dir"]) {
-            Ok(own) => path(own),
+        let words = ["rev-parse", "--absolute-git-dir", "--git-common-dir", "--show-object-format", "--show-toplevel"];
+        let told = match ask(&words) {
+            Ok(told) => told,
             Err(WorkspaceFault::Git { said, .. }) if said.contains("not a git repository (or any") => {
                 return Ok(None);
+            }
+            Err(WorkspaceFault::Git { said, .. }) if said.contains("must be run in a work tree") => {
+                return Err(odd("it has no working tree here"));
             }
             Err(WorkspaceFault::Git { said, .. }) => return Err(odd(&said)),
             Err(fault) => return Err(fault),
         };
-        let top = match ask(&["rev-parse", "--show-toplevel"]) {
-            Ok(top) => path(top),
-            Err(WorkspaceFault::Git { .. }) => return Err(odd("it has no working tree here")),
-            Err(fault) => return Err(fault),
-        };
+        let lines: Vec<_> = told.strip_suffix(b"\n").unwrap_or(&told).split(|byte| *byte == b'\n').collect();
+        // A folder with a line break in its name would be taken for two.
+        let [own, common, format, top] = lines[..] else { return Err(odd("the name of its folder has a line break")) };
+        let (own, common, top) = (path_of(own), path_of(common), path_of(top));
+        let format = String::from_utf8_lossy(format).into_owned();
         let top = top.canonicalize().map_err(|_| odd("its files are nowhere"))?;
         // A setting can say that the files are somewhere else, such as the whole home folder.
         if !root.starts_with(&top) || !is_of(&top.join(".git"), &own) {
@@ -341,9 +350,7 @@ impl Found {
                 return Ok(None);
             }
         }
-        let common = root.join(path(ask(&["rev-parse", "--git-common-dir"])?));
-        let common = common.canonicalize().map_err(|_| odd("its folder is not there"))?;
-        let format = String::from_utf8_lossy(&ask(&["rev-parse", "--show-object-format"])?).trim().to_owned();
+        let common = root.join(common).canonicalize().map_err(|_| odd("its folder is not there"))?;
         let words = ["config", "--type=path", "--get", "core.excludesFile"];
         let (_, named) = git.call(&words).at(root).with_settings().run_any(&[0, 1])?;
         let ignored = Some(path(named)).filter(|path| path.is_absolute() && path.is_file());

@@ -74,9 +74,22 @@ struct News {
     ignored: Vec<PathBuf>,
 }
 
+impl News {
+    fn is_nothing(&self) -> bool {
+        self.paths.is_empty() && self.gone.is_empty() && self.links.is_empty()
+    }
+}
+
 impl Repository {
     /// Takes a snapshot. The caller is the only one who uses this index.
     pub(super) fn snapshot(&self, look: &Look<'_>) -> Result<Snapshot, WorkspaceFault> {
+        if let Some(tree) = self.seen.tree(look.index) {
+            // The index is only read here, so it needs no copy.
+            let news = self.news(look, look.index)?;
+            if news.is_nothing() {
+                return Ok(Snapshot { tree, left_out: news.left_out });
+            }
+        }
         let work = unique_beside(look.index);
         let taken = self.snapshot_with(look, &work);
         let taken = match taken {
@@ -91,6 +104,7 @@ impl Repository {
         match taken {
             Ok(snapshot) => {
                 fs::rename(&work, look.index).map_err(WorkspaceFault::io(format!("keep {}", look.index.display())))?;
+                self.seen.keep(look.index, &snapshot.tree);
                 Ok(snapshot)
             }
             Err(fault) => {

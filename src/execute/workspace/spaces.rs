@@ -13,8 +13,8 @@ use std::{
 use crate::base::{RunId, Timestamp};
 
 use super::{
-    Bounds, Candidate, Checkpoint, Conflict, Line, Maker, Oid, Point, Proposal, Repository, Request, Space, Strategy,
-    WorkspaceFault, Workspaces,
+    Bounds, Candidate, Checkpoint, Conflict, Line, Maker, Oid, Point, Proposal, Repository, Request, Rounds, Space,
+    Strategy, WorkspaceFault, Workspaces,
 };
 
 /// The line of all merges of a run: what the project gets, one after the other.
@@ -101,13 +101,16 @@ pub struct Spaces {
     env: Vec<(OsString, OsString)>,
     run: RunId,
     open: Mutex<Option<Workspaces>>,
+    /// The last checkpoint of the project's files that this process has made.
+    last: Mutex<Option<Checkpoint>>,
+    rounds: Rounds<Option<Oid>>,
 }
 
 impl Spaces {
     /// Those of a run of the project at `root`; `state` is the folder of the store, `env` what children may see.
     #[must_use]
     pub fn new(root: PathBuf, state: PathBuf, env: Vec<(OsString, OsString)>, run: RunId) -> Self {
-        Self { root, state, env, run, open: Mutex::new(None) }
+        Self { root, state, env, run, open: Mutex::default(), last: Mutex::default(), rounds: Rounds::default() }
     }
 
     fn open(&self) -> Result<Held<'_>, WorkspaceFault> {
@@ -130,9 +133,16 @@ impl Spaces {
     pub fn begin(&self) -> Result<(), WorkspaceFault> {
         let held = self.open()?;
         if held.repository.find(&Point::Start.reference(&self.run))?.is_none() {
-            held.repository.checkpoint(&self.run, &Point::Start, "before the run", Bounds::default())?;
+            let made = held.repository.checkpoint(&self.run, &Point::Start, "before the run", Bounds::default())?;
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
         }
         Ok(())
+    }
+
+    /// Whose turn it is to keep the project's files: what several have left at once is kept once.
+    #[must_use]
+    pub fn rounds(&self) -> &Rounds<Option<Oid>> {
+        &self.rounds
     }
 
     /// Keeps the files of a unit, or of the project.
@@ -142,10 +152,18 @@ impl Spaces {
     pub fn keep(&self, unit: Option<&Unit>, point: &Point<'_>, message: &str) -> Result<Checkpoint, WorkspaceFault> {
         let held = self.open()?;
         let space = unit.map(|unit| held.find(unit)).transpose()?.flatten();
-        match space {
-            Some(mut space) => space.checkpoint(point, message),
-            None => held.repository.checkpoint(&self.run, point, message, Bounds::default()),
+        if let Some(mut space) = space {
+            return space.checkpoint(point, message);
         }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = match point {
+            Point::Step(_) => {
+                held.repository.checkpoint_after(&self.run, last.as_ref(), (point, message), Bounds::default())?
+            }
+            _ => held.repository.checkpoint(&self.run, point, message, Bounds::default())?,
+        };
+        *last = Some(made.clone());
+        Ok(made)
     }
 
     /// Where a unit works: its workspace is made the first time, and found again after a crash.

@@ -59,6 +59,12 @@ impl RiskContext {
         &self.root
     }
 
+    /// The workspace, the user's home and the folder of what is the user's.
+    #[must_use]
+    pub fn places(&self) -> (&str, &str, &str) {
+        (&self.root, &self.home, &self.state)
+    }
+
     /// What the policy says.
     #[must_use]
     pub fn policy(&self) -> &Policy {

@@ -18,6 +18,7 @@ mod programs;
 mod shell;
 mod tables;
 mod targets;
+mod tool;
 mod wrap;
 
 pub use assess::{
@@ -25,3 +26,4 @@ pub use assess::{
     assess_write, rule_on,
 };
 pub use tables::{RuleRow, rows};
+pub use tool::{ToolIntent, ToolRuling, rule_on_tool};

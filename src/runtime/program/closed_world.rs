@@ -56,6 +56,7 @@ fn scene() -> Scene {
         home: PathBuf::from("/home/me"),
         session: "11111111-2222-8333-8444-555555555555".into(),
         is_kept: false,
+        hook: None,
     }
 }
 

@@ -10,6 +10,7 @@ mod closed_world;
 mod codex;
 mod copilot;
 mod gemini;
+pub mod hook;
 mod json;
 mod kind;
 mod launch;

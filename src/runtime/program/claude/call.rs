@@ -20,6 +20,7 @@ use crate::{
         program::{
             ProgramSettings,
             claude::reader::Events,
+            hook::HOOK_SECONDS,
             launch::{ARGUMENT_BYTES_MAX, environment, flag, impossible, named, server_name, session, stdin},
         },
     },
@@ -71,6 +72,7 @@ impl Adapter for Claude {
             command_rules: true,
             path_rules: true,
             page_rules: true,
+            hooks: true,
             ..Capabilities::default()
         }
     }
@@ -86,6 +88,9 @@ impl Adapter for Claude {
             argv.push(flag("model", model)?);
         }
         argv.extend(permissions(order)?);
+        if let Some(hook) = &scene.hook {
+            argv.push(format!("--settings={}", hooks(hook)).into());
+        }
         argv.extend(session_flags(order, scene)?);
         if !order.agent.instructions.trim().is_empty() {
             files.push(("role.md".into(), order.agent.instructions.clone().into_bytes()));
@@ -121,6 +126,12 @@ fn path_flag(name: &str, scene: &Scene, file: &str) -> OsString {
     let mut flag = OsString::from(format!("--{name}="));
     flag.push(scene.folder.join(file));
     flag
+}
+
+/// Settings whose only word is that `orch` is asked before a tool is used.
+fn hooks(command: &str) -> Value {
+    let hook = json!({ "type": "command", "command": command, "timeout": HOOK_SECONDS });
+    json!({ "hooks": { "PreToolUse": [{ "matcher": "*", "hooks": [hook] }] } })
 }
 
 fn session_flags(order: &Order, scene: &Scene) -> Result<Vec<OsString>, Box<Failure>> {

@@ -20,6 +20,7 @@ use crate::{
         program::{
             ProgramSettings,
             codex::reader::Events,
+            hook::HOOK_SECONDS,
             launch::{ARGUMENT_BYTES_MAX, environment, flag, impossible, server_name, session, stdin},
             strict::is_strict,
         },
@@ -31,13 +32,12 @@ const RETRIES: u32 = 1;
 /// Where its service is, where that is not the usual place.
 const ADDRESS: &str = "OPENAI_BASE_URL";
 /// What it must not do by itself. Without plugins it clones nothing; memory files are told with the order.
-const QUIET: [&str; 11] = [
+const QUIET: [&str; 10] = [
     "check_for_update_on_startup=false",
     "analytics.enabled=false",
     "feedback.enabled=false",
     "features.plugins=false",
     "features.apps=false",
-    "features.hooks=false",
     "features.memories=false",
     "features.goals=false",
     "skills.include_instructions=false",
@@ -72,6 +72,7 @@ impl Adapter for Codex {
             read_only: true,
             unlimited: true,
             own_sandbox: true,
+            hooks: true,
             ..Capabilities::default()
         }
     }
@@ -94,6 +95,16 @@ impl Adapter for Codex {
         }
         let mut config: Vec<String> = QUIET.map(str::to_owned).to_vec();
         config.extend(self.service());
+        match &scene.hook {
+            // These hooks are `orch`'s own, and with the user's configuration ignored there are no others.
+            Some(hook) => {
+                argv.push("--dangerously-bypass-hook-trust".into());
+                let hook = format!("type=\"command\",command={},timeout={HOOK_SECONDS}", toml(&json!(hook)));
+                config.push("features.hooks=true".to_owned());
+                config.push(format!("hooks.PreToolUse=[{{matcher=\"*\",hooks=[{{{hook}}}]}}]"));
+            }
+            None => config.push("features.hooks=false".to_owned()),
+        }
         if order.tools.as_ref().is_some_and(|tools| !tools.iter().any(|tool| matches!(tool.trim(), "WebSearch" | "*")))
         {
             config.push("web_search=\"disabled\"".into());

@@ -15,6 +15,7 @@ use crate::{
         program::{
             ProgramSettings,
             copilot::reader::Events,
+            hook::HOOK_SECONDS,
             launch::{environment, flag, impossible, server_name, session, stdin},
             rights::{Commands, Right, Rights},
         },
@@ -79,6 +80,7 @@ impl Adapter for Copilot {
             unlimited: true,
             tool_lists: true,
             command_rules: true,
+            hooks: true,
             ..Capabilities::default()
         }
     }
@@ -99,6 +101,14 @@ impl Adapter for Copilot {
         argv.extend(context(order));
         argv.push(path_flag("usage-output-file=", &scene.folder.join(USAGE)));
         let mut files = Vec::new();
+        if let Some(hook) = &scene.hook {
+            let hook = json!({ "type": "command", "bash": hook, "timeoutSec": HOOK_SECONDS });
+            let hooks = json!({ "version": 1, "hooks": { "preToolUse": [hook] } });
+            let plugin = json!({ "name": "orch-guard", "version": "1.0.0", "hooks": "hooks.json" });
+            files.push(("guard/plugin.json".into(), plugin.to_string().into_bytes()));
+            files.push(("guard/hooks.json".into(), hooks.to_string().into_bytes()));
+            argv.push(path_flag("plugin-dir=", &scene.folder.join("guard")));
+        }
         if !order.mcp_servers.is_empty() {
             // In a file, because its environment may hold secrets and arguments are seen by all.
             files.push(("mcp.json".into(), servers(order)?));

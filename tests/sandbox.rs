@@ -385,18 +385,18 @@ fn where_agents_work_everything_is_confined_and_nobody_has_to_say_so() {
     }
     let done = project.run(&["run", "two"]);
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
-    assert!(done.stdout.contains("sandbox workspace-write"), "{}", done.stdout);
+    assert!(done.stderr.contains("sandbox workspace-write"), "{}", done.stdout);
     assert_eq!((project.read("here").as_str(), outside(&project).as_str()), ("agent\n", ""));
     // Nobody but the user has written what runs there.
     let done = project.run(&["run", "alone"]);
-    assert!(done.code == Some(0) && done.stdout.contains("sandbox off"), "{}{}", done.stdout, done.stderr);
+    assert!(done.code == Some(0) && done.stderr.contains("sandbox off"), "{}{}", done.stdout, done.stderr);
     assert_eq!(outside(&project), "command\n");
     let done = project.run(&["run", "two", "--sandbox", "off"]);
-    assert!(done.code == Some(0) && done.stdout.contains("sandbox off"), "{}{}", done.stdout, done.stderr);
+    assert!(done.code == Some(0) && done.stderr.contains("sandbox off"), "{}{}", done.stdout, done.stderr);
     assert_eq!(outside(&project), "command\nagent\ncommand\n");
     let project = with_agent("sandbox = \"off\"\n");
     let done = project.run(&["run", "two"]);
-    assert!(done.code == Some(0) && done.stdout.contains("sandbox off"), "{}{}", done.stdout, done.stderr);
+    assert!(done.code == Some(0) && done.stderr.contains("sandbox off"), "{}{}", done.stdout, done.stderr);
     assert_eq!(outside(&project), "agent\ncommand\n");
 }
 
@@ -453,14 +453,14 @@ fn where_there_is_no_sandbox_a_person_says_that_there_is_none() {
     // A run that began in a sandbox goes on in one or not at all.
     project.write(
         "workflows/two.yaml",
-        "name: two\nsteps:\n  - { id: agent, prompt: Work }\n  - { id: ask, needs: [agent], approval: \"Go on?\" }\n  \
+        "name: two\nsteps:\n  - { id: agent, prompt: Work }\n  - { id: ask, needs: [agent], approve: \"Go on?\" }\n  \
          - { id: last, needs: [ask], run: touch last }\n",
     );
     let done = project.run(&["run", "two"]);
-    let run = done.stdout.split_whitespace().nth(1).unwrap().to_owned();
+    let run = done.stderr.split_whitespace().nth(1).unwrap().to_owned();
     assert_ne!(done.code, Some(0), "it waits: {done:?}");
-    let done = project.run(&["approve", &run, "ask", "--wait", "0s"]);
-    drop(done);
+    let done = project.run(&["approve", &run, "ask"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
     let done = without_namespaces(&project, &["resume", &run]).unwrap();
     assert_eq!(done.code, Some(41), "{done:?}");
     assert!(!project.root().join("last").exists());
@@ -482,7 +482,7 @@ fn what_holds_a_place_is_no_change() {
         "name: w\nsteps:\n  - id: both\n    parallel:\n      - id: long\n        sandbox: workspace-write\n        run: |\n          \
          touch begun\n          n=0; while [ ! -e ended ] && [ $n -lt 300 ]; do sleep 0.05; n=$((n+1)); done\n      - id: judged\n        \
          run: |\n          n=0; while [ ! -e begun ] && [ $n -lt 300 ]; do sleep 0.05; n=$((n+1)); done\n          test -e .mcp.json\n        \
-         gates:\n          - changed: { allow: [begun, ended] }\n      - { id: end, needs: [judged], run: touch ended }\n",
+         gate: [{ changed: { allow: [begun, ended] } }]\n      - { id: end, needs: [judged], run: touch ended }\n",
     );
     let done = project.run(&["run", "w", "--parallel", "3"]);
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);

@@ -232,12 +232,10 @@ fn the_command_line_confines_more_but_never_less() {
 #[test]
 fn what_this_version_cannot_keep_is_refused_before_anything_starts() {
     let project = Project::new();
-    for (sandbox, words) in [("container", "no sandbox `container`")] {
-        let done = run(&project, &format!("  - id: a\n    sandbox: {sandbox}\n    run: touch here\n"), &[]);
-        assert_eq!(done.code, Some(41), "{}", done.stdout);
-        assert!(done.stderr.contains(words) && done.stderr.contains("help:"), "{}", done.stderr);
-        assert!(!project.root().join("here").exists());
-    }
+    let done = run(&project, "  - id: a\n    sandbox: container\n    run: touch here\n", &[]);
+    assert_eq!(done.code, Some(41), "{}", done.stdout);
+    assert!(done.stderr.contains("no sandbox `container`") && done.stderr.contains("help:"), "{}", done.stderr);
+    assert!(!project.root().join("here").exists());
 }
 
 #[test]

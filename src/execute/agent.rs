@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -156,14 +156,17 @@ impl Executor {
                     envelope.files_changed = files;
                 }
             }
-            Outcome::Failed(failure) => {
-                failure.reason = with_notes(std::mem::take(&mut failure.reason), &report.notes);
-                failure.evidence = observed(argv, report, place).await;
-            }
+            Outcome::Failed(failure) => note(failure, argv, report, place).await,
             Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => {}
         }
         outcome
     }
+}
+
+/// What was seen of a program that failed.
+async fn note(failure: &mut Failure, argv: Vec<OsString>, report: Report, place: &Place) {
+    failure.reason = with_notes(std::mem::take(&mut failure.reason), &report.notes);
+    failure.evidence = observed(argv, report, place).await;
 }
 
 /// What a sandbox must leave the program.

@@ -530,4 +530,12 @@ fn the_sandbox_is_a_part_of_the_key() {
     ] {
         assert_eq!(run(sandbox), expected, "{sandbox}");
     }
+    // The same words of the step, and another sandbox by the words of a person.
+    let sandbox = "{ mode: off, write: [~/] }";
+    assert_eq!(run(sandbox), 5);
+    for _ in 0..2 {
+        fs::write(project.root().join("old.txt"), "old").unwrap();
+        let done = project.run(&["run", "flow", "--sandbox", "workspace-write"]);
+        assert_eq!((done.code, starts(&project)), (Some(0), 6), "{}{}", done.stdout, done.stderr);
+    }
 }

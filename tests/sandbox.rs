@@ -266,12 +266,12 @@ fn variables_of_a_step_do_not_steer_the_helper() {
 #[test]
 fn a_variable_has_one_value() {
     let project = Project::new();
-    if !has_python() || !can_confine(&project) {
+    if !can_confine(&project) {
         return;
     }
-    // From a file: the judge of commands lets nobody read the environment by name.
-    let project = project.file("copy.py", "open('seen', 'wb').write(open('/proc/self/environ', 'rb').read())\n");
-    let step = "  - id: a\n    sandbox: workspace-write\n    env: { HOME: /elsewhere }\n    run: [python3, copy.py]\n";
+    // From a file: the judge of commands lets nobody read the environment by name. The shell's own environment is as it got it.
+    let project = project.file("copy.sh", "cat /proc/$$/environ > seen\n");
+    let step = "  - id: a\n    sandbox: workspace-write\n    env: { HOME: /elsewhere }\n    run: [/bin/sh, copy.sh]\n";
     let done = run(&project, step, &[]);
     assert_eq!(done.code, Some(0), "{}", done.stdout);
     let seen = project.read("seen");

@@ -89,12 +89,12 @@ impl Lab {
         let env = self.env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
         let settings = ProgramSettings { program: self.program.clone().into(), env, ..ProgramSettings::default() };
         let scene = Scene {
+            hook: None,
             folder: self.folder.join("alone").join(place.to_string()),
             workspace: self.folder.join("project"),
             home: self.folder.join("home"),
             session: format!("7d444840-9dc0-4000-8000-{place:012}"),
             is_kept: false,
-            hook: None,
         };
         let Ok(Call::Program(call)) = (self.kind.make)(settings).call(order, &scene) else { panic!("no program") };
         fs::create_dir_all(&scene.folder).unwrap();

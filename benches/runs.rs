@@ -85,6 +85,7 @@ fn step(id: usize, work: Work, needs: Vec<usize>) -> PlanStep {
         files: Vec::new(),
         summary: None,
         cache: None,
+        secrets: Vec::new(),
         sandbox: None,
         isolated: false,
     }
@@ -116,6 +117,7 @@ fn agent() -> Work {
 
 fn plan(steps: Vec<PlanStep>) -> Plan {
     Plan {
+        secrets: Vec::new(),
         version: PLAN_VERSION,
         name: "bench".to_owned(),
         description: String::new(),
@@ -200,6 +202,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
         let adapters: Vec<Arc<dyn Adapter>> = vec![Arc::new(Nothing)];
         let executor = Executor::new(keeper.clone(), Renderer::new(ORCH), adapters);
         let assigner = Assigner {
+            secrets: Arc::new([]),
             servers: Vec::new(),
             renderer: Arc::new(Renderer::new(ORCH)),
             root: project.clone(),
@@ -218,6 +221,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
         let (watchers, mut told) = tokio::sync::mpsc::unbounded_channel();
         let reader = tokio::spawn(async move { while told.recv().await.is_some() {} });
         let setup = Setup {
+            redactor: orch::guard::Redactor::default(),
             recall: None,
             spaces: Arc::new(Spaces::new(project.clone(), folder.join("state"), Vec::new(), run_id())),
             journal,

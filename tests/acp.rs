@@ -515,6 +515,7 @@ async fn play(script: &str, limits: Limits) -> Played {
     let workspace = folder.path().join("work");
     fs::create_dir(&workspace).unwrap();
     let place = Place {
+        secrets: Vec::new(),
         workspace,
         attempt_dir: folder.path().join("attempt"),
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],

@@ -205,6 +205,7 @@ impl Bench {
         self.attempts.set(self.attempts.get() + 1);
         let attempt = format!("{}-1", self.attempts.get());
         let place = Place {
+            secrets: Vec::new(),
             workspace: workspace.clone(),
             attempt_dir: self.lab.join("attempts").join(&attempt),
             env,

@@ -163,7 +163,7 @@ impl Bench {
         let text = |path: &Path| path.display().to_string();
         let (own, state) = (text(&self.lab.join("home")), text(&self.lab.join("state")));
         let risk = RiskContext::new(&text(&workspace), &own, &state, Policy::default()).unwrap();
-        let watch = Watch { risk: Some(Arc::new(risk)), audit: None, hook: Some(program.to_owned()) };
+        let watch = Watch { risk: Some(Arc::new(risk)), audit: None, redactor: None, hook: Some(program.to_owned()) };
         let executor = executor.watched(watch);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&seen);
@@ -172,6 +172,7 @@ impl Bench {
             allow_list_env(std::env::vars_os()).into_iter().filter(|(name, _)| name != "HOME").collect();
         env.push(("HOME".into(), home));
         let place = Place {
+            secrets: Vec::new(),
             workspace: workspace.clone(),
             attempt_dir: self.lab.join("attempts").join(&attempt),
             env,

@@ -16,10 +16,11 @@ use std::{
 use orch::{
     base::{Attached, Digest, Envelope, Failure, FailureClass, Judgement, Outcome, Verdict, schema_faults},
     execute::{
-        Assignment, Baseline, CommandText, Executor, Live, Place,
+        Assignment, Baseline, CommandText, Excuse, Executor, Live, Place, Search,
         process::{Keeper, Limits, StopReason, StopSource, StopToken, allow_list_env},
         render::Renderer,
     },
+    guard::Redactor,
     runtime::{Access, Adapter, Custom, CustomSettings, McpServer, Order, OrderAgent, OutputForm, Recording, Replay},
 };
 use serde_json::{Map, Value, json};
@@ -43,6 +44,7 @@ impl Bench {
         let program = Path::new(env!("CARGO_BIN_EXE_orch"));
         let executor = Executor::new(Keeper::start(program).unwrap(), Renderer::new(program), adapters);
         let place = Place {
+            secrets: Vec::new(),
             sandbox: None,
             workspace,
             attempt_dir: root.path().join("state/attempts/1-1"),
@@ -559,6 +561,103 @@ async fn a_changed_gate_in_a_work_tree_cannot_be_told_to_look_away() {
     let judgement = changed(&bench, &baseline, None, &[]).await;
     assert_eq!(judgement.verdict, Verdict::Error);
     has(&judgement.reason, "git ended with exit code 128");
+}
+
+const TOKEN: &str = "ghp_a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8";
+
+/// A bench that knows one secret, and what stood there before.
+async fn before(files: &[(&str, &str)]) -> (Bench, Arc<Baseline>) {
+    let mut bench = Bench::new();
+    let redactor = Redactor::new([("DB_PASSWORD".to_owned(), "hunter2horse".to_owned())]);
+    bench.executor = bench.executor.clone().hushed(&redactor);
+    files.iter().for_each(|(path, text)| bench.write(path, text));
+    let baseline = Arc::new(bench.executor.baseline(&bench.place, StopToken::never()).await.unwrap());
+    (bench, baseline)
+}
+
+async fn searched(bench: &Bench, baseline: &Arc<Baseline>, search: Search) -> Judgement {
+    let baseline = Arc::clone(baseline);
+    let judgement = judged(bench.perform(Assignment::GateSecrets { search: Box::new(search), baseline }).await);
+    let told = format!("{judgement:?}");
+    assert!(!told.contains("hunter2") && !told.contains(TOKEN), "{told}");
+    judgement
+}
+
+#[tokio::test]
+async fn a_secrets_gate_names_file_line_and_kind_and_never_the_value() {
+    let (bench, baseline) = before(&[("old.env", TOKEN), ("a", "1"), ("sub/b", "1")]).await;
+    let pass = searched(&bench, &baseline, Search::default()).await;
+    assert_eq!((pass.verdict, pass.evidence.last_lines.as_str()), (Verdict::Pass, ""), "{}", pass.reason);
+    bench.write("sub/b", &format!("one\ntoken = \"{TOKEN}\"\n"));
+    bench.write("new.bin", "\u{0}\u{1} hunter2horse \u{2}");
+    let digest = Digest::of(TOKEN.as_bytes());
+    let found = searched(&bench, &baseline, Search::default()).await;
+    assert_eq!(found.verdict, Verdict::Fail);
+    has(&found.reason, "stands in `new.bin:1` (the value of $DB_PASSWORD), `sub/b:2` (GitHub token): take it out");
+    let token = format!("sub/b:2 GitHub token (digest {})", digest.short());
+    assert_eq!(found.evidence.last_lines, format!("new.bin:1 the value of $DB_PASSWORD\n{token}"));
+    assert!(found.evidence.tree.is_some());
+    // What was there before is looked at only where the gate says so.
+    let all = searched(&bench, &baseline, Search { all: true, ..Search::default() }).await;
+    has(&all.evidence.last_lines, "old.env:1 GitHub token");
+    let paths = vec!["sub".to_owned()];
+    let some = searched(&bench, &baseline, Search { paths: paths.clone(), ..Search::default() }).await;
+    assert_eq!((some.verdict, some.evidence.last_lines.as_str()), (Verdict::Fail, token.as_str()));
+    // A known false one is allowed by its file or by its digest, with a reason that is kept.
+    for (path, digest, verdict) in [
+        (Some("sub/**"), None, Verdict::Pass),
+        (None, Some(digest.short()), Verdict::Pass),
+        (Some("sub/*"), Some(digest.as_str()), Verdict::Pass),
+        (Some("other/**"), None, Verdict::Fail),
+        (Some("other/**"), Some(digest.short()), Verdict::Fail),
+        (Some("sub/**"), Some("0123456789ab"), Verdict::Fail),
+        (Some("sub/["), None, Verdict::Error),
+    ] {
+        let excuse = Excuse {
+            path: path.map(str::to_owned),
+            digest: digest.map(str::to_owned),
+            why: "made up for a test".to_owned(),
+        };
+        let search = Search { paths: paths.clone(), allow: vec![excuse], ..Search::default() };
+        let judgement = searched(&bench, &baseline, search).await;
+        assert_eq!(judgement.verdict, verdict, "{path:?} {digest:?}: {}", judgement.reason);
+        if verdict == Verdict::Pass {
+            assert_eq!(judgement.evidence.last_lines, format!("{token}: allowed, made up for a test"));
+        }
+    }
+    // The digest of one key allows no known value.
+    let excuse = Excuse { path: None, digest: Some(digest.short().to_owned()), why: "one".to_owned() };
+    let judgement = searched(&bench, &baseline, Search { allow: vec![excuse], ..Search::default() }).await;
+    has(&judgement.reason, "new.bin");
+    assert!(!judgement.reason.contains("sub/b"), "{}", judgement.reason);
+}
+
+#[tokio::test]
+async fn what_a_secrets_gate_cannot_read_is_an_error() {
+    let (bench, baseline) = before(&[]).await;
+    let large = fs::File::create(bench.file("large")).unwrap();
+    large.set_len(16 * 1024 * 1024 + 1).unwrap();
+    let judgement = searched(&bench, &baseline, Search::default()).await;
+    assert_eq!(judgement.verdict, Verdict::Error);
+    has(&judgement.reason, "`large`: it is larger than 16 MB");
+    let paths = vec!["small".to_owned()];
+    let judgement = searched(&bench, &baseline, Search { paths, ..Search::default() }).await;
+    assert_eq!(judgement.verdict, Verdict::Pass, "{}", judgement.reason);
+    fs::remove_file(bench.file("large")).unwrap();
+    nix::unistd::mkfifo(&bench.file("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let judgement = searched(&bench, &baseline, Search::default()).await;
+    assert_eq!(judgement.verdict, Verdict::Error);
+    fs::remove_file(bench.file("pipe")).unwrap();
+    // A link is a short text; where it leads is not looked at.
+    fs::write(bench.root.path().join("outside"), TOKEN).unwrap();
+    symlink(bench.root.path().join("outside"), bench.file("link")).unwrap();
+    let judgement = searched(&bench, &baseline, Search::default()).await;
+    assert_eq!(judgement.verdict, Verdict::Pass, "{}", judgement.reason);
+    symlink(format!("/{TOKEN}"), bench.file("telling")).unwrap();
+    let judgement = searched(&bench, &baseline, Search::default()).await;
+    assert_eq!(judgement.verdict, Verdict::Fail, "{}", judgement.reason);
+    bench.write(&format!("{TOKEN}.txt"), &format!("{TOKEN}\n"));
+    has(&searched(&bench, &baseline, Search::default()).await.reason, "`[redacted:key].txt:1` (GitHub token)");
 }
 
 #[tokio::test]

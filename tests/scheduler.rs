@@ -13,7 +13,10 @@ use std::sync::Arc;
 use orch::{
     base::{Digest, Envelope, Evidence, Failure, FailureClass, Judgement, Outcome, RunId, Timestamp, Usage, Verdict},
     definition::workflow::{Join, OnFailure, OnLimit, OnMax, RetryOn, ThenFail},
-    plan::{EachWork, EdgeKind, Need, Plan, PlanGate, PlanStep, RecoveryPolicy, RetryPolicy, StepIx, ValueText, Work},
+    plan::{
+        EachWork, EdgeKind, JudgeWork, Need, Plan, PlanGate, PlanStep, RecoveryPolicy, RetryPolicy, StepIx, ValueText,
+        Work,
+    },
     scheduler::{
         Action, Answer, AttemptId, CauseKind, Decision, Evaluation, Event, Notice, Purpose, RunEnd, Scheduler, Settled,
         Site, StepState, Strength, WaitingFor,
@@ -996,4 +999,137 @@ fn work_grows_with_the_steps_and_not_faster() {
     for (made, steps) in [(independent(10_000), 10_000), (chain(500), 500), (layers(10), 1_000)] {
         assert_eq!(run_through(made), (1 + 2 * steps, 4 * steps + 1));
     }
+}
+
+// ---- judges
+
+/// A step whose work so many agents score.
+fn scored(judges: u32) -> PlanStep {
+    let mut made = gated("a", 1, ThenFail::Fail);
+    let agent = agent(Some("gemini"));
+    let judge = JudgeWork { rubric: "good?".to_owned(), file: None, min: 0.5, judges, agent, timeout_ms: 60_000 };
+    made.gates = vec![PlanGate::Judge { judge: Box::new(judge), from: None }];
+    made
+}
+
+fn envelope(session: &str, output: Value) -> Outcome {
+    let usage = Usage { output_tokens: 10, ..Usage::default() };
+    Outcome::Succeeded(Box::new(Envelope { session: Some(session.to_owned()), output, usage, ..Envelope::default() }))
+}
+
+fn score(session: &str, score: f64) -> Outcome {
+    envelope(session, json!({ "score": score, "reasons": ["why"] }))
+}
+
+/// The session and the feedback of the next order of the step, and of its judge.
+fn threads(bench: &Bench) -> [(Option<String>, Option<String>); 2] {
+    let instance = bench.scheduler.instances().next().expect("there is a step");
+    [Purpose::Work, Purpose::Gate(0)].map(|purpose| {
+        let thread = bench.scheduler.thread(instance, purpose);
+        (thread.session.map(str::to_owned), thread.feedback.map(str::to_owned))
+    })
+}
+
+#[test]
+fn judges_are_asked_one_after_the_other_and_what_they_answered_survives_losses() {
+    let mut bench = Bench::of(flat(vec![scored(3)]));
+    bench.report("a", envelope("w", Value::Null));
+    bench.report("a", score("j1", 0.9));
+    assert_eq!(bench.running(), ["a Gate(0)"]);
+    bench.report("a", Outcome::Lost);
+    let attempt = bench.attempt("a");
+    bench.event(Event::SessionKnown { attempt, session: "j2".to_owned() });
+    bench.event(Event::Restarted { parallel: 8 });
+    assert_eq!(bench.running(), ["a Gate(0)"], "it only looks, so nobody is asked");
+    let [work, judge] = threads(&bench);
+    assert_eq!(
+        (work.0.as_deref(), judge.0),
+        (Some("w"), None),
+        "each judge begins anew, and leaves the step's session"
+    );
+    bench.report("a", score("j3", 0.1));
+    bench.report("a", score("j4", 0.6));
+    assert_eq!(bench.ended(), (Settled::Succeeded, None));
+    let spent = bench.scheduler.spent();
+    assert_eq!((spent.agents, spent.usage.output_tokens), (6, 40));
+}
+
+#[test]
+fn a_refused_step_is_judged_anew_and_its_agent_goes_on_in_its_own_session() {
+    let mut bench = Bench::of(flat(vec![scored(2)]));
+    bench.report("a", envelope("w", Value::Null));
+    bench.report("a", score("j1", 0.9));
+    bench.report("a", score("j2", 0.0));
+    let [work, judge] = threads(&bench);
+    assert_eq!((work.0.as_deref(), judge), (Some("w"), (None, None)));
+    let told = work.1.expect("the reasons go back");
+    assert!(told.contains("score 0.45") && told.contains("judge 2: 0.00\n- why"), "{told}");
+    bench.report("a", envelope("w", Value::Null));
+    // The score of the first round does not count.
+    bench.report("a", score("j3", 0.4));
+    assert_eq!(bench.running(), ["a Gate(0)"]);
+    bench.report("a", score("j4", 0.5));
+    assert_eq!(bench.ended(), (Settled::Failed, Some(CauseKind::Gate)));
+}
+
+#[test]
+fn a_judge_mends_its_answer_in_its_session_and_gives_up_in_the_end() {
+    let mut bench = Bench::of(flat(vec![scored(1)]));
+    bench.report("a", envelope("w", Value::Null));
+    for _ in 0..2 {
+        let attempt = bench.attempt("a");
+        bench.event(Event::SessionKnown { attempt, session: "j".to_owned() });
+        bench.fail("a", FailureClass::Invalid);
+        let [work, judge] = threads(&bench);
+        assert_eq!(judge, (Some("j".to_owned()), Some("it broke".to_owned())));
+        assert_eq!(work, (Some("w".to_owned()), None));
+    }
+    bench.fail("a", FailureClass::Invalid);
+    assert_eq!(bench.ended(), (Settled::Failed, Some(CauseKind::Gate)));
+    for (class, tries) in [(TRANSIENT, 2), (PERMANENT, 0), (FailureClass::TimedOut, 0), (FailureClass::Missing, 0)] {
+        let mut made = scored(1);
+        made.retry.tries = 2;
+        let mut bench = Bench::of(flat(vec![made]));
+        bench.report("a", envelope("w", Value::Null));
+        for _ in 0..tries {
+            bench.fail("a", class);
+            assert_eq!(bench.running(), ["a Gate(0)"], "{class:?}");
+        }
+        bench.fail("a", class);
+        assert_eq!(bench.ended(), (Settled::Failed, Some(CauseKind::Gate)), "{class:?}");
+    }
+    for odd in [json!({ "score": 2, "reasons": ["x"] }), json!({ "score": 1 }), Value::Null] {
+        let mut bench = Bench::of(flat(vec![scored(1)]));
+        bench.report("a", envelope("w", Value::Null));
+        bench.report("a", envelope("j", odd));
+        assert_eq!(bench.ended(), (Settled::Failed, Some(CauseKind::Gate)));
+    }
+}
+
+#[test]
+fn judges_keep_the_bounds_of_their_runtime_and_stop_at_a_budget() {
+    let mut other = scored(1);
+    other.id = "b".to_owned();
+    let mut made = flat(vec![scored(2), other]);
+    made.limits.per_runtime.insert("gemini".to_owned(), 1);
+    made.budget.tokens = Some(100);
+    let mut bench = Bench::of(made);
+    bench.report("a", envelope("w", Value::Null));
+    bench.report("b", envelope("v", Value::Null));
+    assert_eq!(bench.running(), ["a Gate(0)"], "one judge on that runtime");
+    let attempt = bench.attempt("a");
+    bench.event(Event::SessionKnown { attempt, session: "j".to_owned() });
+    let usage = Usage { output_tokens: 90, ..Usage::default() };
+    bench.event(Event::Spent { attempt, usage, model: None });
+    assert_eq!(bench.stops, [(attempt, Strength::Gentle)]);
+    bench.report("a", Outcome::Stopped);
+    let [work, judge] = threads(&bench);
+    assert_eq!((work, judge), ((Some("w".to_owned()), None), (None, None)), "nobody else is told of the stop");
+    bench.event(Event::BudgetRaised { usd_micros: None, tokens: Some(1_000), time_ms: None, agents: None });
+    for _ in 0..3 {
+        assert_eq!(bench.running().len(), 1, "{:?}", bench.running());
+        let path = bench.running()[0].split(' ').next().expect("a path").to_owned();
+        bench.report(&path, score("k", 1.0));
+    }
+    assert_eq!(bench.ended(), (Settled::Succeeded, None));
 }

@@ -23,6 +23,7 @@ use plans::{agent, plan, step};
 
 fn assigner() -> Assigner {
     Assigner {
+        secrets: Arc::new([]),
         renderer: Arc::new(Renderer::new("/nowhere")),
         root: "/nowhere".into(),
         folder: "/nowhere".into(),

@@ -9,10 +9,17 @@ use serde_json::Value;
 
 use crate::{
     base::{Sandbox, Source, Span, Spanned},
-    definition::{merging::Merge, permissions::Permissions},
+    definition::{
+        merging::Merge,
+        permissions::Permissions,
+        secrets::{SecretDeclared, SecretUse},
+    },
 };
 
-pub use crate::definition::failing::{OnGateFail, Recovery, Retry, RetryOn, RunCommandText, ThenFail};
+pub use crate::definition::{
+    failing::{OnGateFail, Recovery, Retry, RetryOn, RunCommandText, ThenFail},
+    gate::{AllowedSecret, Gate, Judge},
+};
 
 /// One workflow document.
 #[derive(Debug, Clone)]
@@ -35,6 +42,8 @@ pub struct Workflow {
     pub limits: Limits,
     /// What a failure does to the steps beside it; `drain` where absent.
     pub on_failure: Option<OnFailure>,
+    /// Where values are that nobody may read.
+    pub secrets: Vec<SecretDeclared>,
     /// The steps in their written order.
     pub steps: Vec<Step>,
     /// What the run returns: name to text or value.
@@ -170,6 +179,8 @@ pub struct Step {
     pub summary: Option<Spanned<String>>,
     /// Whether the same work of an earlier run may be taken.
     pub cache: Option<Spanned<Cache>>,
+    /// Secrets that its attempts get.
+    pub secrets: Vec<SecretUse>,
 }
 
 /// When the work of an earlier run is the same.
@@ -219,6 +230,7 @@ impl Step {
             key: None,
             summary: None,
             cache: None,
+            secrets: Vec::new(),
         }
     }
 }
@@ -383,48 +395,6 @@ pub enum OnMax {
     Fail,
     /// The loop succeeds with its last iteration.
     Continue,
-}
-
-/// A check.
-#[derive(Debug, Clone)]
-pub enum Gate {
-    /// A command must exit with 0 and, with `expect`, make the expression true.
-    Run {
-        /// The command.
-        command: RunCommand,
-        /// A bare expression over `output` (JSON in `$ORCH_OUTPUT`), `stdout` (text) and `exit`.
-        expect: Option<Spanned<String>>,
-        /// The longest it may take.
-        timeout: Option<Duration>,
-    },
-    /// A bare expression must be true.
-    Check(Spanned<String>),
-    /// The step's output (or the value of an expression) must be valid.
-    Schema {
-        /// JSON Schema.
-        schema: Spanned<Value>,
-    },
-    /// Files must be there.
-    Files {
-        /// Paths or globs, each of which must match at least one file.
-        paths: Vec<Spanned<String>>,
-    },
-    /// The change of the working tree must stay within bounds.
-    Changed {
-        /// Files changed at most.
-        max_files: Option<u32>,
-        /// Globs of which every changed file must match one.
-        allow: Vec<Spanned<String>>,
-        /// Globs of which no changed file may match one.
-        deny: Vec<Spanned<String>>,
-    },
-    /// A person must agree.
-    Approve {
-        /// The question, a text with `{{ }}`.
-        text: Spanned<String>,
-    },
-    /// A gate of the library.
-    Named(Spanned<String>),
 }
 
 /// Where an agent's context starts.

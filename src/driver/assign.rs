@@ -16,12 +16,15 @@ use crate::{
     definition::workflow::Workspace,
     driver::{
         evaluate::{object, render},
+        judge::judge_order,
         order::orders,
         session_fork::fork,
     },
-    execute::{Assignment, Baseline, CommandText, Confined, Live, Place, process::Limits, render::Renderer},
-    guard::{audit::AuditLog, sandbox::Method},
-    plan::{Command, PlanGate, PlanStep, RecoveryPolicy, Work},
+    execute::{
+        Assignment, Baseline, CommandText, Confined, Excuse, Live, Place, Search, process::Limits, render::Renderer,
+    },
+    guard::{Secret, audit::AuditLog, sandbox::Method},
+    plan::{Command, PlanGate, PlanSecretUse, PlanStep, RecoveryPolicy, Work},
     scheduler::{AttemptId, How, InstanceId, Purpose, Scheduler},
 };
 
@@ -49,6 +52,8 @@ pub struct Assigner {
     pub forks: BTreeSet<String>,
     /// The values of the variables of each MCP server of the plan.
     pub servers: Vec<BTreeMap<String, String>>,
+    /// The values of the plan's secrets, in its order. They stand in no assignment.
+    pub secrets: Arc<[Secret]>,
     /// Marks the borders of untrusted text in prompts.
     pub nonce: String,
     /// By what programs are confined whose steps ask for it.
@@ -87,6 +92,7 @@ impl Assigner {
         let (_, step) = scheduler.plan_step(attempt.instance);
         let made = match purpose {
             Purpose::Work => self.work(scheduler, attempt, step),
+            Purpose::Gate(place) if step.judge_at(place).is_some() => self.judge(scheduler, attempt, step, place),
             Purpose::Gate(place) => self.gate(scheduler, attempt.instance, step, usize::from(place)),
             Purpose::Fix => self.fix(scheduler, attempt, step),
             Purpose::Reconcile => self.reconcile(scheduler, attempt.instance, step),
@@ -94,7 +100,7 @@ impl Assigner {
             Purpose::Take => Err("a merge is never assigned".to_owned()),
         };
         match made {
-            Ok(assignment) => match self.place(scheduler, attempt, step) {
+            Ok(assignment) => match self.place(scheduler, attempt, step, purpose) {
                 Ok(place) => Begun::Work(Box::new(assignment), place),
                 Err(reason) => Begun::Done(failed(FailureClass::Permanent, reason)),
             },
@@ -107,7 +113,13 @@ impl Assigner {
         }
     }
 
-    fn place(&self, scheduler: &Scheduler, attempt: AttemptId, step: &PlanStep) -> Result<Place, String> {
+    fn place(
+        &self,
+        scheduler: &Scheduler,
+        attempt: AttemptId,
+        step: &PlanStep,
+        purpose: Purpose,
+    ) -> Result<Place, String> {
         let workspace = match &step.work {
             Work::Agent(agent) => agent.workspace,
             Work::Run { workspace, .. } => *workspace,
@@ -131,7 +143,20 @@ impl Assigner {
             run,
             live: Live::default(),
             sandbox: self.sandbox(scheduler, step)?,
+            secrets: self.secrets(step, purpose)?,
         })
+    }
+
+    /// The secrets of a step: for its own work, and for who looks how that has ended. Gates get none.
+    fn secrets(&self, step: &PlanStep, purpose: Purpose) -> Result<Vec<(String, Secret)>, String> {
+        if !matches!(purpose, Purpose::Work | Purpose::Reconcile) {
+            return Ok(Vec::new());
+        }
+        let value = |one: &PlanSecretUse| {
+            let value = self.secrets.get(one.secret as usize).ok_or("a secret of the plan has no value")?;
+            Ok((one.variable.clone(), value.clone()))
+        };
+        step.secrets.iter().map(value).collect()
     }
 
     /// How the programs of a step are confined.
@@ -219,6 +244,21 @@ impl Assigner {
         self.agent(scheduler, attempt, Purpose::Fix, step, agent, limits)
     }
 
+    /// A judge has an order of its own making, and is told what was done only where that is seen: see [`crate::driver::judge`].
+    fn judge(
+        &self,
+        scheduler: &Scheduler,
+        attempt: AttemptId,
+        step: &PlanStep,
+        place: u16,
+    ) -> Result<Assignment, String> {
+        let purpose = Purpose::Gate(place);
+        let limits = self.limits(scheduler.attempt_timeout(attempt.instance, purpose), None);
+        let runtime = scheduler.runtime_of(attempt.instance, purpose).unwrap_or_default().to_owned();
+        let order = judge_order(scheduler, attempt.instance, step, place)?;
+        Ok(Assignment::Agent { order: Box::new(order), runtime, limits })
+    }
+
     fn gate(
         &self,
         scheduler: &Scheduler,
@@ -249,6 +289,18 @@ impl Assigner {
                 deny: deny.clone(),
                 baseline: self.baseline.clone().ok_or("the tree at the start of the run is not known")?,
             },
+            PlanGate::Secrets { paths, all, allow, .. } => {
+                let allow = allow.iter().map(|allowed| Excuse {
+                    path: allowed.path.clone(),
+                    digest: allowed.digest.clone(),
+                    why: allowed.why.clone(),
+                });
+                Assignment::GateSecrets {
+                    search: Box::new(Search { paths: paths.clone(), all: *all, allow: allow.collect() }),
+                    baseline: self.baseline.clone().ok_or("the tree at the start of the run is not known")?,
+                }
+            }
+            PlanGate::Judge { .. } => return Err("a judge is assigned as an agent".to_owned()),
             PlanGate::Approve { .. } => return Err("a question is never assigned".to_owned()),
         })
     }

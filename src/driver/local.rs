@@ -16,11 +16,13 @@ use crate::{
         assign::{Begun, failed},
         clock::Clock,
         evaluate::evaluate,
+        hush::hushed,
+        judge::Judged,
         load::Loaded,
         narrate::{RunEvent, narrate, opening, overheard},
         outcome::{exit_code, status_word, waiting_words},
         pace::Admitted,
-        record::{decode_decision, encode},
+        record::decode_decision,
         setup::{OnApproval, Setup},
         spaces::{self, Seat},
     },
@@ -282,7 +284,8 @@ impl LocalDriver {
     /// Steps the scheduler and encodes the record; nothing is done yet.
     fn stage(&mut self, event: Event) {
         let now = self.clock.now();
-        self.staged.push(encode(now, &event));
+        let (event, record) = hushed(&self.setup.redactor, now, event);
+        self.staged.push(record);
         self.setup.assigner.hear(&self.scheduler, &event);
         let actions = self.scheduler.step(now, event);
         self.take_actions(now, actions);
@@ -474,11 +477,15 @@ impl LocalDriver {
                     let doers = (&self.setup.assigner, &executor);
                     recall.begin(&self.scheduler, doers, (attempt, purpose), (&assignment, &place), now)
                 });
+                let judged = Judged::of(&self.setup.assigner, &self.scheduler, attempt.instance, purpose);
                 tokio::spawn(async move {
-                    let mut outcome = match (spaces::sit(&spaces, seat, &mut place, now).await, known) {
+                    let sat = judged.sit(&spaces, (seat, &mut place, now), *assignment).await;
+                    let mut outcome = match (sat, known) {
                         (Err(outcome), _) => outcome,
-                        (Ok(()), Some(known)) => Box::pin(known.perform(executor, *assignment, &place, token)).await,
-                        (Ok(()), None) => executor.perform(*assignment, &place, token).await,
+                        (Ok(assignment), Some(known)) => {
+                            Box::pin(known.perform(executor, assignment, &place, token)).await
+                        }
+                        (Ok(assignment), None) => executor.perform(assignment, &place, token).await,
                     };
                     if let Some(keep) = keep {
                         spaces::kept(&spaces, keep, &mut outcome).await;

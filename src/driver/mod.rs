@@ -6,6 +6,8 @@ mod assign;
 mod audit;
 mod clock;
 mod evaluate;
+mod hush;
+mod judge;
 mod load;
 mod local;
 mod machine;

@@ -371,6 +371,11 @@ pub fn gate_words(gate: &PlanGate) -> String {
         PlanGate::Schema { .. } => "schema".to_owned(),
         PlanGate::Files { paths, .. } => format!("files {}", paths.join(" ")),
         PlanGate::Changed { .. } => "changed".to_owned(),
+        PlanGate::Secrets { .. } => "secrets".to_owned(),
+        PlanGate::Judge { judge, .. } => match &judge.file {
+            Some(file) => format!("judge {file}"),
+            None => "judge".to_owned(),
+        },
         PlanGate::Approve { .. } => "approve".to_owned(),
     }
 }

@@ -137,12 +137,12 @@ fn servers(assigner: &Assigner, scheduler: &Scheduler, work: &AgentWork) -> Resu
     work.servers.iter().map(server).collect()
 }
 
-fn agent_of<'a>(scheduler: &'a Scheduler, work: &AgentWork) -> Option<&'a crate::plan::PlanAgent> {
+pub(super) fn agent_of<'a>(scheduler: &'a Scheduler, work: &AgentWork) -> Option<&'a crate::plan::PlanAgent> {
     work.agent.and_then(|place| scheduler.plan().agents.get(place as usize))
 }
 
 /// The agent's name and its system prompt with the skills behind it.
-fn role(scheduler: &Scheduler, work: &AgentWork) -> OrderAgent {
+pub(super) fn role(scheduler: &Scheduler, work: &AgentWork) -> OrderAgent {
     let (name, mut instructions) = match agent_of(scheduler, work) {
         Some(agent) => (agent.name.clone(), agent.body.clone()),
         None => ("default".to_owned(), DEFAULT_ROLE.to_owned()),

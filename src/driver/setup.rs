@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use crate::{
     driver::{assign::Assigner, narrate::RunEvent, pace::Pacer, reuse::Recall},
     execute::{Executor, workspace::Spaces},
+    guard::Redactor,
     journal::Journal,
 };
 
@@ -43,6 +44,8 @@ pub struct Setup {
     pub pacer: Pacer,
     /// Where attempts work that work apart, and what is kept of their work.
     pub spaces: Arc<Spaces>,
+    /// Takes secrets out of everything that is written down.
+    pub redactor: Redactor,
     /// What was done before; nothing is taken from there where absent.
     pub recall: Option<Recall>,
 }

@@ -231,7 +231,7 @@ fn answer(ask: &Ask, proposed: Proposed, is_fork: bool) -> Outcome {
     }
 }
 
-fn ready_of(output: &Value) -> Option<Ready> {
+pub(super) fn ready_of(output: &Value) -> Option<Ready> {
     let oid = |name: &str| Oid::parse(output.get(name)?.as_str()?);
     Some(Ready { before: oid("before")?, commit: oid("commit")?, result: oid("result")? })
 }
@@ -245,7 +245,7 @@ fn outcome(done: Result<Outcome, WorkspaceFault>) -> Outcome {
 }
 
 /// Git waits for the disk.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         // A blocking task is never cancelled once it has begun, so this is a panic: it goes on here.

@@ -25,12 +25,13 @@ use crate::{
         evidence::with_notes,
         executor::{Ended, Executor, Program, blocking, ended, failed, make_attempt_dir, observed, shown},
         globs::Globs,
+        hushed,
         meter::Meter,
         process::{End, Heard, Limits, Listener, Report, StopToken, Tap},
         recorded,
         tree::{Snapshot, changes, path_text, walk},
     },
-    guard::sandbox::agent_homes,
+    guard::{Redactor, sandbox::agent_homes},
     runtime::{
         Access, Adapter, Call, Invocation, Order, ProgramExit, ProgramOutput, Reader, RecordedTurn, Scene, Seen,
         checked, hint, unkept,
@@ -47,12 +48,13 @@ const CHANGED_MAX: usize = 1_000;
 impl Executor {
     pub(super) async fn agent(
         &self,
-        order: Order,
+        mut order: Order,
         runtime: &str,
         limits: Limits,
         place: &Place,
         stop: StopToken,
     ) -> Outcome {
+        hushed::order(&self.redactor, &mut order);
         let Some(adapter) = self.shared.adapters.get(runtime) else {
             let reason = format!("there is no runtime `{runtime}`");
             return Outcome::Failed(failed(FailureClass::Missing, reason, Evidence::default()));
@@ -101,7 +103,7 @@ impl Executor {
         place: &Place,
         stop: StopToken,
     ) -> Outcome {
-        if let Err(error) = store(&order, place) {
+        if let Err(error) = store(&self.redactor, &order, place) {
             let reason = format!("store the order in `{}`: {error}", place.order().display());
             return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
         }
@@ -201,9 +203,9 @@ fn reader(adapter: &dyn Adapter, order: &Order, place: &Place, program: &mut Pro
 }
 
 /// Stores the order where the program and people find it, for the owner's eyes only.
-pub(super) fn store(order: &Order, place: &Place) -> io::Result<()> {
+pub(super) fn store(redactor: &Redactor, order: &Order, place: &Place) -> io::Result<()> {
     make_attempt_dir(place)?;
-    keep(&place.order(), &serde_json::to_vec_pretty(order)?)
+    keep(&place.order(), &serde_json::to_vec_pretty(&redactor.value(&serde_json::to_value(order)?))?)
 }
 
 /// Writes the files that a program needs.

@@ -8,8 +8,11 @@ use crate::{
     execute::{
         changed::Baseline,
         confined::Confined,
+        hushed,
+        leaks::Search,
         process::{Limits, LogPaths, argv_of, words},
     },
+    guard::{Redactor, Secret},
     runtime::{Order, Seen},
 };
 
@@ -22,6 +25,8 @@ pub struct Place {
     pub attempt_dir: PathBuf,
     /// The environment that every command gets: the allow-list, nothing else.
     pub env: Vec<(OsString, OsString)>,
+    /// What else its own programs get: the secrets of its step. Nobody is told of them but the programs.
+    pub secrets: Vec<(String, Secret)>,
     /// The run's id.
     pub run: String,
     /// The attempt's id, unique in the run.
@@ -41,6 +46,12 @@ impl Live {
     #[must_use]
     pub fn new(hear: impl Fn(Seen) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(hear)))
+    }
+
+    /// The same, which hears no secrets.
+    pub(super) fn hushed(&self, redactor: &Redactor) -> Self {
+        let (Some(hear), redactor) = (self.0.clone(), redactor.clone()) else { return Self::default() };
+        Self(Some(Arc::new(move |seen| hear(hushed::seen(&redactor, seen)))))
     }
 
     /// Tells.
@@ -191,6 +202,13 @@ pub enum Assignment {
         allow: Vec<String>,
         /// No changed file matches one of these.
         deny: Vec<String>,
+        /// What was there before.
+        baseline: Arc<Baseline>,
+    },
+    /// A gate: no key stands in what changed since the baseline.
+    GateSecrets {
+        /// Where is looked, and what is allowed.
+        search: Box<Search>,
         /// What was there before.
         baseline: Arc<Baseline>,
     },

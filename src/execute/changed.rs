@@ -31,10 +31,10 @@ const NAMED_MAX: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
     /// Every file and the digest of its content.
-    files: BTreeMap<String, Digest>,
+    pub(super) files: BTreeMap<String, Digest>,
     /// The ignore rules of that moment, as from the root; `None` where git is not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    rules: Option<String>,
+    pub(super) rules: Option<String>,
 }
 
 /// Why a workspace cannot be compared.
@@ -83,7 +83,8 @@ impl Executor {
         self.judged(place, async { verdict }).await
     }
 
-    async fn files(
+    /// The files that the rules of the baseline do not leave out.
+    pub(super) async fn files(
         &self,
         place: &Place,
         rules: Option<&str>,
@@ -229,7 +230,7 @@ fn judge(
     Judgement { verdict, reason: faults.join("; "), evidence }
 }
 
-fn named(paths: &[&str]) -> String {
+pub(super) fn named(paths: &[&str]) -> String {
     let more = paths.len().saturating_sub(NAMED_MAX);
     let shown: Vec<_> = paths.iter().take(NAMED_MAX).map(|path| format!("`{path}`")).collect();
     if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }

@@ -19,13 +19,14 @@ use crate::{
         answer::whole,
         assignment::{Assignment, Place},
         confined::{self, Needs},
-        evidence,
+        evidence, hushed,
         process::{Command, End, Keeper, Limits, Listener, Report, StopToken},
         render::Renderer,
         taping::Taper,
         tree::{TreeFault, Trees},
         watch::Watch,
     },
+    guard::Redactor,
     runtime::{Adapter, Capabilities},
 };
 
@@ -36,6 +37,7 @@ pub struct Executor {
     pub(super) prices: Arc<Prices>,
     taper: Option<Arc<Taper>>,
     pub(super) watch: Watch,
+    pub(super) redactor: Redactor,
 }
 
 pub(super) struct Shared {
@@ -77,7 +79,8 @@ impl Executor {
     pub fn new(keeper: Keeper, renderer: Renderer, adapters: impl IntoIterator<Item = Arc<dyn Adapter>>) -> Self {
         let adapters = adapters.into_iter().map(|adapter| (adapter.name().to_owned(), adapter)).collect();
         let shared = Arc::new(Shared { keeper, renderer, adapters, trees: Trees::default() });
-        Self { shared, prices: Arc::default(), watch: Watch::default(), taper: None }
+        let redactor = Redactor::default();
+        Self { shared, prices: Arc::default(), watch: Watch::default(), taper: None, redactor }
     }
 
     /// Puts these prices on what agents report.
@@ -101,6 +104,14 @@ impl Executor {
         self
     }
 
+    /// Takes these secrets out of all that attempts leave behind.
+    #[must_use]
+    pub fn hushed(mut self, redactor: &Redactor) -> Self {
+        self.redactor = redactor.clone();
+        self.watch.redactor = Some(redactor.clone());
+        self
+    }
+
     /// What a runtime can do; `None` if there is none of that name.
     #[must_use]
     pub fn capabilities(&self, runtime: &str) -> Option<Capabilities> {
@@ -112,10 +123,16 @@ impl Executor {
         if stop.reason().is_some() {
             return Outcome::Stopped;
         }
-        match &self.taper {
+        let place = &Place { live: place.live.hushed(&self.redactor), ..place.clone() };
+        let outcome = match &self.taper {
             Some(taper) => Box::pin(Arc::clone(taper).perform(self, assignment, place, stop)).await,
             None => self.perform_now(assignment, place, stop).await,
+        };
+        if place.attempt_dir.is_dir() {
+            let (redactor, folder) = (self.redactor.clone(), place.attempt_dir.clone());
+            blocking(move || hushed::sweep(&redactor, &folder)).await;
         }
+        hushed::outcome(&self.redactor, outcome)
     }
 
     /// The same, and nobody records it.
@@ -147,6 +164,9 @@ impl Executor {
             Assignment::GateChanged { max_files, allow, deny, baseline } => {
                 Box::pin(self.gate_changed(max_files, &allow, &deny, &baseline, place, stop)).await
             }
+            Assignment::GateSecrets { search, baseline } => {
+                Box::pin(self.gate_secrets(*search, &baseline, place, stop)).await
+            }
             Assignment::Reconcile { command, env, limits } => {
                 let program = Program::of(command.alone(), env, limits);
                 Box::pin(self.reconcile(program, place, stop)).await
@@ -173,6 +193,7 @@ impl Executor {
     ) -> Report {
         let mut env = place.env.clone();
         env.extend(program.env);
+        env.extend(place.secrets.iter().map(|(name, value)| (name.into(), value.reveal().into())));
         let command = Command {
             argv: program.argv,
             env,
@@ -182,6 +203,7 @@ impl Executor {
             attempt: place.attempt.clone(),
             run: place.run.clone(),
             log: Some(place.logs()),
+            redactor: Some(self.redactor.clone()),
             confinement: None,
         };
         match &place.sandbox {

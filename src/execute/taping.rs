@@ -131,7 +131,8 @@ impl Taper {
             Assignment::GateCheck { .. }
             | Assignment::GateSchema { .. }
             | Assignment::GateFiles { .. }
-            | Assignment::GateChanged { .. } => return executor.perform_now(assignment, place, stop).await,
+            | Assignment::GateChanged { .. }
+            | Assignment::GateSecrets { .. } => return executor.perform_now(assignment, place, stop).await,
         };
         let number = self.begin(&place.workspace);
         let before = snapshot(place).await;

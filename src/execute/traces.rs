@@ -305,6 +305,7 @@ pub fn content(find: &FindAdapter<'_>, assignment: &Assignment, place: &Place, c
         | Assignment::GateSchema { .. }
         | Assignment::GateFiles { .. }
         | Assignment::GateChanged { .. }
+        | Assignment::GateSecrets { .. }
         | Assignment::Reconcile { .. } => return None,
     }
     if let Some(confined) = &place.sandbox {

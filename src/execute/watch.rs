@@ -18,6 +18,7 @@ use crate::{
         tree::open_plain,
     },
     guard::{
+        Redactor,
         audit::{AuditLog, Entry},
         risk::{Assessment, RiskContext, ToolIntent, ToolRuling, rule_on_tool},
     },
@@ -41,6 +42,8 @@ pub struct Watch {
     pub risk: Option<Arc<RiskContext>>,
     /// Where starts and refusals are written.
     pub audit: Option<Arc<AuditLog>>,
+    /// Takes secrets out of what is written there.
+    pub redactor: Option<Redactor>,
     /// The `orch` that agent programs call before they use a tool.
     pub hook: Option<PathBuf>,
 }
@@ -67,7 +70,8 @@ impl Watch {
             Assignment::GateCheck { .. }
             | Assignment::GateSchema { .. }
             | Assignment::GateFiles { .. }
-            | Assignment::GateChanged { .. } => return,
+            | Assignment::GateChanged { .. }
+            | Assignment::GateSecrets { .. } => return,
         };
         self.write(place, "attempt", json!({ "start": what, "argv": digest.as_str() }));
     }
@@ -172,6 +176,7 @@ impl Watch {
 
     fn write(&self, place: &Place, kind: &'static str, what: serde_json::Value) {
         let Some(log) = &self.audit else { return };
+        let what = self.redactor.as_ref().map_or_else(|| what.clone(), |redactor| redactor.value(&what));
         let entry = Entry { kind, run: Some(place.run.clone()), about: Some(place.attempt.clone()), by: None, what };
         if let Err(error) = log.append(&entry) {
             tracing::warn!(%error, "the audit log lacks an entry");
@@ -192,6 +197,7 @@ mod tests {
 
     fn place(workspace: &str) -> Place {
         Place {
+            secrets: Vec::new(),
             sandbox: None,
             workspace: workspace.into(),
             attempt_dir: workspace.into(),
@@ -212,7 +218,7 @@ mod tests {
         };
         let risk = RiskContext::new("/elsewhere", "/home/me", "/home/me/.local/state/orch", policy).unwrap();
         let log = AuditLog::open(&folder.join("audit"), AuditKey::open(folder).unwrap(), || crate::base::Timestamp(1));
-        Watch { risk: Some(Arc::new(risk)), audit: Some(Arc::new(log.unwrap())), hook: None }
+        Watch { risk: Some(Arc::new(risk)), audit: Some(Arc::new(log.unwrap())), redactor: None, hook: None }
     }
 
     #[test]

@@ -2,13 +2,17 @@
 
 pub mod audit;
 mod contained;
+mod leaks;
 mod redact;
 pub mod risk;
 pub mod sandbox;
+mod shapes;
 mod trust;
 mod whole;
 
 pub use contained::{PathFault, contained_path, plain_path};
-pub use redact::Redactor;
+pub use leaks::{Leak, Leaks};
+pub use redact::{Redactor, SECRET_BYTES_MIN, Secret, StreamRedactor};
+pub use shapes::{SHAPES, Shape, any_shape};
 pub use trust::{Grant, TrustStore};
 pub use whole::write_whole;

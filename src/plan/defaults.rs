@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const AGENT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// The longest a command or a gate may take.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// The longest a judge may take.
+pub const JUDGE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// The longest an attempt may be silent and idle.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// Items of a fan-out.

@@ -6,7 +6,8 @@
 use serde::Serialize;
 
 use crate::plan::{
-    AgentWork, EdgeKind, GateFail, Meaning, Plan, PlanContext, PlanGate, PlanStep, Read, StepIx, Text, Work,
+    AgentWork, EdgeKind, GateFail, JudgeWork, Meaning, Plan, PlanContext, PlanGate, PlanSecretUse, PlanStep, Read,
+    StepIx, Text, Work,
 };
 
 /// The difference of two plans of one workflow.
@@ -155,6 +156,7 @@ impl Pair<'_> {
             output,
             with,
             env,
+            secrets,
             args,
             files,
             summary,
@@ -178,6 +180,7 @@ impl Pair<'_> {
         parts.note("output", *output == new.output);
         parts.note("with", self.values(with, &new.with));
         parts.note("env", self.values(env, &new.env));
+        parts.note("secrets", self.secrets(secrets, &new.secrets));
         parts.note("args", self.texts(args, &new.args));
         parts.note("files", self.texts(files, &new.files));
         parts.note("summary", self.texts(summary.as_slice(), new.summary.as_slice()));
@@ -190,6 +193,12 @@ impl Pair<'_> {
         parts.note("sandbox", *sandbox == new.sandbox);
         parts.note("worktree", *isolated == new.isolated);
         parts.0
+    }
+
+    fn secrets(&self, old: &[PlanSecretUse], new: &[PlanSecretUse]) -> bool {
+        let of =
+            |plan: &Plan, one: &PlanSecretUse| (one.variable.clone(), plan.secrets.get(one.secret as usize).cloned());
+        old.iter().map(|one| of(self.old, one)).eq(new.iter().map(|one| of(self.new, one)))
     }
 
     fn gate_fail(&self, old: &GateFail, new: &GateFail) -> bool {
@@ -324,6 +333,13 @@ impl Pair<'_> {
             }
             (PlanGate::Approve { text, from }, PlanGate::Approve { text: after, from: source }) => {
                 from == source && self.text(text, after)
+            }
+            (PlanGate::Judge { judge, from }, PlanGate::Judge { judge: after, from: source }) => {
+                let mut inner = Parts::default();
+                self.agent(&judge.agent, &after.agent, &mut inner);
+                // Which place an agent has in a plan means nothing; what it is has been compared.
+                let same = JudgeWork { agent: after.agent.clone(), ..(**judge).clone() };
+                inner.0.is_empty() && from == source && same == **after
             }
             (one, other) => one == other,
         }

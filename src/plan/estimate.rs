@@ -23,7 +23,7 @@ const UNPRICED_MAX: usize = 20;
 /// What the agents of a plan are expected to spend.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanEstimate {
-    /// Each agent, in the order of steps; the agent of `on_gate_fail` after the step's own.
+    /// Each agent, in the order of steps: the step's own, those that judge, the agent of `on_gate_fail`.
     pub steps: Vec<StepEstimate>,
     /// Where every agent begins once, and every list has one item.
     pub typical: Expected,
@@ -54,6 +54,9 @@ pub struct StepEstimate {
     /// Whether it is the agent of `on_gate_fail`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fix: bool,
+    /// The gate that it judges in, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<u16>,
     /// The model that the price is for: as asked for, else the runtime's name.
     pub model: String,
     /// Tokens that it reads.
@@ -78,11 +81,13 @@ impl StepEstimate {
 }
 
 impl Plan {
-    /// What the agent of a step is expected to spend in an attempt.
+    /// What the agent of a step is expected to spend in an attempt: its own, the one that mends, or the one that judges in
+    /// a gate.
     #[must_use]
-    pub fn estimate_of(&self, step: StepIx, fix: bool) -> Option<&StepEstimate> {
+    pub fn estimate_of(&self, step: StepIx, fix: bool, gate: Option<u16>) -> Option<&StepEstimate> {
         let steps = &self.estimate.as_ref()?.steps;
-        let place = steps.binary_search_by_key(&(step, fix), |estimate| (estimate.step, estimate.fix)).ok()?;
+        let key = |estimate: &StepEstimate| (estimate.step, estimate.fix, estimate.gate);
+        let place = steps.binary_search_by_key(&(step, fix, gate), key).ok()?;
         steps.get(place)
     }
 }
@@ -103,14 +108,18 @@ pub fn estimate(plan: &Plan, prices: &Prices, runtime: Option<&str>) -> PlanEsti
         most.push(works.saturating_mul(inside(&step.work)));
         let ix = StepIx(u32::try_from(place).unwrap_or(u32::MAX));
         let fixes = around.saturating_mul(u64::from(step.on_gate_fail.tries));
-        let own = if let Work::Agent(agent) = &step.work { Some((agent, false, works)) } else { None };
-        let fixer = step.on_gate_fail.fixer.as_ref().map(|agent| (agent, true, fixes));
-        for (agent, fix, starts) in own.into_iter().chain(fixer) {
-            let one = attempt(plan, prices, runtime, step, agent);
-            estimate.steps.push(StepEstimate { step: ix, fix, starts, ..one });
+        let own = if let Work::Agent(agent) = &step.work { Some((agent, false, None, works)) } else { None };
+        let judges = step.judges().map(|(place, judge)| {
+            let asked = around.saturating_mul(rounds).saturating_mul(u64::from(judge.judges));
+            (&judge.agent, false, Some(place), asked)
+        });
+        let fixer = step.on_gate_fail.fixer.as_ref().map(|agent| (agent, true, None, fixes));
+        for (agent, fix, gate, starts) in own.into_iter().chain(judges).chain(fixer) {
+            let one = attempt(plan, prices, runtime, (step, agent, gate));
+            estimate.steps.push(StepEstimate { step: ix, fix, gate, starts, ..one });
         }
     }
-    sum(&mut estimate, plan.budget.agents);
+    sum(&mut estimate, plan);
     estimate
 }
 
@@ -125,16 +134,25 @@ fn inside(work: &Work) -> u64 {
     }
 }
 
-fn attempt(plan: &Plan, prices: &Prices, runtime: Option<&str>, step: &PlanStep, agent: &AgentWork) -> StepEstimate {
+fn attempt(
+    plan: &Plan,
+    prices: &Prices,
+    runtime: Option<&str>,
+    (step, agent, gate): (&PlanStep, &AgentWork, Option<u16>),
+) -> StepEstimate {
     let runtime = agent.runtime.as_deref().or(runtime);
     let asked = agent.model.as_deref().map(|model| plan.model_for(model, runtime.unwrap_or("any")));
-    let usage =
-        Usage { input_tokens: told(plan, step, agent), output_tokens: defaults::ANSWER_TOKENS, ..Usage::default() };
+    let usage = Usage {
+        input_tokens: told(plan, (step, agent, gate)),
+        output_tokens: defaults::ANSWER_TOKENS,
+        ..Usage::default()
+    };
     let names = [asked, runtime];
     let costs = prices.cost(names.into_iter().flatten(), &usage);
     StepEstimate {
         step: StepIx(0),
         fix: false,
+        gate: None,
         model: asked.or(runtime).unwrap_or("the default runtime").to_owned(),
         input_tokens: usage.input_tokens,
         output_tokens: usage.output_tokens,
@@ -145,25 +163,30 @@ fn attempt(plan: &Plan, prices: &Prices, runtime: Option<&str>, step: &PlanStep,
 }
 
 /// Tokens that an agent is told: its order, and as much context as it may get where there is any.
-fn told(plan: &Plan, step: &PlanStep, agent: &AgentWork) -> u64 {
+fn told(plan: &Plan, (step, agent, gate): (&PlanStep, &AgentWork, Option<u16>)) -> u64 {
+    let judge = gate.and_then(|place| step.judge_at(place));
     let own = agent.agent.and_then(|place| plan.agents.get(place as usize));
     let role = own.map_or(0, |own| own.body.len() + own.constraints.iter().map(String::len).sum::<usize>());
     let skills = agent.skills.iter().filter_map(|place| plan.skills.get(*place as usize));
     let skills: usize = skills.map(|skill| skill.body.len()).sum();
     let schema = step.output.as_ref().map_or(0, |schema| schema.to_string().len());
-    let texts = agent.prompt.text.len() + role + skills + schema;
-    let has_context = !step.needs.is_empty() || !agent.memory.is_empty() || agent.context != PlanContext::Fresh;
+    let rubric = judge.map_or(0, |judge| judge.rubric.len());
+    let texts = agent.prompt.text.len() + role + skills + schema + rubric;
+    let has_context =
+        judge.is_some() || !step.needs.is_empty() || !agent.memory.is_empty() || agent.context != PlanContext::Fresh;
     let context = if has_context { agent.context_budget } else { 0 };
     (texts.div_ceil(BYTES_A_TOKEN) as u64).saturating_add(context)
 }
 
-fn sum(estimate: &mut PlanEstimate, starts_max: u64) {
+fn sum(estimate: &mut PlanEstimate, plan: &Plan) {
+    let starts_max = plan.budget.agents;
     let mut dearest = Expected::default();
     for step in &estimate.steps {
         dearest.tokens = dearest.tokens.max(step.tokens());
         dearest.usd_micros = dearest.usd_micros.max(step.usd_micros);
         if !step.fix {
-            estimate.typical.add(step, 1);
+            let judge = step.gate.and_then(|place| plan.step(step.step).judge_at(place));
+            estimate.typical.add(step, judge.map_or(1, |judge| u64::from(judge.judges)));
         }
         estimate.worst.add(step, step.starts);
         if step.guessed && !estimate.unpriced.contains(&step.model) && estimate.unpriced.len() < UNPRICED_MAX {

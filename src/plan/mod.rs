@@ -21,7 +21,9 @@ pub use diff::{ChangedStep, Edge, PlanDiff, diff};
 pub use estimate::{Expected, PlanEstimate, StepEstimate, estimate};
 pub use isolated::MergeWork;
 pub use models::ModelChain;
-pub use policy::{GateFail, PlanCache, PlanGate, RecoveryPolicy, RetryPolicy};
+pub use policy::{AllowedLeak, GateFail, JudgeWork, PlanCache, PlanGate, RecoveryPolicy, RetryPolicy};
 pub use sandbox::PlanSandbox;
-pub use told::{Activated, PlanMemory, PlanServer, PlanSkill, PlanTrust, ProseValue, ProseWork};
+pub use told::{
+    Activated, PlanMemory, PlanSecret, PlanSecretUse, PlanServer, PlanSkill, PlanTrust, ProseValue, ProseWork,
+};
 pub use types::*;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     definition::workflow::{RetryOn, ThenFail},
-    plan::{AgentWork, Command, Text},
+    plan::{AgentWork, Command, PlanStep, Text, Work},
 };
 
 /// A check.
@@ -58,6 +58,29 @@ pub enum PlanGate {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<String>,
     },
+    /// No key stands in what has changed.
+    Secrets {
+        /// Globs of the files that are looked through; all where empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        paths: Vec<String>,
+        /// Whether files that have not changed are looked through as well.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        all: bool,
+        /// What only looks like a key.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        allow: Vec<AllowedLeak>,
+        /// The named gate it came from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+    },
+    /// Agents that have not done the work score it.
+    Judge {
+        /// Who, and by what.
+        judge: Box<JudgeWork>,
+        /// The named gate it came from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+    },
     /// A person agrees.
     Approve {
         /// The question.
@@ -66,6 +89,65 @@ pub enum PlanGate {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<String>,
     },
+}
+
+/// Who scores what was done, and by what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JudgeWork {
+    /// What is looked at.
+    pub rubric: String,
+    /// The name of the file that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The lowest score that passes.
+    pub min: f64,
+    /// How many judge, one after the other; the middle score counts.
+    pub judges: u32,
+    /// The agent that each of them is; its tools only look.
+    pub agent: AgentWork,
+    /// The longest one of them may take.
+    pub timeout_ms: u64,
+}
+
+impl PlanGate {
+    /// Who judges, where agents do.
+    #[must_use]
+    pub fn judge(&self) -> Option<&JudgeWork> {
+        if let Self::Judge { judge, .. } = self { Some(judge) } else { None }
+    }
+}
+
+impl PlanStep {
+    /// The agents that judge, with the places of their gates.
+    pub fn judges(&self) -> impl Iterator<Item = (u16, &JudgeWork)> {
+        (0..).zip(&self.gates).filter_map(|(place, gate)| Some((place, gate.judge()?)))
+    }
+
+    /// Every agent of the step: its own, the one that mends, those that judge.
+    pub fn agents(&self) -> impl Iterator<Item = &AgentWork> {
+        let own = if let Work::Agent(agent) = &self.work { Some(agent) } else { None };
+        let judges = self.judges().map(|(_, judge)| &judge.agent);
+        own.into_iter().chain(self.on_gate_fail.fixer.as_ref()).chain(judges)
+    }
+
+    /// Who judges in the gate of that place, where agents do.
+    #[must_use]
+    pub fn judge_at(&self, place: u16) -> Option<&JudgeWork> {
+        self.gates.get(usize::from(place))?.judge()
+    }
+}
+
+/// What only looks like a key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowedLeak {
+    /// A glob of files; any file where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The first digits of the digest of one key; any key where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Why it is no secret.
+    pub why: String,
 }
 
 /// When the work of an earlier run is the same.

@@ -17,7 +17,8 @@ impl AgentWork {
 }
 
 /// Tools that cannot write. An agent whose tools are all among these may be run again after a crash.
-const READ_ONLY_TOOLS: [&str; 8] = ["Read", "Glob", "Grep", "LS", "WebSearch", "WebFetch", "NotebookRead", "TodoWrite"];
+pub(super) const READ_ONLY_TOOLS: [&str; 8] =
+    ["Read", "Glob", "Grep", "LS", "WebSearch", "WebFetch", "NotebookRead", "TodoWrite"];
 
 /// Whether these tools cannot write.
 fn read_only(tools: Option<&[String]>) -> bool {

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::Digest;
+use crate::{base::Digest, definition::SecretSource};
 
 /// Why a skill is loaded that nobody named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +78,27 @@ pub struct PlanTrust {
     pub digest: Digest,
     /// The commands, as they will run.
     pub commands: Vec<String>,
+}
+
+/// A secret as a run pins it: where its value is, never the value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanSecret {
+    /// Its name.
+    pub name: String,
+    /// Where the value is, read anew by every owner of a run.
+    pub source: SecretSource,
+    /// Whether agents may get it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exposed: bool,
+}
+
+/// A secret in the environment of a step's attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanSecretUse {
+    /// The variable.
+    pub variable: String,
+    /// Its index in [`Plan::secrets`].
+    pub secret: u32,
 }
 
 /// A skill as a run pins it.

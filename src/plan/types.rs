@@ -21,7 +21,7 @@ use crate::{
         models::ModelChain,
         policy::{GateFail, PlanCache, PlanGate, RecoveryPolicy, RetryPolicy},
         sandbox::PlanSandbox,
-        told::{Activated, PlanMemory, PlanServer, PlanSkill, PlanTrust, ProseWork},
+        told::{Activated, PlanMemory, PlanSecret, PlanSecretUse, PlanServer, PlanSkill, PlanTrust, ProseWork},
     },
 };
 
@@ -75,6 +75,9 @@ pub struct Plan {
     /// The MCP servers that agents get.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<PlanServer>,
+    /// The secrets that steps get.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<PlanSecret>,
     /// The folder of the workflow's file, relative to the project root or absolute; recordings are looked up beside it.
     pub folder: String,
     /// The memory files of the project that agents are told.
@@ -191,6 +194,9 @@ pub struct PlanStep {
     /// Environment of the attempt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<(String, ValueText)>,
+    /// Secrets in that environment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<PlanSecretUse>,
     /// More words for a command.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<Text>,

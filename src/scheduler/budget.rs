@@ -89,12 +89,14 @@ impl Scheduler {
     /// What an attempt is expected to spend; nothing for commands and questions.
     #[must_use]
     pub fn expected(&self, instance: InstanceId, purpose: Purpose) -> Hold {
-        if !matches!(purpose, Purpose::Work | Purpose::Fix) {
-            return Hold::default();
-        }
+        let gate = match purpose {
+            Purpose::Work | Purpose::Fix => None,
+            Purpose::Gate(place) => Some(place),
+            Purpose::Reconcile | Purpose::Override | Purpose::Take => return Hold::default(),
+        };
         let (step, fix) = (self.at(instance).step, purpose == Purpose::Fix);
         self.plan
-            .estimate_of(step, fix)
+            .estimate_of(step, fix, gate)
             .map_or_else(Hold::default, |estimate| Hold { tokens: estimate.tokens(), usd_micros: estimate.usd_micros })
     }
 
@@ -119,13 +121,19 @@ impl Scheduler {
 
     /// Charges what the last attempt of a step has spent.
     pub(super) fn charge(&mut self, instance: InstanceId, usage: Usage, model: Option<&str>) {
-        let session = self.at(instance).session.clone();
+        let session = self.running_session(instance);
         self.charge_in(instance, session, usage, model);
     }
 
     /// The session of an attempt is known.
     pub(super) fn in_session(&mut self, instance: InstanceId, session: &str) {
         let known: Arc<str> = Arc::from(session);
+        if self.is_judging(instance) {
+            if let Some(judging) = &mut self.at_mut(instance).judging {
+                judging.session = Some(known);
+            }
+            return;
+        }
         if let Some(SessionFork::Session { session: source, charged }) = self.at(instance).fork.as_deref()
             && source != session
         {
@@ -207,6 +215,15 @@ impl Scheduler {
         let at = self.at_mut(instance);
         at.stop_sent = None;
         at.losses = 0;
+        if let Purpose::Gate(place) = purpose {
+            return match outcome {
+                outcome @ Outcome::Succeeded(_) => self.gate_reported(instance, place, outcome),
+                Outcome::Failed(_) | Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => {
+                    self.judge_lost(instance);
+                    self.queue(instance, purpose, Line::Begun);
+                }
+            };
+        }
         match (purpose, outcome) {
             (Purpose::Work, outcome @ Outcome::Succeeded(_)) => return self.work_reported(instance, outcome),
             (Purpose::Fix, outcome @ Outcome::Succeeded(_)) => return self.fix_reported(instance, outcome),

@@ -403,10 +403,15 @@ impl Scheduler {
         self.returned.iter().map(|(path, count)| (path, *count))
     }
 
-    /// The path an agent works under: the step's, or `STEP@fix` for the agent of `on_gate_fail`.
+    /// The path an agent works under: the step's, `STEP@fix` for the agent of `on_gate_fail`, `STEP@gateN` for one that
+    /// judges.
     #[must_use]
     pub fn agent_path(&self, instance: InstanceId, purpose: Purpose) -> StepPath {
         let path = self.path(instance);
-        if purpose == Purpose::Fix { StepPath::new(format!("{path}@fix")) } else { path }
+        match purpose {
+            Purpose::Fix => StepPath::new(format!("{path}@fix")),
+            Purpose::Gate(place) => StepPath::new(format!("{path}@gate{}", place + 1)),
+            Purpose::Work | Purpose::Reconcile | Purpose::Override | Purpose::Take => path,
+        }
     }
 }

@@ -32,18 +32,23 @@ impl Scheduler {
             None => self.succeed(instance),
             Some(_) if planted::on(Bug::GateSkipped) => self.succeed(instance),
             Some(PlanGate::Run { .. }) => self.queue(instance, purpose, Line::Begun),
+            Some(PlanGate::Judge { .. }) => self.ask_judge(instance, place),
             Some(
                 PlanGate::Check { .. }
                 | PlanGate::Schema { .. }
                 | PlanGate::Files { .. }
                 | PlanGate::Changed { .. }
+                | PlanGate::Secrets { .. }
                 | PlanGate::Approve { .. },
             ) => self.launch(instance, purpose),
         }
     }
 
     pub(super) fn gate_reported(&mut self, instance: InstanceId, place: u16, outcome: Outcome) {
+        let is_judge = self.step_of(instance).judge_at(place).is_some();
         match outcome {
+            Outcome::Succeeded(envelope) if is_judge => self.judge_answered(instance, place, &envelope),
+            Outcome::Failed(failure) if is_judge => self.judge_failed(instance, place, *failure),
             Outcome::Judged(judged) => self.judged(instance, place, *judged),
             Outcome::Lost | Outcome::Stopped => self.lost(instance, Purpose::Gate(place)),
             Outcome::Failed(failure) => {
@@ -64,7 +69,8 @@ impl Scheduler {
         self.judged(instance, place, Judgement { verdict: Verdict::Error, reason, evidence: Evidence::default() });
     }
 
-    fn judged(&mut self, instance: InstanceId, place: u16, judged: Judgement) {
+    pub(super) fn judged(&mut self, instance: InstanceId, place: u16, judged: Judgement) {
+        self.at_mut(instance).judging = None;
         let verdict = match judged.verdict {
             Verdict::Error if planted::on(Bug::GateErrorPasses) => Verdict::Pass,
             verdict => verdict,

@@ -11,6 +11,7 @@ mod event;
 mod flow;
 mod fork;
 mod gates;
+mod judges;
 mod ledger;
 mod limiter;
 mod merge;

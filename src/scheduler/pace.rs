@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{
     base::{Outcome, Timestamp},
-    plan::{ModelChain, Work},
+    plan::ModelChain,
     scheduler::{
         action::{Notice, Settled},
         core::Scheduler,
@@ -128,12 +128,7 @@ impl Scheduler {
     /// The models that an agent may take on its runtime, the first choice first; empty where none is named.
     #[must_use]
     pub fn models(&self, instance: InstanceId, purpose: Purpose) -> Vec<&str> {
-        let step = self.step_of(instance);
-        let agent = match (purpose, &step.work) {
-            (Purpose::Work, Work::Agent(agent)) => Some(agent),
-            (Purpose::Fix, _) => step.on_gate_fail.fixer.as_ref(),
-            _ => None,
-        };
+        let agent = self.agent_work(instance, purpose);
         let Some(model) = agent.and_then(|agent| agent.model.as_deref()) else { return Vec::new() };
         let runtime = self.runtime_of(instance, purpose).unwrap_or_default();
         let tier = self.plan.models.get(model);

@@ -15,6 +15,7 @@ use crate::{
         batch::Batches,
         event::{InstanceId, Purpose, SessionFork, Strength},
         fork::Kept,
+        judges::Judging,
         limiter::Slot,
     },
 };
@@ -110,6 +111,8 @@ pub(super) struct Instance {
     pub charged: Option<Box<Usage>>,
     /// The current attempt is stopped because a budget is used up; it goes on when a person has raised that.
     pub halted: bool,
+    /// Where a gate stands whose agents judge.
+    pub judging: Option<Box<Judging>>,
     /// What a gate or a person found wrong; part of the next order.
     pub feedback: Option<Arc<str>>,
     /// Why it fails, or why it is being stopped.
@@ -349,6 +352,7 @@ impl Instance {
             fork: None,
             charged: None,
             halted: false,
+            judging: None,
             feedback: None,
             cause: None,
             redone: false,

@@ -245,6 +245,17 @@ impl Scheduler {
     #[must_use]
     pub fn thread(&self, instance: InstanceId, purpose: Purpose) -> Thread<'_> {
         let at = self.at(instance);
+        if let Purpose::Gate(_) = purpose {
+            let judging = at.judging.as_deref();
+            return Thread {
+                session: judging.and_then(|judging| judging.session.as_deref()),
+                fork: None,
+                feedback: judging.and_then(|judging| judging.feedback.as_deref()),
+                attempt: self.returned_for(instance, purpose) + 1,
+                goes_on: false,
+                restarts: 0,
+            };
+        }
         Thread {
             session: at.session.as_deref(),
             fork: at.fork.as_deref().filter(|_| purpose == Purpose::Work),

@@ -100,12 +100,7 @@ impl Scheduler {
     /// The runtime of an attempt; `None` for commands.
     #[must_use]
     pub fn runtime_of(&self, instance: InstanceId, purpose: Purpose) -> Option<&str> {
-        let step = self.step_of(instance);
-        let agent = match (purpose, &step.work) {
-            (Purpose::Work, Work::Agent(agent)) => Some(agent),
-            (Purpose::Fix, _) => step.on_gate_fail.fixer.as_ref(),
-            _ => None,
-        }?;
+        let agent = self.agent_work(instance, purpose)?;
         agent.runtime.as_deref().or(self.run.as_ref().map(|run| run.runtime.as_str()))
     }
 
@@ -183,6 +178,7 @@ impl Scheduler {
             Purpose::Fix => defaults::AGENT_TIMEOUT,
             Purpose::Gate(place) => match step.gates.get(usize::from(place)) {
                 Some(PlanGate::Run { timeout_ms, .. }) => Duration::from_millis(*timeout_ms),
+                Some(PlanGate::Judge { judge, .. }) => Duration::from_millis(judge.timeout_ms),
                 _ => defaults::COMMAND_TIMEOUT,
             },
             Purpose::Reconcile | Purpose::Override | Purpose::Take => defaults::COMMAND_TIMEOUT,
@@ -230,13 +226,16 @@ impl Scheduler {
         let due = self.at(instance).due;
         self.timers.remove(&(due, Timer::Overdue(attempt)));
         let (end, reason) = match outcome {
-            Outcome::Succeeded(_) => (AttemptEnd::Succeeded, Arc::from("")),
+            Outcome::Succeeded(envelope) => match purpose {
+                Purpose::Gate(place) => self.judge_end(instance, place, envelope),
+                _ => (AttemptEnd::Succeeded, Arc::from("")),
+            },
             Outcome::Failed(failure) => (AttemptEnd::Failed, Arc::from(failure.reason.as_str())),
             Outcome::Judged(judged) => (AttemptEnd::Judged(judged.verdict), Arc::from(judged.reason.as_str())),
             Outcome::Stopped => (AttemptEnd::Stopped, Arc::from("")),
             Outcome::Lost => (AttemptEnd::Lost, Arc::from("")),
         };
-        let returned = matches!(end, AttemptEnd::Succeeded | AttemptEnd::Failed);
+        let returned = matches!(outcome, Outcome::Succeeded(_) | Outcome::Failed(_));
         let is_old = matches!(outcome, Outcome::Succeeded(envelope) if envelope.reused.is_some());
         if is_old && self.runtime_of(instance, purpose).is_some() {
             // An earlier run did the work: no agent of this one has begun.
@@ -285,7 +284,8 @@ impl Scheduler {
             return;
         }
         self.stop_container_timer(instance);
-        self.at_mut(instance).gate_next = 0;
+        let at = self.at_mut(instance);
+        (at.gate_next, at.judging) = (0, None);
         self.next_gate(instance);
     }
 
@@ -376,6 +376,7 @@ impl Scheduler {
         let replayed = self.runtime_of(instance, purpose).is_some_and(|runtime| {
             self.run.as_ref().is_some_and(|run| run.replayed.iter().any(|name| name == runtime))
         });
+        self.judge_lost(instance);
         if purpose == Purpose::Work {
             self.at_mut(instance).goes_on = self.at(instance).session.is_some();
         }

@@ -29,7 +29,7 @@ pub(super) fn check(
     let mut faults = Vec::new();
     for step in &plan.steps {
         let is_batched = step.parent.is_some_and(|parent| is_batched(plan.step(parent)));
-        for agent in agents(step) {
+        for agent in step.agents() {
             let Some(name) = agent.runtime.as_deref().or(standard) else { continue };
             let Some(can) = of(name).filter(|can| !can.replays) else { continue };
             faults.extend(
@@ -62,14 +62,6 @@ pub fn check_abilities(project: &Project, plan: &Plan) -> Result<(), Refusal> {
         let (_, found) = all.iter().find(|(other, _)| other == name)?;
         Some(found.adapter(name, project.root()).capabilities())
     })
-}
-
-fn agents(step: &PlanStep) -> impl Iterator<Item = &AgentWork> {
-    let own = match &step.work {
-        Work::Agent(agent) => Some(agent),
-        _ => None,
-    };
-    own.into_iter().chain(step.on_gate_fail.fixer.as_ref())
 }
 
 /// Whether several items of an `each` go into one session.

@@ -31,11 +31,12 @@ impl Runs {
             Refusal::new(
                 1,
                 "E0313",
-                format!("the tree cannot be read for the `changed` gate: {reason}"),
+                format!("the tree cannot be read for a gate that compares with it: {reason}"),
                 "look at the named path, or leave the gate out",
             )
         };
         let place = Place {
+            secrets: Vec::new(),
             workspace: self.root.clone(),
             attempt_dir: folder.join("attempts").join("baseline"),
             env: self.settings.env.clone(),
@@ -59,5 +60,8 @@ impl Runs {
 }
 
 fn wants_baseline(plan: &Plan) -> bool {
-    plan.steps.iter().flat_map(|step| &step.gates).any(|gate| matches!(gate, PlanGate::Changed { .. }))
+    plan.steps
+        .iter()
+        .flat_map(|step| &step.gates)
+        .any(|gate| matches!(gate, PlanGate::Changed { .. } | PlanGate::Secrets { .. }))
 }

@@ -165,6 +165,8 @@ pub fn foresee(project: &Project, plan: &Plan, program: PathBuf) -> Vec<Foreseen
     let declared = settings.runtimes.iter().map(|(name, declared)| declared.adapter(name, project.root()));
     let adapters: Vec<Arc<dyn Adapter>> = declared.chain([Arc::new(replay) as Arc<dyn Adapter>]).collect();
     let assigner = Assigner {
+        // No key knows a value.
+        secrets: plan.secrets.iter().map(|_| crate::guard::Secret::new(String::new())).collect(),
         renderer: Arc::new(Renderer::new(settings.program.clone())),
         root: project.root().to_owned(),
         // Nothing is written there: what begins at once has nothing to keep.

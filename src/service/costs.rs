@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     base::{Price, Prices, RunId, Timestamp, Usage},
     driver::{CacheUse, Loaded, cache_use, status_word},
-    plan::{AgentWork, Plan, PlanEstimate, Work, estimate},
+    plan::{Plan, PlanEstimate, estimate},
     runtime::Replay,
     scheduler::{Purpose, Scheduler, StepView},
     service::{preflight, project::Project, recordings::recordings, refusal::Refusal, runs::Runs, runtimes},
@@ -139,11 +139,7 @@ pub fn cost(loaded: &Loaded) -> RunCost {
 
 /// The name of the agent of an attempt, and the model that it was asked to take.
 fn agent(scheduler: &Scheduler, view: &StepView<'_>, purpose: Purpose, runtime: &str) -> (String, Option<String>) {
-    let work: Option<&AgentWork> = match (purpose, &view.step.work) {
-        (Purpose::Fix, _) => view.step.on_gate_fail.fixer.as_ref(),
-        (_, Work::Agent(work)) => Some(work),
-        _ => None,
-    };
+    let work = scheduler.agent_work(view.instance, purpose);
     let plan = scheduler.plan();
     let name = work.and_then(|work| work.agent).and_then(|place| plan.agents.get(place as usize));
     let model = work.and_then(|work| work.model.as_deref()).map(|model| plan.model_for(model, runtime).to_owned());

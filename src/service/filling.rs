@@ -116,6 +116,8 @@ fn fill_gate(settings: &Settings, gate: &mut Gate) {
         | Gate::Schema { .. }
         | Gate::Files { .. }
         | Gate::Changed { .. }
+        | Gate::Secrets { .. }
+        | Gate::Judge(_)
         | Gate::Approve { .. }
         | Gate::Named(_) => {}
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     base::{Digest, RunId, Timestamp},
-    definition::{load::is_shipped_script, policy::PolicyRule},
+    definition::{SecretSource, load::is_shipped_script, policy::PolicyRule},
     driver::Clock,
     execute::Watch,
     guard::{
@@ -126,7 +126,7 @@ impl Guards {
     /// A policy with faults, a log that cannot be used.
     pub(super) fn watch(&self, orch: &Path) -> Result<Watch, Refusal> {
         self.sound()?;
-        Ok(Watch { risk: self.risk.clone(), audit: self.audit()?, hook: Some(orch.to_owned()) })
+        Ok(Watch { risk: self.risk.clone(), audit: self.audit()?, redactor: None, hook: Some(orch.to_owned()) })
     }
 
     fn sound(&self) -> Result<(), Refusal> {
@@ -223,6 +223,11 @@ impl Guards {
 /// Every command that a plan may start by itself, and where it stands.
 fn commands(plan: &Plan) -> Vec<(String, Command)> {
     let mut all = Vec::new();
+    for secret in &plan.secrets {
+        if let SecretSource::Command(words) = &secret.source {
+            all.push((format!("the secret `{}`", secret.name), Command::Argv(words.clone())));
+        }
+    }
     for step in &plan.steps {
         if let Work::Run { command, .. } = &step.work {
             all.push((format!("the step `{}`", step.path), command.clone()));

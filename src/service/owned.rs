@@ -9,7 +9,7 @@ use crate::{
     plan::Plan,
     runtime::Replay,
     scheduler::Event,
-    service::{AuditHead, recordings::is_replayed, runs::Runs, sandbox::sandbox_words},
+    service::{AuditHead, recordings::is_replayed, runs::Runs, sandbox::sandbox_words, secrets::RunSecrets},
 };
 
 /// A run that this process owns and is about to drive.
@@ -21,6 +21,8 @@ pub struct Owned {
     /// What has already happened under this owner.
     pub(super) told: Vec<RunEvent>,
     pub(super) replay: Replay,
+    /// The values of its secrets, where this process has read them already.
+    pub(super) secrets: Option<RunSecrets>,
 }
 
 /// How a process has left a run, for the audit log.

@@ -53,11 +53,7 @@ pub(super) fn runtimes(plan: &Plan, settings: &RunSettings, replay: &Replay) -> 
     let mut faults = Vec::new();
     let mut unbuilt = Vec::new();
     for step in &plan.steps {
-        let own = match &step.work {
-            Work::Agent(agent) => Some(agent),
-            _ => None,
-        };
-        for agent in own.into_iter().chain(step.on_gate_fail.fixer.as_ref()) {
+        for agent in step.agents() {
             match agent.runtime.as_ref().or(default.as_ref()) {
                 Some(name) if is_unbuilt(settings, name) => {
                     unbuilt.push(format!("`{}` wants the runtime `{name}`", step.path));
@@ -103,13 +99,7 @@ fn is_unbuilt(settings: &RunSettings, name: &str) -> bool {
 
 /// The steps whose agents name no runtime.
 fn unnamed(plan: &Plan) -> Vec<&str> {
-    let is_unnamed = |step: &&crate::plan::PlanStep| {
-        let own = match &step.work {
-            Work::Agent(agent) => Some(agent),
-            _ => None,
-        };
-        own.into_iter().chain(step.on_gate_fail.fixer.as_ref()).any(|agent| agent.runtime.is_none())
-    };
+    let is_unnamed = |step: &&crate::plan::PlanStep| step.agents().any(|agent| agent.runtime.is_none());
     plan.steps.iter().filter(is_unnamed).map(|step| step.path.as_str()).collect()
 }
 

@@ -18,8 +18,8 @@ use crate::{
     plan::PlanSandbox,
     service::{
         cached::CacheSettings, danger::Danger, fault::Fault, filling, given::of_process, guards::Guards, nested,
-        refusal::Refusal, run_settings::RunSettings, runtimes, sandbox::SandboxWish, servers::ServerValues, taping,
-        trust::TrustGate,
+        refusal::Refusal, run_settings::RunSettings, runtimes, sandbox::SandboxWish, secrets::SecretValues,
+        servers::ServerValues, taping, trust::TrustGate,
     },
 };
 
@@ -172,6 +172,8 @@ impl Project {
                 own: self.environment.state_folder().into_iter().collect(),
             },
             redactor: Arc::new(taping::redactor(self)),
+            machine: taping::machine(self),
+            secrets: SecretValues::of_project(&self.root, &self.environment),
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new(), guards: Guards::of(self) },
             servers: ServerValues::of_project(&self.root, &self.environment),
         }

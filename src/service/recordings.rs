@@ -4,7 +4,7 @@ use std::{borrow::Cow, fs, path::Path};
 
 use crate::{
     definition::load::{shipped_recordings, yaml_files},
-    plan::{Plan, Work},
+    plan::{Plan, PlanGate, PlanStep, Work},
     runtime::Replay,
     scheduler::Scheduler,
 };
@@ -54,6 +54,11 @@ pub fn answer_all(plan: &mut Plan) {
         if let Some(fixer) = &mut step.on_gate_fail.fixer {
             fixer.runtime = None;
         }
+        for gate in &mut step.gates {
+            if let PlanGate::Judge { judge, .. } = gate {
+                judge.agent.runtime = None;
+            }
+        }
     }
 }
 
@@ -61,14 +66,8 @@ pub fn answer_all(plan: &mut Plan) {
 #[must_use]
 pub fn is_replayed(scheduler: &Scheduler) -> bool {
     let default = scheduler.default_runtime();
-    scheduler.plan().steps.iter().any(|step| {
-        let own = match &step.work {
-            Work::Agent(agent) => Some(agent),
-            _ => None,
-        };
-        let mut agents = own.into_iter().chain(step.on_gate_fail.fixer.as_ref());
-        agents.any(|agent| agent.runtime.as_deref().or(default) == Some(Replay::NAME))
-    })
+    let mut agents = scheduler.plan().steps.iter().flat_map(PlanStep::agents);
+    agents.any(|agent| agent.runtime.as_deref().or(default) == Some(Replay::NAME))
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use crate::{
     guard::Redactor,
     runtime::{Declared, Policy, Resilience},
     service::{
-        cached::CacheSettings, danger::Danger, runtimes::FoundRuntime, sandbox::SandboxWish, servers::ServerValues,
-        trust::TrustGate,
+        cached::CacheSettings, danger::Danger, runtimes::FoundRuntime, sandbox::SandboxWish, secrets::SecretValues,
+        servers::ServerValues, trust::TrustGate,
     },
 };
 
@@ -49,6 +49,10 @@ pub struct RunSettings {
     pub danger: Danger,
     /// How far programs are confined.
     pub sandbox: SandboxWish,
+    /// Where the values of secrets are.
+    pub secrets: SecretValues,
+    /// Takes out of everything that is kept what is a secret on this machine, whatever the run.
+    pub machine: Redactor,
     /// Where the values of MCP servers' variables are.
     pub servers: ServerValues,
     /// How hard runtimes may be used.

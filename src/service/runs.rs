@@ -218,6 +218,8 @@ impl Runs {
         sandbox::check(&plan, &self.settings.program)?;
         preflight::programs(&plan, &self.settings.env, &self.root)?;
         self.settings.servers.of(&plan)?;
+        let secrets = self.secrets(&plan)?;
+        secrets.check(&plan, &inputs)?;
         self.check_disk()?;
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)
@@ -258,7 +260,7 @@ impl Runs {
         let mut told = Vec::new();
         let loaded = self.load(&id, |scheduler, at, notice| told.extend(narrate(scheduler, at, notice)))?;
         told.splice(0..0, opening(&loaded.scheduler, now, false));
-        Ok(Owned { lock, loaded, first: Vec::new(), parallel, told, replay })
+        Ok(Owned { lock, loaded, first: Vec::new(), parallel, told, replay, secrets: Some(secrets) })
     }
 
     /// Takes a run over: after a crash, after a wait, or with answers and raised budgets.
@@ -316,7 +318,7 @@ impl Runs {
         let parallel = self.parallel(loaded.scheduler.plan());
         let mut first = vec![Event::Restarted { parallel }];
         first.extend(then);
-        Owned { lock, loaded, first, parallel, told: Vec::new(), replay }
+        Owned { lock, loaded, first, parallel, told: Vec::new(), replay, secrets: None }
     }
 
     fn parallel(&self, plan: &Plan) -> u32 {
@@ -365,11 +367,11 @@ impl Runs {
         watchers: mpsc::UnboundedSender<RunEvent>,
         mut inputs: mpsc::UnboundedReceiver<Event>,
     ) -> Result<Finish, Refusal> {
-        let Owned { lock, loaded, first, parallel: _, told, replay } = owned;
+        let Owned { lock, loaded, first, parallel: _, told, replay, secrets } = owned;
         let run = loaded.summary.run.clone();
+        let secrets = secrets.map_or_else(|| self.secrets(loaded.scheduler.plan()), Ok)?;
         let method = sandbox::check(loaded.scheduler.plan(), &self.settings.program)?;
         let keeper = self.keeper()?;
-        let renderer = Arc::new(Renderer::new(self.settings.program.clone()));
         let adapters = self.adapters(replay);
         let reads_memory = names(&adapters, |can| can.reads_memory);
         let forks = names(&adapters, |can| can.forks && !can.replays);
@@ -377,10 +379,11 @@ impl Runs {
         let executor = Executor::new(keeper.clone(), Renderer::new(self.settings.program.clone()), adapters)
             .priced(Arc::clone(&self.settings.prices))
             .watched(self.settings.trust.guards.watch(&self.settings.program)?)
-            .taped(self.taper(&run)?);
+            .hushed(&secrets.redactor)
+            .taped(self.taper(&run, loaded.scheduler.plan(), &secrets)?);
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
-            renderer,
+            renderer: Arc::new(Renderer::new(self.settings.program.clone())),
             root: self.root.clone(),
             folder: self.store.run_folder(&run)?,
             env: nested::told(self.settings.env.clone(), &self.settings.chain, &loaded.summary.workflow),
@@ -389,6 +392,7 @@ impl Runs {
             reads_memory,
             forks,
             servers: self.settings.servers.of(loaded.scheduler.plan())?,
+            secrets: secrets.values,
             nonce: nonce(&run),
             confine: method.map(|method| {
                 let own = self.settings.sandbox.own.iter().cloned();
@@ -407,11 +411,10 @@ impl Runs {
             pacer,
             spaces: self.spaces(&run),
             has_space: self.has_space(),
+            redactor: secrets.redactor,
             recall: cached::recall(&self.settings.cache, &self.root, loaded.scheduler.plan(), self.reuse),
         };
-        for event in told {
-            setup.watchers.send(event).ok();
-        }
+        told.into_iter().for_each(|event| drop(setup.watchers.send(event)));
         let driver = LocalDriver::new(setup, loaded);
         let sender = driver.sender();
         let forward = tokio::spawn(async move {

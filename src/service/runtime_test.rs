@@ -79,6 +79,7 @@ pub fn test_runtime(project: &Project, program: &Path, name: &str) -> Result<Tes
         }
     });
     let place = Place {
+        secrets: Vec::new(),
         workspace,
         attempt_dir: folder.path().join("attempt"),
         env: project.environment().child_variables(),

@@ -6,7 +6,7 @@ use crate::{
     base::SandboxMode,
     execute::process::{Probe, probe},
     guard::sandbox::Method,
-    plan::{AgentWork, Plan, PlanGate, PlanSandbox, PlanStep, Work},
+    plan::{Plan, PlanGate, PlanSandbox, PlanStep, Work},
     service::refusal::Refusal,
 };
 
@@ -41,7 +41,7 @@ impl SandboxWish {
     ) -> PlanSandbox {
         let said = self.modes.or(old.filter(|old| !old.is_implied));
         said.unwrap_or_else(|| {
-            let mut agents = plan.steps.iter().flat_map(agents);
+            let mut agents = plan.steps.iter().flat_map(PlanStep::agents);
             PlanSandbox::implied(agents.any(|agent| is_live(agent.runtime.as_deref().unwrap_or(runtime))))
         })
     }
@@ -103,18 +103,10 @@ fn refused(message: String, help: &str) -> Refusal {
     Refusal::new(41, "E0344", message, help)
 }
 
-fn agents(step: &PlanStep) -> impl Iterator<Item = &AgentWork> {
-    let own = match &step.work {
-        Work::Agent(agent) => Some(agent),
-        _ => None,
-    };
-    own.into_iter().chain(step.on_gate_fail.fixer.as_ref())
-}
-
 fn starts_programs(step: &PlanStep) -> bool {
     matches!(step.work, Work::Agent(_) | Work::Run { .. })
         || step.on_gate_fail.fixer.is_some()
-        || step.gates.iter().any(|gate| matches!(gate, PlanGate::Run { .. }))
+        || step.gates.iter().any(|gate| matches!(gate, PlanGate::Run { .. } | PlanGate::Judge { .. }))
 }
 
 fn names(confined: &[(&PlanStep, SandboxMode)]) -> String {

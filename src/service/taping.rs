@@ -20,7 +20,7 @@ use crate::{
     guard::{Redactor, write_whole},
     plan::Plan,
     runtime::{Tape, TapeFault, TapeHead, TapedTurn},
-    service::{owned::Owned, project::Project, refusal::Refusal, runs::Runs},
+    service::{owned::Owned, project::Project, refusal::Refusal, runs::Runs, secrets::RunSecrets},
 };
 
 /// Where the turns of a run are kept, in its folder.
@@ -95,6 +95,25 @@ impl RecordTarget {
 
 /// What no recording may hold: secrets of the environment and of the settings, folders and the name of this machine.
 pub(super) fn redactor(project: &Project) -> Redactor {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let redactor = Redactor::new(named(project)).host(host.trim()).folder(&project.root().to_string_lossy(), ".");
+    with_home(redactor, project.environment())
+}
+
+/// What nothing that is kept may hold. Of what nobody has declared, only values that stand in no text by chance.
+pub(super) fn machine(project: &Project) -> Redactor {
+    Redactor::new(named(project).into_iter().filter(|(_, value)| is_telling(value)))
+}
+
+/// Whether a value is no word of ordinary texts.
+fn is_telling(value: &str) -> bool {
+    let kinds = [u8::is_ascii_lowercase, u8::is_ascii_uppercase, u8::is_ascii_digit];
+    let kinds = kinds.iter().filter(|kind| value.bytes().any(|byte| kind(&byte))).count();
+    value.len() >= 20 || (value.len() >= 10 && kinds >= 2)
+}
+
+/// Secrets by their names, of the environment and of the settings.
+fn named(project: &Project) -> Vec<(String, String)> {
     let environment = project.environment();
     let mut named: Vec<(String, String)> = environment
         .variables()
@@ -112,9 +131,7 @@ pub(super) fn redactor(project: &Project) -> Redactor {
     // A path is where something lies, not what is secret: `SSH_KEY=/home/…`.
     let is_value = |value: &str| !value.starts_with('/');
     named.retain(|(name, value)| keys.contains(name) || (is_secret(name) && is_value(value)));
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let redactor = Redactor::new(named).host(host.trim()).folder(&project.root().to_string_lossy(), ".");
-    with_home(redactor, environment)
+    named
 }
 
 fn with_home(redactor: Redactor, environment: &Environment) -> Redactor {
@@ -141,12 +158,14 @@ impl Runs {
     }
 
     /// What records a run, where somebody has asked for it.
-    pub(super) fn taper(&self, run: &RunId) -> Result<Option<Arc<Taper>>, Refusal> {
+    pub(super) fn taper(&self, run: &RunId, plan: &Plan, secrets: &RunSecrets) -> Result<Option<Arc<Taper>>, Refusal> {
         let folder = self.folder(run)?.join(FOLDER);
         if !folder.join(TARGET).is_file() {
             return Ok(None);
         }
-        let redactor = Arc::clone(&self.settings.redactor);
+        let values = plan.secrets.iter().zip(secrets.values.iter());
+        let values = values.map(|(secret, value)| (secret.name.clone(), value.reveal().to_owned()));
+        let redactor = Arc::new(self.settings.redactor.knowing(values));
         let taper = Taper::new(folder.clone(), redactor).map_err(|error| cannot(&folder, &error))?;
         Ok(Some(Arc::new(taper)))
     }

@@ -89,9 +89,11 @@ impl TrustGate {
             return Ok(());
         }
         let count = item.commands.len();
-        let is_danger = item.commands.iter().any(|command| command.starts_with('#'));
+        let is_danger = item.commands.iter().any(|command| command.contains("works without limits"));
+        let is_secret = item.commands.iter().any(|command| command.starts_with("# the secret "));
         let what = match count {
             _ if is_danger => "steps that work without limits".to_owned(),
+            _ if is_secret => "secrets for its steps".to_owned(),
             1 => "a command".to_owned(),
             _ => format!("{count} commands"),
         };
@@ -233,7 +235,7 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
     let prose = |command: &&crate::definition::Command| matches!(command.body, CommandBody::Prose { .. });
     let commands = library.commands.iter().filter(prose).map(Found::Command);
     let skills = library.skills.iter().filter(|skill| skill.body.contains('!')).map(Found::Skill);
-    let may_ask = |text: &str| asks || text.contains("danger");
+    let may_ask = |text: &str| asks || text.contains("danger") || text.contains("secrets");
     let workflows = library.workflows.iter().filter(|entry| may_ask(&entry.workflow.source.text)).map(Found::Workflow);
     let own = commands.chain(skills).filter(|found| match found {
         Found::Command(command) => command.origin.scope != Scope::Builtin,

@@ -138,6 +138,7 @@ impl Scene1 {
             let adapters: Vec<Arc<dyn Adapter>> = vec![Arc::new(Tape { script: self.path().join("tape.sh") })];
             let executor = Executor::new(keeper.clone(), Renderer::new(ORCH), adapters).priced(Arc::new(prices()));
             let assigner = Assigner {
+                secrets: Arc::new([]),
                 servers: Vec::new(),
                 renderer: Arc::new(Renderer::new(ORCH)),
                 root: self.path().to_owned(),
@@ -156,6 +157,7 @@ impl Scene1 {
             let (watchers, mut told) = tokio::sync::mpsc::unbounded_channel();
             let reader = tokio::spawn(async move { while told.recv().await.is_some() {} });
             let setup = Setup {
+                redactor: orch::guard::Redactor::default(),
                 recall: None,
                 spaces: Arc::new(Spaces::new(self.path().to_owned(), self.path().join("state"), Vec::new(), run_id())),
                 journal,

@@ -82,6 +82,7 @@ fn made(rng: &mut Rng) -> Plan {
         let _ = step;
         let most = rng.pick(&[10, 100, 100, 5_000]);
         estimates.push(StepEstimate {
+            gate: None,
             step: StepIx(place as u32),
             fix: false,
             model: "m".to_owned(),

@@ -37,6 +37,8 @@ fn runs(folder: &Path) -> Runs {
         policy: orch::runtime::Policy::default(),
         resilience: std::sync::Arc::default(),
         redactor: std::sync::Arc::default(),
+        machine: orch::guard::Redactor::default(),
+        secrets: orch::service::SecretValues::default(),
         trust: orch::service::TrustGate::default(),
         cache: orch::service::CacheSettings::off(),
         danger: orch::service::Danger::default(),

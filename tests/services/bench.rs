@@ -43,6 +43,7 @@ impl Bench {
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let heard = Arc::clone(&seen);
         let place = Place {
+            secrets: Vec::new(),
             workspace: folder.join("work"),
             attempt_dir: folder.join("state/attempts/1-1"),
             env: allow_list_env(std::env::vars_os()),

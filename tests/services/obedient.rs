@@ -148,7 +148,7 @@ fn watch(bench: &Bench) -> Watch {
     let home = bench.outside().join("home");
     let state = home.join(".local/state/orch");
     let risk = RiskContext::new(&text(&bench.place.workspace), &text(&home), &text(&state), policy).unwrap();
-    Watch { risk: Some(Arc::new(risk)), audit: None, hook: None }
+    Watch { risk: Some(Arc::new(risk)), audit: None, redactor: None, hook: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]

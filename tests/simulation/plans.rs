@@ -69,6 +69,7 @@ pub fn step(id: &str, work: Work) -> PlanStep {
         files: Vec::new(),
         summary: None,
         cache: None,
+        secrets: Vec::new(),
         sandbox: None,
         isolated: false,
     }
@@ -80,6 +81,7 @@ pub fn unlimited() -> Budget {
 
 pub fn plan(steps: Vec<PlanStep>, roots: Vec<StepIx>) -> Plan {
     Plan {
+        secrets: Vec::new(),
         version: PLAN_VERSION,
         name: "simulated".to_owned(),
         description: String::new(),
@@ -407,6 +409,7 @@ fn estimates(plan: &Plan, rng: &mut Rng) -> PlanEstimate {
         for fix in own.into_iter().chain(step.on_gate_fail.fixer.is_some().then_some(true)) {
             let most = rng.pick(&[0, 100, 400, 4_000]);
             steps.push(StepEstimate {
+                gate: None,
                 step: StepIx(place as u32),
                 fix,
                 model: "claude".to_owned(),

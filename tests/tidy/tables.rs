@@ -90,7 +90,8 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("notify", &["src/service/dev/"]),
     ("petgraph", &["src/plan/"]),
     ("pulldown_cmark", &["src/definition/load/literate.rs", "src/definition/import/prose/outline.rs"]),
-    ("regex", &["src/execute/service/look.rs", "src/guard/redact.rs"]),
+    ("regex", &["src/execute/service/look.rs", "src/guard/leaks.rs", "src/guard/redact/finder.rs"]),
+    ("regex_syntax", &["src/guard/redact/finder.rs"]),
     ("reqwest", &["src/execute/service/http.rs"]),
     ("ring", &["src/guard/audit/key.rs"]),
     ("rusqlite", &["src/journal/sqlite/"]),
@@ -110,7 +111,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("thiserror", &["*"]),
     ("tokio", &["src/journal/", "src/execute/", "src/driver/", "src/service/", "src/cli/"]),
     ("toml_edit", &["src/config/", "src/definition/load/lock.rs", "src/definition/load/toml.rs"]),
-    ("tracing", &["src/driver/", "src/execute/watch.rs", "src/service/"]),
+    ("tracing", &["src/driver/", "src/execute/hushed.rs", "src/execute/watch.rs", "src/service/"]),
     ("tracing_subscriber", &["src/cli/log.rs"]),
     ("unicode_width", &["src/cli/clean.rs"]),
 ];

@@ -229,4 +229,19 @@ codes! {
         "Text that a command fetches, or that an agent reads on the web, can hold orders. An agent that obeys them, may change files and may \
          speak to the network can be told to take the project's data out or to put something in. Found by `orch check --lint`.\n\
          Fix: let one step read with `tools: [Read]` and give values by `output:`, and another one write.";
+    SECRET_SOURCE "E0189" "a secret without one source"
+        "A secret of `secrets:` is a name and the one place where its value is: a variable of the environment that `orch` is started in, a \
+         file that nobody else may read, or a program that prints it. The value itself never stands in a definition.\n\
+         Wrong: secrets: { npm_token: npm_abc123 }\nRight: secrets: { npm_token: { env: NPM_TOKEN } }";
+    UNKNOWN_SECRET "E0190" "a step names a secret that is not declared"
+        "`secrets:` of a step takes names of `secrets:` at the top of the same file. A called workflow declares its own.\n\
+         Fix: declare it, `secrets: { npm_token: { env: NPM_TOKEN } }`, or correct the name.";
+    SECRET_FOR_AGENT "E0191" "an agent would get a secret"
+        "A secret of an agent's step stands in the environment of its program. Its model can read it there, send it to its service and be \
+         talked into using it.\n\
+         Fix: let a `run:` step do what needs the secret. Where the agent itself must have it: `expose_to_model: true` in the declaration.";
+    SECRET_VARIABLE "E0192" "a variable cannot hold a secret"
+        "A step finds a secret in a variable: `secrets: [npm_token]` sets `$NPM_TOKEN`, `secrets: { NODE_AUTH_TOKEN: npm_token }` another \
+         one. Each variable has one value, and those that begin with `ORCH_` are set by `orch`.\n\
+         Fix: take another name for the variable.";
 }

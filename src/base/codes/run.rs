@@ -146,4 +146,21 @@ codes! {
          protect nobody.\n\
          Fix: `orch doctor` says what was tried and what to change. Where there is no way, `sandbox: off` in the step runs \
          it with all your rights; so does `--sandbox off` where no step says anything of it, and `sandbox = \"off\"` in orch.toml for every run.";
+    NO_SECRET "E0350" 43 false "a secret has no value"
+        "A step gets a secret, and its value is not where the definition says: the variable is not set, the file is not there, or \
+         the program that should print it has failed. Values are looked for before anything starts, and again by `orch resume`.\n\
+         Fix: set the variable in the shell that starts `orch`, write the file, or unlock the store.";
+    OPEN_SECRET "E0351" 43 false "others may read the file of a secret"
+        "The value of a secret stands in a file that the group or everybody may read, or that belongs to another user. Whoever can read \
+         it there needs no step to leak it. Nothing was started.\n\
+         Fix: chmod 600 FILE";
+    SHOWN_SECRET "E0352" 2 false "a secret would be written down"
+        "What a definition says and what a run is given as inputs is kept in the journal, shown by `orch status` and told to agents. Here \
+         one of them holds the value of a secret, or what looks like a key. Nothing was started.\n\
+         Fix: declare it by reference, `secrets: { npm_token: { env: NPM_TOKEN } }`, and name it on the step that needs it: \
+         `secrets: [npm_token]`.";
+    SHORT_SECRET "E0353" 43 false "a secret is too short to be kept out of texts"
+        "Secrets are taken out of everything that is kept and shown. A value of fewer than six bytes stands in ordinary texts by \
+         chance, so it could not be.\n\
+         Fix: take a longer one.";
 }

@@ -156,7 +156,7 @@ fn read(text: &bytes::Text) -> (Option<CaseFile>, Vec<Diagnostic>) {
     let file = yaml::parse(source, 0..source.text.len(), &mut faults).and_then(|node| {
         // A case names no other file, so it has no folder.
         let folder = Folder::Builtin(PathBuf::new());
-        let mut reader = Reader { source, faults: &mut faults, folder: &folder, steps: 0 };
+        let mut reader = Reader { source, faults: &mut faults, folder: &folder, steps: 0, secrets: Vec::new() };
         let (target, cases) = reader.case_file(&node)?;
         Some(CaseFile { path: source.path.clone(), source: text.source.clone(), target, cases })
     });

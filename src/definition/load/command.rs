@@ -94,14 +94,14 @@ pub(super) fn command_from(
     let described = if inline { quiet_description(&mut values) } else { values.described(origin.dialect) };
     let hint = values.as_written("argument-hint");
     let body = if let Some(entry) = values.entry("workflow") {
-        let mut reader = Reader { source, faults: values.faults, folder, steps: 0 };
+        let mut reader = Reader { source, faults: values.faults, folder, steps: 0, secrets: Vec::new() };
         CommandBody::Workflow(reader.name(Some(entry))?)
     } else if inline {
         let known = document::workflow_keys(parts);
         for key in WORKFLOW.keys {
             parts.mark(key.name);
         }
-        let mut reader = Reader { source, faults: values.faults, folder, steps: 0 };
+        let mut reader = Reader { source, faults: values.faults, folder, steps: 0, secrets: Vec::new() };
         CommandBody::Inline(Box::new(document::assemble(&mut reader, known, steps, parts.body.clone(), name)?))
     } else {
         let text = parts.text.trim_end();

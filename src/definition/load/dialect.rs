@@ -95,6 +95,7 @@ impl Reader<'_, '_> {
             budget: Budget::default(),
             limits: Limits::default(),
             on_failure: None,
+            secrets: Vec::new(),
             steps,
             outputs: Vec::new(),
         }

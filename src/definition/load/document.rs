@@ -24,7 +24,7 @@ use crate::{
 pub(super) fn workflows(origin: &Origin, name: &str, folder: &Folder, faults: &mut Faults) -> Vec<Workflow> {
     let source = &*origin.source;
     let Some(node) = yaml::parse(source, 0..source.text.len(), faults) else { return Vec::new() };
-    let mut reader = Reader { source, faults, folder, steps: 0 };
+    let mut reader = Reader { source, faults, folder, steps: 0, secrets: Vec::new() };
     let dialect = node.as_map().is_some_and(|keys| keys.iter().any(|entry| entry.key == "workflows"));
     let found = if dialect { reader.dialect(&node) } else { reader.workflow(&node, name).into_iter().collect() };
     if faults.failed() { Vec::new() } else { found }
@@ -68,7 +68,7 @@ pub(super) fn workflow_keys<'a>(parts: &Parts<'a>) -> Vec<Entry<'a>> {
 pub(super) fn named_gate(origin: &Origin, name: &str, folder: &Folder, faults: &mut Faults) -> Option<NamedGate> {
     let source = &*origin.source;
     let node = yaml::parse(source, 0..source.text.len(), faults)?;
-    let mut reader = Reader { source, faults, folder, steps: 0 };
+    let mut reader = Reader { source, faults, folder, steps: 0, secrets: Vec::new() };
     let mut fields = Fields::open(&node, &NAMED_GATE, reader.faults)?;
     reader.text_of(fields.take("$schema"));
     let name = reader.name(fields.take("name")).map_or_else(|| name.to_owned(), |name| name.value);

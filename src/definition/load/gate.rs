@@ -4,11 +4,10 @@ use crate::{
     base::{Diagnostic, Spanned, codes::definition as codes},
     definition::{
         load::{
-            keys::{CHANGED, GATE, JUDGE, ON_GATE_FAIL},
+            keys::{CHANGED, GATE, ON_GATE_FAIL},
             node::{Entry, Node},
             reader::Reader,
             shape::{Fields, wrong_type},
-            unsupported,
         },
         workflow::{Gate, OnGateFail, RunCommand, ThenFail},
     },
@@ -53,7 +52,7 @@ impl Reader<'_, '_> {
             [kind] => *kind,
             [] if fields.has_unknown() => return None,
             [] => {
-                let help = "write one of run, run_file, check, schema, files, changed, approve, or the name of a gate";
+                let help = "write one of run, run_file, check, schema, files, changed, secrets, judge, approve, or the name of a gate";
                 self.faults.error(
                     codes::KIND,
                     node.span,
@@ -116,17 +115,11 @@ impl Reader<'_, '_> {
             "approve" => self.text_of(fields.take("approve")).map(|text| Gate::Approve { text }),
             "judge" => {
                 let entry = fields.take("judge")?;
-                let before = self.faults.count();
-                self.judge(&entry.value);
-                self.unsupported(&unsupported::JUDGE, entry.key_span, before);
-                None
+                self.judge(&entry.value)
             }
             _ => {
                 let entry = fields.take("secrets")?;
-                let before = self.faults.count();
-                self.boolean(Some(entry));
-                self.unsupported(&unsupported::GATE_SECRETS, entry.key_span, before);
-                None
+                self.secrets_gate(entry)
             }
         }
     }
@@ -192,15 +185,6 @@ impl Reader<'_, '_> {
             return None;
         }
         Some(Gate::Changed { max_files, allow, deny })
-    }
-
-    fn judge(&mut self, node: &Node<'_>) {
-        let Some(mut fields) = Fields::open(node, &JUDGE, self.faults) else { return };
-        self.text_of(fields.take("rubric"));
-        self.number(fields.take("min"), Some(1.0));
-        self.text_of(fields.take("model"));
-        self.text_of(fields.take("agent"));
-        fields.done("`judge:`", self.faults, |_| String::new());
     }
 
     /// The value of `on_gate_fail:`, which needs a gate beside it.

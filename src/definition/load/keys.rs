@@ -52,8 +52,19 @@ table! {
         "budget" r##"{"$ref":"#/definitions/budget"}"## "What a run may spend";
         "limits" r##"{"$ref":"#/definitions/limits"}"## "How much may run at once";
         "on_failure" r##"{"$ref":"#/definitions/on_failure"}"## "What a failure does to the steps beside it";
+        "secrets" r##"{"type":"object","propertyNames":{"$ref":"#/definitions/id"},"additionalProperties":{"$ref":"#/definitions/secret"}}"## "Where values are that nobody may read; steps name them";
         "steps" r##"{"$ref":"#/definitions/steps"}"## "The steps, in order";
         "outputs" r##"{"type":"object","propertyNames":{"$ref":"#/definitions/id"}}"## "What the run returns";
+    }
+}
+
+table! {
+    /// One secret: one of `env`, `file` and `command`.
+    SECRET "secret" "a secret" [] {
+        "env" r#"{"type":"string"}"# "The variable of the environment that holds the value";
+        "file" r#"{"type":"string"}"# "The file that holds it, which nobody else may read";
+        "command" r#"{"type":"array","minItems":1,"items":{"type":"string"}}"# "A program that prints it, with its arguments";
+        "expose_to_model" r#"{"type":"boolean"}"# "Whether agents may get it, and so their models";
     }
 }
 
@@ -141,7 +152,7 @@ table! {
         "output" r##"{"$ref":"#/definitions/output"}"## "A short schema, a full schema or a file with one";
         "cache" r##"{"anyOf":[{"type":"boolean"},{"$ref":"#/definitions/cache"}]}"## "Whether the same work of an earlier run may be taken instead of being done";
         "env" r#"{"type":"object","propertyNames":{"pattern":"^[A-Za-z_][A-Za-z0-9_]*$"},"additionalProperties":{"type":["string","number","boolean"]}}"# "Environment of a command or an agent";
-        "secrets" r##"{"$ref":"#/definitions/texts","x-unsupported":true}"## "Secrets that the attempt may see";
+        "secrets" r##"{"anyOf":[{"$ref":"#/definitions/texts"},{"type":"object","propertyNames":{"pattern":"^[A-Za-z_][A-Za-z0-9_]*$"},"additionalProperties":{"$ref":"#/definitions/id"}}]}"## "Secrets that the attempt gets in its environment: names, or variables with names";
         "summary" r#"{"type":"string"}"# "A text that replaces the attempt's own summary";
     }
 }
@@ -227,8 +238,8 @@ table! {
         "files" r##"{"$ref":"#/definitions/some_texts"}"## "Paths or globs that must be there";
         "changed" r##"{"$ref":"#/definitions/changed"}"## "Bounds of the change";
         "approve" r#"{"type":"string"}"# "A question that a person must agree to";
-        "judge" r##"{"$ref":"#/definitions/judge","x-unsupported":true}"## "An agent or model scores against a rubric";
-        "secrets" r#"{"type":"boolean","x-unsupported":true}"# "A scan for secrets";
+        "judge" r##"{"$ref":"#/definitions/judge"}"## "Agents that have not done the work score it against a rubric";
+        "secrets" r##"{"anyOf":[{"const":true},{"$ref":"#/definitions/secrets_gate"}]}"## "No key of a known service and no known secret stands in what has changed";
     }
 }
 
@@ -242,12 +253,33 @@ table! {
 }
 
 table! {
+    /// The value of a gate's `secrets:`.
+    SECRETS_GATE "secrets_gate" "`secrets:`" [] {
+        "paths" r##"{"$ref":"#/definitions/some_texts"}"## "Globs of the files that are looked through; all where absent";
+        "all" r#"{"type":"boolean"}"# "Whether files that have not changed are looked through as well";
+        "allow" r##"{"type":"array","minItems":1,"items":{"$ref":"#/definitions/allowed_secret"}}"## "What only looks like a key";
+    }
+}
+
+table! {
+    /// One entry of `allow:` of a `secrets` gate.
+    ALLOWED_SECRET "allowed_secret" "an entry of `allow:`" ["why"] {
+        "path" r#"{"type":"string"}"# "A glob of files";
+        "digest" r#"{"type":"string","pattern":"^[0-9a-f]{12,64}$"}"# "The digest of one key, as the gate has shown it";
+        "why" r#"{"type":"string","minLength":1}"# "Why it is no secret";
+    }
+}
+
+table! {
     /// The value of a gate's `judge:`.
     JUDGE "judge" "`judge:`" ["rubric"] {
-        "rubric" r#"{"type":"string"}"# "The rubric, or a file with it";
-        "min" r#"{"type":"number","minimum":0,"maximum":1}"# "The lowest score that passes";
+        "rubric" r#"{"type":"string","minLength":1}"# "The rubric, or a file with it: one word that ends with .md or .txt, from the folder of this file";
+        "min" r#"{"type":"number","minimum":0,"maximum":1}"# "The lowest score that passes; 0.7 where absent";
+        "judges" r#"{"type":"integer","minimum":1,"maximum":9}"# "How many judge, each in a session of its own; the middle score counts";
+        "agent" r#"{"type":"string"}"# "The agent that judges, with those of its tools that only look";
         "model" r#"{"type":"string"}"# "The model or tier that judges";
-        "agent" r#"{"type":"string"}"# "The agent that judges";
+        "runtime" r#"{"type":"string"}"# "The runtime that it judges on";
+        "timeout" r##"{"$ref":"#/definitions/duration"}"## "The longest one of them may take";
     }
 }
 
@@ -337,6 +369,7 @@ table! {
 /// All tables, in the order of the JSON Schema's definitions.
 pub(super) static TABLES: &[&Table] = &[
     &INPUT,
+    &SECRET,
     &BUDGET,
     &LIMITS,
     &STEP,
@@ -350,6 +383,8 @@ pub(super) static TABLES: &[&Table] = &[
     &ON_GATE_FAIL,
     &GATE,
     &CHANGED,
+    &SECRETS_GATE,
+    &ALLOWED_SECRET,
     &JUDGE,
     &MERGE,
     &ON_CONFLICT,

@@ -18,13 +18,4 @@ impl Reader<'_, '_> {
         }
         self.unsupported(&unsupported::PLAN, entry.key_span, before);
     }
-
-    /// The keys that may stand on any step.
-    pub fn unsupported_keys(&mut self, fields: &mut Fields<'_, '_>) {
-        if let Some(entry) = fields.take("secrets") {
-            let before = self.faults.count();
-            self.texts(Some(entry));
-            self.unsupported(&unsupported::SECRETS, entry.key_span, before);
-        }
-    }
 }

@@ -72,7 +72,7 @@ pub(super) fn workflow(origin: &Origin, name: &str, folder: &Folder, faults: &mu
         }
         return None;
     }
-    let mut reader = Reader { source, faults, folder, steps: 0 };
+    let mut reader = Reader { source, faults, folder, steps: 0, secrets: Vec::new() };
     let workflow = document::assemble(&mut reader, parts.keys, steps, parts.body, name);
     workflow.filter(|_| !faults.failed())
 }

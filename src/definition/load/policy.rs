@@ -81,7 +81,7 @@ fn read(text: &bytes::Text, layer: PolicyLayer) -> (Option<PolicyFile>, Vec<Diag
     // A policy names no other file, so it has no folder.
     let folder = Folder::Builtin(PathBuf::new());
     let policy = yaml::parse(source, 0..source.text.len(), &mut faults).and_then(|node| {
-        let mut reader = Reader { source, faults: &mut faults, folder: &folder, steps: 0 };
+        let mut reader = Reader { source, faults: &mut faults, folder: &folder, steps: 0, secrets: Vec::new() };
         let mut fields = Fields::open(&node, &POLICY, reader.faults)?;
         Some(reader.policy(&mut fields, layer))
     });

@@ -27,6 +27,8 @@ pub(super) struct Reader<'f, 's> {
     pub folder: &'f Folder,
     /// Steps read so far.
     pub steps: usize,
+    /// The secrets that the file declares, each with whether agents may get it.
+    pub secrets: Vec<(String, bool)>,
 }
 
 impl Reader<'_, '_> {

@@ -267,7 +267,8 @@ mod tests {
         let mut faults = Faults::new(&source);
         let node = yaml::parse(&source, 0..text.len(), &mut faults).ok_or("no yaml")?;
         let folder = Folder::disk(Path::new("/"), Path::new("/"));
-        let mut reader = Reader { source: &source, faults: &mut faults, folder: &folder, steps: 0 };
+        let mut reader =
+            Reader { source: &source, faults: &mut faults, folder: &folder, steps: 0, secrets: Vec::new() };
         let value = reader.short(&node);
         value.ok_or_else(|| faults.into_sorted().into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; "))
     }

@@ -97,7 +97,6 @@ impl Reader<'_, '_> {
         let kind = self.kind(class, &mut fields);
         let mut known = Known { class, fields: &mut fields };
         let step = self.common(&mut known, kind, id, node.span);
-        self.unsupported_keys(&mut fields);
         fields.done(class.with_article(), self.faults, Class::advice);
         step
     }
@@ -164,6 +163,7 @@ impl Reader<'_, '_> {
             merge,
             output,
             with,
+            secrets: self.secrets_used(known, &env),
             env,
             args,
             files,

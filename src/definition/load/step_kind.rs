@@ -84,6 +84,7 @@ const PLACES: &[(&str, &[Class])] = &[
     ("merge", &[Agent, Run, Parallel, Each, Loop]),
     ("output", &[Agent, Run, Ask]),
     ("env", &[Agent, Run, Plan]),
+    ("secrets", &[Agent, Run]),
     ("summary", &[Agent, Run]),
     ("cache", &[Agent, Run]),
 ];

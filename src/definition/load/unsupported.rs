@@ -33,13 +33,4 @@ unsupported! {
     /// The manager-and-workers pattern.
     PLAN "step" "plan" None, "`plan:`",
         "let an agent step list the tasks in its `output:` and run them with `each:`";
-    /// Secrets.
-    SECRETS "step" "secrets" None, "`secrets:`",
-        "start `orch` with the variable set and hand it over: `env: { API_KEY: \"{{ env.API_KEY }}\" }`";
-    /// A gate where a model scores.
-    JUDGE "gate" "judge" None, "the gate `judge`",
-        "let an agent step score in its `output:` and test the score with a `check:` gate";
-    /// A scan for secrets.
-    GATE_SECRETS "gate" "secrets" None, "the gate `secrets`",
-        "run a scanner with a `run:` gate: `run: gitleaks detect`";
 }

@@ -49,6 +49,8 @@ impl Reader<'_, '_> {
         let budget = fields.take("budget").and_then(|entry| self.budget(&entry.value)).unwrap_or_default();
         let limits = fields.take("limits").and_then(|entry| self.limits(&entry.value)).unwrap_or_default();
         let on_failure = self.one_of(fields.take("on_failure"), &ON_FAILURE);
+        let secrets = self.secrets_declared(fields.take("secrets"));
+        self.secrets = secrets.iter().map(|secret| (secret.name.value.clone(), secret.exposed)).collect();
         let steps = fields.take("steps").map(|entry| self.steps(entry)).unwrap_or_default();
         let outputs = self.values(fields.take("outputs"), "an output");
         Workflow {
@@ -61,6 +63,7 @@ impl Reader<'_, '_> {
             budget,
             limits,
             on_failure,
+            secrets,
             steps,
             outputs,
         }

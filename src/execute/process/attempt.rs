@@ -23,6 +23,7 @@ use super::{
     stop::{StopReason, StopToken},
     stream::{Feed, Stream},
 };
+use crate::guard::Redactor;
 
 /// A command that ends sooner is read once, after its end; it costs the event loop nothing.
 const WATCH_AFTER: Duration = Duration::from_millis(5);
@@ -121,8 +122,9 @@ impl Running {
         let log = |path: &std::path::PathBuf| LogFile::new(path.clone(), limits.stream_bytes_max);
         let lines = ears.map(|ears| Splitter::new(ears.clone()));
         let logs = command.log.as_ref();
-        let (stdout, stdout_end) = Stream::open(Capture::new(logs.map(|logs| log(&logs.stdout)), lines))?;
-        let (stderr, stderr_end) = Stream::open(Capture::new(logs.map(|logs| log(&logs.stderr)), None))?;
+        let hush = || command.redactor.as_ref().map(Redactor::stream);
+        let (stdout, stdout_end) = Stream::open(Capture::new(logs.map(|logs| log(&logs.stdout)), lines, hush()))?;
+        let (stderr, stderr_end) = Stream::open(Capture::new(logs.map(|logs| log(&logs.stderr)), None, hush()))?;
         let (stdin, stdin_end) = match &command.stdin {
             Some(bytes) => Feed::open(bytes.clone(), command.converses).map(|(feed, end)| (feed, Some(end)))?,
             None => (None, None),

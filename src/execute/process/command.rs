@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use super::confine::Confinement;
+use crate::guard::Redactor;
 
 /// One command as an attempt runs it.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +26,8 @@ pub struct Command {
     pub confinement: Option<Confinement>,
     /// Where the output is kept.
     pub log: Option<LogPaths>,
+    /// Takes secrets out of the output before any of it is kept; who listens hears it as it is.
+    pub redactor: Option<Redactor>,
 }
 
 /// Files for the two streams; each is created with its first byte.

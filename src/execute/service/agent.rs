@@ -23,6 +23,7 @@ use crate::{
         executor::{Executor, blocking, failed},
         process::{Limits, StopToken},
     },
+    guard::StreamRedactor,
     runtime::{
         Order, Seen,
         service::{Fault, Next, Reading, Refusal, ServiceCall, Talk, ToolCall, ToolDone, ToolUse, request},
@@ -61,7 +62,7 @@ impl Executor {
         stop: StopToken,
     ) -> Outcome {
         let permanent = |reason: String| Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
-        if let Err(error) = store(&order, place) {
+        if let Err(error) = store(&self.redactor, &order, place) {
             return permanent(format!("store the order in `{}`: {error}", place.order().display()));
         }
         let desk = match Desk::new(&place.workspace, &place.attempt, &order) {
@@ -141,12 +142,13 @@ impl Work<'_> {
         let settings = &self.call.settings;
         let request = request(settings.format, &settings.base_url, &talk.ask());
         let mut reading = Reading::new(settings.format);
-        let mut lines = Lines { live: &self.place.live, open: String::new() };
+        let hush = self.executor.redactor.stream();
+        let mut lines = Lines { live: &self.place.live, hush, open: String::new() };
         let answer = http::ask(&self.call, request, &mut reading, &mut self.waits, |said| lines.say(&said)).await;
         if matches!(answer, Err(Halt::Stopped)) {
             return Err(Halt::Stopped);
         }
-        lines.flush();
+        lines.end();
         // A broken answer has cost what was told of it.
         let (usage, model) = match &answer {
             Ok(answer) => (answer.usage, answer.model.clone()),
@@ -211,7 +213,8 @@ impl Work<'_> {
     /// Stores the conversation.
     async fn keep(&self, talk: &Talk) -> Result<(), Fault> {
         let (place, conversation) = (self.place.clone(), talk.conversation());
-        let stored = blocking(move || archive::store(&place, &conversation)).await;
+        let redactor = self.executor.redactor.clone();
+        let stored = blocking(move || archive::store(&place, &conversation, &redactor)).await;
         stored.map_err(|error| Fault::new(FailureClass::Permanent, format!("store the conversation: {error}")))
     }
 }
@@ -231,12 +234,16 @@ fn on_disk(desk: &Desk, tool: ToolUse) -> Result<ToolDone, Refusal> {
 /// Tells a text by its lines, so that a log is not full of syllables.
 struct Lines<'a> {
     live: &'a Live,
+    /// A secret may come in pieces.
+    hush: StreamRedactor,
     open: String,
 }
 
 impl Lines<'_> {
     fn say(&mut self, text: &str) {
-        self.open.push_str(text);
+        let mut clean = Vec::new();
+        self.hush.push(text.as_bytes(), |bytes| clean.extend_from_slice(bytes));
+        self.open.push_str(&String::from_utf8_lossy(&clean));
         if let Some(end) = self.open.rfind('\n') {
             let rest = self.open.split_off(end + 1);
             self.flush();
@@ -245,6 +252,13 @@ impl Lines<'_> {
         if self.open.len() > TOLD_BYTES {
             self.flush();
         }
+    }
+
+    fn end(&mut self) {
+        let mut clean = Vec::new();
+        self.hush.finish(|bytes| clean.extend_from_slice(bytes));
+        self.open.push_str(&String::from_utf8_lossy(&clean));
+        self.flush();
     }
 
     fn flush(&mut self) {

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     base::FailureClass,
     execute::{agent::keep, assignment::Place, executor::make_attempt_dir, tree::open_plain},
+    guard::Redactor,
     runtime::service::{CONVERSATION_VERSION, Conversation, Fault},
 };
 
@@ -18,12 +19,12 @@ const BYTES_MAX: u64 = 64 << 20;
 /// Attempts among which a conversation is looked for.
 const ATTEMPTS_MAX: usize = 100_000;
 
-/// Stores a conversation, whole or not at all.
-pub(super) fn store(place: &Place, conversation: &Conversation) -> io::Result<()> {
+/// Stores a conversation without secrets, whole or not at all.
+pub(super) fn store(place: &Place, conversation: &Conversation, redactor: &Redactor) -> io::Result<()> {
     make_attempt_dir(place)?;
     let path = place.attempt_dir.join(name(&conversation.session));
     let scratch = path.with_extension("tmp");
-    keep(&scratch, &serde_json::to_vec(conversation)?)?;
+    keep(&scratch, &serde_json::to_vec(&redactor.value(&serde_json::to_value(conversation)?))?)?;
     fs::rename(scratch, path)
 }
 

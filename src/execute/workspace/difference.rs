@@ -138,6 +138,15 @@ impl Repository {
         self.call(&words).words([from.as_str(), to.as_str(), "--"]).words(paths).run()
     }
 
+    /// The same as text to be read: of a file without lines only that it differs.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub(super) fn readable(&self, from: &Oid, to: &Oid) -> Result<Vec<u8>, WorkspaceFault> {
+        let words = ["diff-tree", "-r", "-p", "--no-color", "--no-ext-diff", "--no-textconv", "-M"];
+        self.call(&words).words([from.as_str(), to.as_str(), "--"]).run()
+    }
+
     /// All paths of a commit or tree.
     pub(super) fn paths_of(&self, tree: &Oid) -> Result<Vec<PathBuf>, WorkspaceFault> {
         let output = self.call(&["ls-tree", "-r", "-z", "--name-only", "--full-tree", tree.as_str()]).run()?;

@@ -14,6 +14,7 @@ use super::{
     Kind, Oid, Repository, WorkspaceFault,
     git::{list_of, parts, path_of},
     repository::unique_beside,
+    seen::{Files, Ground},
 };
 use crate::execute::tree::holds_a_place;
 
@@ -74,21 +75,13 @@ struct News {
     ignored: Vec<PathBuf>,
 }
 
-impl News {
-    fn is_nothing(&self) -> bool {
-        self.paths.is_empty() && self.gone.is_empty() && self.links.is_empty()
-    }
-}
-
 impl Repository {
     /// Takes a snapshot. The caller is the only one who uses this index.
     pub(super) fn snapshot(&self, look: &Look<'_>) -> Result<Snapshot, WorkspaceFault> {
-        if let Some(tree) = self.seen.tree(look.index) {
-            // The index is only read here, so it needs no copy.
-            let news = self.news(look, look.index)?;
-            if news.is_nothing() {
-                return Ok(Snapshot { tree, left_out: news.left_out });
-            }
+        let ignored = self.seen.ignored(look.index);
+        let files = self.files(look, ignored.as_ref());
+        if let Some(tree) = files.as_ref().and_then(|files| self.seen.tree(look.index, files)) {
+            return Ok(Snapshot { tree, left_out: Vec::new() });
         }
         let work = unique_beside(look.index);
         let taken = self.snapshot_with(look, &work);
@@ -104,7 +97,11 @@ impl Repository {
         match taken {
             Ok(snapshot) => {
                 fs::rename(&work, look.index).map_err(WorkspaceFault::io(format!("keep {}", look.index.display())))?;
-                self.seen.keep(look.index, &snapshot.tree);
+                if look.also.is_empty() {
+                    // Asked again where they do not suffice any more: a build may have made a folder that is ignored.
+                    let ignored = ignored.filter(|_| files.is_some()).unwrap_or_else(|| self.ignored_folders(look));
+                    self.seen.keep(look.index, ignored, files, &snapshot.tree);
+                }
                 Ok(snapshot)
             }
             Err(fault) => {
@@ -149,18 +146,8 @@ impl Repository {
     /// What differs from what the index remembers.
     fn news(&self, look: &Look<'_>, work: &Path) -> Result<News, WorkspaceFault> {
         let words = ["ls-files", "-z", "--others", "--modified", "--deleted", "--exclude-standard"];
-        let mut call = self.call(&words).tree(look.folder).index(work);
-        let lists = [self.ignored().map(Path::to_path_buf), self.excluded()];
-        call = call.words(lists.into_iter().flatten().map(|list| {
-            let mut word = OsString::from("--exclude-from=");
-            word.push(list);
-            word
-        }));
-        call = call.words(own_pattern(self.top(), self.state()));
-        if self.kind() == Kind::Plain {
-            call = call.words(tool_patterns(look.folder));
-        }
-        let listed = call.run()?;
+        let call = self.call(&words).words(self.exclusions(look));
+        let listed = call.tree(look.folder).index(work).run()?;
         let mut news = News::default();
         let mut nested = Vec::new();
         for path in parts(&listed) {
@@ -182,6 +169,46 @@ impl Repository {
         self.add_ignored(look, work, &mut news)?;
         sort_out(look, &mut news)?;
         Ok(news)
+    }
+
+    /// The words that say what to leave out besides what the repository itself says.
+    fn exclusions(&self, look: &Look<'_>) -> Vec<OsString> {
+        let lists = [self.ignored().map(Path::to_path_buf), self.excluded()];
+        let mut words: Vec<_> = lists
+            .into_iter()
+            .flatten()
+            .map(|list| {
+                let mut word = OsString::from("--exclude-from=");
+                word.push(list);
+                word
+            })
+            .collect();
+        words.extend(own_pattern(self.top(), self.state()));
+        if self.kind() == Kind::Plain {
+            words.extend(tool_patterns(look.folder));
+        }
+        words
+    }
+
+    /// The files as they stand now, where git need not be asked about them again; see [`Files`].
+    fn files(&self, look: &Look<'_>, ignored: Option<&BTreeSet<PathBuf>>) -> Option<Files> {
+        // What is looked at although it is ignored may lie anywhere.
+        if !look.also.is_empty() {
+            return None;
+        }
+        let lists = [self.ignored().map(Path::to_path_buf), self.excluded(), look.tracker.map(|own| own.join("index"))];
+        let also: Vec<_> = lists.into_iter().flatten().collect();
+        let none = BTreeSet::new();
+        let ignored = ignored.unwrap_or(&none);
+        Files::now(&Ground { folder: look.folder, state: self.state(), also: &also, ignored })
+    }
+
+    /// The folders that are ignored with all that is in them.
+    fn ignored_folders(&self, look: &Look<'_>) -> BTreeSet<PathBuf> {
+        let words = ["ls-files", "-z", "--others", "--ignored", "--directory", "--exclude-standard"];
+        let call = self.call(&words).words(self.exclusions(look)).tree(look.folder).index(look.index);
+        let listed = call.run().unwrap_or_default();
+        parts(&listed).filter_map(|path| path.strip_suffix(b"/")).map(path_of).collect()
     }
 
     /// Adds what is ignored and wanted all the same. What the index knows is listed already, if it has changed.

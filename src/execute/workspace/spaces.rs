@@ -166,6 +166,53 @@ impl Spaces {
         Ok(made)
     }
 
+    /// Remembers the files of a unit, or of the project, as those before a step, unless that was done: a judge is shown
+    /// what has become of them. Nothing that is merged depends on it.
+    ///
+    /// # Errors
+    /// When they cannot be kept.
+    pub fn mark(&self, unit: Option<&Unit>, step: &str) -> Result<(), WorkspaceFault> {
+        let held = self.open()?;
+        let name = mark(step);
+        let name = Point::Base(&name).reference(&self.run);
+        if held.repository.find(&name)?.is_some() {
+            return Ok(());
+        }
+        let tree = self.tree(&held, unit)?;
+        let commit = held.repository.commit(&tree, &[], &format!("before {step}"))?;
+        held.repository.set_name(&name, &commit)
+    }
+
+    /// What has changed since then, as text; since before the run where no step of its own is remembered. `None` where
+    /// nothing is.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn seen(&self, unit: Option<&Unit>, step: &str) -> Result<Option<Vec<u8>>, WorkspaceFault> {
+        let held = self.open()?;
+        let name = mark(step);
+        let own = held.repository.find(&Point::Base(&name).reference(&self.run))?;
+        let start = if unit.is_none() { held.repository.find(&Point::Start.reference(&self.run))? } else { None };
+        let Some(before) = own.or(start) else { return Ok(None) };
+        let tree = self.tree(&held, unit)?;
+        held.repository.readable(&before, &tree).map(Some)
+    }
+
+    /// What a merge would change, as text.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn seen_merge(&self, ready: &Ready) -> Result<Vec<u8>, WorkspaceFault> {
+        self.open()?.repository.readable(&ready.before, &ready.commit)
+    }
+
+    fn tree(&self, held: &Held<'_>, unit: Option<&Unit>) -> Result<Oid, WorkspaceFault> {
+        match unit.map(|unit| held.find(unit)).transpose()?.flatten() {
+            Some(space) => Ok(space.snapshot()?.tree),
+            None => held.repository.now(Bounds::default()),
+        }
+    }
+
     /// Where a unit works: its workspace is made the first time, and found again after a crash.
     ///
     /// # Errors
@@ -326,6 +373,11 @@ impl Held<'_> {
     fn shown(&self, merge: &Unit, ready: &Ready) -> Result<Option<Space>, WorkspaceFault> {
         self.all.find(&self.mending(merge, &ready.before, &ready.result))
     }
+}
+
+/// The name of the files before a step.
+fn mark(step: &str) -> String {
+    format!("judged/{step}")
 }
 
 fn seat(space: &Space) -> Seat {

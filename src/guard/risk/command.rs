@@ -7,7 +7,7 @@ use super::{
     judge::{Io, Judge},
     programs::{base_name, interpreter, is_assigner, is_network, is_reader, is_shell, is_writer},
     tables::{Asked, RuleRow, rows},
-    wrap::{command_at, is_destroyer, takes_rights},
+    wrap::{command_at, has_verbs, is_destroyer, takes_rights},
 };
 use crate::definition::policy::{Level, RiskClass};
 
@@ -295,43 +295,5 @@ impl Judge<'_> {
 
 /// Whether a word behind a wrapper is a program of its own, and no word of the wrapper.
 fn is_known_word(word: &str, wrapper: &str) -> bool {
-    const VERBS: &[&str] = &[
-        "poetry",
-        "pipenv",
-        "uv",
-        "pdm",
-        "rye",
-        "hatch",
-        "bundle",
-        "npm",
-        "pnpm",
-        "yarn",
-        "bun",
-        "nix",
-        "conda",
-        "mise",
-        "asdf",
-        "direnv",
-        "rbenv",
-        "pyenv",
-        "tmux",
-        "screen",
-        "opam",
-        "stack",
-        "cabal",
-        "lerna",
-        "turbo",
-        "nx",
-        "volta",
-        "nvm",
-        "doppler",
-        "op",
-        "aws-vault",
-        "chamber",
-        "infisical",
-        "dotenvx",
-        "micromamba",
-        "devbox",
-    ];
-    !VERBS.contains(&wrapper) && !word.is_empty() && !word.contains(char::is_whitespace)
+    !has_verbs(wrapper) && !word.is_empty() && !word.contains(char::is_whitespace)
 }

@@ -10,11 +10,21 @@ pub(super) struct Wrapper {
     skips: usize,
     /// `NAME=value` may stand before the command.
     sets: bool,
+    /// Words of its own may stand before the command (`poetry run`).
+    has_verbs: bool,
 }
 
 const fn wrapper(names: &'static [&'static str], values: &'static [&'static str], skips: usize) -> Wrapper {
-    Wrapper { names, values, skips, sets: false }
+    Wrapper { names, values, skips, sets: false, has_verbs: false }
 }
+
+const fn with_verbs(names: &'static [&'static str], values: &'static [&'static str]) -> Wrapper {
+    Wrapper { has_verbs: true, ..wrapper(names, values, 0) }
+}
+
+const FLAGS_OF_TOOLS: &[&str] =
+    &["-C", "--prefix", "-w", "--filter", "-n", "-p", "--with", "--python", "--env-file", "--project"];
+const FLAGS_OF_WATCHERS: &[&str] = &["-n", "-o", "-e", "-p", "-d", "-j", "-S", "-t", "-s", "-f", "-c"];
 
 const WRAPPERS: &[Wrapper] = &[
     Wrapper {
@@ -22,12 +32,14 @@ const WRAPPERS: &[Wrapper] = &[
         values: &["-u", "-g", "-p", "-C", "-h", "-r", "-t", "-T", "-U", "-D", "-R", "--user", "--group", "--prompt"],
         skips: 0,
         sets: true,
+        has_verbs: false,
     },
     Wrapper {
         names: &["env", "/usr/bin/env", "dotenv", "envdir", "with-env"],
         values: &["-u", "-C", "-f", "-e", "--unset", "--chdir", "--argv0"],
         skips: 0,
         sets: true,
+        has_verbs: false,
     },
     wrapper(&["timeout", "gtimeout"], &["-k", "-s", "--kill-after", "--signal"], 1),
     wrapper(&["nice", "ionice", "chrt", "renice"], &["-n", "-c", "-p", "-t"], 0),
@@ -77,7 +89,7 @@ const WRAPPERS: &[Wrapper] = &[
         &["-t", "-S", "-G", "--target", "--bind", "--ro-bind", "--dev", "--proc", "--chdir"],
         0,
     ),
-    wrapper(
+    with_verbs(
         &[
             "poetry",
             "pipenv",
@@ -99,11 +111,6 @@ const WRAPPERS: &[Wrapper] = &[
             "pnpm",
             "yarn",
             "bun",
-            "npx",
-            "pnpx",
-            "bunx",
-            "uvx",
-            "pipx",
             "dotenvx",
             "doppler",
             "op",
@@ -111,7 +118,6 @@ const WRAPPERS: &[Wrapper] = &[
             "chamber",
             "infisical",
             "nix",
-            "nix-shell",
             "devbox",
             "opam",
             "stack",
@@ -119,11 +125,11 @@ const WRAPPERS: &[Wrapper] = &[
             "lerna",
             "turbo",
             "nx",
-            "dlx",
         ],
-        &["-C", "--prefix", "-w", "--filter", "-n", "-p", "--with", "--python", "--env-file", "--project"],
-        0,
+        FLAGS_OF_TOOLS,
     ),
+    wrapper(&["npx", "pnpx", "bunx", "uvx", "pipx", "nix-shell", "dlx"], FLAGS_OF_TOOLS, 0),
+    with_verbs(&["screen", "tmux"], FLAGS_OF_WATCHERS),
     wrapper(
         &[
             "watch",
@@ -137,8 +143,6 @@ const WRAPPERS: &[Wrapper] = &[
             "valgrind",
             "script",
             "expect",
-            "screen",
-            "tmux",
             "dtach",
             "abduco",
             "systemd-run",
@@ -146,13 +150,12 @@ const WRAPPERS: &[Wrapper] = &[
             "batch",
             "dbus-run-session",
             "xvfb-run",
-            "op",
             "cross-env",
             "wsl",
             "cmd",
             "start",
         ],
-        &["-n", "-o", "-e", "-p", "-d", "-j", "-S", "-t", "-s", "-f", "-c"],
+        FLAGS_OF_WATCHERS,
         0,
     ),
 ];
@@ -186,6 +189,11 @@ pub(super) fn command_at(program: &str, args: &[String]) -> Option<usize> {
         at += 1;
     }
     Some(at)
+}
+
+/// Whether words of its own may stand before the command of a wrapper.
+pub(super) fn has_verbs(program: &str) -> bool {
+    WRAPPERS.iter().any(|wrapper| wrapper.has_verbs && wrapper.names.contains(&program))
 }
 
 /// Programs that take more rights.

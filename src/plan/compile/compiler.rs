@@ -17,7 +17,7 @@ use crate::{
             schema::{self, ENVELOPE, Known, NoField},
             scope::{Found, Reader, Sight, look_up},
         },
-        told::{PlanServer, PlanSkill},
+        told::{PlanSecret, PlanServer, PlanSkill},
         types::{EdgeKind, Meaning, PlanAgent, StepIx},
     },
     template::Expression,
@@ -87,6 +87,7 @@ pub(super) struct Pins {
     pub(super) agents: Vec<PlanAgent>,
     pub(super) skills: Vec<PlanSkill>,
     pub(super) servers: Vec<PlanServer>,
+    pub(super) secrets: Vec<PlanSecret>,
     agent_places: HashMap<String, u32>,
     skill_places: HashMap<String, u32>,
 }

@@ -16,7 +16,7 @@ use crate::{
             lower::{inputs, millis},
             memory,
             scope::{Reader, Sight},
-            servers,
+            secrets, servers,
         },
         defaults,
         models::ModelChain,
@@ -68,13 +68,15 @@ pub(super) fn seal(plan: &mut Plan) {
     plan.digest = Digest::of(&text);
 }
 
-/// What a person has to trust before steps work without limits: the whole plan, because every prompt counts.
-fn dangers(plan: &Plan) -> Option<(Digest, Vec<String>)> {
+/// What a person has to trust before steps work without limits or get secrets: the whole plan, because every prompt and
+/// every command counts.
+fn of_the_plan(plan: &Plan) -> Option<(Digest, Vec<String>)> {
     let is_dangerous = |step: &&PlanStep| matches!(&step.work, Work::Agent(agent) if agent.danger);
     let steps = plan.steps.iter().filter(is_dangerous);
-    let commands: Vec<String> = steps
+    let mut commands: Vec<String> = steps
         .map(|step| format!("# the agent of the step {} works without limits (danger: true)", step.path))
         .collect();
+    commands.extend(plan.secrets.iter().map(secrets::shown));
     (!commands.is_empty()).then(|| (plan.digest.clone(), commands))
 }
 
@@ -102,6 +104,7 @@ impl Compiler<'_> {
             agents: self.pins.agents,
             skills: self.pins.skills,
             servers: self.pins.servers,
+            secrets: self.pins.secrets,
             folder: workflow.folder.strip_prefix(&self.library.root).unwrap_or(&workflow.folder).display().to_string(),
             memory: Vec::new(),
             trust: None,
@@ -112,7 +115,7 @@ impl Compiler<'_> {
         memory::pin(self.library, &mut plan, Dialect::Orch);
         seal(&mut plan);
         let path = workflow.source.path.display().to_string();
-        plan.trust = servers::trust(&plan, &plan.name, &path, dangers(&plan));
+        plan.trust = servers::trust(&plan, &plan.name, &path, of_the_plan(&plan));
         Compiled { plan, warnings: self.faults.finish(&workflow.source) }
     }
 

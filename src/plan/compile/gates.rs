@@ -8,7 +8,7 @@ use crate::{
     base::{Source, Spanned},
     definition::{
         NamedGate,
-        workflow::{Gate, Step, StepKind, Workspace},
+        workflow::{AllowedSecret, Gate, Step, StepKind, Workspace},
     },
     plan::{
         compile::{
@@ -18,7 +18,7 @@ use crate::{
             scope::Sight,
         },
         defaults,
-        policy::{GateFail, PlanGate},
+        policy::{AllowedLeak, GateFail, PlanGate},
         types::{AgentWork, PlanContext, StepIx, Text},
     },
 };
@@ -69,7 +69,7 @@ impl<'a> Compiler<'a> {
                 &name.value,
                 self.library.gates.names(),
                 "gates",
-                "write a check: `run`, `check`, `schema`, `files`, `changed` or `approve`",
+                "write a check: `run`, `check`, `schema`, `files`, `changed`, `secrets`, `judge` or `approve`",
             );
             let fault = place.error(faults::UNKNOWN_GATE, format!("there is no gate `{}`", name.value));
             self.faults.push(fault.cause("not found in any `gates/` folder").help(help));
@@ -117,9 +117,22 @@ impl<'a> Compiler<'a> {
                 deny: self.globs(source, deny),
                 from,
             },
+            Gate::Secrets { paths, all, allow } => PlanGate::Secrets {
+                paths: self.globs(source, paths),
+                all: *all,
+                allow: allow.iter().map(|allowed| self.allowed(source, allowed)).collect(),
+                from,
+            },
+            Gate::Judge(judge) => PlanGate::Judge { judge: Box::new(self.judge(ix, judge, source)?), from },
             Gate::Approve { text } => PlanGate::Approve { text: self.template(reader, source, text), from },
             Gate::Named(_) => return None,
         })
+    }
+
+    fn allowed(&mut self, source: &'a Arc<Source>, allowed: &'a AllowedSecret) -> AllowedLeak {
+        let path = allowed.path.as_ref().and_then(|path| self.globs(source, std::slice::from_ref(path)).pop());
+        let digest = allowed.digest.as_ref().map(|digest| digest.value.to_ascii_lowercase());
+        AllowedLeak { path, digest, why: allowed.why.clone() }
     }
 
     fn globs(&mut self, source: &'a Arc<Source>, globs: &'a [Spanned<String>]) -> Vec<String> {

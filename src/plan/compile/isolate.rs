@@ -193,6 +193,7 @@ fn add(
         output: None,
         with: Vec::new(),
         env: declaring.env.clone(),
+        secrets: Vec::new(),
         args: Vec::new(),
         files: Vec::new(),
         summary: None,

@@ -68,6 +68,7 @@ impl<'a> Compiler<'a> {
         let on_gate_fail = self.gate_fail(ix, step, source);
         let with = self.values(plain, source, &step.with);
         let env = self.values(plain, source, &step.env);
+        let secrets = step.secrets.iter().filter_map(|one| self.secret(ix, one)).collect();
         let args = step.args.iter().map(|arg| self.template(plain, source, arg)).collect();
         let summary_sight = Sight { result: true, ..Sight::default() };
         let summary = step.summary.as_ref().map(|text| self.template(self.reader(ix, summary_sight), source, text));
@@ -93,6 +94,7 @@ impl<'a> Compiler<'a> {
             output: step.output.as_ref().map(|output| output.value.clone()),
             with,
             env,
+            secrets,
             args,
             files,
             summary,
@@ -335,7 +337,7 @@ impl<'a> Compiler<'a> {
 
 impl AgentWork {
     /// The default agent with nothing asked for.
-    fn default_for(workspace: Workspace) -> Self {
+    pub(super) fn default_for(workspace: Workspace) -> Self {
         Self {
             agent: None,
             prompt: Text::default(),

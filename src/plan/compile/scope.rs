@@ -133,6 +133,9 @@ fn nowhere(name: &str) -> Found {
     match name {
         "item" | "index" => Found::Misplaced("`item` and `index` are there inside an `each` only"),
         "iteration" => Found::Misplaced("`iteration` is there inside a `loop` only"),
+        "secrets" => Found::Misplaced(
+            "texts do not read secrets; list it under `secrets:` of a `run:` step, whose command reads it from a variable",
+        ),
         _ => Found::Unknown,
     }
 }

@@ -187,15 +187,19 @@ pub(super) fn trust(plan: &Plan, name: &str, path: &str, own: Option<(Digest, Ve
 
 /// A server's command as a person would type it, and what it is.
 fn shown(server: &PlanServer) -> String {
+    let env = if server.env.is_empty() { String::new() } else { format!(", gets {}", server.env.join(" ")) };
+    format!("{} # MCP server {} of {}{env}", shell_words(&server.command), server.name, server.path)
+}
+
+/// Words as a person would type them.
+pub(super) fn shell_words(words: &[String]) -> String {
     let plain = |word: &str| {
         !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&byte))
     };
     let quote = |word: &String| {
         if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) }
     };
-    let words: Vec<_> = server.command.iter().map(quote).collect();
-    let env = if server.env.is_empty() { String::new() } else { format!(", gets {}", server.env.join(" ")) };
-    format!("{} # MCP server {} of {}{env}", words.join(" "), server.name, server.path)
+    words.iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -246,6 +246,13 @@ impl<'a> Compiler<'a> {
             return fault
                 .help("a gate of the library reads `this`, and in `expect` also `output`, `stdout` and `exit`");
         }
+        let secrets = &self.draft.units[reader.unit].workflow.secrets;
+        if secrets.iter().any(|secret| secret.name.value == name) {
+            let variable = name.to_uppercase();
+            let cause = "it is a secret, and what a text says is kept and shown";
+            let help = format!("list it under `secrets:` of a `run:` step, whose command reads it from `${variable}`");
+            return place.error(faults::MISPLACED_WORD, format!("a text cannot read `{name}`")).cause(cause).help(help);
+        }
         if self.faults.many() {
             return fault.help("names are those of steps beside this one or beside its containers");
         }

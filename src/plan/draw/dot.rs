@@ -50,7 +50,7 @@ fn body(plan: &Plan, steps: &[StepIx], depth: usize, text: &mut String) {
         let step = plan.step(*ix);
         let mut lines = vec![visible(&step.id), words::kind(plan, step)];
         lines.extend(words::text(step));
-        lines.extend(step.gates.iter().map(|gate| format!("gate {}", words::gate(gate))));
+        lines.extend(step.gates.iter().map(|gate| format!("gate {}", words::gate(plan, gate))));
         // `\l` ends a line that starts at the left.
         let label: String = lines.iter().map(|line| format!("{}\\l", escaped(&clip(line, COLUMNS)))).collect();
         let children = step.work.children();

@@ -75,7 +75,7 @@ pub(super) fn layout(plan: &Plan) -> Layout {
         let mut lines = vec![visible(&step.id), words::kind(plan, step)];
         lines.extend(words::text(step));
         lines.extend(step.when.as_ref().map(|when| format!("when {}", visible(&when.text))));
-        lines.extend(step.gates.iter().map(|gate| format!("gate {}", words::gate(gate))));
+        lines.extend(step.gates.iter().map(|gate| format!("gate {}", words::gate(plan, gate))));
         let hidden = lines.len().saturating_sub(LINES_MAX);
         if hidden > 0 {
             lines.truncate(LINES_MAX - 1);

@@ -37,7 +37,7 @@ fn body(plan: &Plan, steps: &[StepIx], depth: usize, text: &mut String) {
         let step = plan.step(*ix);
         let mut lines = vec![visible(&step.id), words::kind(plan, step)];
         lines.extend(words::text(step));
-        lines.extend(step.gates.iter().map(|gate| format!("gate {}", words::gate(gate))));
+        lines.extend(step.gates.iter().map(|gate| format!("gate {}", words::gate(plan, gate))));
         let label: Vec<String> = lines.iter().map(|line| escaped(&clip(line, COLUMNS))).collect();
         let label = label.join("<br/>");
         let children = step.work.children();

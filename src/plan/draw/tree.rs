@@ -121,12 +121,14 @@ impl Drawing<'_> {
             self.line(prefix, &format!("when {}", crate::plan::draw::escape::first_line(&when.text)));
         }
         for gate in &step.gates {
-            self.line(prefix, &format!("gate {}", words::gate(gate)));
+            self.line(prefix, &format!("gate {}", words::gate(plan, gate)));
         }
         if let Some(fail) = words::gate_fail(plan, step) {
             self.line(prefix, &format!("     {fail}"));
         }
-        for line in words::activated(plan, step).into_iter().chain(words::servers(plan, step)) {
+        for line in
+            words::activated(plan, step).into_iter().chain(words::servers(plan, step)).chain(words::secrets(plan, step))
+        {
             self.line(prefix, &line);
         }
         for fix in [false, true] {

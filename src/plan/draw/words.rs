@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::{
     base::{dollars, render_duration},
     definition::{
-        Permissions,
+        Permissions, SecretSource,
         merging::MergeStrategy,
         workflow::{Join, OnFailure, OnLimit, OnMax, ThenFail, Workspace},
     },
     plan::{
         draw::escape::{first_line, visible},
         policy::{PlanGate, RecoveryPolicy, RetryPolicy},
-        told::PlanServer,
+        told::{PlanSecretUse, PlanServer},
         types::{AgentWork, Budget, Command, EdgeKind, Need, Plan, PlanContext, PlanStep, StepIx, Work},
     },
 };
@@ -91,7 +91,7 @@ pub(super) fn text(step: &PlanStep) -> Option<String> {
 }
 
 /// One check: `run cargo test`, `check this.ok`.
-pub(super) fn gate(gate: &PlanGate) -> String {
+pub(super) fn gate(plan: &Plan, gate: &PlanGate) -> String {
     let named =
         |from: &Option<String>| from.as_ref().map_or(String::new(), |from| format!(" (gate {})", visible(from)));
     match gate {
@@ -120,8 +120,46 @@ pub(super) fn gate(gate: &PlanGate) -> String {
             parts.extend((!deny.is_empty()).then(|| format!("not {}", visible(&deny.join(" ")))));
             format!("changed {}{}", parts.join(", "), named(from))
         }
+        PlanGate::Secrets { paths, all, allow, from } => {
+            let mut parts = vec!["secrets".to_owned()];
+            parts.extend(all.then(|| "everywhere".to_owned()));
+            parts.extend((!paths.is_empty()).then(|| format!("in {}", visible(&paths.join(" ")))));
+            let names = allow.iter().map(|allowed| {
+                let names = [allowed.path.as_deref(), allowed.digest.as_deref()];
+                let why = first_line(&allowed.why);
+                format!("{} ({why})", visible(&names.into_iter().flatten().collect::<Vec<_>>().join(" ")))
+            });
+            parts.extend((!allow.is_empty()).then(|| format!("but {}", names.collect::<Vec<_>>().join(", "))));
+            format!("{}{}", parts.join(" "), named(from))
+        }
+        PlanGate::Judge { judge, from } => {
+            let mut parts = vec![format!("at least {:.2}", judge.min)];
+            let rubric = judge.file.as_deref().map_or_else(|| quoted(&judge.rubric), visible);
+            parts.extend((judge.judges > 1).then(|| format!("the middle of {} judges", judge.judges)));
+            parts.push(match judge.agent.agent {
+                Some(_) => format!("by {}", agent_name(plan, &judge.agent)),
+                None => "by an agent of its own".to_owned(),
+            });
+            parts.extend(judge.agent.model.as_ref().map(|model| format!("model {}", visible(model))));
+            parts.extend(judge.agent.runtime.as_ref().map(|runtime| format!("runtime {}", visible(runtime))));
+            format!("judge {rubric}: {}{}", parts.join(", "), named(from))
+        }
         PlanGate::Approve { text, from } => format!("approve {}{}", quoted(&text.text), named(from)),
     }
+}
+
+/// The secrets that the step gets, and where their values are.
+pub(super) fn secrets(plan: &Plan, step: &PlanStep) -> Vec<String> {
+    let line = |one: &PlanSecretUse| {
+        let secret = plan.secrets.get(one.secret as usize)?;
+        let from = match &secret.source {
+            SecretSource::Env(name) => format!("the variable {name}"),
+            SecretSource::File(path) => format!("the file {path}"),
+            SecretSource::Command(words) => format!("the command {}", words.join(" ")),
+        };
+        Some(format!("secret {} in ${} from {}", visible(&secret.name), visible(&one.variable), visible(&from)))
+    };
+    step.secrets.iter().filter_map(line).collect()
 }
 
 /// The MCP servers that the step's agents get.
@@ -363,7 +401,7 @@ pub(super) fn estimate(plan: &Plan) -> Vec<String> {
 
 /// What an attempt of a step's agent is expected to spend.
 pub(super) fn attempt_estimate(plan: &Plan, ix: StepIx, fix: bool) -> Option<String> {
-    let one = plan.estimate_of(ix, fix)?;
+    let one = plan.estimate_of(ix, fix, None)?;
     let (whose, mark) = (if fix { "of the fix " } else { "" }, if one.guessed { "~" } else { "" });
     Some(format!(
         "estimate {whose}{} tokens, {mark}{} an attempt, at most {} starts",

@@ -26,6 +26,7 @@ use crate::{
         run_settings::RunSettings,
         runs::{DriveOptions, Runs},
         sandbox::SandboxWish,
+        secrets::SecretValues,
         servers::ServerValues,
         trust::TrustGate,
     },
@@ -81,6 +82,7 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
     let stubbed = stubbed(plan, case, &answers, &root)?;
     let settings = RunSettings {
         servers: ServerValues::default(),
+        secrets: SecretValues::default(),
         runtime: None,
         found: None,
         runtimes: stubbed.runtimes,

@@ -170,6 +170,9 @@ impl Checker<'_> {
     fn stub(&mut self, key: &Spanned<String>, named: Named, stub: &Stub) {
         let (what, keys): (&str, &[&str]) = match named {
             Named::Fixer(_) => ("an agent", &["output", "text", "summary", "writes", "fail"]),
+            Named::Gate(ix, place) if self.plan.step(ix).gates[place].judge().is_some() => {
+                ("a judge", &["output", "fail"])
+            }
             Named::Gate(ix, place) => {
                 if !is_command(&self.plan.step(ix).gates[place]) {
                     let help = "change what it looks at: the output or the files of the step, or `approvals:`";
@@ -198,7 +201,7 @@ impl Checker<'_> {
                 }
             },
         };
-        if stub.verdict == Some(Verdict::Error) && what != "a gate" {
+        if stub.verdict == Some(Verdict::Error) && !matches!(what, "a gate" | "a judge") {
             let help = "write `fail`, or a mapping that says how it fails";
             self.fault(
                 &Spanned::new(String::new(), stub.span),

@@ -96,8 +96,14 @@ pub(super) fn stubbed(plan: &Plan, case: &Case, answers: &Path, work: &Path) -> 
             answers_of(fixer, name);
         }
         for (number, gate) in step.gates.iter_mut().enumerate() {
-            let PlanGate::Run { command, expect, .. } = gate else { continue };
             let own = of(Named::Gate(ix, number));
+            if let PlanGate::Judge { judge, .. } = gate {
+                let turns = turns(own, true, judge_answer);
+                let name = format!("case-{place}-judge-{number}");
+                runtimes.push((name.clone(), runtime(command(answers, &name, &turns)?)));
+                answers_of(&mut judge.agent, name);
+            }
+            let PlanGate::Run { command, expect, .. } = gate else { continue };
             // A verdict is the gate's own answer; only what a command says is judged by `expect`.
             if own.is_none_or(|stubs| stubs.iter().any(|stub| stub.verdict.is_some())) {
                 *expect = None;
@@ -167,6 +173,20 @@ fn agent_answer(stub: &Stub, schema: Option<&Value>, made: &[PathBuf]) -> Answer
     let envelope =
         json!({ "status": "succeeded", "summary": summary, "text": text, "output": output, "session": "case" });
     Answer { output: Some(envelope), files: files(stub, made), ..Answer::default() }
+}
+
+/// What a judge says: all of what the rubric wants, or nothing of it, or a score of its own.
+fn judge_answer(stub: &Stub) -> Answer {
+    if stub.fail.is_some() || stub.verdict == Some(Verdict::Error) {
+        let reason = stub.fail.clone().unwrap_or_else(|| "stubbed to fail".to_owned());
+        return Answer { stderr: format!("{reason}\n"), exit: 1, ..Answer::default() };
+    }
+    let score = if stub.verdict == Some(Verdict::Fail) { 0 } else { 1 };
+    let output = stub.output.clone().unwrap_or_else(|| json!({ "score": score, "reasons": ["stubbed"] }));
+    Answer {
+        output: Some(json!({ "status": "succeeded", "summary": "judged", "output": output })),
+        ..Answer::default()
+    }
 }
 
 fn command_answer(stub: &Stub, schema: Option<&Value>, made: &[PathBuf]) -> Answer {

@@ -81,11 +81,12 @@ impl Oracle {
 /// What the agent of a step is expected to spend: tokens and micro-dollars; nothing for anything but an agent.
 pub(super) fn wanted(scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> (u64, u64) {
     let (ix, step) = scheduler.plan_step(instance);
-    let is_agent = match purpose {
-        Purpose::Work => matches!(step.work, Work::Agent(_)),
-        Purpose::Fix => true,
-        _ => false,
+    let (is_agent, gate) = match purpose {
+        Purpose::Work => (matches!(step.work, Work::Agent(_)), None),
+        Purpose::Fix => (true, None),
+        Purpose::Gate(place) => (step.judge_at(place).is_some(), Some(place)),
+        _ => (false, None),
     };
-    let estimate = scheduler.plan().estimate_of(ix, purpose == Purpose::Fix).filter(|_| is_agent);
+    let estimate = scheduler.plan().estimate_of(ix, purpose == Purpose::Fix, gate).filter(|_| is_agent);
     estimate.map_or((0, 0), |estimate| (estimate.tokens(), estimate.usd_micros))
 }

@@ -174,6 +174,7 @@ fn workflow(subject: Subject<'_>, prose: &Prose) -> Workflow {
         budget: Budget::default(),
         limits: Limits::default(),
         on_failure: None,
+        secrets: Vec::new(),
         steps,
         outputs: vec![(here("text"), text(&format!("{{{{ {id}.result.text }}}}"), span))],
     }

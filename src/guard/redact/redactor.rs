@@ -3,50 +3,45 @@
 //! Unaware of where secrets come from and of what is kept.
 
 use std::{
-    collections::BTreeSet,
-    fmt::{self, Write as _},
+    fmt,
+    sync::{Arc, OnceLock},
 };
 
-use regex::Regex;
 use serde_json::Value;
 
+use crate::guard::redact::{finder::Finder, forms::forms_of, stream::StreamRedactor};
+
 /// A shorter value stands in many words by chance.
-const SECRET_BYTES_MIN: usize = 6;
-/// The shortest piece of base64 that is looked for: six bytes of a secret.
-const BASE64_CHARS_MIN: usize = 8;
+pub const SECRET_BYTES_MIN: usize = 6;
+/// A line of a secret that is looked for alone.
+const LINE_BYTES_MIN: usize = 12;
 /// A shorter name of a machine is a word.
 const HOST_CHARS_MIN: usize = 4;
 
-/// The alphabet of base64 (RFC 4648, section 4); the other one, for addresses, has `-_` at its end.
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// What keys of known services look like.
-const SHAPES: &str = concat!(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\z)",
-    r"|\bsk-[A-Za-z0-9_-]{16,}",
-    r"|\bgh[oprsu]_[A-Za-z0-9]{20,}",
-    r"|\bgithub_pat_[A-Za-z0-9_]{20,}",
-    r"|\bglpat-[A-Za-z0-9_-]{16,}",
-    r"|\bA(?:KI|SI)A[0-9A-Z]{16}\b",
-    r"|\bAIza[0-9A-Za-z_-]{30,}",
-    r"|\bxox[abeoprs]-[0-9A-Za-z-]{10,}",
-    r"|\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
-);
-
-/// Takes out what nobody else may read.
+/// Takes out what nobody else may read. Clones share what is looked for.
 #[derive(Clone)]
 pub struct Redactor {
-    /// What is looked for and what stands there instead; the longest first.
-    forms: Vec<(String, String)>,
+    known: Arc<Known>,
     /// Folders and what stands for them; the longest first.
     folders: Vec<(String, &'static str)>,
     host: Option<String>,
-    shapes: Regex,
+}
+
+/// The values and, once somebody asks, what finds them.
+struct Known {
+    values: Vec<(String, String)>,
+    /// Whether keys are found by their shape as well.
+    has_shapes: bool,
+    finder: OnceLock<Arc<Finder>>,
+    /// The same without shapes.
+    bare: OnceLock<Arc<Known>>,
+    /// Every form of every value, with the name of its secret; the longest first.
+    forms: OnceLock<Vec<(String, String)>>,
 }
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The forms are the secrets.
+        // What is looked for are the secrets.
         f.write_str("Redactor")
     }
 }
@@ -61,17 +56,106 @@ impl Redactor {
     /// Knows these secrets, each with the name that people know it by.
     #[must_use]
     pub fn new(secrets: impl IntoIterator<Item = (String, String)>) -> Self {
-        let mut forms = Vec::new();
-        for (name, value) in secrets {
+        Self::of(Vec::new(), secrets)
+    }
+
+    fn of(mut values: Vec<(String, String)>, more: impl IntoIterator<Item = (String, String)>) -> Self {
+        for (name, value) in more {
             let value = value.trim();
-            if value.len() >= SECRET_BYTES_MIN {
-                let shown = format!("[redacted:{name}]");
-                forms.extend(forms_of(value).into_iter().map(|form| (form, shown.clone())));
+            if value.len() < SECRET_BYTES_MIN {
+                continue;
             }
+            // Programs print what has several lines one by one. The first and the last of a key block are no secret.
+            let lines =
+                value.lines().map(str::trim).filter(|line| line.len() >= LINE_BYTES_MIN && !line.contains("-----"));
+            let lines = lines.filter(|line| line.len() < value.len()).map(str::to_owned);
+            values.extend([value.to_owned()].into_iter().chain(lines).map(|value| (name.clone(), value)));
         }
-        forms.sort_by(|(one, _), (other, _)| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
-        let shapes = Regex::new(SHAPES).expect("the shapes are a constant, and a test compiles them");
-        Self { forms, folders: Vec::new(), host: None, shapes }
+        let known =
+            Known { values, has_shapes: true, finder: OnceLock::new(), bare: OnceLock::new(), forms: OnceLock::new() };
+        Self { known: Arc::new(known), folders: Vec::new(), host: None }
+    }
+
+    /// The same, which knows these secrets as well. What people have called them comes before what variables are called.
+    #[must_use]
+    pub fn knowing(&self, secrets: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut all = Self::of(Vec::new(), secrets);
+        let mut values = all.known.values.clone();
+        let is_new = |value: &str| all.known.values.iter().all(|(_, one)| one != value);
+        values.extend(self.known.values.iter().filter(|(_, value)| is_new(value)).cloned());
+        let has_shapes = self.known.has_shapes;
+        all.known = Arc::new(Known {
+            values,
+            has_shapes,
+            finder: OnceLock::new(),
+            bare: OnceLock::new(),
+            forms: OnceLock::new(),
+        });
+        (all.folders, all.host) = (self.folders.clone(), self.host.clone());
+        all
+    }
+
+    /// The same, which leaves the folders and the name of this machine as they are.
+    #[must_use]
+    pub fn secrets_only(&self) -> Self {
+        Self { known: Arc::clone(&self.known), folders: Vec::new(), host: None }
+    }
+
+    /// The same, which knows no shapes: a text that somebody means may hold an example of a key.
+    #[must_use]
+    pub fn values_only(&self) -> Self {
+        let bare = self.known.bare.get_or_init(|| {
+            let values = self.known.values.clone();
+            Arc::new(Known {
+                values,
+                has_shapes: false,
+                finder: OnceLock::new(),
+                bare: OnceLock::new(),
+                forms: OnceLock::new(),
+            })
+        });
+        Self { known: Arc::clone(bare), folders: Vec::new(), host: None }
+    }
+
+    /// Whether there is nothing to look for.
+    fn is_idle(&self) -> bool {
+        !self.known.has_shapes && self.known.values.is_empty()
+    }
+
+    /// What is looked for, and the name of the secret behind each; the longest first.
+    pub(in crate::guard) fn forms(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.known.forms.get_or_init(|| {
+            let of = |(name, value): &(String, String)| {
+                forms_of(value).into_iter().map(|form| (form, name.clone())).collect::<Vec<_>>()
+            };
+            let mut all: Vec<(String, String)> = self.known.values.iter().flat_map(of).collect();
+            all.sort_by(|(one, _), (other, _)| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+            all
+        });
+        all.iter().map(|(form, name)| (form.as_str(), name.as_str()))
+    }
+
+    fn finder(&self) -> &Arc<Finder> {
+        self.known.finder.get_or_init(|| Arc::new(Finder::new(&self.known.values, self.known.has_shapes)))
+    }
+
+    /// Takes secrets out of a stream that comes in pieces; folders and the name of this machine stay.
+    #[must_use]
+    pub fn stream(&self) -> StreamRedactor {
+        StreamRedactor::new(Arc::clone(self.finder()))
+    }
+
+    /// Bytes without secrets; `None` where there are none in them.
+    #[must_use]
+    pub fn bytes(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        if bytes.is_empty() || self.is_idle() || self.finder().scan(bytes, None, None, true).hits.is_empty() {
+            return None;
+        }
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut stream = self.stream();
+        stream.push(bytes, |bytes| out.extend_from_slice(bytes));
+        stream.finish(|bytes| out.extend_from_slice(bytes));
+        Some(out)
     }
 
     /// Replaces a folder of this machine, with everything before what lies in it.
@@ -97,13 +181,10 @@ impl Redactor {
     /// A text without secrets, and without folders of this machine.
     #[must_use]
     pub fn text(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (form, shown) in &self.forms {
-            if text.contains(form.as_str()) {
-                text = text.replace(form.as_str(), shown);
-            }
-        }
-        let mut text = self.shapes.replace_all(&text, "[redacted:key]").into_owned();
+        let mut text = match self.bytes(text.as_bytes()) {
+            Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            None => text.to_owned(),
+        };
         for (folder, shown) in &self.folders {
             text = replace_whole(&text, folder, shown);
         }
@@ -130,11 +211,10 @@ impl Redactor {
         }
     }
 
-    /// Whether bytes that are no text hold a known secret.
+    /// Whether bytes that are no text hold a known secret or what looks like a key.
     #[must_use]
     pub fn is_in(&self, bytes: &[u8]) -> bool {
-        let holds = |form: &str| bytes.windows(form.len()).any(|window| window == form.as_bytes());
-        self.forms.iter().any(|(form, _)| holds(form))
+        !self.finder().scan(bytes, None, None, true).hits.is_empty()
     }
 }
 
@@ -155,103 +235,18 @@ fn replace_whole(text: &str, wanted: &str, shown: &str) -> String {
     out
 }
 
-/// Every form in which a secret travels: plain, in JSON, in addresses, for a shell, in HTML, in hexadecimal, and in base64
-/// wherever it begins in there.
-fn forms_of(secret: &str) -> BTreeSet<String> {
-    let mut forms = BTreeSet::from([secret.to_owned()]);
-    let json = Value::String(secret.to_owned()).to_string();
-    forms.insert(json[1..json.len() - 1].to_owned());
-    forms.insert(json[1..json.len() - 1].replace('/', "\\/"));
-    let upper = percent(secret);
-    forms.insert(upper.replace("%20", "+"));
-    forms.insert(lower_percent(&upper));
-    forms.insert(upper);
-    forms.insert(secret.replace('\'', "'\\''"));
-    forms.insert(escaped(secret));
-    forms.insert(secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"));
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-    forms.insert(hex.to_uppercase());
-    forms.insert(hex);
-    for offset in 0..3 {
-        let standard = inner_base64(secret.as_bytes(), offset);
-        if standard.len() >= BASE64_CHARS_MIN {
-            forms.insert(standard.replace('+', "-").replace('/', "_"));
-            forms.insert(standard);
-        }
-    }
-    forms
-}
-
-/// As `printf %q` writes it for a shell.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_ascii() && !letter.is_ascii_alphanumeric() && !"_-./:=@%+,".contains(letter) {
-            out.push('\\');
-        }
-        out.push(letter);
-    }
-    out
-}
-
-/// For an address (RFC 3986, section 2.1).
-fn percent(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
-}
-
-fn lower_percent(text: &str) -> String {
-    let mut parts = text.split('%');
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (code, rest) = part.split_at(part.len().min(2));
-        let _ = write!(out, "%{}{rest}", code.to_ascii_lowercase());
-    }
-    out
-}
-
-/// The letters of base64 that these bytes alone decide, where `offset` other bytes stand before them.
-fn inner_base64(bytes: &[u8], offset: usize) -> String {
-    let first = (offset * 8).div_ceil(6);
-    let last = (offset + bytes.len()) * 8 / 6;
-    let bit = |place: usize| {
-        let (byte, bit) = (place / 8, place % 8);
-        byte.checked_sub(offset).and_then(|byte| bytes.get(byte)).is_some_and(|byte| byte >> (7 - bit) & 1 == 1)
-    };
-    let digit = |place: usize| (0..6).fold(0, |digit, one| digit << 1 | usize::from(bit(place * 6 + one)));
-    (first..last).map(|place| char::from(ALPHABET[digit(place)])).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// As any program would write it.
-    fn base64(bytes: &[u8]) -> String {
-        let mut out = String::new();
-        for group in bytes.chunks(3) {
-            let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-            for place in 0..=group.len() {
-                out.push(char::from(ALPHABET[(bits >> (18 - 6 * place) & 63) as usize]));
-            }
-            out.push_str(&"="[..].repeat(3 - group.len()));
-        }
-        out
-    }
+    use crate::guard::redact::forms::tests::base64;
 
     #[test]
     fn a_known_secret_is_found_in_every_form() {
         let secret = "pä\"s's/w+rd? <4&2";
         let redactor = Redactor::new([("THE_KEY".to_owned(), secret.to_owned())]);
         let json = serde_json::to_string(secret).unwrap();
-        let mut forms = vec![secret.to_owned(), json, percent(secret), lower_percent(&percent(secret))];
+        let url = "p%C3%A4%22s%27s%2Fw%2Brd%3F%20%3C4%262";
+        let mut forms = vec![secret.to_owned(), json, url.to_owned(), url.replace("%20", "+")];
         let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
         forms.extend([hex.to_uppercase(), hex]);
         forms.push("pä\"s'\\''s/w+rd? <4&2".to_owned());

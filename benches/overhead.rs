@@ -94,6 +94,7 @@ impl Lab {
             workspace: self.folder.join("project"),
             home: self.folder.join("home"),
             session: format!("7d444840-9dc0-4000-8000-{place:012}"),
+            is_kept: false,
         };
         let Ok(Call::Program(call)) = (self.kind.make)(settings).call(order, &scene) else { panic!("no program") };
         fs::create_dir_all(&scene.folder).unwrap();

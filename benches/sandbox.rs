@@ -38,6 +38,7 @@ fn main() {
         replaced: Vec::new(),
         temp: temp.clone(),
         network,
+        doorway: None,
         nests: false,
     };
     let confined = |network| Some(Confinement { profile: profile(network), method });

@@ -30,7 +30,8 @@ rm -f old.txt
 echo '{"status":"succeeded","summary":"it is made","output":{"n":1},"usage":{"input_tokens":1000,"output_tokens":50,"usd_micros":250000}}' > "$ORCH_OUTPUT"
 "#;
 
-const SETTINGS: &str = "runtime = \"stub\"\n[runtimes.stub]\ncommand = [\"sh\", \"./agent.sh\"]\n\
+/// The agent counts outside of its workspace.
+const SETTINGS: &str = "sandbox = \"off\"\nruntime = \"stub\"\n[runtimes.stub]\ncommand = [\"sh\", \"./agent.sh\"]\n\
     [runtimes.other]\ncommand = [\"sh\", \"./agent.sh\"]\n";
 
 const FLOW: &str = "name: flow
@@ -496,4 +497,45 @@ fn what_could_never_be_taken_is_refused() {
     let shared = "name: flow\nsteps:\n  - { id: a, agent: worker, prompt: x }\n  - { id: b, agent: worker, prompt: y, context: \"share:a\", cache: true }\n";
     let done = project(shared).run(&["check"]);
     assert!(done.code == Some(10) && done.stdout.contains("E0235") && done.stdout.contains("fork:"), "{}", done.stdout);
+}
+
+/// What was made without a sandbox, or with another one, is not what would be made now.
+#[test]
+fn the_sandbox_is_a_part_of_the_key() {
+    let flow = |sandbox: &str| {
+        format!(
+            "name: flow\nsteps:\n  - {{ id: work, agent: worker, prompt: Do, model: small, sandbox: {sandbox}, cache: true }}\n"
+        )
+    };
+    let project = project(&flow("{ mode: workspace-write, write: [~/] }"));
+    if !project.run(&["doctor"]).stdout.contains("own namespaces work") {
+        eprintln!("SKIPPED: this machine makes no namespaces");
+        return;
+    }
+    let run = |sandbox: &str| {
+        project.write("workflows/flow.yaml", &flow(sandbox));
+        fs::write(project.root().join("old.txt"), "old").unwrap();
+        let done = project.run(&["run", "flow"]);
+        assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+        starts(&project)
+    };
+    for (expected, sandbox) in [
+        (1, "{ mode: workspace-write, write: [~/] }"),
+        (1, "{ mode: workspace-write, write: [~/] }"),
+        (2, "{ mode: workspace-write, write: [~/], network: none }"),
+        (3, "{ mode: workspace-write, write: [~/, /var/empty] }"),
+        (4, "off"),
+        (4, "off"),
+        (4, "{ mode: workspace-write, write: [~/] }"),
+    ] {
+        assert_eq!(run(sandbox), expected, "{sandbox}");
+    }
+    // The same words of the step, and another sandbox by the words of a person.
+    let sandbox = "{ mode: off, write: [~/] }";
+    assert_eq!(run(sandbox), 5);
+    for _ in 0..2 {
+        fs::write(project.root().join("old.txt"), "old").unwrap();
+        let done = project.run(&["run", "flow", "--sandbox", "workspace-write"]);
+        assert_eq!((done.code, starts(&project)), (Some(0), 6), "{}{}", done.stdout, done.stderr);
+    }
 }

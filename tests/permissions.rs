@@ -20,7 +20,8 @@ printf '%s\n' "$@" > "$HOME/argv"
 echo '{"type":"system","subtype":"init","session_id":"s-1"}'
 echo '{"type":"result","subtype":"success","is_error":false,"result":"done","session_id":"s-1","usage":{"input_tokens":1,"output_tokens":1}}'
 "#;
-const SETTINGS: &str = "[runtimes.claude]\nenv = { IS_SANDBOX = \"1\" }\n";
+/// The program notes outside of its workspace what it was told.
+const SETTINGS: &str = "sandbox = \"off\"\n[runtimes.claude]\nenv = { IS_SANDBOX = \"1\" }\n";
 
 fn project(step: &str) -> Project {
     let workflow = format!("name: one\nsteps:\n  - id: a\n    prompt: Work\n{step}");

@@ -108,7 +108,7 @@ fn project(kind: &str, agents: usize, settings: &str, tries: u32) -> Project {
     Project::new()
         .file(
             "orch.toml",
-            &format!("{settings}\n[runtimes.sh]\ncommand = [\"sh\", \"{{root}}/agent.sh\"]\noutput = \"json\"\n"),
+            &format!("sandbox = \"off\"\n{settings}\n[runtimes.sh]\ncommand = [\"sh\", \"{{root}}/agent.sh\"]\noutput = \"json\"\n"),
         )
         .file("agent.sh", AGENT)
         .file("state/kind", kind)

@@ -55,7 +55,9 @@ fn what_is_installed_is_not_used_without_a_yes() {
 
 #[test]
 fn who_names_a_runtime_has_said_yes() {
-    for settings in ["runtime = \"claude\"\n", "[runtimes.claude]\nmodel = \"sonnet\"\n"] {
+    for settings in
+        ["sandbox = \"off\"\nruntime = \"claude\"\n", "sandbox = \"off\"\n[runtimes.claude]\nmodel = \"sonnet\"\n"]
+    {
         let project = project();
         project.write("orch.toml", settings);
         let done = project.run(&["run", "one"]);
@@ -64,11 +66,11 @@ fn who_names_a_runtime_has_said_yes() {
         assert_eq!(called(&project), 1, "nobody is logged in: it is not tried again");
     }
     let project = project();
-    assert!(project.run(&["run", "one", "--runtime", "claude"]).stderr.contains("Not logged in"));
+    assert!(project.run(&["run", "one", "--runtime", "claude", "--sandbox", "off"]).stderr.contains("Not logged in"));
     // A yes that was kept, as the question on a terminal keeps it.
     fs::create_dir_all(project.home().join(".local/state/orch")).unwrap();
     fs::write(project.home().join(".local/state/orch/runtimes"), "claude\n").unwrap();
-    assert!(project.run(&["run", "one"]).stderr.contains("Not logged in"));
+    assert!(project.run(&["run", "one", "--sandbox", "off"]).stderr.contains("Not logged in"));
     assert_eq!(called(&project), 2);
 }
 

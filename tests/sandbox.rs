@@ -232,14 +232,10 @@ fn the_command_line_confines_more_but_never_less() {
 #[test]
 fn what_this_version_cannot_keep_is_refused_before_anything_starts() {
     let project = Project::new();
-    for (sandbox, words) in
-        [("container", "no sandbox `container`"), ("{ mode: workspace-write, network: [example.org] }", "names hosts")]
-    {
-        let done = run(&project, &format!("  - id: a\n    sandbox: {sandbox}\n    run: touch here\n"), &[]);
-        assert_eq!(done.code, Some(41), "{}", done.stdout);
-        assert!(done.stderr.contains(words) && done.stderr.contains("help:"), "{}", done.stderr);
-        assert!(!project.root().join("here").exists());
-    }
+    let done = run(&project, "  - id: a\n    sandbox: container\n    run: touch here\n", &[]);
+    assert_eq!(done.code, Some(41), "{}", done.stdout);
+    assert!(done.stderr.contains("no sandbox `container`") && done.stderr.contains("help:"), "{}", done.stderr);
+    assert!(!project.root().join("here").exists());
 }
 
 #[test]
@@ -264,6 +260,23 @@ fn variables_of_a_step_do_not_steer_the_helper() {
     assert!(!left(), "the helper obeyed the step before it was confined");
     run(&project, &step.replace("workspace-write", "off"), &[]);
     assert!(left(), "this loader does not trace, so the test proves nothing");
+}
+
+/// A variable of a step replaces one of the run: whoever reads the first of two would have the wrong one.
+#[test]
+fn a_variable_has_one_value() {
+    let project = Project::new();
+    if !can_confine(&project) {
+        return;
+    }
+    // From a file: the judge of commands lets nobody read the environment by name. The shell's own environment is as it got it.
+    let project = project.file("copy.sh", "cat /proc/$$/environ > seen\n");
+    let step = "  - id: a\n    sandbox: workspace-write\n    env: { HOME: /elsewhere }\n    run: [/bin/sh, copy.sh]\n";
+    let done = run(&project, step, &[]);
+    assert_eq!(done.code, Some(0), "{}", done.stdout);
+    let seen = project.read("seen");
+    let homes: Vec<_> = seen.split('\0').filter(|line| line.starts_with("HOME=")).collect();
+    assert_eq!(homes, ["HOME=/elsewhere"]);
 }
 
 #[test]
@@ -341,4 +354,134 @@ fn a_network_that_is_asked_for_is_there() {
     let step = "  - id: a\n    sandbox: workspace-write\n    run: [python3, itself.py]\n";
     let done = run(&project, step, &[]);
     assert_eq!(done.code, Some(0), "{}", done.stdout);
+}
+
+/// An agent's program that notes outside of its workspace that it was there, and a command beside it that does so too.
+fn with_agent(settings: &str) -> Project {
+    let agent = "cat > /dev/null\necho agent > here\necho agent >> \"$HOME/outside\" || true\n\
+                 printf '{\"status\":\"succeeded\",\"summary\":\"done\"}' > \"$ORCH_OUTPUT\"\n";
+    let steps = "name: two\nsteps:\n  - { id: agent, prompt: Work }\n  - id: command\n    needs: [agent]\n    \
+                 run: |\n      echo command >> \"$HOME/outside\" || true\n      curl --version > /dev/null || true\n";
+    let alone = "name: alone\nsteps:\n  - { id: command, run: \"echo command >> \\\"$HOME/outside\\\" || true\" }\n";
+    let settings = format!("{settings}runtime = \"mine\"\n[runtimes.mine]\ncommand = [\"sh\", \"./agent.sh\"]\n");
+    Project::new()
+        .file("orch.toml", &settings)
+        .file("agent.sh", agent)
+        .file("workflows/two.yaml", steps)
+        .file("workflows/alone.yaml", alone)
+}
+
+fn outside(project: &Project) -> String {
+    fs::read_to_string(project.home().join("outside")).unwrap_or_default()
+}
+
+#[test]
+fn where_agents_work_everything_is_confined_and_nobody_has_to_say_so() {
+    let project = with_agent("");
+    if !can_confine(&project) {
+        return;
+    }
+    let done = project.run(&["run", "two"]);
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    assert!(done.stderr.contains("sandbox workspace-write"), "{}", done.stdout);
+    assert_eq!((project.read("here").as_str(), outside(&project).as_str()), ("agent\n", ""));
+    // Nobody but the user has written what runs there.
+    let done = project.run(&["run", "alone"]);
+    assert!(done.code == Some(0) && done.stderr.contains("sandbox off"), "{}{}", done.stdout, done.stderr);
+    assert_eq!(outside(&project), "command\n");
+    let done = project.run(&["run", "two", "--sandbox", "off"]);
+    assert!(done.code == Some(0) && done.stderr.contains("sandbox off"), "{}{}", done.stdout, done.stderr);
+    assert_eq!(outside(&project), "command\nagent\ncommand\n");
+    let project = with_agent("sandbox = \"off\"\n");
+    let done = project.run(&["run", "two"]);
+    assert!(done.code == Some(0) && done.stderr.contains("sandbox off"), "{}{}", done.stdout, done.stderr);
+    assert_eq!(outside(&project), "agent\ncommand\n");
+}
+
+/// Who fails by what the sandbox keeps is told what to write.
+#[test]
+fn a_step_that_wants_more_is_told_how_to_ask_for_it() {
+    let project = with_agent("");
+    if !can_confine(&project) {
+        return;
+    }
+    project.write(
+        "workflows/two.yaml",
+        "name: two\nsteps:\n  - { id: agent, prompt: Work }\n  - { id: b, run: \"mkdir ~/new\" }\n",
+    );
+    let done = project.run(&["run", "two"]);
+    let plain = (done.stdout.clone() + &done.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(done.code, Some(1), "{plain}");
+    assert!(plain.contains("it ran in the sandbox `workspace-write`") && plain.contains("`sandbox: off`"), "{plain}");
+}
+
+/// Runs `orch` where the kernel makes no more namespaces; `None` where that cannot be arranged.
+fn without_namespaces(project: &Project, words: &[&str]) -> Option<support::Done> {
+    let orch = project.command(words);
+    let line = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["-Ur", "sh", "-c", line]).arg(orch.get_program()).args(orch.get_args());
+    command.current_dir(orch.get_current_dir().unwrap()).env_clear();
+    command.envs(orch.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let done = command.output().ok()?;
+    let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
+    if stderr.contains("unshare:") || stderr.contains("max_user_namespaces") {
+        return None;
+    }
+    Some(support::Done { code: done.status.code(), stdout: String::from_utf8_lossy(&done.stdout).into_owned(), stderr })
+}
+
+#[test]
+fn where_there_is_no_sandbox_a_person_says_that_there_is_none() {
+    let project = with_agent("");
+    if !can_confine(&project) {
+        return;
+    }
+    let Some(done) = without_namespaces(&project, &["run", "two"]) else {
+        eprintln!("SKIPPED: no `unshare`, or it may not");
+        return;
+    };
+    assert_eq!(done.code, Some(41), "{done:?}");
+    assert!(done.stderr.contains("orch run two --sandbox off") && done.stderr.contains("E0344"), "{}", done.stderr);
+    assert!(!project.root().join("here").exists());
+    let done = without_namespaces(&project, &["run", "alone"]).unwrap();
+    assert_eq!(done.code, Some(0), "it needs none: {done:?}");
+    let done = without_namespaces(&project, &["run", "two", "--sandbox", "off"]).unwrap();
+    assert_eq!(done.code, Some(0), "{done:?}");
+    // A run that began in a sandbox goes on in one or not at all.
+    project.write(
+        "workflows/two.yaml",
+        "name: two\nsteps:\n  - { id: agent, prompt: Work }\n  - { id: ask, needs: [agent], approve: \"Go on?\" }\n  \
+         - { id: last, needs: [ask], run: touch last }\n",
+    );
+    let done = project.run(&["run", "two"]);
+    let run = done.stderr.split_whitespace().nth(1).unwrap().to_owned();
+    assert_ne!(done.code, Some(0), "it waits: {done:?}");
+    let done = project.run(&["approve", &run, "ask"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let done = without_namespaces(&project, &["resume", &run]).unwrap();
+    assert_eq!(done.code, Some(41), "{done:?}");
+    assert!(!project.root().join("last").exists());
+    let done = project.run(&["resume", &run]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+}
+
+/// While a confined step works, empty files hold the places of protected ones: nobody beside it has changed them.
+#[test]
+fn what_holds_a_place_is_no_change() {
+    let project = Project::new();
+    if !can_confine(&project) {
+        return;
+    }
+    fs::remove_file(project.root().join("orch.toml")).unwrap();
+    workflow(
+        &project,
+        "w",
+        "name: w\nsteps:\n  - id: both\n    parallel:\n      - id: long\n        sandbox: workspace-write\n        run: |\n          \
+         touch begun\n          n=0; while [ ! -e ended ] && [ $n -lt 300 ]; do sleep 0.05; n=$((n+1)); done\n      - id: judged\n        \
+         run: |\n          n=0; while [ ! -e begun ] && [ $n -lt 300 ]; do sleep 0.05; n=$((n+1)); done\n          test -e .mcp.json\n        \
+         gate: [{ changed: { allow: [begun, ended] } }]\n      - { id: end, needs: [judged], run: touch ended }\n",
+    );
+    let done = project.run(&["run", "w", "--parallel", "3"]);
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
 }

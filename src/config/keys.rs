@@ -58,9 +58,9 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "sandbox",
-        form: Form::Word(&["off", "workspace-write", "read-only"]),
-        default: Some("off"),
-        help: "how far programs are confined whose step says nothing of it",
+        form: Form::Word(&["auto", "off", "workspace-write", "read-only"]),
+        default: Some("auto"),
+        help: "how far programs are confined whose step says nothing of it; auto: workspace-write in runs with agents",
     },
     Key {
         path: "log_level",

@@ -40,8 +40,8 @@ pub struct Settings {
     pub retries: u32,
     /// What agents are told that nobody named.
     pub choices: Choices,
-    /// How far programs are confined whose step says nothing of it.
-    pub sandbox: SandboxMode,
+    /// How far programs are confined whose step says nothing of it; `None` where that depends on the run.
+    pub sandbox: Option<SandboxMode>,
     /// How much `orch` says about itself.
     pub log_level: LogLevel,
     /// When the output has colours.
@@ -249,7 +249,7 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
             activates_skills: values.word("skills") != Some("named"),
             memory: families(values.word("memory").unwrap_or_default()),
         },
-        sandbox: values.word("sandbox").and_then(SandboxMode::of).unwrap_or(SandboxMode::Off),
+        sandbox: values.word("sandbox").and_then(SandboxMode::of),
         log_level: log_level(values.word("log_level")),
         color: match values.word("color") {
             Some("always") => ColorChoice::Always,

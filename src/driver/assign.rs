@@ -168,11 +168,10 @@ impl Assigner {
         }
         // Looked at before the run began; a step is never run with less than it asks for.
         let confine = self.confine.as_ref().ok_or("nothing can confine this step here")?;
-        let said = step.sandbox.clone().unwrap_or_default();
         Ok(Some(Arc::new(Confined {
             mode,
-            network: said.network,
-            writes: said.writes,
+            network: scheduler.plan().sandbox.network(step),
+            writes: step.sandbox.as_ref().map(|said| said.writes.clone()).unwrap_or_default(),
             own: confine.own.clone(),
             method: confine.method,
         })))

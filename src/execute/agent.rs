@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -22,6 +22,7 @@ use crate::{
         answer::{read_answer, whole},
         assignment::{Live, Place},
         confined::Needs,
+        evidence::with_notes,
         executor::{Ended, Executor, Program, blocking, ended, failed, make_attempt_dir, observed, shown},
         globs::Globs,
         hushed,
@@ -72,7 +73,7 @@ impl Executor {
         }
         let (attached, permissions) = (order.attached.clone(), order.permissions.clone());
         let scene = match self.watch.hook(place) {
-            Ok(hook) => Scene { hook, ..scene(place) },
+            Ok(hook) => Scene { hook, is_kept: is_kept(&**adapter, place), ..scene(place) },
             Err(reason) => return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default())),
         };
         let mut outcome = match adapter.call(&order, &scene) {
@@ -107,7 +108,7 @@ impl Executor {
             return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default()));
         }
         let argv = invocation.argv.clone();
-        let needs = needs(&*adapter, &invocation);
+        let needs = needs(&*adapter, &invocation, &order, place);
         let mut program = Program {
             argv: invocation.argv,
             env: invocation.env.into_iter().collect(),
@@ -157,18 +158,36 @@ impl Executor {
                     envelope.files_changed = files;
                 }
             }
-            Outcome::Failed(failure) => failure.evidence = observed(argv, report, place).await,
+            Outcome::Failed(failure) => note(failure, argv, report, place).await,
             Outcome::Judged(_) | Outcome::Stopped | Outcome::Lost => {}
         }
         outcome
     }
 }
 
+/// What was seen of a program that failed.
+async fn note(failure: &mut Failure, argv: Vec<OsString>, report: Report, place: &Place) {
+    failure.reason = with_notes(std::mem::take(&mut failure.reason), &report.notes);
+    failure.evidence = observed(argv, report, place).await;
+}
+
 /// What a sandbox must leave the program.
-fn needs(adapter: &dyn Adapter, invocation: &Invocation) -> Needs {
+fn needs(adapter: &dyn Adapter, invocation: &Invocation, order: &Order, place: &Place) -> Needs {
+    let is_kept = is_kept(adapter, place);
     let has_own_home = invocation.env.contains_key(OsStr::new("HOME"));
     let homes: &[&str] = if has_own_home { &[] } else { agent_homes(adapter.name()) };
-    Needs { is_agent: true, nests: adapter.capabilities().own_sandbox, homes }
+    Needs {
+        is_agent: true,
+        nests: adapter.capabilities().own_sandbox && !is_kept,
+        reads_only: is_kept && order.access == Access::Read,
+        homes,
+    }
+}
+
+/// Whether the sandbox around a program stands for the program's own: nobody maps root anew inside.
+fn is_kept(adapter: &dyn Adapter, place: &Place) -> bool {
+    let is_root = nix::unistd::Uid::effective().is_root();
+    is_root && place.sandbox.is_some() && adapter.capabilities().own_sandbox
 }
 
 /// Who reads the program; one that is spoken with gets its first words, and its input stays open.
@@ -247,6 +266,7 @@ fn scene(place: &Place) -> Scene {
         workspace: place.workspace.clone(),
         home,
         session: session_id(&place.run, &place.attempt),
+        is_kept: false,
         hook: None,
     }
 }

@@ -1,15 +1,24 @@
 //! Starts a program of an attempt as its sandbox says: what is held is held from before its start to after its end.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
-    base::{Network, SandboxMode},
+    base::{Hosts, Network, SandboxMode},
     execute::{
         assignment::Place,
         executor::{blocking, make_attempt_dir},
         process::{Command, Confinement, End, Holding, Keeper, Limits, Listener, Report, StopToken, is_complaint},
+        proxy::{self, Hear, Proxy},
+        watch::Watch,
     },
-    guard::sandbox::{Method, Profile, Site},
+    guard::sandbox::{CACHES, Method, Profile, Site},
+    runtime::Seen,
 };
 
 /// How the programs of an attempt are confined.
@@ -34,29 +43,41 @@ pub(super) struct Needs {
     pub is_agent: bool,
     /// Whether it brings a sandbox of its own.
     pub nests: bool,
+    /// Whether it may write nowhere, whatever the step says.
+    pub reads_only: bool,
     /// Where it keeps its sessions and logins, below the home.
     pub homes: &'static [&'static str],
 }
 
 /// Runs a program to its end as its sandbox says.
 pub(super) async fn run(
-    keeper: &Keeper,
+    (keeper, watch): (&Keeper, &Watch),
     mut command: Command,
     (limits, needs): (Limits, Needs),
     (place, confined): (&Place, &Arc<Confined>),
     stop: StopToken,
     ears: Option<Listener>,
 ) -> Report {
+    let unstarted = |error: io::Error| Report::unstarted(format!("the sandbox cannot be made: {error}"));
+    let network = network(confined, &needs, watch);
+    let proxy = match hosts(&network, watch).map(|hosts| Proxy::open(hosts, hear(watch, place))).transpose() {
+        Ok(proxy) => proxy,
+        Err(error) => return unstarted(error),
+    };
     let began = {
         let (place, confined) = (place.clone(), Arc::clone(confined));
-        blocking(move || begin(&place, &confined, &needs)).await
+        blocking(move || begin(&place, &confined, &needs, network)).await
     };
-    let (holding, profile) = match began {
+    let (holding, mut profile) = match began {
         Ok(began) => began,
-        Err(error) => return Report::unstarted(format!("the sandbox cannot be made: {error}")),
+        Err(error) => return unstarted(error),
     };
     // Later ones win: what an attempt is given is its own.
     command.env.push(("TMPDIR".into(), profile.temp.clone().into()));
+    if let (Some(proxy), Network::Hosts(hosts)) = (&proxy, &profile.network) {
+        profile.doorway = Some(proxy.doorway.clone());
+        command.env.extend(proxy::variables(hosts).map(|(name, value)| (name.into(), value.into())));
+    }
     command.confinement = Some(Confinement { profile, method: confined.method });
     let mut report = keeper.run(command, limits, stop, ears).await;
     let changed = blocking(move || holding.end()).await;
@@ -65,10 +86,62 @@ pub(super) async fn run(
     } else if !changed.is_empty() {
         report.end = End::Tampered { paths: changed };
     }
+    report.notes.extend(proxy.iter().flat_map(Proxy::refused));
+    report.notes.extend(hint(&report, confined));
     report
 }
 
-fn begin(place: &Place, confined: &Confined, needs: &Needs) -> io::Result<(Holding, Profile)> {
+/// Whom a program may reach. Where a policy names hosts, commands that may reach anybody reach those; an agent's
+/// program speaks to its model as well, which no policy knows.
+fn network(confined: &Confined, needs: &Needs, watch: &Watch) -> Network {
+    let standard = if needs.is_agent { Network::Any } else { Network::None };
+    match confined.network.clone().unwrap_or(standard) {
+        Network::Any if !needs.is_agent => watch.hosts().next().cloned().map_or(Network::Any, Network::Hosts),
+        said => said,
+    }
+}
+
+/// The hosts of a network that names some, as far as the policy allows them.
+fn hosts(network: &Network, watch: &Watch) -> Option<Hosts> {
+    let Network::Hosts(list) = network else { return None };
+    Some(watch.hosts().fold(Hosts::default().and(list), |hosts, list| hosts.and(list)))
+}
+
+/// Tells whoever watches, and the audit log, what was refused.
+fn hear(watch: &Watch, place: &Place) -> Hear {
+    let (watch, place) = (watch.clone(), place.clone());
+    Arc::new(move |why| {
+        watch.kept_from(why, &place);
+        place.live.tell(Seen::Warning(why.to_owned()));
+    })
+}
+
+/// What to write where a program has failed by what its sandbox keeps from it.
+fn hint(report: &Report, confined: &Confined) -> Option<String> {
+    const SIGNS: [&str; 6] = [
+        "Read-only file system",
+        "EROFS",
+        "read-only file system",
+        "Could not resolve host",
+        "EAI_AGAIN",
+        "(publickey)",
+    ];
+    let is_failed = !matches!(report.end, End::Exited { code: 0 } | End::Stopped(_) | End::Tampered { .. });
+    let said = [&report.stdout.head, &report.stdout.tail, &report.stderr.head, &report.stderr.tail];
+    let is_sign = |bytes: &Vec<u8>| {
+        let text = String::from_utf8_lossy(bytes);
+        SIGNS.iter().any(|sign| text.contains(sign))
+    };
+    (is_failed && said.into_iter().any(is_sign)).then(|| {
+        format!(
+            "it ran in the sandbox `{}`; what it may do besides is said at the step: `sandbox: {{ mode: workspace-write, \
+             network: any, write: [~/FOLDER] }}`, or `sandbox: off`",
+            confined.mode.word()
+        )
+    })
+}
+
+fn begin(place: &Place, confined: &Confined, needs: &Needs, network: Network) -> io::Result<(Holding, Profile)> {
     make_attempt_dir(place)?;
     let home = place.env.iter().rfind(|(name, _)| name == "HOME").map(|(_, home)| PathBuf::from(home));
     let home = home.and_then(|home| home.canonicalize().ok());
@@ -80,10 +153,10 @@ fn begin(place: &Place, confined: &Confined, needs: &Needs) -> io::Result<(Holdi
     }
     let homes: Vec<PathBuf> = needs.homes.iter().filter_map(below_home).filter(|path| path.exists()).collect();
     let own: Vec<PathBuf> = confined.own.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    let standard = if needs.is_agent { Network::Any } else { Network::None };
+    let caches = if network == Network::None { Vec::new() } else { caches(home.as_deref(), &place.env) };
     let site = Site {
-        mode: confined.mode,
-        network: confined.network.clone().unwrap_or(standard),
+        mode: if needs.reads_only { confined.mode.max(SandboxMode::ReadOnly) } else { confined.mode },
+        network,
         nests: needs.nests,
         workspace: &workspace,
         attempt: &attempt,
@@ -91,6 +164,7 @@ fn begin(place: &Place, confined: &Confined, needs: &Needs) -> io::Result<(Holdi
         own: &own,
         declared: &confined.writes,
         homes: &homes,
+        caches: &caches,
     };
     let (holding, profile) = Holding::begin(&site)?;
     let paths = profile.writes.iter().chain(&profile.held).chain(&profile.hidden);
@@ -98,4 +172,19 @@ fn begin(place: &Place, confined: &Confined, needs: &Needs) -> io::Result<(Holdi
         return Err(io::Error::other(format!("the path {} is not UTF-8", path.display())));
     }
     Ok((holding, profile))
+}
+
+/// The caches that are there. Those of programs on the search path are made where they are not, because nobody inside
+/// could.
+fn caches(home: Option<&Path>, env: &[(OsString, OsString)]) -> Vec<PathBuf> {
+    let path = env.iter().rfind(|(name, _)| name == "PATH").map(|(_, path)| path);
+    let (Some(home), Some(path)) = (home, path) else { return Vec::new() };
+    let is_here = |program: &str| std::env::split_paths(path).any(|folder| folder.join(program).is_file());
+    let mut caches = BTreeSet::new();
+    for (program, parts) in CACHES {
+        let is_used = is_here(program);
+        let parts = parts.iter().map(|part| home.join(part));
+        caches.extend(parts.filter(|part| part.is_dir() || is_used && std::fs::create_dir_all(part).is_ok()));
+    }
+    caches.into_iter().collect()
 }

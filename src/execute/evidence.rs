@@ -34,7 +34,7 @@ pub(super) fn of_command(argv: &[OsString], report: &Report, logs: &LogPaths) ->
     Evidence {
         command: argv.iter().map(|word| word.to_string_lossy()).map(|word| cut(&word)).collect(),
         exit,
-        last_lines: last_lines(&report.stdout, &report.stderr),
+        last_lines: noted(last_lines(&report.stdout, &report.stderr), &report.notes),
         output_digest: digest(report, logs),
         tree: None,
         by: None,
@@ -78,6 +78,31 @@ fn last_lines(stdout: &Captured, stderr: &Captured) -> String {
         (true, _) => err.to_owned(),
         (false, true) => out.to_owned(),
     }
+}
+
+/// The reason of a failure with what the sandbox has to say of it.
+pub(super) fn with_notes(mut reason: String, notes: &[String]) -> String {
+    const SHOWN_MAX: usize = 2;
+    for note in notes.iter().take(SHOWN_MAX) {
+        reason.push_str("; ");
+        reason.push_str(&clean(note));
+    }
+    if notes.len() > SHOWN_MAX {
+        reason.push_str(&format!("; and {} more of this kind", notes.len() - SHOWN_MAX));
+    }
+    reason
+}
+
+/// What a sandbox has to say stands below what the command said.
+fn noted(lines: String, notes: &[String]) -> String {
+    if notes.is_empty() {
+        return lines;
+    }
+    let notes: Vec<String> = notes.iter().map(|note| format!("orch: {note}")).collect();
+    let notes = clean(&notes.join("\n"));
+    let notes = &notes[..notes.floor_char_boundary(LAST_BYTES_MAX / 2)];
+    let lines = last_bytes(&lines, LAST_BYTES_MAX - notes.len() - 1);
+    if lines.is_empty() { notes.to_owned() } else { format!("{lines}\n{notes}") }
 }
 
 /// At most `max` bytes from the end, from the start of a line where there is one.

@@ -210,7 +210,8 @@ impl Executor {
             None => self.shared.keeper.run(command, program.limits, stop, ears).await,
             Some(confined) => {
                 let needs = (program.limits, program.needs);
-                Box::pin(confined::run(&self.shared.keeper, command, needs, (place, confined), stop, ears)).await
+                let guards = (&self.shared.keeper, &self.watch);
+                Box::pin(confined::run(guards, command, needs, (place, confined), stop, ears)).await
             }
         }
     }
@@ -252,6 +253,7 @@ impl Executor {
                 (FailureClass::Permanent, format!("{} was ended by signal {signal}", shown(&argv)))
             }
         };
+        let reason = evidence::with_notes(reason, &report.notes);
         Outcome::Failed(failed(class, reason, observed(argv, report, place).await))
     }
 }

@@ -13,6 +13,7 @@ mod hushed;
 mod leaks;
 mod meter;
 pub mod process;
+mod proxy;
 mod put_back;
 mod recorded;
 pub mod render;

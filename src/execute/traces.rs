@@ -308,6 +308,9 @@ pub fn content(find: &FindAdapter<'_>, assignment: &Assignment, place: &Place, c
         | Assignment::GateSecrets { .. }
         | Assignment::Reconcile { .. } => return None,
     }
+    if let Some(confined) = &place.sandbox {
+        parts.push(format!("sandbox {:?} {:?} {:?}", confined.mode, confined.network, confined.writes));
+    }
     parts.push(format!("{:?}", place.env));
     let mut hasher = Hasher::default();
     for mut part in parts {

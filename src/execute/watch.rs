@@ -76,6 +76,16 @@ impl Watch {
         self.write(place, "attempt", json!({ "start": what, "argv": digest.as_str() }));
     }
 
+    /// The lists of hosts of the policy: one that is spoken to stands in each of them.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &Vec<String>> {
+        self.risk.iter().flat_map(|risk| risk.policy().hosts.iter().map(|said| &said.value))
+    }
+
+    /// Writes down that an attempt was kept from a host.
+    pub(super) fn kept_from(&self, why: &str, place: &Place) {
+        self.write(place, "network", json!({ "rule": "deny", "why": why }));
+    }
+
     /// Whether an agent may use a tool as it wants to.
     pub(super) fn tool(&self, tool: &ToolUse, place: &Place) -> Result<(), Refusal> {
         let Some(risk) = &self.risk else { return Ok(()) };

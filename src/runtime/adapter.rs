@@ -115,6 +115,8 @@ pub struct Scene {
     pub home: PathBuf,
     /// A fresh session id (UUID), for programs that take one.
     pub session: String,
+    /// Whether a sandbox around the program keeps what its own would, and its own cannot be made.
+    pub is_kept: bool,
     /// The command that programs with hooks call before they use a tool; `None` where nothing is judged.
     pub hook: Option<String>,
 }

@@ -186,7 +186,10 @@ pub fn foresee(project: &Project, plan: &Plan, program: PathBuf) -> Vec<Foreseen
     let find = |name: &str| adapters.iter().find(|adapter| adapter.name() == name).cloned();
     let now = Clock::start(Timestamp::default()).now();
     let begin = (inputs, runtime.unwrap_or_else(|| Replay::NAME.to_owned()));
-    recall.foresee(&Arc::new(plan.clone()), begin, (&assigner, &find), now)
+    let is_live = |name: &str| find(name).is_some_and(|adapter| !adapter.capabilities().replays);
+    let mut plan = plan.clone();
+    plan.sandbox = settings.sandbox.of(&plan, None, &begin.1, is_live);
+    recall.foresee(&Arc::new(plan), begin, (&assigner, &find), now)
 }
 
 fn tier(project: &Project) -> FileTier {

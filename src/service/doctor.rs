@@ -282,7 +282,7 @@ fn sandbox(orch: &Path) -> Check {
             "sandbox",
             words,
             "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0) \
-             on Linux 6.12 or newer; until then steps run with all your rights (`sandbox: off`)",
+             on Linux 6.12 or newer; until then runs with agents start only with `--sandbox off`, or sandbox = \"off\" in orch.toml",
         ),
     }
 }

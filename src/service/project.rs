@@ -10,7 +10,6 @@ use std::{
 };
 
 use crate::{
-    base::SandboxMode,
     config::{self, Environment, Flags, Settings},
     definition::{
         Library,
@@ -169,7 +168,7 @@ impl Project {
             cache: self.cache_settings(),
             danger: Danger { is_allowed: false, runtimes: runtimes::dangerous(self) },
             sandbox: SandboxWish {
-                modes: PlanSandbox { standard: self.settings.sandbox, floor: SandboxMode::Off },
+                modes: self.settings.sandbox.map(|standard| PlanSandbox { standard, ..PlanSandbox::default() }),
                 own: self.environment.state_folder().into_iter().collect(),
             },
             redactor: Arc::new(taping::redactor(self)),

@@ -212,7 +212,9 @@ impl Runs {
         let user = (self.settings.who.as_str(), is_root());
         let danger = danger::check(plan, &self.settings.danger, user, &runtime, |name| self.capabilities(name))?;
         let mut plan = plan.clone();
-        plan.sandbox = self.settings.sandbox.modes;
+        let old = (!before.is_empty()).then_some(plan.sandbox);
+        let is_live = |name: &str| name != Replay::NAME && self.capabilities(name).is_none_or(|can| !can.replays);
+        plan.sandbox = self.settings.sandbox.of(&plan, old, &runtime, is_live);
         sandbox::check(&plan, &self.settings.program)?;
         preflight::programs(&plan, &self.settings.env, &self.root)?;
         self.settings.servers.of(&plan)?;

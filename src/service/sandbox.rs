@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    base::{Network, SandboxMode},
+    base::SandboxMode,
     execute::process::{Probe, probe},
     guard::sandbox::Method,
     plan::{Plan, PlanGate, PlanSandbox, PlanStep, Work},
@@ -16,8 +16,8 @@ const SHOWN_MAX: usize = 5;
 /// What runs are told of sandboxes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SandboxWish {
-    /// How far, where a step says nothing of it, and the least whatever it says.
-    pub modes: PlanSandbox,
+    /// How far, where a step says nothing of it, and the least whatever it says; `None` where nobody has said so.
+    pub modes: Option<PlanSandbox>,
     /// What `orch` keeps for itself outside of the project.
     pub own: Vec<PathBuf>,
 }
@@ -26,8 +26,24 @@ impl SandboxWish {
     /// No step less than this, whatever it says.
     pub fn at_least(&mut self, word: &str) {
         if let Some(mode) = SandboxMode::of(word) {
-            self.modes = PlanSandbox { standard: mode, floor: mode };
+            self.modes = Some(PlanSandbox { standard: mode, floor: mode, is_implied: false });
         }
+    }
+
+    /// How far the programs of a plan are confined. `old` is what holds for the run that this one goes on from;
+    /// `is_live` tells whether a runtime starts something or talks to a model, rather than replay what was recorded.
+    pub(super) fn of(
+        &self,
+        plan: &Plan,
+        old: Option<PlanSandbox>,
+        runtime: &str,
+        is_live: impl Fn(&str) -> bool,
+    ) -> PlanSandbox {
+        let said = self.modes.or(old.filter(|old| !old.is_implied));
+        said.unwrap_or_else(|| {
+            let mut agents = plan.steps.iter().flat_map(PlanStep::agents);
+            PlanSandbox::implied(agents.any(|agent| is_live(agent.runtime.as_deref().unwrap_or(runtime))))
+        })
     }
 }
 
@@ -50,15 +66,20 @@ pub(super) fn check(plan: &Plan, orch: &Path) -> Result<Option<Method>, Refusal>
         let help = "run `orch` itself in a container, or take `sandbox: workspace-write`";
         return Err(refused(format!("this version has no sandbox `container`: {steps}"), help));
     }
-    let network = |step: &PlanStep| step.sandbox.as_ref().and_then(|sandbox| sandbox.network.clone());
-    if let Some((step, _)) = confined.iter().find(|(step, _)| matches!(network(step), Some(Network::Hosts(_)))) {
-        let help = "write `network: none` or `network: any` under `sandbox:`";
-        return Err(refused(format!("`{}` names hosts, and this version keeps to no list of them", step.path), help));
-    }
     match probe(orch).best() {
         Some(method) => Ok(Some(method)),
         None => {
             let message = format!("this machine cannot confine what is to be confined: {}", words(probe(orch)));
+            let is_asked_for = confined.iter().any(|(step, _)| step.sandbox.is_some());
+            if plan.sandbox.is_implied && !is_asked_for {
+                let message = format!("{message}; runs with agents are confined where nobody says otherwise");
+                let help = format!(
+                    "`orch run {} --sandbox off` runs it with all your rights, `sandbox = \"off\"` in orch.toml does so \
+                     always; `orch doctor` says what is missing",
+                    plan.name
+                );
+                return Err(refused(format!("{message} ({steps})"), &help));
+            }
             let help = "`orch doctor` says what is missing; where there is no way, `sandbox: off` in the step runs \
                         it as you; so does `--sandbox off` where no step says anything of it";
             Err(refused(format!("{message} ({steps})"), help))

@@ -140,11 +140,12 @@ codes! {
          repository. Nothing of the project was changed.\n\
          Fix: look at what the message names, and try again.";
     NO_SANDBOX "E0344" 41 false "what is to be confined cannot be confined here"
-        "A step, the settings or `--sandbox` ask for a sandbox, and this machine cannot make it: its kernel, its settings or the \
+        "A step, the settings or `--sandbox` ask for a sandbox, or the run has agents and nobody has said that they shall work \
+         without one, and this machine cannot make it: its kernel, its settings or the \
          container that `orch` runs in refuse what is needed. Nothing was started, because a sandbox that is not there would \
          protect nobody.\n\
          Fix: `orch doctor` says what was tried and what to change. Where there is no way, `sandbox: off` in the step runs \
-         it with all your rights; so does `--sandbox off` where no step says anything of it.";
+         it with all your rights; so does `--sandbox off` where no step says anything of it, and `sandbox = \"off\"` in orch.toml for every run.";
     NO_SECRET "E0350" 43 false "a secret has no value"
         "A step gets a secret, and its value is not where the definition says: the variable is not set, the file is not there, or \
          the program that should print it has failed. Values are looked for before anything starts, and again by `orch resume`.\n\

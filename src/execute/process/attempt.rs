@@ -339,7 +339,7 @@ impl Running {
         self.stderr.close();
         let stdout = self.stdout.into_capture().finish().await;
         let stderr = self.stderr.into_capture().finish().await;
-        Report { end, stdout, stderr, leaked: self.leaked, duration: Duration::ZERO }
+        Report { end, stdout, stderr, leaked: self.leaked, duration: Duration::ZERO, notes: Vec::new() }
     }
 }
 
@@ -382,5 +382,5 @@ fn failed(command: &Command, fault: Fault) -> End {
 
 fn nothing(end: End) -> Report {
     let (stdout, stderr) = (Captured::default(), Captured::default());
-    Report { end, stdout, stderr, leaked: 0, duration: Duration::ZERO }
+    Report { end, stdout, stderr, leaked: 0, duration: Duration::ZERO, notes: Vec::new() }
 }

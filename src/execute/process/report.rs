@@ -17,6 +17,8 @@ pub struct Report {
     pub leaked: u32,
     /// From the order to the end of the last process.
     pub duration: Duration,
+    /// What its sandbox has to say of it.
+    pub notes: Vec<String>,
 }
 
 impl Report {
@@ -24,7 +26,14 @@ impl Report {
     #[must_use]
     pub fn unstarted(message: String) -> Self {
         let (stdout, stderr) = (Captured::default(), Captured::default());
-        Self { end: End::SpawnFailed { message }, stdout, stderr, leaked: 0, duration: Duration::ZERO }
+        Self {
+            end: End::SpawnFailed { message },
+            stdout,
+            stderr,
+            leaked: 0,
+            duration: Duration::ZERO,
+            notes: Vec::new(),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use super::{
     repository::unique_beside,
     seen::{Files, Ground},
 };
+use crate::execute::tree::holds_a_place;
 
 /// What a checkpoint may take in anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +158,10 @@ impl Repository {
                 }
             }
         }
+        news.paths.retain(|path| {
+            let found = fs::symlink_metadata(look.folder.join(path));
+            !found.is_ok_and(|found| holds_a_place(look.folder, path, &found))
+        });
         if let Some(tracker) = look.tracker {
             self.tracked(look, tracker, &mut nested, &mut news);
         }

@@ -1,5 +1,7 @@
 //! The paths that matter: what nobody may read, what nobody may change. Only names, no look at a disk.
 
+use std::path::Path;
+
 use super::profile::Kind;
 
 /// Below the home: what a confined attempt never reads.
@@ -65,6 +67,18 @@ pub(super) const WORKSPACE: &[(&str, Kind)] = &[
     ("orch.lock", Kind::Text("")),
 ];
 
+/// When what only holds a place was made: one second after the beginning of time, as no real file was.
+pub const PLACEHOLDER_TIME: i64 = 1;
+
+/// What a file of a workspace holds while it only holds the place of one that is absent.
+#[must_use]
+pub fn placeholder(path: &Path) -> Option<&'static str> {
+    WORKSPACE.iter().find_map(|(name, kind)| match kind {
+        Kind::Text(text) if path == Path::new(name) => Some(*text),
+        Kind::Text(_) | Kind::Folder | Kind::Log => None,
+    })
+}
+
 /// Below every folder that may be written: what must not be there afterwards where it was not there before. An empty one
 /// would change what git does, so it cannot be held by being there.
 pub(super) const NEVER_NEW: &[&str] = &[".git/commondir", ".git/config.worktree"];
@@ -90,6 +104,30 @@ pub(super) const STARTUP: &[(&str, Kind)] = &[
     (".config/environment.d", Kind::Folder),
     (".local/bin", Kind::Folder),
     (".cargo/bin", Kind::Folder),
+];
+
+/// Below the home: where a program keeps what it has downloaded or made, by the program's name. Never a folder of
+/// programs on the search path, of settings, or of what a shell reads.
+pub const CACHES: &[(&str, &[&str])] = &[
+    ("cargo", &[".cargo/registry", ".cargo/git"]),
+    ("npm", &[".npm", ".cache/node-gyp"]),
+    ("yarn", &[".cache/yarn", ".yarn/berry/cache"]),
+    ("pnpm", &[".local/share/pnpm/store", ".cache/pnpm"]),
+    ("corepack", &[".cache/node/corepack"]),
+    ("bun", &[".bun/install/cache"]),
+    ("deno", &[".cache/deno"]),
+    ("go", &["go/pkg", ".cache/go-build"]),
+    ("pip", &[".cache/pip"]),
+    ("pip3", &[".cache/pip"]),
+    ("uv", &[".cache/uv"]),
+    ("poetry", &[".cache/pypoetry"]),
+    ("mvn", &[".m2/repository"]),
+    ("gradle", &[".gradle/caches", ".gradle/daemon", ".gradle/native", ".gradle/wrapper/dists"]),
+    ("dotnet", &[".nuget/packages"]),
+    ("composer", &[".cache/composer"]),
+    ("ccache", &[".cache/ccache"]),
+    ("sccache", &[".cache/sccache"]),
+    ("zig", &[".cache/zig"]),
 ];
 
 /// Below the home: what agent programs take as orders in later sessions.

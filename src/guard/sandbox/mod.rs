@@ -3,5 +3,5 @@
 mod lists;
 mod profile;
 
-pub use lists::agent_homes;
+pub use lists::{CACHES, PLACEHOLDER_TIME, agent_homes, placeholder};
 pub use profile::{Held, Kind, Method, Profile, Site};

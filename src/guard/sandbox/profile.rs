@@ -53,6 +53,9 @@ pub struct Profile {
     pub temp: PathBuf,
     /// Whom it may reach.
     pub network: Network,
+    /// Where the helper hands the socket to by which single hosts are reached.
+    #[serde(default)]
+    pub doorway: Option<String>,
     /// Whether it may make sandboxes of its own.
     pub nests: bool,
 }
@@ -78,6 +81,8 @@ pub struct Site<'a> {
     pub declared: &'a [String],
     /// Where an agent's program keeps its sessions and logins.
     pub homes: &'a [PathBuf],
+    /// Where programs keep what they have downloaded.
+    pub caches: &'a [PathBuf],
 }
 
 impl Site<'_> {
@@ -101,6 +106,10 @@ impl Site<'_> {
         if self.mode == SandboxMode::WorkspaceWrite {
             writes.push(self.workspace.to_path_buf());
             writes.extend(self.declared());
+            // Who may download may keep it, as builds outside do.
+            if self.network != Network::None {
+                writes.extend(self.caches.iter().cloned());
+            }
         }
         writes.extend(self.homes.iter().cloned());
         writes
@@ -155,6 +164,7 @@ impl Site<'_> {
             replaced: Vec::new(),
             temp: self.temp(),
             network: self.network.clone(),
+            doorway: None,
             nests: self.nests,
         }
     }
@@ -176,6 +186,7 @@ fn plain(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::sandbox::CACHES;
 
     fn site<'a>(mode: SandboxMode, own: &'a [PathBuf], declared: &'a [String]) -> Site<'a> {
         Site {
@@ -188,6 +199,7 @@ mod tests {
             own,
             declared,
             homes: &[],
+            caches: &[],
         }
     }
 
@@ -224,6 +236,29 @@ mod tests {
         let site = site(SandboxMode::ReadOnly, &[], &declared);
         assert_eq!(site.profile().writes, [site.attempt]);
         assert!(site.never_new().is_empty());
+    }
+
+    #[test]
+    fn who_may_download_may_keep_it() {
+        let caches = [PathBuf::from("/home/me/.cargo/registry")];
+        for (mode, network, expected) in [
+            (SandboxMode::WorkspaceWrite, Network::Any, true),
+            (SandboxMode::WorkspaceWrite, Network::Hosts(vec!["static.crates.io".to_owned()]), true),
+            (SandboxMode::WorkspaceWrite, Network::None, false),
+            (SandboxMode::ReadOnly, Network::Any, false),
+        ] {
+            let site = Site { mode, network, caches: &caches, ..site(mode, &[], &[]) };
+            assert_eq!(site.profile().writes.contains(&caches[0]), expected, "{site:?}");
+        }
+        // Neither a folder of programs nor one of settings, nor a folder with either in it.
+        for (_, parts) in CACHES {
+            for part in *parts {
+                let plain = !part.split('/').any(|name| matches!(name, "bin" | "shims" | "toolchains"));
+                let holds = STARTUP.iter().chain(AGENTS).any(|(name, _)| Path::new(name).starts_with(part));
+                let hides = SECRETS.iter().any(|name| Path::new(name).starts_with(part));
+                assert!(plain && !holds && !hides, "{part}");
+            }
+        }
     }
 
     #[test]

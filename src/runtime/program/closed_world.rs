@@ -55,6 +55,7 @@ fn scene() -> Scene {
         workspace: PathBuf::from("/work"),
         home: PathBuf::from("/home/me"),
         session: "11111111-2222-8333-8444-555555555555".into(),
+        is_kept: false,
         hook: None,
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     definition::cases::{Approval, Case},
     driver::{Finish, Loaded, OnApproval, exit_code, parked_exit_code},
     journal::Store,
-    plan::Plan,
+    plan::{Plan, PlanSandbox},
     runtime::Replay,
     scheduler::{Decision, Notice, Purpose, WaitingFor},
     service::{
@@ -25,6 +25,7 @@ use crate::{
         refusal::Refusal,
         run_settings::RunSettings,
         runs::{DriveOptions, Runs},
+        sandbox::SandboxWish,
         secrets::SecretValues,
         servers::ServerValues,
         trust::TrustGate,
@@ -88,6 +89,8 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
         trust: TrustGate::default(),
         inbox: Duration::from_secs(1),
         parallel: PARALLEL,
+        // Scripts of `orch` stand in for agents; there is nobody to be kept from anything.
+        sandbox: SandboxWish { modes: Some(PlanSandbox::implied(false)), ..settings.sandbox.clone() },
         // What stands in for an agent costs what it says, and nothing else.
         prices: Arc::default(),
         // What a case plays must not be felt by the next one.

@@ -1,6 +1,7 @@
 //! The helper that confines itself and then becomes the command.
 
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
     env,
     ffi::{CString, OsStr, OsString},
@@ -22,6 +23,7 @@ use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set, set_no_
 use super::{
     Confinement, Fault,
     calls::filter,
+    doorway::{hand_out, knock},
     loopback,
     mounts::{arrange, sockets},
     rules::{Rules, restrict},
@@ -56,7 +58,9 @@ pub(in super::super) fn command(
     let mut command = Command::new(orch);
     command.arg(SANDBOX_ARGUMENT).arg(program).args(argv);
     command.env_clear().env(CONFINEMENT, confinement);
-    for (place, (name, value)) in env.iter().enumerate() {
+    // Of one that is named twice the later counts, as where no helper stands between.
+    let env: BTreeMap<&OsString, &OsString> = env.iter().map(|(name, value)| (name, value)).collect();
+    for (place, (name, value)) in env.into_iter().enumerate() {
         if COOKIES.iter().any(|cookie| name == cookie) {
             command.env(name, value);
         }
@@ -101,16 +105,21 @@ fn enter() -> Result<Infallible, Fault> {
 
 /// Gives up everything that the profile does not give.
 fn confine(profile: &Profile, method: Method) -> Result<(), Fault> {
-    if matches!(profile.network, Network::Hosts(_)) {
-        return Err(Fault::new("keep to a list of hosts", "this version knows `none` and `any` only"));
-    }
-    let has_no_network = profile.network == Network::None;
+    let is_apart = profile.network != Network::Any;
+    let door = match (&profile.network, &profile.doorway) {
+        (Network::Hosts(_), Some(name)) => Some(knock(name)?),
+        (Network::Hosts(_), None) => return Err(Fault::new("keep to a list of hosts", "there is no proxy")),
+        (Network::None | Network::Any, _) => None,
+    };
     let mut writes = profile.writes.clone();
     if method == Method::Namespaces {
         let sockets = sockets();
-        enter_namespaces(has_no_network)?;
-        if has_no_network {
+        enter_namespaces(is_apart)?;
+        if is_apart {
             loopback::wake()?;
+        }
+        if let Some(door) = door {
+            hand_out(door)?;
         }
         writes = arrange(profile, &sockets)?;
     }
@@ -122,10 +131,10 @@ fn confine(profile: &Profile, method: Method) -> Result<(), Fault> {
     filter(profile.nests)
 }
 
-fn enter_namespaces(has_no_network: bool) -> Result<(), Fault> {
+fn enter_namespaces(is_apart: bool) -> Result<(), Fault> {
     new_user()?;
     let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC;
-    if has_no_network {
+    if is_apart {
         flags |= CloneFlags::CLONE_NEWNET;
     }
     unshare(flags).map_err(|error| Fault::new("make namespaces", error))

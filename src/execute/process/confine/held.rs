@@ -16,11 +16,11 @@ use nix::{errno::Errno, fcntl::OFlag};
 
 use crate::{
     base::{Digest, Hasher},
-    guard::sandbox::{Held, Kind, Profile, Site},
+    guard::sandbox::{Held, Kind, PLACEHOLDER_TIME, Profile, Site},
 };
 
-/// The time of what was made here: one second after the beginning of time.
-const MADE: Duration = Duration::from_secs(1);
+/// The time of what was made here.
+const MADE: Duration = Duration::from_secs(PLACEHOLDER_TIME.unsigned_abs());
 /// Entries of a held folder that are looked at.
 const ENTRIES_MAX: usize = 20_000;
 /// How often a place is taken that others take away at the same moment.
@@ -215,7 +215,7 @@ fn make(held: &Held) -> io::Result<()> {
 /// Whether this was made here and nobody has put anything into it.
 fn is_made(held: &Held) -> bool {
     let Ok(found) = fs::symlink_metadata(&held.path) else { return false };
-    let is_of_then = found.mtime() == i64::try_from(MADE.as_secs()).unwrap_or_default() && found.mtime_nsec() == 0;
+    let is_of_then = found.mtime() == PLACEHOLDER_TIME && found.mtime_nsec() == 0;
     is_of_then
         && match held.kind {
             Kind::Folder => found.is_dir(),

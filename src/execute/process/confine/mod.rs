@@ -12,6 +12,7 @@
 
 mod calls;
 mod confinement;
+mod doorway;
 mod enter;
 mod held;
 mod loopback;
@@ -21,6 +22,7 @@ mod rules;
 
 pub use confinement::Confinement;
 use confinement::Fault;
+pub use doorway::Doorway;
 pub(super) use enter::command;
 pub(in crate::execute) use enter::is_complaint;
 pub use enter::{SANDBOX_ARGUMENT, serve};

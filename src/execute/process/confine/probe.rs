@@ -59,6 +59,7 @@ fn confined(orch: &Path, method: Method, temp: &Path) -> Result<(), String> {
         replaced: Vec::new(),
         temp: temp.to_path_buf(),
         network: Network::None,
+        doorway: None,
         nests: false,
     };
     let text = serde_json::to_string(&Confinement { profile, method }).map_err(|error| error.to_string())?;

@@ -84,6 +84,8 @@ impl Adapter for Codex {
         let fixed = ["exec", "--json", "--skip-git-repo-check", "--ignore-user-config", "--ignore-rules"];
         argv.extend(fixed.map(OsString::from));
         argv.push(match order.access {
+            // Another sandbox keeps it, in which its own cannot be made.
+            Access::Read | Access::Edit if scene.is_kept => "--sandbox=danger-full-access".into(),
             Access::Read => "--sandbox=read-only".into(),
             Access::Edit => "--sandbox=workspace-write".into(),
             Access::Full => "--dangerously-bypass-approvals-and-sandbox".into(),

@@ -12,7 +12,7 @@ use crate::{
     base::RunId,
     driver::{Loaded, before_name, beside, is_told_apart, last_before, may_have_changed},
     execute::workspace::{Bounds, ChangeKind, Oid, Point, Repository, WorkspaceFault, encode},
-    scheduler::{InstanceId},
+    scheduler::InstanceId,
     service::{
         logs::no_step,
         refusal::Refusal,

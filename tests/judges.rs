@@ -83,7 +83,7 @@ impl Lab {
         fs::create_dir_all(&lab).unwrap();
         fs::set_permissions(project.root().join("agents.sh"), fs::Permissions::from_mode(0o755)).unwrap();
         let settings = format!(
-            "[runtimes.shell]\ncommand = [\"./agents.sh\"]\noutput = \"json\"\nsessions = true\nenv = {{ LAB = \"{}\" }}\n",
+            "sandbox = \"off\"\n[runtimes.shell]\ncommand = [\"./agents.sh\"]\noutput = \"json\"\nsessions = true\nenv = {{ LAB = \"{}\" }}\n",
             lab.display()
         );
         project.write("orch.toml", &settings);

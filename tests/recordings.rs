@@ -131,7 +131,16 @@ fn journal(root: &Path) -> Vec<Value> {
 fn normalise(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            for key in ["session", "evidence", "leaked", "dropped_bytes", "tree", "usd_micros", "guessed_usd_micros"] {
+            for key in [
+                "session",
+                "evidence",
+                "leaked",
+                "dropped_bytes",
+                "tree",
+                "checkpoint",
+                "usd_micros",
+                "guessed_usd_micros",
+            ] {
                 map.shift_remove(key);
             }
             map.values_mut().for_each(normalise);

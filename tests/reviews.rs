@@ -21,7 +21,7 @@ fn project(steps: &str) -> Project {
     let project = Project::new().file("agent.sh", AGENT).file(".gitignore", ".orch/\n").file("old", "a\nb\nc\n");
     project.write("workflows/w.yaml", &format!("name: w\nsteps:\n{steps}"));
     let command = format!("[runtimes.sh]\ncommand = [\"sh\", \"{}/agent.sh\"]\n", project.root().display());
-    project.write("orch.toml", &format!("runtime = \"sh\"\n{command}"));
+    project.write("orch.toml", &format!("runtime = \"sh\"\nsandbox = \"off\"\n{command}"));
     project.git(&["init", "-q"]);
     project.git(&["add", "."]);
     project.git(&["commit", "-q", "-m", "one"]);
@@ -95,6 +95,11 @@ fn comments_go_back_to_the_agent_and_the_new_work_is_asked_about() {
 
     assert_eq!(project.read("code").lines().nth(11), Some("LIMIT"));
     assert!(project.run(&["diff", &run, "build"]).stdout.contains("+LIMIT\n"));
+    let asked = question(&project);
+    assert!(
+        asked.contains("Changed: 1 file, +30 -0"),
+        "all that the step did is shown, not the last round alone:\n{asked}"
+    );
     assert_eq!(ends_of(&project, &run, "work").len(), 2);
     assert_eq!(ends_of(&project, &run, "gate 1").len(), 2, "the other gates judge the new work too");
     ends(&project.run(&["approve", &run]), 0);

@@ -45,7 +45,8 @@ pub(super) enum Duty {
 pub(super) struct Keep {
     unit: Option<Unit>,
     own: Unit,
-    /// Whether the state before it is kept as well: for commands the checkpoint before theirs does.
+    /// Whether the state before it is kept as well: for commands the checkpoint before theirs does, and only a first attempt
+    /// has one.
     is_told_apart: bool,
 }
 
@@ -104,7 +105,9 @@ pub(super) fn duty(scheduler: &Scheduler, attempt: AttemptId, purpose: Purpose, 
 pub(super) fn keep(scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> Option<Keep> {
     let kept = scheduler.plan().keeps_checkpoints() && writes(scheduler, instance, purpose);
     let step = scheduler.plan_step(instance).1;
-    let is_told_apart = is_told_apart(step);
+    // A later attempt goes on from what an earlier one has left, which is the step's own work.
+    let begun = scheduler.view(instance).history.iter().filter(|record| writes(scheduler, instance, record.purpose));
+    let is_told_apart = is_told_apart(step) && begun.count() <= 1;
     kept.then(|| Keep { unit: sits_in(scheduler, instance), own: own(scheduler, instance), is_told_apart })
 }
 
@@ -216,10 +219,6 @@ pub(super) async fn before(spaces: &Arc<Spaces>, keep: &Keep) {
         return;
     }
     let name = keep.own.name();
-    let (own, wanted) = (Arc::clone(spaces), name.clone());
-    if spaces.has_begun(&name) || blocking(move || own.has_before(&wanted)).await.unwrap_or(false) {
-        return;
-    }
     let work = async || {
         let (own, unit, name) = (Arc::clone(spaces), keep.unit.clone(), name.clone());
         let done = blocking(move || own.keep(unit.as_ref(), &Point::Base(&name), "where it begins")).await;

@@ -5,13 +5,9 @@
 //! a time: git is asked by one of a run's attempts at once.
 
 use std::{
-    collections::BTreeSet,
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::base::{RunId, Timestamp};
@@ -117,10 +113,6 @@ pub struct Spaces {
     last: Mutex<Option<Checkpoint>>,
     rounds: Rounds<Option<Oid>>,
     begun: Rounds<Option<(Oid, String)>>,
-    /// Steps of which this process has looked at the state before them.
-    known: Mutex<BTreeSet<String>>,
-    /// Whether the run began in this process.
-    is_new: AtomicBool,
 }
 
 impl Spaces {
@@ -136,8 +128,6 @@ impl Spaces {
             last: Mutex::default(),
             rounds: Rounds::default(),
             begun: Rounds::default(),
-            known: Mutex::default(),
-            is_new: AtomicBool::new(false),
         }
     }
 
@@ -163,26 +153,8 @@ impl Spaces {
         if held.repository.find(&Point::Start.reference(&self.run))?.is_none() {
             let made = held.repository.checkpoint(&self.run, &Point::Start, "before the run", Bounds::default())?;
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
-            self.is_new.store(true, Ordering::Relaxed);
         }
         Ok(())
-    }
-
-    /// Whether this process has looked at the state before a step; says so from now on.
-    pub fn has_begun(&self, name: &str) -> bool {
-        !self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned())
-    }
-
-    /// Whether the state before a step has a name already. A run that began in this process has none of an earlier one.
-    ///
-    /// # Errors
-    /// When git cannot be asked.
-    pub fn has_before(&self, name: &str) -> Result<bool, WorkspaceFault> {
-        if self.is_new.load(Ordering::Relaxed) {
-            return Ok(false);
-        }
-        let held = self.open()?;
-        Ok(held.repository.find(&Point::Base(name).reference(&self.run))?.is_some())
     }
 
     /// Keeps a checkpoint as the state before a step.

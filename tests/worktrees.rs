@@ -15,7 +15,8 @@ use std::{
 use support::{Done, Project};
 
 /// What an agent of the test does is a script in the project.
-const RUNTIME: &str = "runtime = \"sh\"\n[runtimes.sh]\ncommand = [\"sh\", \"ROOT/agent.sh\"]\n";
+/// Agents note their calls outside of their workspace, so without a sandbox.
+const RUNTIME: &str = "runtime = \"sh\"\nsandbox = \"off\"\n[runtimes.sh]\ncommand = [\"sh\", \"ROOT/agent.sh\"]\n";
 
 /// A repository with one commit that holds `a` of five lines, and a workflow `w`.
 fn project(steps: &str) -> Project {

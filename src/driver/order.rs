@@ -95,6 +95,7 @@ pub(super) fn orders(
         model: scheduler.model(instance, purpose).map(str::to_owned),
         tools: work.tools.clone(),
         files,
+        answer_files: work.answer_files && purpose == Purpose::Work,
         access: access(scheduler, work),
         permissions: work.permissions.clone(),
         mcp_servers: servers(assigner, scheduler, work)?,
@@ -170,7 +171,7 @@ fn access(scheduler: &Scheduler, work: &AgentWork) -> Access {
     if work.danger && scheduler.plan().danger.is_some() {
         return Access::Full;
     }
-    if work.reads_only() { Access::Read } else { Access::Edit }
+    if work.tools_only_read() { Access::Read } else { Access::Edit }
 }
 
 /// A section of the context.

@@ -385,6 +385,9 @@ pub struct AgentWork {
     /// Everything, with no question asked, where a person has said so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub danger: bool,
+    /// Code blocks with a path in its answer become files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answer_files: bool,
 }
 
 /// A fan-out.

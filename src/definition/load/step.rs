@@ -134,6 +134,7 @@ impl Reader<'_, '_> {
         let env = self.env(known.take("env"));
         let args = known.take("args").and_then(|entry| self.list_of_texts(entry)).unwrap_or_default();
         let files = self.texts(known.take("files")).unwrap_or_default();
+        let answer_files = self.one_of(known.take("files_from"), &[("answer", true)]).unwrap_or(false);
         let cache = known.take("cache").and_then(|entry| self.cache(entry));
         Some(Step {
             id: id?,
@@ -167,6 +168,7 @@ impl Reader<'_, '_> {
             env,
             args,
             files,
+            answer_files,
             key: self.text_of(known.take("key")),
             summary: self.text_of(known.take("summary")),
             cache,

@@ -200,6 +200,7 @@ impl<'a> Compiler<'a> {
             prose: None,
             permissions,
             danger: false,
+            answer_files: false,
         })
     }
 }

@@ -235,6 +235,7 @@ impl<'a> Compiler<'a> {
             prose: None,
             permissions,
             danger: step.danger.is_some(),
+            answer_files: step.answer_files,
         }
     }
 
@@ -354,6 +355,7 @@ impl AgentWork {
             prose: None,
             permissions: Permissions::default(),
             danger: false,
+            answer_files: false,
         }
     }
 }

@@ -68,8 +68,7 @@ pub(super) fn orders(
             .map(str::to_owned),
         _ => thread.session.filter(|_| thread.feedback.is_some() || thread.goes_on || shares).map(str::to_owned),
     };
-    let knows = copied.is_some();
-    let (context, context_files) = context(assigner, scheduler, instance, (step, work, budget, knows), told);
+    let (context, context_files) = context(assigner, scheduler, instance, (step, work, budget, copied.is_some()), told);
     // The first attempt of an item may go on with the session of the item before it.
     let session = session.or_else(|| scheduler.continued(instance, purpose).map(str::to_owned));
     let feedback = feedback(assigner, scheduler, instance, &thread);

@@ -19,7 +19,8 @@ use crate::{
         },
         defaults,
         policy::{AllowedLeak, GateFail, PlanGate},
-        types::{AgentWork, PlanContext, StepIx, Text},
+        text::Text,
+        types::{AgentWork, PlanContext, StepIx},
     },
 };
 

@@ -18,7 +18,8 @@ use crate::{
         },
         defaults,
         policy::{PlanCache, RecoveryPolicy, RetryPolicy},
-        types::{AgentWork, Command, EachWork, EdgeKind, PlanContext, PlanInput, PlanStep, StepIx, Text, Work},
+        text::Text,
+        types::{AgentWork, Command, EachWork, EdgeKind, PlanContext, PlanInput, PlanStep, StepIx, Work},
     },
 };
 

@@ -112,6 +112,7 @@ fn agent() -> Work {
         prose: None,
         permissions: orch::definition::Permissions::default(),
         danger: false,
+        answer_files: false,
     })
 }
 

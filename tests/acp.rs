@@ -141,6 +141,7 @@ fn order(told: &Told) -> Order {
         model: told.model.clone(),
         tools: told.tools.clone(),
         files: vec![],
+        answer_files: false,
         access: told.access,
         permissions: orch::definition::Permissions::default(),
         mcp_servers: told.mcp_servers.clone(),

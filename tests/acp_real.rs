@@ -168,6 +168,7 @@ impl Bench {
             model: self.agent.model.map(str::to_owned),
             tools: None,
             files: vec![],
+            answer_files: false,
             access: Access::Edit,
             permissions: orch::definition::Permissions::default(),
             mcp_servers: vec![],

@@ -130,6 +130,7 @@ impl Bench {
             model: Some(self.model.into()),
             tools: None,
             files: vec![],
+            answer_files: false,
             access: Access::Edit,
             permissions: Permissions::default(),
             mcp_servers: vec![],

@@ -142,6 +142,7 @@ fn order(expected_output: Option<Value>) -> Order {
         model: None,
         tools: None,
         files: vec![],
+        answer_files: false,
         access: Access::Edit,
         permissions: orch::definition::Permissions::default(),
         mcp_servers: vec![],

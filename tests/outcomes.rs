@@ -154,6 +154,7 @@ fn order(told: &Told) -> Order {
         model: None,
         tools: told.tools.clone(),
         files: vec![],
+        answer_files: false,
         access: told.access,
         permissions: orch::definition::Permissions::default(),
         mcp_servers: vec![],

@@ -33,6 +33,9 @@ pub struct Envelope {
     /// The typed output; an object, or null where the step declares none.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub output: Value,
+    /// The whole answer, where `text` is only its beginning. Never stored.
+    #[serde(skip)]
+    pub whole_text: Option<Box<str>>,
     /// The answer's text, cut to 64 KiB; the whole is in `log`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,

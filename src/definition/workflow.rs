@@ -173,6 +173,8 @@ pub struct Step {
     pub args: Vec<Spanned<String>>,
     /// Paths or globs it writes.
     pub files: Vec<Spanned<String>>,
+    /// `files_from: answer`: code blocks with a path in the agent's answer become files.
+    pub answer_files: bool,
     /// A text that names each item of an `each`.
     pub key: Option<Spanned<String>>,
     /// A text that replaces the attempt's own summary.
@@ -227,6 +229,7 @@ impl Step {
             env: Vec::new(),
             args: Vec::new(),
             files: Vec::new(),
+            answer_files: false,
             key: None,
             summary: None,
             cache: None,

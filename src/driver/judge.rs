@@ -73,6 +73,7 @@ pub(super) fn judge_order(
         tools: work.tools.clone(),
         permissions: work.permissions.clone(),
         files: Vec::new(),
+        answer_files: false,
         access: Access::Read,
         mcp_servers: Vec::new(),
         attached: vec![rubric(judge)],

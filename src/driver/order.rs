@@ -68,8 +68,7 @@ pub(super) fn orders(
             .map(str::to_owned),
         _ => thread.session.filter(|_| thread.feedback.is_some() || thread.goes_on || shares).map(str::to_owned),
     };
-    let knows = copied.is_some();
-    let (context, context_files) = context(assigner, scheduler, instance, (step, work, budget, knows), told);
+    let (context, context_files) = context(assigner, scheduler, instance, (step, work, budget, copied.is_some()), told);
     // The first attempt of an item may go on with the session of the item before it.
     let session = session.or_else(|| scheduler.continued(instance, purpose).map(str::to_owned));
     let feedback = feedback(assigner, scheduler, instance, &thread);
@@ -95,6 +94,7 @@ pub(super) fn orders(
         model: scheduler.model(instance, purpose).map(str::to_owned),
         tools: work.tools.clone(),
         files,
+        answer_files: work.answer_files && purpose == Purpose::Work,
         access: access(scheduler, work),
         permissions: work.permissions.clone(),
         mcp_servers: servers(assigner, scheduler, work)?,
@@ -170,7 +170,7 @@ fn access(scheduler: &Scheduler, work: &AgentWork) -> Access {
     if work.danger && scheduler.plan().danger.is_some() {
         return Access::Full;
     }
-    if work.reads_only() { Access::Read } else { Access::Edit }
+    if work.tools_only_read() { Access::Read } else { Access::Edit }
 }
 
 /// A section of the context.

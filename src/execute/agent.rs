@@ -76,6 +76,8 @@ impl Executor {
             Ok(hook) => Scene { hook, is_kept: is_kept(&**adapter, place), ..scene(place) },
             Err(reason) => return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default())),
         };
+        // What a recorded turn has written is recorded as well.
+        let told = (order.answer_files && !can.replays).then(|| order.clone());
         let mut outcome = match adapter.call(&order, &scene) {
             Err(failure) => Outcome::Failed(failure),
             Ok(Call::Recorded(turn)) => play(*turn, &order, place, stop).await,
@@ -86,6 +88,9 @@ impl Executor {
                 self.invoke((adapter, meter), invocation, order, limits, place, stop).await
             }
         };
+        if let Some(order) = told {
+            outcome = self.write_answer(outcome, &order, place).await;
+        }
         match &mut outcome {
             Outcome::Succeeded(envelope) => envelope.attached = attached,
             Outcome::Failed(failure) => hint(failure, &permissions),

@@ -48,6 +48,7 @@ fn envelope(redactor: &Redactor, envelope: &mut Envelope) {
         summary,
         output,
         text: said,
+        whole_text,
         files_changed,
         tests_passing: _,
         next_steps,
@@ -60,6 +61,8 @@ fn envelope(redactor: &Redactor, envelope: &mut Envelope) {
         checkpoint: _,
         saved: _,
     } = envelope;
+    // Files are taken from it, and nothing else.
+    *whole_text = None;
     text(redactor, summary);
     text(redactor, said);
     if !output.is_null() {

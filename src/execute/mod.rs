@@ -2,6 +2,7 @@
 
 mod agent;
 mod answer;
+mod answer_files;
 mod assignment;
 mod changed;
 mod confined;

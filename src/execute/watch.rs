@@ -102,6 +102,19 @@ impl Watch {
         ruling.refusal().map_or(Ok(()), |why| Err(Refusal::Denied(why)))
     }
 
+    /// Whether a file of an agent's answer may be written; else why not.
+    pub(super) fn writes(&self, path: &Path, place: &Place) -> Result<(), String> {
+        let Some(risk) = &self.risk else { return Ok(()) };
+        let text = path.to_string_lossy();
+        if let Some(from) = risk.protected_by(&text) {
+            return Err(format!("{from} protects it"));
+        }
+        let here = risk.at(&place.workspace.to_string_lossy());
+        let ruling = rule_on_tool(ToolIntent::Write(text.into_owned()), &here);
+        self.ruled(&ruling, place);
+        ruling.refusal().map_or(Ok(()), Err)
+    }
+
     /// Writes down what was said to an agent that wanted to use a tool.
     fn ruled(&self, ruling: &ToolRuling, place: &Place) {
         let Some(finding) = ruling.ruled.finding.as_ref().filter(|_| ruling.ruled.rule > PolicyRule::Allow) else {

@@ -280,6 +280,7 @@ impl Pair<'_> {
             prose,
             permissions,
             danger,
+            answer_files,
         } = old;
         let agent = |plan: &Plan, work: &AgentWork| work.agent.and_then(|at| plan.agents.get(at as usize)).cloned();
         match (agent(self.old, old), agent(self.new, new)) {
@@ -296,6 +297,7 @@ impl Pair<'_> {
         parts.note("tools", *tools == new.tools);
         parts.note("permissions", *permissions == new.permissions);
         parts.note("danger", *danger == new.danger);
+        parts.note("files_from", *answer_files == new.answer_files);
         let is_same = match (*context, new.context) {
             (PlanContext::Fresh, PlanContext::Fresh) => true,
             (PlanContext::Fork(one), PlanContext::Fork(other))

@@ -12,6 +12,7 @@ mod policy;
 mod reach;
 mod read_only;
 mod sandbox;
+mod text;
 mod told;
 pub mod truth;
 mod types;
@@ -23,6 +24,7 @@ pub use isolated::{MergeWork, asks_about_work};
 pub use models::ModelChain;
 pub use policy::{AllowedLeak, GateFail, JudgeWork, PlanCache, PlanGate, RecoveryPolicy, RetryPolicy};
 pub use sandbox::PlanSandbox;
+pub use text::{Meaning, Read, Text, ValueText};
 pub use told::{
     Activated, PlanMemory, PlanSecret, PlanSecretUse, PlanServer, PlanSkill, PlanTrust, ProseValue, ProseWork,
 };

@@ -5,8 +5,14 @@ use crate::plan::types::AgentWork;
 impl AgentWork {
     /// Whether none of its tools can write. No list at all inherits every tool.
     #[must_use]
-    pub fn reads_only(&self) -> bool {
+    pub fn tools_only_read(&self) -> bool {
         read_only(self.tools.as_deref())
+    }
+
+    /// Whether no file changes by its work: neither by its tools nor by what it answers.
+    #[must_use]
+    pub fn reads_only(&self) -> bool {
+        self.tools_only_read() && !self.answer_files
     }
 
     /// Whether its work may be done twice without asking. Nobody knows what a server writes.

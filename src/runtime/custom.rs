@@ -110,7 +110,8 @@ impl Answer {
             };
             let mut envelope = read_result(value, expected).map_err(NoResult::Refused)?;
             if envelope.text.is_empty() && self.form == OutputForm::Text {
-                envelope.text = text_result(&text).text;
+                let said = text_result(&text);
+                (envelope.text, envelope.whole_text) = (said.text, said.whole_text);
             }
             return Ok(envelope);
         }

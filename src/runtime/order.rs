@@ -63,6 +63,9 @@ pub struct Order {
     /// Paths or globs it may write, where the step declares them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// Code blocks with a path in its answer become files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub answer_files: bool,
     /// What it may do.
     #[serde(default)]
     pub access: Access,
@@ -75,6 +78,11 @@ pub struct Order {
     /// The run's inputs; a recording answers only for the inputs it was made with.
     pub inputs: serde_json::Map<String, Value>,
 }
+
+/// How an agent without tools writes files.
+const ANSWER_FILES: &str = "Answer with every file that you make or change, whole, each in a fenced code block of its own with \
+    its path behind the language, from the workspace's folder:\n\n```rust src/lib.rs\n…\n```\n\nWhat stands there becomes the file, \
+    byte by byte. Use a longer fence where the file holds fences. A code block without a path is only read.";
 
 /// What an agent may do in its workspace.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,6 +149,7 @@ impl Order {
         section("Constraints", &self.constraints.iter().map(|rule| format!("- {rule}\n")).collect::<String>());
         section("Context", &self.context);
         section("Files to read", &self.context_files.iter().map(|file| format!("- {file}\n")).collect::<String>());
+        section("Files to write", if self.answer_files { ANSWER_FILES } else { "" });
         if let Some(schema) = &self.expected_output {
             section("Answer", &format!("End with one JSON object that is valid for this schema:\n\n{schema:#}"));
         }

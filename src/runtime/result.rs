@@ -10,6 +10,8 @@ use crate::base::{Envelope, Usage, schema_faults};
 
 /// The longest text kept in an envelope, in bytes; the whole is in the log.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// The longest answer that files are taken from, in bytes.
+const WHOLE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The longest summary, in characters.
 const SUMMARY_CHARS_MAX: usize = 500;
 /// The longest summary that is taken from a text, in characters.
@@ -136,6 +138,7 @@ pub fn read_result(value: Value, expected: Option<&Value>) -> Result<Envelope, R
                 attached: Vec::new(),
                 reused: None,
                 checkpoint: None,
+                whole_text: None,
                 saved: Usage::default(),
             },
         }
@@ -179,6 +182,7 @@ pub fn checked(envelope: Envelope, expected: Option<&Value>) -> Result<Envelope,
 /// Shortens what is too long and fills in a summary from the text.
 fn tidy(mut envelope: Envelope) -> Envelope {
     if envelope.text.len() > TEXT_BYTES_MAX {
+        envelope.whole_text = (envelope.text.len() <= WHOLE_BYTES_MAX).then(|| envelope.text.as_str().into());
         envelope.text.truncate(envelope.text.floor_char_boundary(TEXT_BYTES_MAX));
     }
     envelope.summary = envelope.summary.trim().chars().take(SUMMARY_CHARS_MAX).collect();

@@ -77,6 +77,6 @@ fn lacking(agent: &AgentWork, is_batched: bool, can: Capabilities) -> impl Itera
     let session = (shares && !can.sessions).then_some("goes on with another step's session");
     let server = (serves && !can.mcp).then_some("uses an MCP server");
     let unlimited = (agent.danger && !can.unlimited).then_some("works without limits (`danger: true`)");
-    let rules = unkept(&agent.permissions, agent.tools.as_deref(), agent.reads_only(), can);
+    let rules = unkept(&agent.permissions, agent.tools.as_deref(), agent.tools_only_read(), can);
     session.into_iter().chain(batch).chain(server).chain(unlimited).map(str::to_owned).chain(rules)
 }

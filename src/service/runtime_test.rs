@@ -134,6 +134,7 @@ fn question() -> Order {
         model: None,
         tools: None,
         files: Vec::new(),
+        answer_files: false,
         access: Access::Read,
         permissions: crate::definition::Permissions::default(),
         mcp_servers: Vec::new(),

@@ -154,6 +154,7 @@ pub fn order(task: &str) -> Order {
         model: Some("stub-model".into()),
         tools: None,
         files: vec![],
+        answer_files: false,
         access: Access::Edit,
         permissions: orch::definition::Permissions::default(),
         mcp_servers: vec![],

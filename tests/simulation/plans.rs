@@ -37,6 +37,7 @@ pub fn agent(runtime: Option<&str>) -> AgentWork {
         prose: None,
         permissions: orch::definition::Permissions::default(),
         danger: false,
+        answer_files: false,
     }
 }
 

@@ -89,7 +89,10 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("nix", &["src/definition/load/bytes.rs", "src/guard/audit/key.rs", "src/execute/", "src/service/"]),
     ("notify", &["src/service/dev/"]),
     ("petgraph", &["src/plan/"]),
-    ("pulldown_cmark", &["src/definition/load/literate.rs", "src/definition/import/prose/outline.rs"]),
+    (
+        "pulldown_cmark",
+        &["src/definition/load/literate.rs", "src/definition/import/prose/outline.rs", "src/execute/answer_files.rs"],
+    ),
     ("regex", &["src/execute/service/look.rs", "src/guard/leaks.rs", "src/guard/redact/finder.rs"]),
     ("regex_syntax", &["src/guard/redact/finder.rs"]),
     ("reqwest", &["src/execute/service/http.rs"]),

@@ -127,6 +127,7 @@ table! {
         "args" r#"{"type":"array","items":{"type":["string","number","boolean"]}}"# "More words for the command, with {{ }}";
         "with" r##"{"type":"object","propertyNames":{"$ref":"#/definitions/id"}}"## "Values for a workflow, a prompt or a form";
         "files" r##"{"$ref":"#/definitions/texts"}"## "Paths or globs that the step writes";
+        "files_from" r#"{"enum":["answer"]}"# "answer: code blocks with a path in the agent's answer become files";
         "needs" r##"{"$ref":"#/definitions/ids"}"## "Replaces the edge from the step above";
         "join" r##"{"anyOf":[{"enum":["all","any"]},{"$ref":"#/definitions/join"}]}"## "How many of the needs must be there";
         "when" r#"{"type":["string","boolean","number"]}"# "An expression; the step runs only if it is true";

@@ -134,7 +134,6 @@ impl Reader<'_, '_> {
         let env = self.env(known.take("env"));
         let args = known.take("args").and_then(|entry| self.list_of_texts(entry)).unwrap_or_default();
         let files = self.texts(known.take("files")).unwrap_or_default();
-        let cache = known.take("cache").and_then(|entry| self.cache(entry));
         Some(Step {
             id: id?,
             span,
@@ -167,9 +166,10 @@ impl Reader<'_, '_> {
             env,
             args,
             files,
+            answer_files: self.one_of(known.take("files_from"), &[("answer", true)]).unwrap_or(false),
             key: self.text_of(known.take("key")),
             summary: self.text_of(known.take("summary")),
-            cache,
+            cache: known.take("cache").and_then(|entry| self.cache(entry)),
         })
     }
 

@@ -64,6 +64,7 @@ const PLACES: &[(&str, &[Class])] = &[
     ("args", &[Run]),
     ("with", &[Agent, Ask, Workflow]),
     ("files", &[Agent, Run]),
+    ("files_from", &[Agent]),
     ("gate", &[Agent, Run, Approve, Ask, Class::Wait, Emit, Parallel, Each, Loop, Workflow, Plan]),
     ("on_gate_fail", &[Agent, Run, Approve, Ask, Class::Wait, Emit, Parallel, Each, Loop, Workflow, Plan]),
     ("retry", &[Agent, Run, Plan]),

@@ -190,6 +190,7 @@ pub(super) mod tests {
             model: None,
             tools: None,
             files: all(declared),
+            answer_files: false,
             access: Access::Edit,
             permissions: crate::definition::Permissions::default(),
             mcp_servers: vec![],

@@ -17,8 +17,9 @@ use crate::{
             schema::{self, ENVELOPE, Known, NoField},
             scope::{Found, Reader, Sight, look_up},
         },
+        text::Meaning,
         told::{PlanSecret, PlanServer, PlanSkill},
-        types::{EdgeKind, Meaning, PlanAgent, StepIx},
+        types::{EdgeKind, PlanAgent, StepIx},
     },
     template::Expression,
 };

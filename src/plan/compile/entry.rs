@@ -86,7 +86,7 @@ impl Compiler<'_> {
         workflow: &Workflow,
         steps: Vec<PlanStep>,
         roots: Vec<StepIx>,
-        outputs: Vec<(String, crate::plan::types::ValueText)>,
+        outputs: Vec<(String, crate::plan::text::ValueText)>,
     ) -> Compiled {
         let mut plan = Plan {
             version: PLAN_VERSION,

@@ -19,7 +19,8 @@ use crate::{
         },
         defaults,
         policy::{AllowedLeak, GateFail, PlanGate},
-        types::{AgentWork, PlanContext, StepIx, Text},
+        text::Text,
+        types::{AgentWork, PlanContext, StepIx},
     },
 };
 
@@ -200,6 +201,7 @@ impl<'a> Compiler<'a> {
             prose: None,
             permissions,
             danger: false,
+            answer_files: false,
         })
     }
 }

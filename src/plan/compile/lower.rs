@@ -18,7 +18,8 @@ use crate::{
         },
         defaults,
         policy::{PlanCache, RecoveryPolicy, RetryPolicy},
-        types::{AgentWork, Command, EachWork, EdgeKind, PlanContext, PlanInput, PlanStep, StepIx, Text, Work},
+        text::Text,
+        types::{AgentWork, Command, EachWork, EdgeKind, PlanContext, PlanInput, PlanStep, StepIx, Work},
     },
 };
 
@@ -235,6 +236,7 @@ impl<'a> Compiler<'a> {
             prose: None,
             permissions,
             danger: step.danger.is_some(),
+            answer_files: step.answer_files,
         }
     }
 
@@ -354,6 +356,7 @@ impl AgentWork {
             prose: None,
             permissions: Permissions::default(),
             danger: false,
+            answer_files: false,
         }
     }
 }

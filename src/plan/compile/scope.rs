@@ -5,10 +5,7 @@
 
 use crate::{
     definition::workflow::StepKind,
-    plan::{
-        compile::draft::Draft,
-        types::{Meaning, StepIx},
-    },
+    plan::{compile::draft::Draft, text::Meaning, types::StepIx},
 };
 
 /// What a place sees besides its lexical scope.

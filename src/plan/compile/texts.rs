@@ -16,7 +16,8 @@ use crate::{
             schema::NoField,
             scope::{Found, Reader, look_up, visible},
         },
-        types::{EdgeKind, Meaning, Read, StepIx, Text, ValueText},
+        text::{Meaning, Read, Text, ValueText},
+        types::{EdgeKind, StepIx},
     },
     template::{Expression, Reference, TEXT_BYTES_MAX, Template, TemplateError},
 };

@@ -36,6 +36,7 @@ fn order(tools: Option<&[&str]>, access: Access) -> Order {
         model: None,
         tools: tools.map(|tools| tools.iter().map(|tool| (*tool).to_owned()).collect()),
         files: vec![],
+        answer_files: false,
         access,
         permissions: crate::definition::Permissions::default(),
         mcp_servers: vec![],

@@ -111,6 +111,7 @@ pub(super) mod samples {
             model: None,
             tools: None,
             files: vec![],
+            answer_files: false,
             access: crate::runtime::Access::Edit,
             permissions: crate::definition::Permissions::default(),
             mcp_servers: vec![],

@@ -194,7 +194,8 @@ impl Transcript {
         };
         let mut envelope = read_result(value, expected).map_err(refused)?;
         if envelope.text.is_empty() {
-            envelope.text = text_result(&self.answer).text;
+            let said = text_result(&self.answer);
+            (envelope.text, envelope.whole_text) = (said.text, said.whole_text);
         }
         Ok(envelope)
     }

@@ -422,6 +422,7 @@ mod tests {
             model: None,
             tools: None,
             files: vec![],
+            answer_files: false,
             access: Access::Edit,
             permissions: crate::definition::Permissions::default(),
             mcp_servers: vec![],

@@ -6,7 +6,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     path::{Path, PathBuf},
     process::{Command as Process, Stdio},
     sync::{
@@ -224,7 +226,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
         let setup = Setup {
             redactor: orch::guard::Redactor::default(),
             recall: None,
-            spaces: Arc::new(Spaces::new(project.clone(), folder.join("state"), Vec::new(), run_id())),
+            spaces: Arc::new(Spaces::new(project.clone(), folder.join("state"), git_env(), run_id())),
             journal,
             executor,
             assigner,
@@ -321,6 +323,11 @@ fn cold(arguments: &[&str]) -> f64 {
     assert!(output.status.success(), "{output:?}");
     fs::remove_dir_all(folder).unwrap();
     took
+}
+
+/// Without a search path there would be no git, and no checkpoint to pay for.
+fn git_env() -> Vec<(OsString, OsString)> {
+    vec![("PATH".into(), env::var_os("PATH").unwrap())]
 }
 
 fn scratch() -> PathBuf {

@@ -129,7 +129,12 @@ enum View {
 }
 
 /// What the judge of this attempt is shown; `None` where no judge is asked.
-fn sight(assigner: &Assigner, scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> Option<Box<Sight>> {
+pub(super) fn sight(
+    assigner: &Assigner,
+    scheduler: &Scheduler,
+    instance: InstanceId,
+    purpose: Purpose,
+) -> Option<Box<Sight>> {
     let Purpose::Gate(place) = purpose else { return None };
     let step = scheduler.plan_step(instance).1;
     let judge = step.judge_at(place)?;
@@ -163,32 +168,17 @@ fn sight(assigner: &Assigner, scheduler: &Scheduler, instance: InstanceId, purpo
     Some(Box::new(Sight { parts, view, budget, nonce: Nonce::new(&assigner.nonce) }))
 }
 
-/// What an attempt has to do with a judge.
-#[derive(Debug)]
-pub(super) enum Judged {
-    /// Nothing.
-    No,
-    /// It is one, and is shown this.
-    Now(Box<Sight>),
-}
-
-impl Judged {
-    pub(super) fn of(assigner: &Assigner, scheduler: &Scheduler, instance: InstanceId, purpose: Purpose) -> Self {
-        sight(assigner, scheduler, instance, purpose).map_or(Self::No, Self::Now)
-    }
-
-    /// Sits the attempt down, and does it before the attempt begins.
-    pub(super) async fn sit(
-        self,
-        spaces: &Arc<Spaces>,
-        (seat, place, now): (Seat, &mut Place, Timestamp),
-        assignment: Assignment,
-    ) -> Result<Assignment, Outcome> {
-        spaces::sit(spaces, seat, place, now).await?;
-        match self {
-            Self::No => Ok(assignment),
-            Self::Now(sight) => show(spaces, *sight, assignment).await,
-        }
+/// Sits an attempt down; a judge is shown what there is to see before it begins.
+pub(super) async fn sit(
+    sight: Option<Box<Sight>>,
+    spaces: &Arc<Spaces>,
+    (seat, place, now): (Seat, &mut Place, Timestamp),
+    assignment: Assignment,
+) -> Result<Assignment, Outcome> {
+    spaces::sit(spaces, seat, place, now).await?;
+    match sight {
+        None => Ok(assignment),
+        Some(sight) => show(spaces, *sight, assignment).await,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
         clock::Clock,
         evaluate::evaluate,
         hush::hushed,
-        judge::Judged,
+        judge,
         load::Loaded,
         narrate::{RunEvent, narrate, opening, overheard},
         outcome::{exit_code, status_word, waiting_words},
@@ -465,9 +465,9 @@ impl LocalDriver {
                     let doers = (&self.setup.assigner, &executor);
                     recall.begin(&self.scheduler, doers, (attempt, purpose), (&assignment, &place), now)
                 });
-                let judged = Judged::of(&self.setup.assigner, &self.scheduler, attempt.instance, purpose);
+                let sight = judge::sight(&self.setup.assigner, &self.scheduler, attempt.instance, purpose);
                 tokio::spawn(async move {
-                    let sat = judged.sit(&spaces, (seat, &mut place, now), *assignment).await;
+                    let sat = judge::sit(sight, &spaces, (seat, &mut place, now), *assignment).await;
                     if let (Some(keep), Ok(_)) = (&keep, &sat) {
                         spaces::before(&spaces, keep).await;
                     }

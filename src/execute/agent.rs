@@ -77,7 +77,7 @@ impl Executor {
             Err(reason) => return Outcome::Failed(failed(FailureClass::Permanent, reason, Evidence::default())),
         };
         // What a recorded turn has written is recorded as well.
-        let told = (order.answer_files && !can.replays).then(|| order.clone());
+        let declared = (order.answer_files && !can.replays).then(|| order.files.clone());
         let mut outcome = match adapter.call(&order, &scene) {
             Err(failure) => Outcome::Failed(failure),
             Ok(Call::Recorded(turn)) => play(*turn, &order, place, stop).await,
@@ -88,8 +88,8 @@ impl Executor {
                 self.invoke((adapter, meter), invocation, order, limits, place, stop).await
             }
         };
-        if let Some(order) = told {
-            outcome = self.write_answer(outcome, &order, place).await;
+        if let Some(declared) = declared {
+            outcome = self.write_answer(outcome, declared, place).await;
         }
         match &mut outcome {
             Outcome::Succeeded(envelope) => envelope.attached = attached,

@@ -24,7 +24,6 @@ use crate::{
         watch::Watch,
     },
     guard::contained_path,
-    runtime::Order,
 };
 
 /// Files of one answer.
@@ -47,10 +46,9 @@ struct AnswerFile {
 
 impl Executor {
     /// Writes the files of an answer, and adds them to those that its envelope names.
-    pub(super) async fn write_answer(&self, outcome: Outcome, order: &Order, place: &Place) -> Outcome {
+    pub(super) async fn write_answer(&self, outcome: Outcome, declared: Vec<String>, place: &Place) -> Outcome {
         let Outcome::Succeeded(envelope) = outcome else { return outcome };
         let (watch, place) = (self.watch.clone(), place.clone());
-        let declared = order.files.clone();
         blocking(move || write(envelope, &declared, &watch, &place)).await
     }
 }

@@ -88,6 +88,27 @@ fn everyday_commands_that_were_held_out_pass() {
     assert!(count >= 100 && stopped.len() * 100 <= count * 3, "{stopped:#?}");
 }
 
+// The second part was written when the rules looked at words of unknown programs and took nothing for harmless that works
+// on what others use; again before it was tried once. Its first figures stand in docs/safety.md.
+
+#[test]
+fn destructive_commands_of_the_second_part_are_recognised() {
+    let (count, missed) = wrong("second_destructive.txt", is_asked);
+    assert!(count >= 300 && missed.len() * 100 <= count, "{missed:#?}");
+}
+
+#[test]
+fn disguised_commands_of_the_second_part_are_recognised() {
+    let (count, missed) = wrong("second_obfuscated.txt", is_asked);
+    assert!(count >= 150 && missed.len() * 20 <= count, "{missed:#?}");
+}
+
+#[test]
+fn everyday_commands_of_the_second_part_pass() {
+    let (count, stopped) = wrong("second_benign.txt", |level| !is_asked(level));
+    assert!(count >= 400 && stopped.len() * 100 <= count * 3, "{stopped:#?}");
+}
+
 /// A text between single quotes, for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
@@ -188,6 +209,9 @@ fn all_commands() -> Vec<String> {
         "heldout_destructive.txt",
         "heldout_obfuscated.txt",
         "heldout_benign.txt",
+        "second_destructive.txt",
+        "second_obfuscated.txt",
+        "second_benign.txt",
     ]
     .iter()
     .flat_map(|name| corpus(name))

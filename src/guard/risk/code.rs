@@ -11,6 +11,7 @@ use crate::definition::policy::{Level, RiskClass};
 
 /// A word in a program text, and what it means there.
 struct Sign {
+    /// `a&b` where both must stand in it.
     words: &'static [&'static str],
     level: Level,
     class: RiskClass,
@@ -47,6 +48,27 @@ const SIGNS: &[Sign] = &[
             "deltree",
             "file::delete",
             "remove_tree",
+            "rmdir(",
+            "'unlink'",
+            "\"unlink\"",
+            "fileutils.remove",
+            "file.remove",
+            "deletedir",
+            "truncatesync",
+            "os.truncate",
+            ".truncate(0",
+            "'w').close()",
+            "\"w\").close()",
+            "deno.remove",
+            "emptydir",
+            "removesync",
+            "rm_rf",
+            "rm_r ",
+            "remove_file(",
+            "empty trash",
+            "tell application \"finder\" to delete",
+            "io.file.delete",
+            "directory.delete",
         ],
         level: Level::L3,
         class: RiskClass::Delete,
@@ -83,6 +105,21 @@ const SIGNS: &[Sign] = &[
             "system.net.sockets",
             "invoke-webrequest",
             "boto3",
+            "urlopen&data=",
+            "urlopen&environ",
+            "requests.get&environ",
+            "requests.get&open(",
+            "fetch(&body",
+            "fetch(&process.env",
+            "http.client",
+            "http.request(&post",
+            "https.request(&post",
+            "https.get(&process.env",
+            "curl_exec&postfields",
+            "file_get_contents&http&post",
+            "http::tiny&post",
+            "net::http&post",
+            "lwp::&post",
         ],
         level: Level::L3,
         class: RiskClass::Exfiltration,
@@ -101,10 +138,26 @@ const SIGNS: &[Sign] = &[
             "getenv()",
             "env.to_h",
             "pprint(os.environ",
+            "inspect(process.env",
+            "print(environ",
+            "env.each",
+            "%env",
+            ".ssh/",
+            "'.ssh'",
+            "\".ssh\"",
+            ".aws/",
+            "'.aws'",
+            "\".aws\"",
+            "id_rsa",
+            "id_ed25519",
+            "/etc/shadow",
+            ".netrc",
+            ".git-credentials",
+            "keyring.get",
         ],
         level: Level::L3,
         class: RiskClass::Secrets,
-        why: "prints the whole environment, with what is secret in it",
+        why: "prints the environment or opens a place of credentials",
     },
     Sign {
         words: &[
@@ -174,6 +227,22 @@ const SIGNS: &[Sign] = &[
             "objects.all().delete",
             "delete_all",
             "destroy_all",
+            "deletemany(",
+            "delete_many(",
+            "dropcollection",
+            "drop_collection",
+            "drop_table",
+            "droptable",
+            "drop_index",
+            "dropschema",
+            "sync({force",
+            "sync({ force",
+            "flush_all",
+            "flushdb",
+            ".drop()",
+            ".delete()",
+            ".destroy()",
+            "db.dropuser",
         ],
         level: Level::L3,
         class: RiskClass::Database,
@@ -197,55 +266,6 @@ const STARTERS: &[&str] = &[
     "command::new",
     "pty.",
     "start-process",
-];
-
-/// Programs that take texts for a database.
-const DATABASES: &[&str] = &[
-    "psql",
-    "mysql",
-    "mariadb",
-    "sqlite3",
-    "sqlite",
-    "mongosh",
-    "mongo",
-    "duckdb",
-    "clickhouse-client",
-    "cqlsh",
-    "sqlcmd",
-    "usql",
-    "pgcli",
-    "mycli",
-    "litecli",
-    "cockroach",
-    "sqlplus",
-    "isql",
-    "bq",
-    "influx",
-    "turso",
-    "wrangler",
-    "snowsql",
-    "presto",
-    "trino",
-    "hive",
-    "beeline",
-    "athena",
-    "redis-cli",
-    "valkey-cli",
-    "surreal",
-    "neo4j",
-    "cypher-shell",
-    "supabase",
-    "neonctl",
-    "pscale",
-    "fly",
-    "heroku",
-    "prisma",
-    "rails",
-    "db2",
-    "vsql",
-    "psql.bin",
-    "docker",
-    "kubectl",
 ];
 
 impl Judge<'_> {
@@ -282,6 +302,8 @@ impl Judge<'_> {
             _ if has_code => {}
             Some(at) => {
                 self.script_file(&args[at], &span);
+                self.destroying_file(&args[at], &span);
+                self.destroying_words(name, &args[at + 1..], &span);
                 // `python manage.py flush`: the script has rules of its own.
                 let script = base_name(&args[at]);
                 if ["manage.py", "artisan", "rails", "rake", "django-admin"].contains(&script.as_str()) {
@@ -300,6 +322,61 @@ impl Judge<'_> {
         }
     }
 
+    /// The code that frameworks take as a word: `rails runner "…"`, `manage.py shell -c "…"`.
+    pub fn code_in_words(&mut self, name: &str, args: &[String], span: &Range<usize>) {
+        const FRAMEWORKS: &[&str] = &[
+            "rails",
+            "artisan",
+            "manage.py",
+            "django-admin",
+            "mix",
+            "iex",
+            "flask",
+            "irb",
+            "pry",
+            "console",
+            "wp",
+            "drush",
+            "psysh",
+            "jshell",
+            "ghci",
+            "kotlin",
+            "scala-cli",
+            "rscript",
+            "r",
+            "julia",
+            "tclsh",
+            "guile",
+            "sbcl",
+            "emacs",
+            "bb",
+            "clj",
+            "racket",
+            "dotnet-script",
+            "csharp",
+            "octave",
+            "gdb",
+            "lldb",
+            "vim",
+            "nvim",
+            "vi",
+            "ex",
+            "ed",
+            "expect",
+            "osascript",
+            "tmux",
+            "screen",
+        ];
+        if FRAMEWORKS.contains(&name) {
+            for text in args.iter().filter(|arg| arg.contains(['(', ' ', '.', '!'])) {
+                self.code(text, span);
+                if let Some((_, command)) = text.split_once('!').or_else(|| text.split_once("shell ")) {
+                    self.only_serious(span, |judge| judge.inner(command, &Stdin::Nothing, span));
+                }
+            }
+        }
+    }
+
     /// A program text: what stands in it, and the commands in its quotations.
     pub fn code(&mut self, code: &str, span: &Range<usize>) {
         if code.starts_with(UNKNOWN) {
@@ -308,7 +385,7 @@ impl Judge<'_> {
         let code = &super::expand::unquoted(code);
         let small = code.to_lowercase();
         for sign in SIGNS {
-            if sign.words.iter().any(|word| small.contains(word)) {
+            if sign.words.iter().any(|word| word.split('&').all(|part| small.contains(part))) {
                 self.find(
                     sign.level,
                     sign.class,
@@ -321,6 +398,7 @@ impl Judge<'_> {
         }
         let quoted = quotations(code);
         for text in &quoted {
+            self.sql(text, span);
             if text.contains('/') || text.starts_with('.') || text.starts_with('~') {
                 self.reads(text, span);
             }
@@ -346,124 +424,6 @@ impl Judge<'_> {
             }
         }
     }
-
-    /// Programs that take texts for a database; whether this is one.
-    pub fn data(&mut self, name: &str, args: &[String], io: &Io) -> bool {
-        if !DATABASES.contains(&name) {
-            return false;
-        }
-        for text in args {
-            self.sql(text, &io.span);
-        }
-        if let Stdin::Text(text) = &io.stdin {
-            let text = text.clone();
-            self.sql(&text, &io.span);
-        }
-        let is_only_data =
-            !["docker", "kubectl", "wrangler", "supabase", "fly", "heroku", "prisma", "rails"].contains(&name);
-        if is_only_data {
-            self.find(
-                Level::L2,
-                RiskClass::Execute,
-                "runs",
-                format!("speaks to a database with `{name}`"),
-                "",
-                &io.span,
-            );
-        }
-        is_only_data
-    }
-
-    fn sql(&mut self, text: &str, span: &Range<usize>) {
-        let text: String = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
-        let text = without_comments(&text);
-        let is_whole = |start: &str| {
-            text.match_indices(start).any(|(at, _)| {
-                let statement = text[at..].split(';').next().unwrap_or("");
-                !statement.contains(" where ")
-                    || statement.contains("where 1=1")
-                    || statement.contains("where true")
-                    || statement.contains("where 1 = 1")
-                    || statement.contains("where 1")
-            })
-        };
-        if DESTROYS.iter().any(|word| text.contains(word)) || is_whole("delete from ") {
-            let why = "destroys tables or all of their rows";
-            self.find(
-                Level::L3,
-                RiskClass::Database,
-                "sql-destroy",
-                why,
-                "work on a copy, and let a person do it",
-                span,
-            );
-        } else if text.contains("update ") && text.contains(" set ") && is_whole("update ") {
-            let why = "changes every row of a table";
-            self.find(Level::L3, RiskClass::Database, "sql-update-all", why, "name the rows with `where`", span);
-        }
-        if text.contains("to program ")
-            || text.contains("from program ")
-            || text.contains("xp_cmdshell")
-            || text.contains("into outfile")
-            || text.starts_with("\\!")
-            || text.contains(" \\! ")
-        {
-            let why = "runs commands or writes files through the database";
-            self.find(Level::L3, RiskClass::Execute, "sql-program", why, "run the command itself", span);
-        }
-        if text.contains("grant all")
-            || text.contains("alter role")
-            || text.contains("superuser")
-            || text.contains("alter user")
-        {
-            let why = "changes rights in the database";
-            self.find(Level::L3, RiskClass::Privilege, "sql-rights", why, "let a person do it", span);
-        }
-    }
-}
-
-/// Words of statements that destroy.
-const DESTROYS: &[&str] = &[
-    "drop table",
-    "drop database",
-    "drop schema",
-    "drop user",
-    "drop role",
-    "drop owned",
-    "drop column",
-    "drop view",
-    "drop index",
-    "drop collection",
-    "drop keyspace",
-    "truncate ",
-    "dropdatabase",
-    ".drop(",
-    "deletemany({})",
-    "remove({})",
-    "flushall",
-    "flushdb",
-    "drop materialized",
-    "drop extension",
-    "drop type",
-    "detach delete",
-    "drop tablespace",
-    "drop publication",
-    "reset master",
-    "purge binary",
-];
-
-fn without_comments(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("/*") {
-        out.push_str(before);
-        rest = after.split_once("*/").map_or("", |(_, after)| after);
-        if !out.ends_with(' ') && !rest.starts_with(' ') {
-            out.push(' ');
-        }
-    }
-    out.push_str(rest);
-    out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The texts between quotes of any kind, at most some.

@@ -38,6 +38,10 @@ impl Judge<'_> {
                 &io.span,
             );
         }
+        let is_pattern = name.contains(['*', '?']) || (name.len() > 2 && name.contains('['));
+        if is_pattern && !name.contains(UNKNOWN) {
+            self.opaque("which program this pattern means is only known when it runs", &io.span);
+        }
         if name.contains(UNKNOWN) || name.is_empty() {
             self.opaque("which program this is is only known when it runs", &io.span);
             // It may well be the first of its words, where the variable is empty.
@@ -50,13 +54,27 @@ impl Judge<'_> {
             self.only_serious(&span, |judge| judge.argv(given, io));
         }
         self.secrets(&name, args, &io.span);
+        self.mounted(&name, args, &io.span);
+        self.code_in_words(&name, args, &io.span);
+        self.fed_lines(&name, args, io);
+        if program.contains('/') && self.is_fetched(program) {
+            self.remote_code("runs what this command has just fetched", &io.span);
+        }
         if takes_rights(&name) && !args.is_empty() {
             let why = format!("`{name}` works with more rights than its user's");
             self.find(Level::L3, RiskClass::Privilege, "more-rights", why, "let a person do it", &io.span);
         }
         let is_known = self.own(&name, args, io);
+        let mark = self.mark();
         let is_listed = self.listed(&name, args, &io.span);
         let span = io.span.clone();
+        if !self.is_serious_since(mark) && interpreter(&name).is_none() && !is_shell(&name) {
+            // What a wrapper runs is judged for itself.
+            if command_at(&name, args).is_none() || has_verbs(&name) {
+                self.destroying_words(&name, args, &span);
+            }
+            self.remote_change(&name, args, &span);
+        }
         if let Some(at) = command_at(&name, args) {
             // `npm run`, `poetry run`: the words before the command are scanned below.
             let rest = &args[at.min(args.len())..];
@@ -92,6 +110,10 @@ impl Judge<'_> {
     fn listed(&mut self, name: &str, args: &[String], span: &Range<usize>) -> bool {
         let asked = Asked::new(name, args);
         let fits: Vec<&RuleRow> = rows().filter(|row| asked.fits(row)).collect();
+        if matches!(args, [only] if only == "--version" || only == "--help") {
+            self.find(Level::L0, RiskClass::Read, "reads", format!("`{name}` says what it is"), "", span);
+            return true;
+        }
         let flags: Vec<&String> = args.iter().filter(|arg| arg.starts_with('-')).collect();
         // A row that only looks counts alone, if nothing else is asked for.
         let look = fits.iter().find(|row| {
@@ -135,6 +157,10 @@ impl Judge<'_> {
             "find" | "gfind" | "bfs" => self.find_files(args, io),
             "fd" | "fdfind" => self.fd(args, io),
             "export" | "declare" | "typeset" | "local" | "readonly" => self.set_variables(args, &io.span),
+            _ if name.starts_with("mkfs.") => {
+                let why = "writes to disks or what is below the files";
+                self.find(Level::L4, RiskClass::Disk, "disk-format", why, "leave disks to a person", &io.span);
+            }
             "kill" => self.kill(args, &io.span),
             "pkill" | "killall" | "skill" => self.kill_named(args, &io.span),
             "git" => self.git(args, io),

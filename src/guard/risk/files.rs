@@ -23,6 +23,9 @@ impl Judge<'_> {
             "tee" | "touch" | "mkdir" | "truncate" | "sponge" | "mkfifo" => {
                 for path in operands(args, &["-s", "-m", "-d", "-t", "-r"]) {
                     self.writes(path, span);
+                    if name == "truncate" {
+                        self.empties(path, span);
+                    }
                 }
             }
             "chmod" | "chown" | "chgrp" | "setfacl" => self.rights(name, args, span),
@@ -49,8 +52,9 @@ impl Judge<'_> {
             "rsync" => self.rsync(args, span),
             "tar" | "gtar" | "bsdtar" => self.tar(args, span),
             "unzip" | "7z" | "cpio" | "unrar" => {
-                for pair in args.windows(2).filter(|pair| pair[0] == "-d") {
+                for pair in args.windows(2).filter(|pair| matches!(pair[0].as_str(), "-d" | "-D" | "--directory")) {
                     self.writes(&pair[1], span);
+                    self.overlays(&pair[1], span);
                 }
                 return false;
             }
@@ -105,6 +109,13 @@ impl Judge<'_> {
         };
         if let Some(target) = target {
             self.writes(&target, span);
+            if paths.contains(&"/dev/null") {
+                self.empties(&target, span);
+            }
+            if target == "/dev/null" && name != "cp" {
+                let why = "moves files to where nothing stays";
+                self.find(Level::L3, RiskClass::Delete, "delete-folder", why, "leave them", span);
+            }
             // A hook or a key keeps its own name.
             for path in paths.iter().filter(|_| target.ends_with('/') || target == "." || target == "~") {
                 let own = path.rsplit('/').next().unwrap_or(path);
@@ -139,6 +150,7 @@ impl Judge<'_> {
         if mode.contains("777") || mode.contains("a+rwx") || mode.contains("o+w") || mode.contains("666") {
             self.find(Level::L2, RiskClass::Privilege, "open-to-all", "lets everybody write", "", span);
         }
+        self.rights_of_many(name, &mode, recursive, span);
         for path in paths {
             self.writes(path, span);
             for folder in self.folders.clone() {
@@ -152,6 +164,21 @@ impl Judge<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// Rights that are given to all, taken from all, or of a whole folder.
+    fn rights_of_many(&mut self, name: &str, mode: &str, recursive: bool, span: &Range<usize>) {
+        if !recursive {
+            return;
+        }
+        let opens = ["777", "666", "a+rwx", "a+w", "o+w", "ugo+rwx", "a=rwx"].iter().any(|one| mode.contains(one));
+        let closes = matches!(mode, "0" | "00" | "000" | "0000") || mode.contains('-') || mode.ends_with('=');
+        // Behind a variable stands who works here, as a rule.
+        let gives = name != "chmod" && !mode.contains(super::expand::UNKNOWN);
+        if opens || closes || gives {
+            let why = "changes who may use everything in a folder";
+            self.find(Level::L3, RiskClass::Privilege, "rights-of-folder", why, "name the file", span);
         }
     }
 
@@ -193,6 +220,7 @@ impl Judge<'_> {
         }
         let Some(target) = paths.last().filter(|path| !is_remote(path)) else { return };
         self.writes(target, span);
+        self.overlays(target, span);
         if args.iter().any(|arg| arg.starts_with("--delete") || arg == "--remove-source-files") {
             self.deletes(target, true, span);
         }
@@ -219,6 +247,9 @@ impl Judge<'_> {
                 && let Some(folder) = args.get(at + 1)
             {
                 self.writes(folder, span);
+                if args.iter().any(|arg| arg.contains('x') && !arg.contains('/')) {
+                    self.overlays(folder, span);
+                }
             }
         }
         if args.iter().any(|arg| arg == "--remove-files") {
@@ -245,7 +276,7 @@ impl Judge<'_> {
         let is_narrow = pattern.is_some() || args.iter().any(|arg| other.contains(&arg.as_str()));
         for root in &roots {
             if args.iter().any(|arg| arg == "-delete") {
-                let found = format!("{root}/{}", pattern.as_deref().unwrap_or("*"));
+                let found = found_below(root, pattern.as_deref(), is_narrow);
                 let span = io.span.clone();
                 let mark = self.mark();
                 self.deletes(if is_narrow { &found } else { root }, !is_narrow || pattern.is_none(), &span);
@@ -254,14 +285,14 @@ impl Judge<'_> {
                     self.weaken_after(mark, Level::L2, "delete-folder");
                 }
             }
-            self.executed(args, root, pattern.as_deref(), io);
+            self.executed(args, &found_below(root, pattern.as_deref(), is_narrow), io);
         }
         for pair in args.windows(2).filter(|pair| pair[0].starts_with("-fprint") || pair[0] == "-fls") {
             self.writes(&pair[1], &io.span);
         }
     }
 
-    fn executed(&mut self, args: &[String], root: &str, pattern: Option<&str>, io: &Io) {
+    fn executed(&mut self, args: &[String], found: &str, io: &Io) {
         let mut at = 0;
         while at < args.len() {
             if !matches!(args[at].as_str(), "-exec" | "-execdir" | "-ok" | "-okdir") {
@@ -270,8 +301,7 @@ impl Judge<'_> {
             }
             let rest = &args[at + 1..];
             let count = rest.iter().take_while(|arg| *arg != ";" && *arg != "+").count();
-            let found = format!("{root}/{}", pattern.unwrap_or("*"));
-            let argv: Vec<String> = rest[..count].iter().map(|word| word.replace("{}", &found)).collect();
+            let argv: Vec<String> = rest[..count].iter().map(|word| word.replace("{}", found)).collect();
             let inner = Io { stdin: Stdin::Nothing, span: io.span.clone() };
             self.deeper(&io.span, |judge| judge.argv(&argv, &inner));
             // Braces in the text of a shell inside may be its own.
@@ -297,6 +327,16 @@ impl Judge<'_> {
         }
         let inner = Io { stdin: Stdin::Nothing, span: io.span.clone() };
         self.deeper(&io.span, |judge| judge.argv(&argv, &inner));
+    }
+}
+
+/// What `find` finds below a root; a pattern with `*` takes files of every folder.
+fn found_below(root: &str, pattern: Option<&str>, is_narrow: bool) -> String {
+    match pattern {
+        None if !is_narrow => format!("{root}/**/*"),
+        Some(pattern) if pattern.contains('*') => format!("{root}/**/{pattern}"),
+        Some(pattern) => format!("{root}/{pattern}"),
+        None => format!("{root}/*"),
     }
 }
 

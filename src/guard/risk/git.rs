@@ -135,6 +135,11 @@ impl Judge<'_> {
                 self.inner(&text, &Stdin::Nothing, &span);
             }
             ("checkout", _) if rest.iter().any(|arg| arg == "--") => {
+                let files = rest.iter().skip_while(|arg| *arg != "--").skip(1);
+                if files.clone().any(|file| file.ends_with('/') || file.contains('*')) {
+                    let why = "throws the changes of a whole folder away";
+                    self.find(Level::L3, RiskClass::History, "git-checkout-all", why, "`git stash` keeps them", &span);
+                }
                 self.find(
                     Level::L2,
                     RiskClass::History,
@@ -144,14 +149,40 @@ impl Judge<'_> {
                     &span,
                 );
             }
-            ("restore", _) if !rest.iter().any(|arg| arg == "--staged" || arg == "-S") => {
+            ("restore", _)
+                if !rest.iter().any(|arg| arg == "--staged" || arg == "-S")
+                    || rest.iter().any(|arg| matches!(arg.as_str(), "--worktree" | "-W" | "-SW")) =>
+            {
                 let all = rest.iter().any(|arg| arg == "." || arg == ":/" || arg.ends_with('/'));
                 let (level, instead) = if all { (Level::L3, "`git stash` keeps them") } else { (Level::L2, "") };
                 let why = "throws uncommitted changes away";
                 self.find(level, RiskClass::History, "git-restore", why, instead, &span);
             }
-            _ => {}
+            _ => self.git_forced(verb, word, rest, &span),
         }
+    }
+
+    /// Branches, files and notes that are put elsewhere or dropped without a question.
+    fn git_forced(&mut self, verb: &str, word: &str, rest: &[String], span: &std::ops::Range<usize>) {
+        let has = |flags: &[&str]| rest.iter().any(|arg| flags.contains(&arg.as_str()));
+        let why = match (verb, word) {
+            ("switch", _) if has(&["-C", "--force-create"]) => "moves a branch away from its commits",
+            ("checkout", _) if has(&["-B"]) => "moves a branch away from its commits",
+            ("fetch", _) if rest.iter().any(|arg| arg.starts_with('+') && !arg.contains(":refs/remotes")) => {
+                "overwrites branches with those of others"
+            }
+            ("pull", _) if has(&["--force", "-f"]) => "overwrites branches with those of others",
+            ("read-tree", _) if has(&["--reset", "-u"]) => "overwrites files with those of a commit",
+            ("checkout-index", _) if has(&["-f", "--force", "-fa", "-af"]) => {
+                "overwrites files with those of the index"
+            }
+            ("rerere", "clear" | "forget") | ("notes", "prune" | "remove") | ("replace", _) | ("fast-import", _) => {
+                "drops or rewrites what git has kept"
+            }
+            ("lfs", "prune" | "migrate") => "rewrites history, or drops large files",
+            _ => return,
+        };
+        self.find(Level::L3, RiskClass::History, "git-forced", why, "make a new branch, or let a person do it", span);
     }
 
     fn git_setting(&mut self, key: &str, value: &str, io: &Io) {
@@ -170,6 +201,10 @@ impl Judge<'_> {
             || small.ends_with(".textconv")
             || small.ends_with(".driver")
             || small.ends_with(".helper");
+        if small == "clean.requireforce" || small == "receive.denynonfastforwards" {
+            let why = "takes a guard of git away";
+            self.find(Level::L3, RiskClass::Guard, "git-guard", why, "leave it", &span);
+        }
         if runs && !is_pager && !is_editor {
             let why = format!("the setting `{key}` makes git run a program, or go elsewhere, later");
             self.find(Level::L3, RiskClass::Persistence, "git-setting", why, "run the program itself", &span);

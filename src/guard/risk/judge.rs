@@ -50,6 +50,8 @@ pub(super) struct Judge<'c> {
     depth: u8,
     /// Inside how many functions.
     functions: u32,
+    /// Names of files that were fetched from other machines.
+    pub fetched: Vec<String>,
     /// The program is one that a function is given; who calls it names it, and is judged.
     pub is_given: bool,
 }
@@ -65,6 +67,7 @@ impl<'c> Judge<'c> {
             commands: 0,
             depth: 0,
             functions: 0,
+            fetched: Vec::new(),
             is_given: false,
         }
     }
@@ -97,6 +100,11 @@ impl<'c> Judge<'c> {
     /// Where the findings stand now.
     pub fn mark(&self) -> usize {
         self.findings.len()
+    }
+
+    /// Whether something that a person must see was found since then.
+    pub fn is_serious_since(&self, mark: usize) -> bool {
+        self.findings.iter().skip(mark).any(|finding| finding.level >= Level::L3)
     }
 
     /// Keeps of what was found since then only some.
@@ -283,6 +291,7 @@ impl<'c> Judge<'c> {
         self.redirects(&simple.redirects, &simple.span);
         let stdin = self.read_from(&simple.redirects).unwrap_or_else(|| stdin.clone());
         let io = Io { stdin, span: simple.span.clone() };
+        self.lost(simple);
         let is_given = self.functions > 0 && simple.words.first().is_some_and(is_parameter);
         for way in self.variables.expand(&simple.words) {
             self.is_given = is_given;
@@ -316,8 +325,13 @@ impl<'c> Judge<'c> {
             for way in self.variables.expand(std::slice::from_ref(&redirect.target)) {
                 let path = way.join(" ");
                 match redirect.kind {
-                    RedirectKind::Write => self.writes(&path, &place),
-                    RedirectKind::Read => self.reads(&path, &place),
+                    RedirectKind::Write | RedirectKind::Append => self.writes(&path, &place),
+                    RedirectKind::Read => {
+                        self.reads(&path, &place);
+                        if path.ends_with(".sql") {
+                            self.destroying_file(&path, &place);
+                        }
+                    }
                     RedirectKind::Here | RedirectKind::Duplicate => {}
                 }
             }
@@ -451,7 +465,7 @@ impl<'c> Judge<'c> {
 }
 
 /// The names of all programs in a command.
-fn programs_of(command: &Command, names: &mut Vec<String>, depth: u8) {
+pub(super) fn programs_of(command: &Command, names: &mut Vec<String>, depth: u8) {
     if depth > 32 || names.len() > 256 {
         return;
     }

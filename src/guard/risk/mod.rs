@@ -6,19 +6,23 @@
 mod assess;
 mod code;
 mod command;
+mod database;
 mod decode;
 mod expand;
 mod files;
 mod git;
 mod judge;
+mod losses;
 mod nested;
 mod network;
 mod paths;
 mod programs;
+mod remote;
 mod shell;
 mod tables;
 mod targets;
 mod tool;
+mod verbs;
 mod wrap;
 
 pub use assess::{

@@ -8,6 +8,9 @@ use super::{
 };
 use crate::definition::policy::{Level, RiskClass};
 
+/// How many lines of a text that a program runs are looked at; the parser bounds the text itself.
+const LINES_MAX: usize = 500;
+
 impl Judge<'_> {
     /// `sh -c TEXT`, `sh SCRIPT`, `… | sh`.
     pub fn shell(&mut self, args: &[String], io: &Io) {
@@ -17,6 +20,9 @@ impl Judge<'_> {
             at += 1;
             if arg == "--" {
                 break;
+            }
+            if let Some(path) = args.get(at).filter(|_| matches!(arg.as_str(), "--rcfile" | "--init-file")) {
+                self.script_file(path, &io.span);
             }
             if matches!(arg.as_str(), "-o" | "+o" | "-O" | "+O" | "--rcfile" | "--init-file") {
                 at += 1;
@@ -49,6 +55,10 @@ impl Judge<'_> {
         if path.starts_with("http://") || path.starts_with("https://") {
             return self.remote_code("runs code from another machine", span);
         }
+        if self.is_fetched(path) {
+            return self.remote_code("runs what this command has just fetched", span);
+        }
+        self.destroying_file(path, span);
         self.find(Level::L2, RiskClass::Execute, "runs", "runs a script", "", span);
     }
 
@@ -63,6 +73,41 @@ impl Judge<'_> {
                 self.remote_code("runs what another command prints, unread", span);
             }
             Stdin::Nothing => self.find(Level::L2, RiskClass::Execute, "runs", "starts a shell", "", span),
+        }
+    }
+
+    /// Lines that a program reads and runs: recipes of `make -f -`, `!` of an editor, `env -S`.
+    pub fn fed_lines(&mut self, name: &str, args: &[String], io: &Io) {
+        let span = io.span.clone();
+        if name == "env" {
+            for pair in
+                args.windows(2).filter(|pair| matches!(pair[0].as_str(), "-S" | "--split-string" | "-vS" | "-iS"))
+            {
+                self.inner(&pair[1], &io.stdin, &span);
+            }
+            for text in
+                args.iter().filter_map(|arg| arg.strip_prefix("-S").or_else(|| arg.strip_prefix("--split-string=")))
+            {
+                self.inner(text, &io.stdin, &span);
+            }
+        }
+        let is_recipe = matches!(name, "make" | "gmake" | "bmake" | "just" | "task" | "ninja");
+        let is_editor = matches!(name, "ed" | "ex" | "vi" | "vim" | "nvim" | "gdb" | "lldb");
+        let is_fed =
+            is_editor || args.iter().any(|arg| matches!(arg.as_str(), "-" | "-f-" | "/dev/stdin" | "--file=-"));
+        if !(is_recipe || is_editor) || !is_fed {
+            return;
+        }
+        match &io.stdin {
+            Stdin::Text(text) => {
+                for line in text.lines().take(LINES_MAX) {
+                    let line = line.trim_start_matches([' ', '\t', '@', '-', ':', '!']);
+                    let line = line.strip_prefix("shell ").unwrap_or(line);
+                    self.only_serious(&span, |judge| judge.inner(line, &Stdin::Nothing, &span));
+                }
+            }
+            Stdin::Unknown { .. } => self.remote_code("runs what another command prints, unread", &span),
+            Stdin::Nothing => {}
         }
     }
 

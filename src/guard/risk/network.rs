@@ -88,6 +88,7 @@ impl Judge<'_> {
         let is_httpie = matches!(name, "http" | "https" | "xh" | "curlie");
         let mut urls: Vec<&str> = Vec::new();
         let (mut method, mut sends, mut uploads) = (String::new(), false, false);
+        let mut keeps_name = is_wget || name == "aria2c";
         let mut at = 0;
         while let Some(arg) = args.get(at) {
             at += 1;
@@ -129,8 +130,18 @@ impl Judge<'_> {
                     uploads |= value.contains('@') || value.contains("=<");
                 }
                 "-T" | "--upload-file" | "--post-file" | "--body-file" if !(is_wget && flag == "-T") => uploads = true,
-                "-o" | "--output" | "--output-document" | "-P" | "--directory-prefix" => self.writes(value, &span),
-                "-O" if is_wget => self.writes(value, &span),
+                "-o" | "--output" | "--output-document" | "-P" | "--directory-prefix" => {
+                    self.writes(value, &span);
+                    self.keep_fetched(value);
+                }
+                "-O" if is_wget => {
+                    self.writes(value, &span);
+                    self.keep_fetched(value);
+                }
+                "-O" | "-LO" | "-OL" | "-sLO" | "-fsSLO" | "-sSLO" | "-fLO" | "-sO" | "-LOk" | "--remote-name"
+                | "-OJ" | "-LJO" => {
+                    keeps_name = true;
+                }
                 "-K" | "--config" => self.opaque("what is fetched stands in another file", &span),
                 "--url" => urls.push(value),
                 "--unix-socket" => self.unix_socket(&span),
@@ -140,6 +151,9 @@ impl Judge<'_> {
         let is_local = !urls.is_empty() && urls.iter().all(|url| is_loopback(host_of(url)));
         self.sent(&method, sends, uploads, is_local, &urls, io);
         for url in urls {
+            if keeps_name {
+                self.keep_fetched(url);
+            }
             self.host(url, span.clone());
         }
     }
@@ -152,6 +166,10 @@ impl Judge<'_> {
 
     fn sent(&mut self, method: &str, sends: bool, uploads: bool, is_local: bool, urls: &[&str], io: &Io) {
         let span = &io.span;
+        if method == "DELETE" && urls.iter().any(|url| url.contains('*') || url.contains("/_all")) {
+            let why = "deletes everything that a service holds";
+            self.find(Level::L3, RiskClass::Database, "remote-delete-all", why, "name the one", span);
+        }
         if is_local {
             return;
         }

@@ -75,6 +75,47 @@ const MADE: &[&str] = &[
     "bower_components",
 ];
 
+/// Names of files that a build or an editor makes again.
+const MADE_ENDS: &[&str] = &[
+    "*.pyc",
+    "*.pyo",
+    "*.o",
+    "*.log",
+    "*.tmp",
+    "*.class",
+    "*.bak",
+    "*.orig",
+    "*~",
+    "*.new",
+    "*.rej",
+    "*.swp",
+    "*.swo",
+    "*.gcda",
+    "*.gcno",
+    "*.gcov",
+    "*.d",
+    "*.obj",
+    "*.tsbuildinfo",
+    "*.map",
+    "*.cache",
+    "*.pid",
+    "*.out",
+    "*.aux",
+    "*.profraw",
+    "*.snap.new",
+    "*.a",
+    "*.so",
+    "*.dll",
+    "*.exe",
+    "*.wasm",
+    "*.beam",
+    "*.hi",
+    "*.rlib",
+    "*.dSYM",
+    "*.core",
+    "*.pending-snap",
+];
+
 /// Folders of the system.
 const SYSTEM: &[&str] = &[
     "bin",
@@ -293,14 +334,24 @@ fn delete_inside(rest: &str, shown: &str, recursive: bool, all: bool) -> Touch {
         let why = format!("`{shown}` is the history of the project");
         return plain(Level::L4, "delete-history", why, "use git itself, which can take its changes back");
     }
-    if !recursive && !all {
+    let last = parts.last().copied().unwrap_or("");
+    if !recursive && !all && super::losses::is_data(rest) {
+        let why = format!("deletes `{shown}`, whose content no history keeps");
+        return plain(Level::L3, "delete-data", why, "work on a copy of it");
+    }
+    let is_some = last.contains('*') && !MADE_ENDS.contains(&last);
+    if !recursive && !all && !parts.contains(&"**") && is_some {
+        return plain(Level::L2, "delete-files", format!("deletes all files that are called `{shown}`"), "");
+    }
+    if !recursive && !all && !parts.contains(&"**") {
         return plain(Level::L1, "delete-file", format!("deletes `{shown}` in the workspace"), "");
     }
     let is_made = parts.iter().any(|part| MADE.contains(part) || part.ends_with(".egg-info"))
         || [".json", ".lock", ".log", ".txt", ".tmp", ".tgz", ".gz", ".zip", ".lockb"]
             .iter()
             .any(|end| rest.ends_with(end))
-        || ["*.pyc", "*.o", "*.log", "*.tmp", "*.class", "*.bak", "*.orig", "*~"].contains(parts.last().unwrap_or(&""));
+        || MADE_ENDS.contains(parts.last().unwrap_or(&""));
+    let recursive = recursive || parts.contains(&"**");
     if is_made {
         return plain(Level::L1, "delete-made", format!("deletes `{shown}`, which a build makes again"), "");
     }

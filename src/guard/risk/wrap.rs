@@ -128,7 +128,7 @@ const WRAPPERS: &[Wrapper] = &[
         ],
         FLAGS_OF_TOOLS,
     ),
-    wrapper(&["npx", "pnpx", "bunx", "uvx", "pipx", "nix-shell", "dlx"], FLAGS_OF_TOOLS, 0),
+    wrapper(&["npx", "pnpx", "bunx", "uvx", "pipx", "nix-shell", "dlx", "corepack"], FLAGS_OF_TOOLS, 0),
     with_verbs(&["screen", "tmux"], FLAGS_OF_WATCHERS),
     wrapper(
         &[

@@ -292,13 +292,13 @@ impl Reader<'_> {
         let skipped = if digits > 0 { digits } else { named.unwrap_or(0) };
         let operator = &rest[skipped..];
         const OPERATORS: &[(&str, RedirectKind)] = &[
-            ("&>>", RedirectKind::Write),
+            ("&>>", RedirectKind::Append),
             ("&>", RedirectKind::Write),
             ("<<<", RedirectKind::Here),
             ("<&", RedirectKind::Duplicate),
             (">&", RedirectKind::Duplicate),
-            ("<>", RedirectKind::Write),
-            (">>", RedirectKind::Write),
+            ("<>", RedirectKind::Append),
+            (">>", RedirectKind::Append),
             (">|", RedirectKind::Write),
         ];
         if operator.starts_with("<(") || operator.starts_with(">(") {

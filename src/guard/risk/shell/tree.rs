@@ -86,6 +86,7 @@ pub(in crate::guard::risk) struct Redirect {
 pub(in crate::guard::risk) enum RedirectKind {
     Read,
     Write,
+    Append,
     /// The word is the text itself.
     Here,
     /// `2>&1`.

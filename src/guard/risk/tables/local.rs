@@ -42,13 +42,18 @@ table! {
 
     // Databases.
     "db-drop" ["dropdb" "dropuser" "mysqladmin" "reset_db"] [] [] L3 Database "drops a database or a role" "work on a copy";
-    "db-redis" ["redis-cli" "valkey-cli" "keydb-cli"] ["**" "flushall|flushdb|shutdown|script"] [] L3 Database "empties the store" "work on a copy";
+    "db-redis" ["redis-cli" "valkey-cli" "keydb-cli"] ["**" "flushall|flushdb|shutdown|script|debug|cluster|failover|replicaof|slaveof|migrate|restore|rename|ltrim|eval"] [] L3 Database "empties the store" "work on a copy";
     "db-redis-del" ["redis-cli" "valkey-cli"] ["**" "del|unlink|config"] [] L3 Database "deletes keys of the store" "work on a copy";
+    "db-migrations" ["goose" "migrate" "dbmate" "sqlx" "diesel" "sea-orm-cli" "sqitch" "tern" "geni" "skeema" "yoyo" "aerich" "piccolo" "knex" "phinx" "evolve" "refinery" "umzug" "dbmigrate" "migra"] ["**" "down*|drop*|revert*|redo|reset*|fresh|refresh|rollback*|clean|force|*:down|undo"] [] L3 Database "takes migrations back with their data" "work on a copy";
+    "db-postgres" ["pg_resetwal" "pg_dropcluster" "pg_rewind" "initdb" "pg_archivecleanup" "pg_repack" "myisamchk" "mysql_upgrade" "rabbitmqctl" "rabbitmqadmin"] [] [] L3 Database "works below a database" "let a person do it";
+    "db-flyway-build" ["mvn" "mvnw" "gradle" "gradlew" "sbt"] ["**" "*flyway*clean*|*liquibase*drop*|*flyway*undo*|*liquibase*rollback*|*dropall*"] [] L3 Database "drops everything in the schema" "work on a copy";
+    "db-hdfs" ["hdfs" "hadoop"] [] ["-rm*" "-expunge" "-format" "-delete*" "-truncate"] L3 Delete "deletes files that others use" "let a person do it";
     "db-prisma" ["prisma"] ["migrate" "reset"] [] L3 Database "drops and makes the database anew" "`prisma migrate dev` on a copy";
     "db-prisma-push" ["prisma"] ["db" "push"] ["--force-reset" "--accept-data-loss"] L3 Database "drops data that does not fit" "`prisma migrate dev`";
     "db-prisma-exec" ["prisma"] ["db" "execute"] [] L3 Database "runs SQL that is not seen here" "let a person do it";
     "db-rails" ["rails" "rake" "bin/rails"] ["db:drop*|db:reset*|db:purge*|db:schema:load*|db:truncate*|db:migrate:reset*|db:rollback*"] [] L3 Database "drops data of the database" "work on the test database only";
     "db-django" ["manage.py" "django-admin"] ["**" "flush|reset_db|sqlflush"] [] L3 Database "empties the database" "work on a copy";
+    "db-django-zero" ["manage.py" "django-admin"] ["migrate" "*" "zero"] [] L3 Database "takes all migrations back with their data" "work on a copy";
     "db-console" ["symfony" "console" "bin/console" "dotnet" "ef" "cake" "spark"] ["**" "doctrine:database:drop|doctrine:schema:drop|drop|migrate:rollback|migrate:refresh"] [] L3 Database "drops the database" "work on a copy";
     "svn" ["svn" "p4" "cvs" "bzr"] ["delete|rm|remove|del|commit|ci|copy|move|obliterate|submit|revert|import|switch"] [] L3 Publish "changes the repository that others use, or throws changes away" "let a person do it";
     "db-artisan" ["artisan"] ["migrate:fresh|migrate:reset|migrate:refresh|db:wipe|migrate:rollback"] [] L3 Database "drops all tables" "work on a copy";
@@ -65,7 +70,8 @@ table! {
     "db-influx" ["influx" "clickhouse" "cqlsh" "cockroach"] ["**" "delete|drop|decommission"] [] L3 Database "deletes data" "let a person do it";
 
     // Publishing.
-    "publish-package" ["npm" "pnpm" "yarn" "bun" "cargo" "poetry" "uv" "flit" "hatch" "pdm" "dart" "flutter" "lerna" "vsce" "ovsx" "jsr" "deno" "semantic-release" "changeset" "clojure" "lein"] ["publish|npm|release|pub|deploy" "**"] ["publish" "release" "deploy" "pub"] L3 Publish "publishes a package" "`--dry-run`, and let a person publish";
+    "publish-package" ["npm" "pnpm" "yarn" "bun" "cargo" "poetry" "uv" "flit" "hatch" "pdm" "lerna" "vsce" "ovsx" "jsr" "deno" "semantic-release" "changeset" "clojure" "lein"] ["publish|npm|release|pub|deploy" "**"] ["publish" "release" "deploy" "pub"] L3 Publish "publishes a package" "`--dry-run`, and let a person publish";
+    "publish-dart" ["dart" "flutter"] ["pub" "publish|token|login|logout|uploader"] [] L3 Publish "publishes a package" "`--dry-run`, and let a person publish";
     "publish-semantic" ["semantic-release" "np" "release-it" "goreleaser" "standard-version" "cargo-release"] [] [] L3 Publish "publishes a release" "`--dry-run`, and let a person publish";
     "publish-upload" ["twine"] ["upload"] [] L3 Publish "publishes a package" "let a person publish";
     "publish-gem" ["gem"] ["push|yank|owner"] [] L3 Publish "publishes or withdraws a package" "let a person publish";
@@ -86,6 +92,8 @@ table! {
 
     // Packages of others.
     "install-url" ["npm" "pnpm" "yarn" "bun" "pip" "pip3" "uv" "pipx" "cargo" "go" "gem" "brew"] ["install|i|add|get|tap|pip" "**"] ["http:*" "https:*" "git+*" "git:*" "*://*" "--index-url" "--extra-index-url" "-i" "--registry" "--git" "--trusted-host"] L3 Install "installs code from a place that no registry checks" "install it from the registry, by name and version";
+    "install-from" ["npm" "pnpm" "yarn" "bun" "pip" "pip3" "gem" "bundle" "composer" "poetry" "conda"] ["config|c|sources|source" "set|add|edit|delete" "**" "*registry*|*index-url*|*index_url*|*proxy*|*script-shell*|*cafile*|*strict-ssl*|*node-options*|*repositor*|*http*|*channels*|*trusted-host*"] [] L3 Persistence "changes from where packages come" "let a person do it";
+    "install-from-set" ["npm" "pnpm" "yarn" "bun" "bundle"] ["set" "*registry*|*index-url*|*index_url*|*proxy*|*script-shell*|*cafile*|*strict-ssl*|*node-options*|*repositor*|*http*|*channels*|*trusted-host*"] [] L3 Persistence "changes from where packages come" "let a person do it";
     "install-npm" ["npm" "pnpm" "yarn" "bun"] ["install|i|ci|add|update|upgrade|dlx|exec|create|init|link|rebuild|up|x" "**"] [] L2 Install "installs packages, which may run scripts" "";
     "install-npx" ["npx" "pnpx" "bunx" "uvx" "pipx"] [] [] L2 Install "runs a package of the registry" "";
     "install-pip" ["pip" "pip3" "uv" "poetry" "pdm" "conda" "mamba" "pipenv"] ["install|add|sync|update|upgrade|pip|lock" "**"] [] L2 Install "installs packages, which may run scripts" "";
@@ -95,6 +103,9 @@ table! {
     "install-gem" ["gem" "bundle" "composer" "mix" "brew" "nix-env" "sdk" "nvm" "rustup" "asdf" "mise" "volta" "fnm" "pyenv" "rbenv"] ["install|update|require|upgrade|deps.get|use|add|toolchain|target|component|reinstall|tap" "**"] [] L2 Install "installs packages" "";
     "install-system" ["apt" "apt-get" "aptitude" "dnf" "yum" "apk" "pacman" "zypper" "snap" "flatpak" "port" "choco" "winget" "scoop"] [] [] L2 Install "changes the packages of the machine" "";
     "remove-system" ["apt" "apt-get" "aptitude" "dnf" "yum" "apk" "zypper" "snap" "brew"] ["remove|purge|autoremove|erase|del|uninstall|dist-upgrade|full-upgrade" "**"] [] L3 Infra "removes packages of the machine" "let a person do it";
+    "remove-other" ["pkg" "pkg_delete" "emerge" "port" "choco" "winget" "scoop" "flatpak" "snap" "equo" "xbps-remove" "opkg" "nix-env" "guix"] ["uninstall|remove|delete|deinstall|-c|unmerge" "**"] [] L3 Infra "removes packages of the machine" "let a person do it";
+    "remove-dpkg" ["dpkg" "rpm" "nix-collect-garbage" "nix-store" "emerge" "nix-env"] [] ["-r" "-P" "-e" "--remove" "--purge" "--erase" "-d" "--delete-old" "--delete" "--gc" "-C" "--unmerge" "--uninstall"] L3 Infra "removes packages of the machine" "let a person do it";
+    "remove-environment" ["conda" "mamba" "micromamba" "rustup" "pyenv" "nvm" "sdk" "rbenv" "asdf" "volta"] ["env|self|toolchain|uninstall|virtualenv-delete" "remove|uninstall|delete|*"] ["remove" "uninstall" "delete" "virtualenv-delete"] L3 Infra "removes tools or environments that other projects use" "let a person do it";
     "remove-pacman" ["pacman"] [] ["-R" "-Rns" "-Rs"] L3 Infra "removes packages of the machine" "let a person do it";
 
     // Agents without their guards, and orch itself.

@@ -13,9 +13,11 @@ table! {
     "kubectl" ["kubectl" "oc" "k" "k3s" "microk8s"] ["delete|apply|create|replace|patch|edit|scale|drain|cordon|uncordon|taint|rollout|set|label|annotate|run|expose|autoscale|debug|cp|exec|attach|adm|certificate|auth" "**"] [] L3 Infra "changes a cluster" "`kubectl diff` or `get`, and let a person apply";
     "k9s" ["k9s" "lens" "rancher" "nomad" "consul" "etcdctl"] [] [] L3 Infra "changes a cluster" "`kubectl get`, and let a person change it";
     "kubectl-secret" ["kubectl" "oc" "k"] ["get|describe" "secret*|*,secret*"] [] L3 Secrets "prints secrets of a cluster" "let a person do it";
+    "kubectl-config" ["kubectl" "oc" "k"] ["config" "view"] ["--raw" "--flatten"] L3 Secrets "prints the credentials of a cluster" "`kubectl config view`";
     "kubectl-look" ["kubectl" "oc" "k"] [] [] L2 Network "speaks to a cluster" "";
     "helm" ["helm" "helmfile" "kustomize-controller" "argocd" "flux" "istioctl" "linkerd" "eksctl" "kops" "kubeadm" "skaffold" "tilt" "werf"] ["install|upgrade|uninstall|delete|rollback|apply|sync|destroy|create|app|suspend|reset|deploy|run|dev|init|scale|reconcile" "**"] [] L3 Infra "changes a cluster" "`helm template` or `diff`, and let a person apply";
     "docker-wipe" ["docker" "podman" "nerdctl"] ["system|volume|image|container|builder|network|buildx" "prune|rm|remove"] [] L3 Delete "deletes images, containers or data for good" "name the one that you have made, and let a person delete it";
+    "docker-reset" ["docker" "podman" "nerdctl"] ["system|machine|volume|image|pod|swarm|context" "reset|rm|leave|prune|remove|stop-all"] [] L3 Delete "deletes images, containers or data for good" "let a person do it";
     "docker-rm" ["docker" "podman" "nerdctl"] ["rm|rmi|kill"] ["-f" "--force" "-v" "--volumes" "-a" "kill"] L3 Delete "deletes containers with their data" "`docker stop NAME`";
     "docker-down" ["docker" "podman" "docker-compose" "podman-compose"] ["compose|down|rm" "**"] ["-v" "--volumes" "--rmi"] L3 Delete "deletes the data of the services" "`down` without `-v`";
     "docker-host" ["docker" "podman" "nerdctl"] ["run|create|exec|container" "**"] ["--privileged" "*/:/*" "/:/*" "--pid=host" "--net=host" "--network=host" "--cap-add" "*docker.sock*" "--device" "--userns=host"] L3 Privilege "gives a container the rights of the machine" "mount the workspace only";
@@ -52,6 +54,7 @@ table! {
     "send-copy" ["scp" "sftp" "rclone" "s3cmd" "ftp" "lftp" "tftp" "rcp" "croc" "magic-wormhole" "wormhole" "transfer" "ffsend" "termbin" "pastebinit" "gist" "sprunge" "mc" "azcopy" "s5cmd" "restic" "borg" "duplicity" "syncthing"] [] [] L3 Exfiltration "copies files to or from another machine" "let a person copy them";
     "send-listen" ["nc" "ncat" "netcat" "nc.openbsd" "nc.traditional"] [] ["-e" "-c" "--exec" "--sh-exec" "-l" "--listen"] L3 RemoteCode "opens this machine to others" "let a person do it";
     "send-netcat" ["nc" "ncat" "netcat" "socat" "telnet" "nc.openbsd" "nc.traditional" "websocat" "openvpn" "cryptcat"] [] [] L3 Exfiltration "opens a bare connection to another machine" "`curl`, which says what it does";
+    "send-netcat-look" ["nc" "ncat" "netcat" "nc.openbsd"] [] ["-z" "-zv" "-vz"] L2 Network "asks whether a port is open" "";
     "send-tunnel" ["ngrok" "cloudflared" "localtunnel" "lt" "bore" "frpc" "chisel" "tailscale" "zrok" "pinggy" "serveo" "localxpose"] [] [] L3 Exfiltration "opens this machine to others" "let a person do it";
     "send-ssh" ["ssh" "mosh" "autossh" "slogin" "rsh" "rlogin" "pssh" "parallel-ssh" "sshpass" "et" "teleport" "tsh" "dbclient"] [] [] L3 Infra "works on another machine" "let a person do it";
     "scan" ["nmap" "masscan" "hydra" "sqlmap" "nikto" "metasploit" "msfconsole" "msfvenom" "john" "hashcat" "aircrack-ng" "responder" "mimikatz" "gobuster" "ffuf" "wfuzz" "zmap" "ettercap" "arpspoof"] [] [] L3 Exfiltration "attacks or scans other machines" "let a person do it";

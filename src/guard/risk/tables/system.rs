@@ -8,6 +8,7 @@ table! {
     "disk-format-drive" ["format"] ["*:"] [] L4 Disk "writes to disks or what is below the files" "leave disks to a person";
     "disk-list" ["fdisk" "parted" "lsblk"] [] ["-l" "--list"] L0 Read "lists disks" "";
     "disk-volume" ["lvremove" "vgremove" "pvremove" "lvreduce" "zpool" "zfs" "btrfs" "xfs_repair" "swapoff" "losetup" "snapper" "timeshift" "tmutil"] ["destroy|remove|rollback|labelclear|delete|deletelocalsnapshots|subvolume|*" "**"] [] L3 Disk "changes volumes or their snapshots" "leave disks to a person";
+    "disk-lvm" ["lvconvert" "lvchange" "lvresize" "lvcreate" "lvextend" "vgreduce" "vgchange" "vgcreate" "vgsplit" "vgmerge" "pvcreate" "pvresize" "lvm" "flash_erase" "flashcp" "nandwrite" "ubiformat" "bcachefs" "stratis" "multipath" "sgdisk" "partprobe" "growpart" "xfs_growfs" "e2label" "fsfreeze"] [] [] L3 Disk "changes volumes or partitions" "leave disks to a person";
     "disk-diskutil" ["diskutil"] ["erase*|partition*|zerodisk|secureerase|apfs|reformat|randomdisk|unmount*" "**"] [] L4 Disk "erases a disk" "leave disks to a person";
     "disk-shred" ["shred"] [] [] L3 Delete "makes files unreadable for good" "delete them";
 
@@ -24,6 +25,14 @@ table! {
     "machine-service-stop" ["systemctl"] ["poweroff|reboot|halt|kexec|suspend|hibernate|rescue|emergency|exit|isolate|default"] [] L4 Process "stops the machine" "leave the machine to a person";
     "service" ["systemctl" "service" "rc-service" "sv" "supervisorctl" "launchctl" "brew-services" "initctl" "rc-update" "update-rc.d" "loginctl" "pm2" "svc" "s6-rc" "openrc" "monit" "systemd-run"] ["**" "start|stop|restart|reload|enable|disable|mask|unmask|kill|daemon-reload|set-default|edit|revert|set-property|delete|load|unload|bootstrap|bootout|remove|submit|add|reset-failed|*"] ["start" "stop" "restart" "reload" "enable" "disable" "mask" "unmask" "kill" "daemon-reload" "set-default" "edit" "revert" "set-property" "delete" "load" "unload" "bootstrap" "bootout" "remove" "submit" "add" "--now" "terminate-user" "terminate-session"] L3 Infra "changes services of the machine" "start it as a child of your own command";
     "process-all" ["killall" "pkill" "killall5" "skill" "taskkill" "xkill" "fuser"] [] [] L3 Process "ends processes by name, also those of others" "`kill PID` of the process that you have started";
+
+    // Traces and the clock.
+    "trace-journal" ["journalctl"] [] ["--vacuum*" "--rotate" "--flush"] L3 Delete "drops logs of the machine" "let a person do it";
+    "trace-dmesg" ["dmesg"] [] ["-C" "-c" "--clear" "--read-clear"] L3 Delete "drops logs of the machine" "`dmesg`, which only shows them";
+    "trace-history" ["history"] [] ["-c" "-d" "-w"] L3 Delete "changes the record of what was typed" "leave it";
+    "trace-rotate" ["logrotate"] [] ["-f" "--force"] L3 Delete "drops logs of the machine" "let a person do it";
+    "clock" ["date"] [] ["-s" "--set" "--set=*"] L3 Infra "sets the clock of the machine" "`faketime` for one program";
+    "clock-hardware" ["hwclock" "ntpdate" "chronyc"] [] [] L3 Infra "sets the clock of the machine" "let a person do it";
 
     // What starts by itself.
     "later-cron" ["crontab" "at" "batch" "anacron" "atrm" "incrontab" "fcrontab"] [] [] L3 Persistence "leaves something that runs later, or removes what others left" "start it now, as a step";

@@ -427,6 +427,9 @@ fn what_is_printed_for_programs_agrees_with_its_schema() {
     for (name, code) in [("hello", 0), ("stuck", 1), ("asks", 20)] {
         assert_eq!(project.run(&["run", name]).code, Some(code), "{name}");
         agrees("status", &project.run(&["status", "--json"]).json(0));
+        let told = project.run(&["replay", "--json"]);
+        assert!(told.code == Some(0) && told.stdout.lines().count() > 1, "{}", told.stderr);
+        told.stdout.lines().for_each(|line| agrees("replay", &serde_json::from_str(line).unwrap()));
     }
     agrees("runs", &project.run(&["runs", "--json"]).json(0));
     agrees("list", &project.run(&["list", "--all", "--json"]).json(0));

@@ -309,6 +309,73 @@ fn nothing_that_is_kept_or_shown_holds_a_secret() {
     open_to_nobody(&project.root().join(".orch/state"));
 }
 
+/// How many steps that get secrets are watched; `ORCH_SECRET_STEPS=1000` is the full size.
+fn watched_steps() -> usize {
+    std::env::var("ORCH_SECRET_STEPS").ok().and_then(|count| count.parse().ok()).unwrap_or(40)
+}
+
+#[test]
+fn no_process_has_a_secret_among_its_words_while_steps_use_them() {
+    let count = watched_steps();
+    let all: Vec<String> = (0..SECRETS).map(|place| format!("s{place:02}")).collect();
+    let mut workflow = String::from("name: use\nsecrets:\n");
+    for place in 0..SECRETS {
+        writeln!(workflow, "  s{place:02}: {{ env: PLANTED_{place:02} }}").unwrap();
+    }
+    let items = (0..count).map(|item| item.to_string()).collect::<Vec<_>>().join(", ");
+    let all = all.join(", ");
+    // Shell, words and a program that reads its input: each way to start a command.
+    write!(
+        workflow,
+        "steps:\n  - {{ id: list, run: [echo], output: {{ all: [integer] }} }}\n  - id: many\n    each: list.all\n    max_parallel: 8\n    \
+         steps:\n      - {{ id: use, run: '[ -n \"$S07\" ] && env | wc -c', secrets: [{all}] }}\n      \
+         - {{ id: words, run: [sh, use.sh], secrets: {{ MY_OWN: s03 }} }}\n"
+    )
+    .unwrap();
+    let workflow = workflow.replace("run: [echo]", "run: [sh, list.sh]");
+    let project = Project::new()
+        .file("workflows/use.yaml", &workflow)
+        .file("list.sh", &format!("echo '{{\"all\": [{items}]}}' > \"$ORCH_OUTPUT\"\n"))
+        .file("use.sh", "[ -n \"$MY_OWN\" ] && printf %s \"$MY_OWN\" | wc -c\n");
+    let project = secrets()
+        .iter()
+        .enumerate()
+        .fold(project, |project, (place, secret)| project.variable(&format!("PLANTED_{place:02}"), secret));
+    trust(&project, "use");
+    let (stop, looks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let watcher = {
+        let (windows, stop, looks) = (windows(), Arc::clone(&stop), Arc::clone(&looks));
+        std::thread::spawn(move || look_at_words(windows, stop, looks))
+    };
+    let done = project.run(&["run", "use", "--quiet"]);
+    stop.store(true, Ordering::Relaxed);
+    let found = watcher.join().unwrap();
+    let looks = looks.load(Ordering::Relaxed);
+    println!("{} steps with secrets, /proc looked through {looks} times, {} hits", count * 2, found.len());
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    assert!(found.is_empty() && looks > 10, "{looks} looks: {:?}", &found[..found.len().min(5)]);
+}
+
+/// What looks would see a leak: a process with a secret among its words is found.
+#[test]
+fn the_look_at_words_would_see_one() {
+    let (stop, looks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let mut child =
+        std::process::Command::new("sh").args(["-c", "sleep 5; : \"$1\"", "x", &secrets()[2]]).spawn().unwrap();
+    let watcher = {
+        let (windows, stop, looks) = (windows(), Arc::clone(&stop), Arc::clone(&looks));
+        std::thread::spawn(move || look_at_words(windows, stop, looks))
+    };
+    while looks.load(Ordering::Relaxed) < 2 {
+        std::thread::yield_now();
+    }
+    stop.store(true, Ordering::Relaxed);
+    let found = watcher.join().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!found.is_empty());
+}
+
 /// Files are for their owner's eyes, and so are folders.
 fn open_to_nobody(folder: &Path) {
     let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;

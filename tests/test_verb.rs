@@ -107,6 +107,56 @@ fn a_case_says_the_same_every_time() {
     }
 }
 
+/// A person who sends the work back with comments, and says yes to the next one.
+#[test]
+fn a_case_may_push_back_and_expect_the_rework() {
+    let workflow = "name: small
+steps:
+  - { id: build, prompt: 'Build it.', gate: [{ approve: 'Good?' }] }
+  - { id: ship, approve: 'Ship it?' }
+";
+    let cases = |cases: &str| format!("workflow: small\ncases:\n{cases}");
+    let project = Project::new().file("workflows/small.yaml", workflow).file(
+        "workflows/tests/small.yaml",
+        &cases(
+            "  - name: once
+    approvals: { build: [{ pushback: 'shorter, please' }, approve] }
+    expect: { outcome: succeeded, attempts: { build: 2 }, steps: { ship: succeeded } }
+  - name: twice, with several comments
+    approvals: { build: [{ pushback: [shorter, simpler] }, { pushback: once more }, approve], ship: reject }
+    expect: { outcome: failed, exit: 21, attempts: { build: 3 }, steps: { ship: failed } }
+  - name: for all questions
+    approvals: [{ pushback: no }, approve]
+    expect: { outcome: failed }
+",
+        ),
+    );
+    let done = project.run(&["test", "small"]);
+    // A question that no agent can rework refuses to be pushed back: the case says so.
+    assert_eq!(done.code, Some(1), "{}{}", done.stdout, done.stderr);
+    assert!(
+        done.stdout.contains("2 passed, 1 failed") && done.stdout.contains("FAIL small: for all"),
+        "{}",
+        done.stdout
+    );
+    // Without the push-back in it the expectation fails, so it is the rework that is counted.
+    let once = "  - name: x\n    approvals: approve\n    expect: { attempts: { build: 2 } }\n";
+    project.write("workflows/tests/small.yaml", &cases(once));
+    let done = project.run(&["test", "small"]);
+    assert!(done.stdout.contains("attempts.build: expected 2, found 1"), "{}", done.stdout);
+    for (approvals, part) in [
+        ("{ build: { pushback: [] } }", "`pushback` has no comment"),
+        ("{ build: [] }", "`build` has no answer"),
+        ("{ build: aprove }", "did you mean `approve`?"),
+        ("{ build: { push: x } }", "pushback"),
+    ] {
+        let text = format!("  - name: x\n    approvals: {approvals}\n    expect: {{ exit: 0 }}\n");
+        project.write("workflows/tests/small.yaml", &cases(&text));
+        let done = project.run(&["test", "small"]);
+        assert!(done.code == Some(10) && done.stderr.contains(part), "{part}: {} {}", done.stdout, done.stderr);
+    }
+}
+
 /// Each expectation by itself: made wrong, the case fails and names what it has found.
 #[test]
 fn every_wrong_expectation_fails_and_says_so() {

@@ -1,5 +1,5 @@
-//! The lint of untrusted text: fifty workflows as people write them, half of them with a way from a stranger's words to a
-//! step that may write and speak to the network.
+//! The lint of untrusted text: sixty workflows as people write them, half of them with a way from a stranger's words to a
+//! step that has two of three: it may write, it may speak to the network, it holds a secret.
 
 #![allow(
     clippy::unwrap_used,
@@ -103,6 +103,26 @@ const BAD: &[(&str, &str)] = &[
         "with",
         "  - { id: issue, run: gh issue view 12 --json body, output: { body: string } }\n  - { id: fix, prompt: \"Fix {{ with.what }}\", with: { what: \"{{ issue.body }}\" } }\n",
     ),
+    (
+        "secret-and-network",
+        "  - { id: issue, run: gh issue view 12 --json body, output: { body: string } }\n  - { id: fix, prompt: \"Answer {{ issue.body }}\", tools: [Read, WebFetch], secrets: [token] }\nsecrets: { token: { env: TOKEN, expose_to_model: true } }\n",
+    ),
+    (
+        "secret-and-write",
+        "  - { id: issue, run: gh issue view 12 --json body, output: { body: string } }\n  - { id: fix, prompt: \"Fix {{ issue.body }}\", tools: [Read, Edit], secrets: [token] }\nsecrets: { token: { env: TOKEN, expose_to_model: true } }\n",
+    ),
+    (
+        "secret-and-server",
+        "  - { id: read, prompt: Read the newest ticket, tools: [mcp__tickets__get, Read], secrets: { API: token } }\nsecrets: { token: { env: TOKEN, expose_to_model: true } }\n",
+    ),
+    (
+        "secret-two-hops",
+        "  - { id: page, run: curl -s https://example.com }\n  - { id: sum, prompt: \"Sum {{ page.result.text }}\", tools: [Read], output: { text: string } }\n  - { id: fix, prompt: \"Do {{ sum.text }}\", tools: [Read, Write], secrets: [token] }\nsecrets: { token: { env: TOKEN, expose_to_model: true } }\n",
+    ),
+    (
+        "secret-each",
+        "  - { id: list, run: gh issue list --json title, output: { all: [string] } }\n  - id: many\n    each: list.all\n    max_parallel: 1\n    steps:\n      - { id: fix, prompt: \"Fix {{ item }}\", tools: [Edit], secrets: [token] }\nsecrets: { token: { env: TOKEN, expose_to_model: true } }\n",
+    ),
 ];
 
 /// Workflows in which no stranger can, or only speaks to an agent that cannot write or cannot send.
@@ -191,6 +211,30 @@ const GOOD: &[(&str, &str)] = &[
     ),
 ];
 
+/// Such ones with a secret: nobody strange speaks to who holds it, or who holds it can neither write nor send.
+const GOOD_WITH_SECRETS: &[(&str, &str)] = &[
+    (
+        "secret-of-own-text",
+        "  - { id: fix, prompt: Fix the failing test, secrets: [token] }\nsecrets: { token: { env: TOKEN, expose_to_model: true } }\n",
+    ),
+    (
+        "secret-read-only",
+        "  - { id: issue, run: gh issue view 12 --json body, output: { body: string } }\n  - { id: sum, prompt: \"Sum {{ issue.body }}\", tools: [Read, Grep], secrets: [token] }\nsecrets: { token: { env: TOKEN, expose_to_model: true } }\n",
+    ),
+    (
+        "secret-of-a-command",
+        "  - { id: issue, run: gh issue view 12 --json body, output: { body: string }, secrets: [token] }\n  - { id: fix, prompt: \"Fix {{ issue.body }}\", tools: [Read, Edit] }\nsecrets: { token: { env: TOKEN } }\n",
+    ),
+    (
+        "secret-beside",
+        "  - { id: page, run: curl -s https://example.com }\n  - { id: fix, prompt: Fix the failing test, tools: [Read, Edit], secrets: [token] }\nsecrets: { token: { env: TOKEN, expose_to_model: true } }\n",
+    ),
+    (
+        "secret-of-a-number",
+        "  - { id: rate, run: \"curl -s https://example.com/n\", output: { n: integer } }\n  - { id: fix, prompt: \"Take {{ rate.n }}\", tools: [Edit], secrets: [token] }\nsecrets: { token: { env: TOKEN, expose_to_model: true } }\n",
+    ),
+];
+
 /// What the lint says of each, by the names of the workflows; a workflow with any other fault is a broken test.
 fn reported(cases: &[(&str, &str)]) -> BTreeSet<String> {
     let project = cases.iter().fold(Project::new(), |project, (name, steps)| {
@@ -214,13 +258,14 @@ fn reported(cases: &[(&str, &str)]) -> BTreeSet<String> {
 }
 
 #[test]
-fn fifty_workflows_are_told_apart() {
-    assert_eq!((BAD.len(), GOOD.len()), (25, 25));
-    let all: Vec<(&str, &str)> = BAD.iter().chain(GOOD).copied().collect();
+fn sixty_workflows_are_told_apart() {
+    let good: Vec<(&str, &str)> = GOOD.iter().chain(GOOD_WITH_SECRETS).copied().collect();
+    assert_eq!((BAD.len(), good.len()), (30, 30));
+    let all: Vec<(&str, &str)> = BAD.iter().chain(&good).copied().collect();
     let reported = reported(&all);
     let missed: Vec<&str> = BAD.iter().map(|(name, _)| *name).filter(|name| !reported.contains(*name)).collect();
-    let wrong: Vec<&str> = GOOD.iter().map(|(name, _)| *name).filter(|name| reported.contains(*name)).collect();
-    println!("{} of {} seen, {} of {} wrongly", BAD.len() - missed.len(), BAD.len(), wrong.len(), GOOD.len());
+    let wrong: Vec<&str> = good.iter().map(|(name, _)| *name).filter(|name| reported.contains(*name)).collect();
+    println!("{} of {} seen, {} of {} wrongly", BAD.len() - missed.len(), BAD.len(), wrong.len(), good.len());
     assert!(missed.is_empty(), "missed: {missed:?}; wrong: {wrong:?}");
-    assert!(wrong.len() * 20 <= GOOD.len(), "wrong: {wrong:?}");
+    assert!(wrong.len() * 20 <= good.len(), "wrong: {wrong:?}");
 }

@@ -32,4 +32,4 @@ pub use schema::{SchemaError, schema_faults};
 pub use source::{Passage, Position, Source, Span, Spanned};
 pub use suggest::did_you_mean;
 pub use time::Timestamp;
-pub use visible::{clean, visible};
+pub use visible::{clean, coloured, visible};

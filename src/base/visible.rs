@@ -1,6 +1,8 @@
 //! Text from outside, made harmless for terminals. People decide by what they read here, so nothing with a meaning is
 //! left out: what a terminal would obey, and what nobody would see, is shown as what it is.
 
+use std::borrow::Cow;
+
 /// One line: control characters as pictures, and characters that reorder or hide text as their numbers.
 #[must_use]
 pub fn visible(text: &str) -> String {
@@ -29,6 +31,40 @@ pub fn clean(text: &str) -> String {
         }
     }
     shown
+}
+
+/// A text with our own colours: what only colours stays, and so do line ends and tabs; the rest is [`visible`]. The last
+/// net before a terminal, below the places that know which of their words come from outside.
+#[must_use]
+pub fn coloured(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| !steers(c) || matches!(c, '\n' | '\t');
+    if text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let after = after_colour(rest).filter(|after| rest[..rest.len() - after.len()].ends_with('m'));
+        let next = after.unwrap_or(&rest[c.len_utf8()..]);
+        match c {
+            _ if after.is_some() => shown.push_str(&rest[..rest.len() - next.len()]),
+            '\n' | '\t' => shown.push(c),
+            '\r' if next.starts_with('\n') => {}
+            _ => show(c, &mut shown),
+        }
+        rest = next;
+    }
+    Cow::Owned(shown)
+}
+
+/// Whether a character is shown as something else.
+fn steers(c: char) -> bool {
+    let mut shown = String::new();
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    show(c, &mut shown);
+    !shown.starts_with(c)
 }
 
 fn show(c: char, shown: &mut String) {
@@ -79,7 +115,26 @@ mod tests {
         assert_eq!(visible("a\u{1b}[31m\t\r\n"), "a␛[31m␉␍␊");
     }
 
+    #[test]
+    fn colours_of_our_own_stay_and_nothing_else() {
+        let own = "\u{1b}[1m\u{1b}[31mred\u{1b}[0m\ttab\nline\n";
+        assert!(matches!(coloured("plain\ttext\n"), Cow::Borrowed(_)));
+        assert_eq!(coloured(own), own);
+        assert_eq!(coloured("a\u{1b}[2Kb\u{1b}]0;t\u{7}c\u{202e}d\r\ne\r"), "a␛[2Kb␛]0;t␇c<U+202E>d\ne␍");
+    }
+
     proptest::proptest! {
+        #[test]
+        fn nothing_coloured_does_more_than_colour(text in "(\\PC|[\u{0}-\u{1f}\u{7f}-\u{9f}]|\u{1b}\\[|\u{1b}\\[1m|\u{1b}\\){0,60}") {
+            let safe = coloured(&text).into_owned();
+            proptest::prop_assert!(safe.chars().all(|c| matches!(c, '\n' | '\t' | '\u{1b}') || !steers(c)), "{safe:?}");
+            for part in safe.split('\u{1b}').skip(1) {
+                let end = part.find(|c: char| !c.is_ascii_digit() && !matches!(c, '[' | ';' | '?'));
+                proptest::prop_assert!(end.is_some_and(|at| part[at..].starts_with('m')), "{safe:?}");
+            }
+            proptest::prop_assert_eq!(coloured(&safe).into_owned(), safe);
+        }
+
         #[test]
         fn nothing_clean_steers_a_terminal(text in "(\\PC|[\u{0}-\u{1f}\u{7f}-\u{9f}]|\u{1b}\\[|\u{1b}\\]){0,60}") {
             let safe = clean(&text);

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    base::{RunId, Timestamp},
+    base::{RunId, Timestamp, coloured},
     cli::{
         clean::{clean, one_line},
         cost::header,
@@ -298,10 +298,10 @@ fn ask(
 ) -> Option<Decision> {
     let mut talk = anstream::stderr();
     let mut say = |text: &str| {
-        talk.write_all(text.as_bytes()).and_then(|()| talk.flush()).ok();
+        talk.write_all(coloured(text).as_bytes()).and_then(|()| talk.flush()).ok();
     };
     // The report has just shown what is asked; several questions may wait, so each is named.
-    say(&format!("{} {}\n", paint(ASK, "     ASK"), clean(&asked.step)));
+    say(&format!("{} {}\n", paint(ASK, "     ASK"), one_line(&asked.step)));
     if asked.form {
         say("  fill in the form from another terminal: orch approve --set FIELD=VALUE …\n");
         return None;

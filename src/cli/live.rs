@@ -12,7 +12,7 @@ use anstream::AutoStream;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
-    base::{Timestamp, render_duration},
+    base::{Timestamp, coloured, render_duration},
     cli::{
         clean::{fit, one_line},
         ending::Ending,
@@ -158,7 +158,7 @@ impl Screen {
     fn lines(&mut self, lines: &str) {
         if !lines.is_empty() {
             // Nobody listening is no reason to stop a run.
-            self.talk.write_all(lines.as_bytes()).and_then(|()| self.talk.flush()).ok();
+            self.talk.write_all(coloured(lines).as_bytes()).and_then(|()| self.talk.flush()).ok();
             self.wrote = Instant::now();
         }
     }
@@ -189,7 +189,7 @@ impl Screen {
         let lines = std::mem::take(&mut region.gathered);
         let lines = if colours { lines } else { anstream::adapter::strip_str(&lines).to_string() };
         for line in lines.lines() {
-            region.multi.println(line).ok();
+            region.multi.println(coloured(line)).ok();
         }
         let wanted = rows(&self.report, now);
         while region.bars.len() > wanted.len() {

@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         args::LogsArgs,
-        clean::clean,
+        clean::{clean, one_line},
         failure::Failure,
         session::Session,
         style::{DIM, paint},
@@ -37,7 +37,7 @@ pub(super) fn run(session: &mut Session, args: &LogsArgs) -> Result<u8, Failure>
             if !attempt.reason.is_empty() {
                 head.push_str(&format!(" · {}", attempt.reason));
             }
-            session.out.data(&format!("{}\n", paint(DIM, &format!("── {}", clean(&head)))))?;
+            session.out.data(&format!("{}\n", paint(DIM, &format!("── {}", one_line(&head)))))?;
             printed = true;
             for name in STREAMS {
                 if let Some(text) = end_of(&attempts.join(&attempt.id).join(name), args.tail) {

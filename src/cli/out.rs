@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Stderr, Stdout, Write as _};
 
 use anstream::{AutoStream, ColorChoice};
 
-use crate::cli::failure::Failure;
+use crate::{base::coloured, cli::failure::Failure};
 
 /// Where data and talk go.
 pub struct Out {
@@ -32,12 +32,12 @@ impl Out {
         self.choice
     }
 
-    /// Writes data. ANSI styles in it are dropped where there are no colours.
+    /// Writes data. Nothing but colours reaches a terminal as an order; ANSI styles in it are dropped where there are no colours.
     ///
     /// # Errors
     /// When the output is closed (a quiet end) or cannot be written.
     pub fn data(&mut self, text: &str) -> Result<(), Failure> {
-        Ok(self.data.write_all(text.as_bytes()).and_then(|()| self.data.flush())?)
+        Ok(self.data.write_all(coloured(text).as_bytes()).and_then(|()| self.data.flush())?)
     }
 
     /// Whether a person looks at the data.
@@ -77,6 +77,6 @@ impl Out {
 
     /// Says something to a person. Nobody listening is no fault.
     pub fn talk(&mut self, text: &str) {
-        self.talk.write_all(text.as_bytes()).and_then(|()| self.talk.flush()).ok();
+        self.talk.write_all(coloured(text).as_bytes()).and_then(|()| self.talk.flush()).ok();
     }
 }

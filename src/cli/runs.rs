@@ -58,7 +58,7 @@ pub(super) fn list(session: &mut Session, args: &RunsArgs) -> Result<u8, Failure
             text,
             "{}  {}  {:<24} {:>9}  {}",
             run.run,
-            paint(word_style(&run.status), &format!("{:<11}", run.status)),
+            paint(word_style(&run.status), &format!("{:<11}", one_line(&run.status))),
             one_line(&run.workflow),
             took,
             paint(DIM, &minute(run.started)),
@@ -108,13 +108,13 @@ pub(super) fn status_text(status: &Status) -> String {
         "run {}  {}  {}",
         status.id,
         one_line(&status.workflow),
-        paint(word_style(&status.status), &status.status)
+        paint(word_style(&status.status), &one_line(&status.status))
     );
     if let Some(fork) = &status.fork_of {
         let _ = writeln!(text, "fork of run {}, from {}", fork.run, one_line(&fork.from));
     }
     if let Some(cause) = &status.cause {
-        let at = cause.step.as_ref().map_or_else(String::new, |step| format!(" at {step}"));
+        let at = cause.step.as_ref().map_or_else(String::new, |step| format!(" at {}", one_line(step.as_str())));
         let _ = writeln!(text, "why: {}{at}", one_line(&cause.reason));
     }
     if let Some(owner) = status.owner {
@@ -133,8 +133,8 @@ pub(super) fn status_text(status: &Status) -> String {
         let _ = writeln!(text, "  … {} more steps; `--json` has all", status.steps.len() - STEPS_MAX);
     }
     for waiting in &status.waiting_for {
-        let at = waiting.step.as_deref().unwrap_or("the run");
-        let _ = writeln!(text, "waits for: {} about {at}", waiting.kind);
+        let at = one_line(waiting.step.as_deref().unwrap_or("the run"));
+        let _ = writeln!(text, "waits for: {} about {at}", one_line(&waiting.kind));
         for line in clean(&waiting.about).lines().take(12) {
             let _ = writeln!(text, "    {line}");
         }
@@ -161,10 +161,10 @@ pub(super) fn status_text(status: &Status) -> String {
         );
     }
     for (place, next) in status.next.iter().enumerate() {
-        let _ = writeln!(text, "{} {next}", if place == 0 { "next:" } else { "  or:" });
+        let _ = writeln!(text, "{} {}", if place == 0 { "next:" } else { "  or:" }, one_line(next));
     }
     if let Some(then) = &status.then {
-        let _ = writeln!(text, "then: {then}");
+        let _ = writeln!(text, "then: {}", one_line(then));
     }
     text
 }

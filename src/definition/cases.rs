@@ -34,10 +34,10 @@ pub struct Case {
     pub agents: bool,
     /// Whether `run` steps without a stub succeed.
     pub commands: bool,
-    /// What a person says where nothing else is written.
-    pub approvals: Approval,
-    /// What a person says of single steps.
-    pub approvals_of: Vec<(Spanned<String>, Approval)>,
+    /// What a person says where nothing else is written, in order; the last answer stays.
+    pub approvals: Vec<Approval>,
+    /// What a person says of single steps, in order; the last answer stays.
+    pub approvals_of: Vec<(Spanned<String>, Vec<Approval>)>,
     /// What must come of it.
     pub expect: Expect,
 }
@@ -79,7 +79,7 @@ pub enum Verdict {
 }
 
 /// What a person says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Approval {
     /// Yes.
     Approve,
@@ -87,6 +87,8 @@ pub enum Approval {
     Reject,
     /// Nothing: the run waits.
     Wait,
+    /// Comments, with which the work goes back to its agent.
+    Pushback(Vec<String>),
 }
 
 /// Where a step must stand at the end.

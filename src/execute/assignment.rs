@@ -68,6 +68,9 @@ impl fmt::Debug for Live {
     }
 }
 
+/// The file in an attempt's folder that `$ORCH_OUTPUT` names.
+pub const ANSWER: &str = "output.json";
+
 impl Place {
     /// Where the output of the attempt's command is kept.
     #[must_use]
@@ -78,7 +81,7 @@ impl Place {
     /// What `$ORCH_OUTPUT` names.
     #[must_use]
     pub fn output(&self) -> PathBuf {
-        self.attempt_dir.join("output.json")
+        self.attempt_dir.join(ANSWER)
     }
 
     /// What `$ORCH_ORDER` names.

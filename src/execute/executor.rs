@@ -118,6 +118,12 @@ impl Executor {
         self.shared.adapters.get(runtime).map(|adapter| adapter.capabilities())
     }
 
+    /// Takes the secrets out of the folder of an attempt that is over, whoever has performed it.
+    pub async fn mend(&self, folder: &Path) {
+        let (redactor, folder) = (self.redactor.clone(), folder.to_owned());
+        blocking(move || hushed::sweep(&redactor, &folder)).await;
+    }
+
     /// Performs one attempt to its end. When this returns, no process of it is alive; if it is dropped, all are killed.
     pub async fn perform(&self, assignment: Assignment, place: &Place, stop: StopToken) -> Outcome {
         if stop.reason().is_some() {
@@ -129,8 +135,7 @@ impl Executor {
             None => self.perform_now(assignment, place, stop).await,
         };
         if place.attempt_dir.is_dir() {
-            let (redactor, folder) = (self.redactor.clone(), place.attempt_dir.clone());
-            blocking(move || hushed::sweep(&redactor, &folder)).await;
+            self.mend(&place.attempt_dir).await;
         }
         hushed::outcome(&self.redactor, outcome)
     }

@@ -25,7 +25,7 @@ mod tree;
 mod watch;
 pub mod workspace;
 
-pub use assignment::{Assignment, CommandText, Live, Place};
+pub use assignment::{ANSWER, Assignment, CommandText, Live, Place};
 pub use changed::{Baseline, BaselineError};
 pub use confined::Confined;
 pub use executor::{Executor, tree_digest};

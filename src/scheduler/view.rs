@@ -130,6 +130,13 @@ impl Scheduler {
         actions
     }
 
+    /// The attempts that were begun and have not ended: what dies with its owner.
+    #[must_use]
+    pub fn working(&self) -> Vec<AttemptId> {
+        let is_working = |instance: &InstanceId| matches!(self.at(*instance).phase, Phase::Starting(_) | Phase::Running(_));
+        self.instances().filter(is_working).map(|instance| self.current(instance)).collect()
+    }
+
     /// All instances, in the order in which they were made.
     pub fn instances(&self) -> impl DoubleEndedIterator<Item = InstanceId> + use<> {
         (0..u32::try_from(self.instances.len()).unwrap_or(u32::MAX)).map(InstanceId)

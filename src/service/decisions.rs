@@ -192,6 +192,7 @@ impl Runs {
         if events.is_empty() {
             return Ok(Delivered::Written);
         }
+        self.forget_answers(&loaded);
         if events.iter().any(|event| matches!(event, Event::CancelRequested { .. })) {
             events.insert(0, Event::Restarted { parallel: self.settings.parallel });
         }

@@ -22,6 +22,7 @@ pub const SCHEMAS: &[(&str, &str)] = &[
     ("order", include_str!("../../schemas/order.schema.json")),
     ("policy", include_str!("../../schemas/policy.schema.json")),
     ("recording", include_str!("../../schemas/recording.schema.json")),
+    ("replay", include_str!("../../schemas/replay.schema.json")),
     ("result", include_str!("../../schemas/result.schema.json")),
     ("runs", include_str!("../../schemas/runs.schema.json")),
     ("skill", include_str!("../../schemas/skill.schema.json")),

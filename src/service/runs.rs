@@ -19,7 +19,7 @@ use crate::{
         Setup, complete_inputs, encode, exit_code, load, narrate, opening, status_word,
     },
     execute::{
-        Executor,
+        ANSWER, Executor,
         process::{Keeper, sweep},
         render::Renderer,
         workspace::Spaces,
@@ -316,6 +316,7 @@ impl Runs {
 
     fn owned_again(&self, lock: RunLock, loaded: Loaded, then: Vec<Event>, replay: Replay) -> Owned {
         let parallel = self.parallel(loaded.scheduler.plan());
+        self.forget_answers(&loaded);
         let mut first = vec![Event::Restarted { parallel }];
         first.extend(then);
         Owned { lock, loaded, first, parallel, told: Vec::new(), replay, secrets: None }
@@ -339,6 +340,26 @@ impl Runs {
             tracing::warn!(run = %run, swept, "ended processes that an earlier owner left");
         }
         Ok(lock)
+    }
+
+    /// The folders of attempts that died with their owner.
+    fn left_behind(&self, loaded: &Loaded) -> Vec<PathBuf> {
+        let Ok(folder) = self.store.run_folder(&loaded.summary.run) else { return Vec::new() };
+        let attempts = loaded.scheduler.working().into_iter();
+        attempts.map(|attempt| folder.join("attempts").join(attempt.to_string())).filter(|path| path.is_dir()).collect()
+    }
+
+    /// Who died in the middle of an attempt has taken no secret out of its answer, and nobody will read that any more. Done
+    /// before anything else, by whoever takes the run over: not everyone who does knows the values that would be taken out.
+    pub(super) fn forget_answers(&self, loaded: &Loaded) {
+        for folder in self.left_behind(loaded) {
+            match std::fs::remove_file(folder.join(ANSWER)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, folder = %folder.display(), "an answer that nobody reads could not be removed");
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
     }
 
     fn check_disk(&self) -> Result<(), Refusal> {
@@ -381,6 +402,9 @@ impl Runs {
             .watched(self.settings.trust.guards.watch(&self.settings.program)?)
             .hushed(&secrets.redactor)
             .taped(self.taper(&run, loaded.scheduler.plan(), &secrets)?);
+        for folder in self.left_behind(&loaded) {
+            executor.mend(&folder).await;
+        }
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
             renderer: Arc::new(Renderer::new(self.settings.program.clone())),

@@ -225,9 +225,10 @@ codes! {
     LINT_SAME "E0187" "two definitions have the same description"
         "Who chooses by description cannot tell them apart, so either may be taken. Found by `orch check --lint`.\n\
          Fix: say in each what the other one is not for, or remove one of them.";
-    LINT_TRIFECTA "E0188" "a step reads untrusted text, may write and may speak to the network"
-        "Text that a command fetches, or that an agent reads on the web, can hold orders. An agent that obeys them, may change files and may \
-         speak to the network can be told to take the project's data out or to put something in. Found by `orch check --lint`.\n\
+    LINT_TRIFECTA "E0188" "a step reads untrusted text and may do two of: write, speak to the network, use a secret"
+        "Text that a command fetches, or that an agent reads on the web, can hold orders. An agent that obeys them and has two of three (it may \
+         change files, it may speak to the network, it holds a secret) can be told to take something out or to put something in. Found by \
+         `orch check --lint`.\n\
          Fix: let one step read with `tools: [Read]` and give values by `output:`, and another one write.";
     SECRET_SOURCE "E0189" "a secret without one source"
         "A secret of `secrets:` is a name and the one place where its value is: a variable of the environment that `orch` is started in, a \

@@ -50,7 +50,7 @@ table! {
         "inputs" r#"{"type":"object"}"# "The inputs of the run";
         "stubs" r##"{"type":"object","additionalProperties":{"$ref":"#/definitions/answers"}}"## "What steps and gates answer";
         "default" r##"{"$ref":"#/definitions/case_default"}"## "What steps without a stub do";
-        "approvals" r##"{"anyOf":[{"$ref":"#/definitions/approval"},{"type":"object","additionalProperties":{"$ref":"#/definitions/approval"}}]}"## "What a person says: to all questions, or by step";
+        "approvals" r##"{"anyOf":[{"$ref":"#/definitions/decision"},{"type":"array","minItems":1,"maxItems":100,"items":{"$ref":"#/definitions/approval"}},{"type":"object","additionalProperties":{"$ref":"#/definitions/approvals"}}]}"## "What a person says: to all questions, or by step";
         "expect" r##"{"$ref":"#/definitions/expect"}"## "What must come of it";
     }
 }
@@ -77,6 +77,13 @@ table! {
 }
 
 table! {
+    /// A push-back.
+    PUSHBACK "pushback" "a push-back" ["pushback"] {
+        "pushback" r##"{"anyOf":[{"$ref":"#/definitions/text"},{"type":"array","minItems":1,"maxItems":100,"items":{"$ref":"#/definitions/text"}}]}"## "The comments, as in `orch pushback --comment`";
+    }
+}
+
+table! {
     /// What must come of a case.
     EXPECT "expect" "`expect:`" [] {
         "outcome" r#"{"enum":["succeeded","failed","cancelled","waiting"]}"# "How the run ends";
@@ -93,7 +100,12 @@ pub(super) const CASE_FORMS: &[(&str, &str)] = &[
     ("text", r#"{"type":"string"}"#),
     ("any_text", r#"{"type":["string","number","boolean"]}"#),
     ("verdict", r#"{"enum":["pass","fail","error"]}"#),
-    ("approval", r#"{"enum":["approve","reject","wait"]}"#),
+    ("decision", r#"{"enum":["approve","reject","wait"]}"#),
+    ("approval", r##"{"anyOf":[{"$ref":"#/definitions/decision"},{"$ref":"#/definitions/pushback"}]}"##),
+    (
+        "approvals",
+        r##"{"anyOf":[{"$ref":"#/definitions/approval"},{"type":"array","minItems":1,"maxItems":100,"items":{"$ref":"#/definitions/approval"}}]}"##,
+    ),
     ("answer", r##"{"anyOf":[{"$ref":"#/definitions/verdict"},{"$ref":"#/definitions/stub"}]}"##),
     (
         "answers",
@@ -102,8 +114,16 @@ pub(super) const CASE_FORMS: &[(&str, &str)] = &[
 ];
 
 const VERDICTS: &[(&str, Verdict)] = &[("pass", Verdict::Pass), ("fail", Verdict::Fail), ("error", Verdict::Error)];
-const APPROVALS: &[(&str, Approval)] =
-    &[("approve", Approval::Approve), ("reject", Approval::Reject), ("wait", Approval::Wait)];
+/// The words for what a person says; the rest is a mapping.
+#[derive(Clone, Copy)]
+enum Decides {
+    Approve,
+    Reject,
+    Wait,
+}
+
+const DECIDES: &[(&str, Decides)] =
+    &[("approve", Decides::Approve), ("reject", Decides::Reject), ("wait", Decides::Wait)];
 const OK_OR_FAIL: &[(&str, bool)] = &[("ok", true), ("fail", false)];
 
 /// The files of cases of a project, sorted within each folder.
@@ -302,16 +322,48 @@ impl Reader<'_, '_> {
         text.map(str::to_owned)
     }
 
-    fn approvals(&mut self, entry: Option<&Entry<'_>>) -> (Approval, Vec<(Spanned<String>, Approval)>) {
-        let Some(entry) = entry else { return (Approval::Approve, Vec::new()) };
-        if entry.value.as_text().is_some() {
-            let all = self.text_of(Some(entry));
-            let all = all.and_then(|text| self.word("approvals", &text, APPROVALS, ", or a mapping of steps to one"));
-            return (all.unwrap_or(Approval::Approve), Vec::new());
+    fn approvals(&mut self, entry: Option<&Entry<'_>>) -> (Vec<Approval>, Vec<(Spanned<String>, Vec<Approval>)>) {
+        let yes = vec![Approval::Approve];
+        let Some(entry) = entry else { return (yes, Vec::new()) };
+        if entry.value.as_text().is_some() || entry.value.as_list().is_some() {
+            return (self.approvals_in(entry, ", or a mapping of steps to one"), Vec::new());
         }
         let pairs = self.pairs(Some(entry)).unwrap_or_default();
-        let steps = pairs.iter().filter_map(|pair| Some((key_of(pair), self.one_of(Some(pair), APPROVALS)?)));
-        (Approval::Approve, steps.collect())
+        (yes, pairs.iter().map(|pair| (key_of(pair), self.approvals_in(pair, ", or `{ pushback: TEXT }`"))).collect())
+    }
+
+    /// One answer, or a list of them in their order. What is no answer is a fault, and a yes until it is mended.
+    fn approvals_in(&mut self, entry: &Entry<'_>, or: &str) -> Vec<Approval> {
+        let Some(items) = entry.value.as_list() else {
+            return vec![self.approval(&entry.key, &entry.value, or).unwrap_or(Approval::Approve)];
+        };
+        self.most(&entry.key, items.len(), TURNS_MAX, entry);
+        if items.is_empty() {
+            let help = "write one answer, or a list of answers in their order";
+            let message = format!("`{}` has no answer", key_of(entry).value);
+            self.faults.error(codes::BAD_VALUE, entry.value.span, message, "an empty list", help);
+        }
+        items.iter().take(TURNS_MAX).filter_map(|item| self.approval(&entry.key, item, or)).collect()
+    }
+
+    fn approval(&mut self, key: &str, node: &Node<'_>, or: &str) -> Option<Approval> {
+        if node.as_text().is_some() {
+            let text = self.text(key, node)?;
+            return Some(match self.word(key, &text, DECIDES, or)? {
+                Decides::Approve => Approval::Approve,
+                Decides::Reject => Approval::Reject,
+                Decides::Wait => Approval::Wait,
+            });
+        }
+        let mut fields = Fields::open(node, &PUSHBACK, self.faults)?;
+        let entry = fields.take("pushback")?;
+        let comments = self.texts(Some(entry))?;
+        self.most(&entry.key, comments.len(), TURNS_MAX, entry);
+        if comments.is_empty() {
+            let help = "write what is to be done: `{ pushback: \"src/a.rs: use a constant\" }`";
+            self.faults.error(codes::BAD_VALUE, node.span, "`pushback` has no comment", "an empty list", help);
+        }
+        Some(Approval::Pushback(comments.into_iter().take(TURNS_MAX).map(|text| text.value).collect()))
     }
 
     fn expectation(&mut self, entry: &Entry<'_>) -> Option<Expect> {

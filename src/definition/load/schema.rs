@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::definition::load::{
-    cases::{CASE, CASE_FILE, CASE_FORMS, DEFAULT, EXPECT, STUB},
+    cases::{CASE, CASE_FILE, CASE_FORMS, DEFAULT, EXPECT, PUSHBACK, STUB},
     keys::{DIALECT, NAMED_GATE, TABLES, Table, WORKFLOW},
     markdown_keys::{AGENT, COMMAND, FORMS, SKILL},
     policy::{POLICY, POLICY_FORMS, class_words},
@@ -75,7 +75,7 @@ fn cases_schema() -> Value {
     schema["description"] = json!("Cases of a workflow, for `orch test`: workflows/tests/NAME.yaml.");
     schema["oneOf"] = json!([{ "required": ["workflow"] }, { "required": ["command"] }]);
     let mut definitions = forms(CASE_FORMS);
-    for table in [&CASE, &DEFAULT, &STUB, &EXPECT] {
+    for table in [&CASE, &DEFAULT, &STUB, &PUSHBACK, &EXPECT] {
         definitions.insert(table.name.to_owned(), object(table));
     }
     // Where nothing is compared, nothing is tested.

@@ -1,6 +1,7 @@
 //! Drives one case: a run of the stubbed plan in a temporary project, with the answers of the case for whoever is asked.
 
 use std::{
+    collections::HashMap,
     io,
     sync::Arc,
     time::{Duration, Instant},
@@ -111,6 +112,7 @@ fn to_the_end(runtime: &Runtime, runs: &Runs, owned: Owned, plan: &Plan, case: &
     let id = owned.run().clone();
     let late = Instant::now() + TIME_MAX;
     let mut next = Some(owned);
+    let mut answered = HashMap::new();
     for _ in 0..ROUNDS_MAX {
         let mut exit = None;
         if let Some(owned) = next.take() {
@@ -136,7 +138,7 @@ fn to_the_end(runtime: &Runtime, runs: &Runs, owned: Owned, plan: &Plan, case: &
             let exit = exit_code(end);
             return Ok(Ended { loaded, exit, tries });
         }
-        match decide(runs, &loaded, plan, case)? {
+        match decide(runs, &loaded, plan, case, &mut answered)? {
             None => {
                 let exit = exit.unwrap_or_else(|| parked_exit_code(&loaded.scheduler.waiting_for()));
                 return Ok(Ended { loaded, exit, tries });
@@ -150,20 +152,31 @@ fn to_the_end(runtime: &Runtime, runs: &Runs, owned: Owned, plan: &Plan, case: &
     Err(NoEnd::Rounds)
 }
 
-/// Answers the first question that the case answers; `None` where it answers none.
-fn decide(runs: &Runs, loaded: &Loaded, plan: &Plan, case: &Case) -> Result<Option<Delivered>, NoEnd> {
+/// Answers the first question that the case answers; `None` where it answers none. `answered` counts the answers about
+/// each step: items of one step are about one step, as with stubs.
+fn decide(
+    runs: &Runs,
+    loaded: &Loaded,
+    plan: &Plan,
+    case: &Case,
+    answered: &mut HashMap<String, usize>,
+) -> Result<Option<Delivered>, NoEnd> {
     for waiting in loaded.scheduler.waiting_for() {
         let WaitingFor::Decision { step, .. } = waiting else { continue };
         let path = static_path(step.as_str());
         let own = case.approvals_of.iter().find(|(key, _)| key.value == path);
-        let decision = match own.map_or(case.approvals, |(_, approval)| *approval) {
+        let answers = own.map_or(&case.approvals, |(_, approvals)| approvals);
+        let given = answered.entry(path.clone()).or_default();
+        let decision = match answers.get(*given).or(answers.last()).unwrap_or(&Approval::Approve) {
             Approval::Wait => continue,
+            Approval::Pushback(comments) => runs.pushback(&loaded.summary.run, Some(step.as_str()), comments, &[])?,
             Approval::Reject => Decision::Reject { comment: "rejected by the case".to_owned(), is_final: true },
             Approval::Approve => {
                 let asked = plan.steps.iter().find(|step| step.path == path);
                 Decision::Approve { fields: asked.map(|step| form(plan, case, step)).unwrap_or_default() }
             }
         };
+        *given += 1;
         let verdict = Verdict { step: Some(step.as_str().to_owned()), decision };
         return Ok(Some(runs.decide(&loaded.summary.run, verdict)?));
     }

@@ -1,5 +1,5 @@
-//! One step that reads what strangers wrote, may write, and may speak to the network: whoever writes the text can then
-//! take the project's data out or put something in.
+//! One step that reads what strangers wrote and has two of three: it may write, it may speak to the network, it holds a
+//! secret. Whoever writes the text can then take something out or put something in.
 //!
 //! Text of strangers is what a command fetches from the network, or an agent with tools for the web reads, and whatever is
 //! made of it: what a prompt, an argument or a variable reads, item by item as well. Values without free text (numbers,
@@ -201,14 +201,17 @@ fn fault(step: &PlanStep, plan: &Plan, source: &Arc<Source>, strange: &BTreeSet<
         None => (true, true),
         Some(tools) => (has(tools, WRITING), has(tools, SENDING) || has_server(tools)),
     };
-    if !(writes && sends) {
-        return None;
-    }
-    let message = format!("`{}` reads untrusted text, may write, and may speak to the network", step.path);
+    let has: Vec<&str> =
+        [(writes, "may write"), (sends, "may speak to the network"), (!step.secrets.is_empty(), "holds a secret")]
+            .into_iter()
+            .filter_map(|(is, words)| is.then_some(words))
+            .collect();
+    let Some((last, first)) = has.split_last().filter(|(_, first)| !first.is_empty()) else { return None };
+    let message = format!("`{}` reads untrusted text, {}, and {last}", step.path, first.join(", "));
     Some(
         Diagnostic::error(codes::LINT_TRIFECTA, source, line(source, step.line), message)
             .cause(format!("{from}, and whoever wrote it can tell the agent what to do"))
-            .help("split it: one step reads with `tools: [Read]` and gives numbers, booleans or a choice of words by `output:`, another one writes; or take the network from it"),
+            .help("split it: one step reads with `tools: [Read]` and gives numbers, booleans or a choice of words by `output:`, another one writes; or take the network or the secret from it"),
     )
 }
 

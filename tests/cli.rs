@@ -397,6 +397,98 @@ fn text_of_strangers_is_harmless() {
     }
 }
 
+/// What would steer a terminal, turn text round, hide it, or stand on a line of its own as if `orch` had said it.
+const HOSTILE: &str = "x\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}evil\u{200b}\r\nFORGED line\nFORGED";
+
+/// Whatever is printed: nothing but colours of our own is an order to the terminal, nothing turns or hides text, and nothing
+/// that a stranger wrote begins a line.
+fn harmless(done: &support::Done, words: &[&str], may_begin_lines: bool) {
+    for text in [&done.stdout, &done.stderr] {
+        for order in text.split('\u{1b}').skip(1) {
+            let end = order.find(|c: char| !c.is_ascii_digit() && !matches!(c, '[' | ';'));
+            assert!(end.is_some_and(|at| order[at..].starts_with('m')), "{words:?}: {text:?}");
+        }
+        let steers =
+            |c: char| (c.is_control() && !matches!(c, '\n' | '\t' | '\u{1b}')) || "\u{202e}\u{200b}".contains(c);
+        assert!(!text.contains(steers), "{words:?}: {text:?}");
+        let mut lines = text.lines().map(|line| line.trim_start_matches('\u{1b}'));
+        assert!(may_begin_lines || !lines.any(|line| line.starts_with("FORGED")), "{words:?}: {text}");
+    }
+}
+
+#[test]
+fn what_strangers_say_in_a_run_is_harmless_wherever_it_is_shown() {
+    let quoted = serde_json::to_string(&HOSTILE.replace('\r', "")).unwrap();
+    let workflow = format!(
+        "name: w\ninputs: {{ who: string }}\nsteps:\n  \
+         - {{ id: says, run: 'cat \"$HOME/said\"; cat \"$HOME/said\" >&2; cp \"$HOME/answer\" \"$ORCH_OUTPUT\"; touch \"$(cat \"$HOME/said\")\"', output: {{ x: string }} }}\n  \
+         - {{ id: sure, approve: 'Is it {{{{ says.x }}}} of {{{{ inputs.who }}}}?' }}\n  \
+         - {{ id: broken, run: 'cat \"$HOME/said\" >&2; exit 3', retry: 0, gate: [{{ run: 'cat \"$HOME/said\"; exit 1' }}] }}\n\
+         outputs: {{ all: '{{{{ says.x }}}}' }}\n"
+    );
+    let project = Project::new().file("workflows/w.yaml", &workflow).file(".gitignore", ".orch/\n");
+    std::fs::write(project.home().join("said"), HOSTILE).unwrap();
+    std::fs::write(project.home().join("answer"), format!("{{\"x\": {quoted}}}")).unwrap();
+    project.git(&["init", "-q", "-b", "main"]);
+    project.git(&["add", "."]);
+    project.git(&["commit", "-q", "-m", HOSTILE]);
+    project.git(&["config", "user.name", &HOSTILE.replace('\n', " ")]);
+    let always = |words: &[&str], may: bool| {
+        let words: Vec<&str> = words.iter().copied().chain(["--color", "always"]).collect();
+        let done = project.run(&words);
+        harmless(&done, &words, may);
+        done
+    };
+    let who = format!("who={HOSTILE}");
+    let asked = always(&["run", "w", "-i", &who], false);
+    assert_eq!(asked.code, Some(20), "{}{}", asked.stdout, asked.stderr);
+    let shown = [
+        (&["status"][..], false),
+        (&["inbox"], false),
+        (&["inbox", "--show"], true),
+        (&["runs"], false),
+        (&["replay"], false),
+        (&["replay", "-v"], false),
+        (&["diff"], true),
+        (&["diff", "--stat"], false),
+        // A log is what a program said, line by line.
+        (&["logs"], true),
+        (&["cost"], false),
+        (&["gc", "--dry-run"], false),
+        (&["audit", "export"], false),
+        (&["doctor"], false),
+    ];
+    let check = || {
+        for (words, may) in shown {
+            let done = always(words, may);
+            assert!(!done.stderr.contains("panicked"), "{words:?}: {}", done.stderr);
+        }
+    };
+    check();
+    let waits = always(&["inbox"], false).stdout;
+    assert!(waits.contains("evil") && waits.contains("FORGED line"), "nothing is left out: {waits}");
+    let run = project.run(&["runs", "--json"]).json(0)[0]["id"].as_str().unwrap().to_owned();
+    always(&["reject", &run, "sure", "--comment", HOSTILE], false);
+    always(&["resume", &run], false);
+    check();
+    let told = always(&["status", &run], false).stdout;
+    assert!(told.contains("rejected") && told.contains("evil"), "the comment is told: {told}");
+    // Faults name what was typed.
+    for words in [
+        &["status", HOSTILE][..],
+        &["run", HOSTILE],
+        &["run", "w", "-i", HOSTILE],
+        &["logs", &run, HOSTILE],
+        &["explain", HOSTILE],
+    ] {
+        assert_ne!(always(words, false).code, Some(0), "{words:?}");
+    }
+    // The run that fails by itself.
+    let failed = always(&["run", "w", "-i", &who, "--on-approval", "approve"], false);
+    assert_eq!(failed.code, Some(1), "{}{}", failed.stdout, failed.stderr);
+    check();
+}
+
 #[test]
 fn a_closed_pipe_is_a_quiet_end() {
     let project = greeting();

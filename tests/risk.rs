@@ -109,6 +109,26 @@ fn everyday_commands_of_the_second_part_pass() {
     assert!(count >= 400 && stopped.len() * 100 <= count * 3, "{stopped:#?}");
 }
 
+// The third part was written when the second had been measured and what it had shown was mended; it was tried once as well.
+
+#[test]
+fn destructive_commands_of_the_third_part_are_recognised() {
+    let (count, missed) = wrong("third_destructive.txt", is_asked);
+    assert!(count >= 190 && missed.len() * 100 <= count, "{missed:#?}");
+}
+
+#[test]
+fn disguised_commands_of_the_third_part_are_recognised() {
+    let (count, missed) = wrong("third_obfuscated.txt", is_asked);
+    assert!(count >= 100 && missed.len() * 20 <= count, "{missed:#?}");
+}
+
+#[test]
+fn everyday_commands_of_the_third_part_pass() {
+    let (count, stopped) = wrong("third_benign.txt", |level| !is_asked(level));
+    assert!(count >= 280 && stopped.len() * 100 <= count * 3, "{stopped:#?}");
+}
+
 /// A text between single quotes, for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
@@ -212,6 +232,9 @@ fn all_commands() -> Vec<String> {
         "second_destructive.txt",
         "second_obfuscated.txt",
         "second_benign.txt",
+        "third_destructive.txt",
+        "third_obfuscated.txt",
+        "third_benign.txt",
     ]
     .iter()
     .flat_map(|name| corpus(name))

@@ -327,7 +327,7 @@ fn no_process_has_a_secret_among_its_words_while_steps_use_them() {
     // Shell, words and a program that reads its input: each way to start a command.
     write!(
         workflow,
-        "steps:\n  - {{ id: list, run: [echo], output: {{ all: [integer] }} }}\n  - id: many\n    each: list.all\n    max_parallel: 8\n    \
+        "steps:\n  - {{ id: list, run: [echo], output: {{ all: [integer] }} }}\n  - id: many\n    each: list.all\n    max_parallel: 8\n    max_items: 1000\n    \
          steps:\n      - {{ id: use, run: '[ -n \"$S07\" ] && env | wc -c', secrets: [{all}] }}\n      \
          - {{ id: words, run: [sh, use.sh], secrets: {{ MY_OWN: s03 }} }}\n"
     )
@@ -374,6 +374,44 @@ fn the_look_at_words_would_see_one() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!found.is_empty());
+}
+
+/// An owner that is killed while a program has just written its answer: whoever takes the run over, no secret stays.
+#[test]
+fn what_a_killed_owner_leaves_behind_holds_no_secret() {
+    const VALUE: &str = "correct-horse-battery-7";
+    let workflow = "name: cut\nsecrets: { token: { env: MY_TOKEN } }\nsteps:\n  \
+        - { id: a, run: [sh, cut.sh], secrets: [token], output: { x: string }, recovery: retry }\n";
+    let script = "printf '{\"x\": \"%s\"}' \"$TOKEN\" > \"$ORCH_OUTPUT\"; printf %s \"$TOKEN\" > \"$(dirname \"$ORCH_OUTPUT\")/note\"\n\
+        printf %s \"$TOKEN\" > \"$ORCH_OUTPUT.draft\"\n[ -e \"$HOME/once\" ] && exit 0\ntouch \"$HOME/once\"; sleep 60\n";
+    let holding = |project: &Project| -> Vec<String> {
+        let mut all = Vec::new();
+        files(&project.root().join(".orch"), &mut all);
+        let holds = |path: &&PathBuf| fs::read(path).unwrap().windows(VALUE.len()).any(|part| part == VALUE.as_bytes());
+        all.iter().filter(holds).map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    };
+    for verb in ["resume", "cancel"] {
+        let project = Project::new().file("workflows/cut.yaml", workflow).file("cut.sh", script);
+        let project = project.variable("MY_TOKEN", VALUE);
+        trust(&project, "cut");
+        let mut child = project.command(&["run", "cut"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let once = project.home().join("once");
+        while !once.exists() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let left = holding(&project);
+        assert!(left.contains(&"output.json".to_owned()), "the scene is not set: {left:?}");
+        let run = project.run(&["runs", "--json"]).json(0)[0]["id"].as_str().unwrap().to_owned();
+        let done = project.run(&[verb, &run]);
+        let left = holding(&project);
+        let kept: &[String] = if verb == "resume" { &[] } else { &["note".to_owned()] };
+        // Who only cancels knows no values, so what a program has put aside by itself stays; it is in no answer.
+        assert!(left.iter().all(|name| kept.contains(name)), "{verb}: {left:?}: {}{}", done.stdout, done.stderr);
+        assert_eq!(done.code, Some(0), "{verb}: {}{}", done.stdout, done.stderr);
+    }
 }
 
 /// Files are for their owner's eyes, and so are folders.

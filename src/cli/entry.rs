@@ -2,13 +2,18 @@
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{Parser as _, error::ErrorKind};
+use clap::{
+    Parser as _,
+    error::{ContextValue, ErrorKind},
+};
 
 use crate::{
     cli::{
         add,
         args::{Cli, Verb},
-        audit, cache, check, completions, cost, decide, dev, diff, doctor,
+        audit, cache, check,
+        clean::one_line,
+        completions, cost, decide, dev, diff, doctor,
         exit::Exit,
         explain,
         failure::Failure,
@@ -89,10 +94,22 @@ fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
 /// Help and the version are no errors; everything else is a fault of the command line.
 fn not_understood(error: &clap::Error, json: bool) -> ExitCode {
     let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if is_help || !json {
+    if is_help {
         // Where the output is closed there is nobody to tell.
         error.print().ok();
-        return ExitCode::from(if is_help { 0 } else { Exit::Usage.code() });
+        return ExitCode::SUCCESS;
+    }
+    if !json {
+        let mut text = error.render().ansi().to_string();
+        // What was typed may come from somebody else, and is shown on one line.
+        for value in error
+            .context()
+            .filter_map(|(_, value)| if let ContextValue::String(value) = value { Some(value) } else { None })
+        {
+            text = text.replace(value.as_str(), &one_line(value));
+        }
+        crate::cli::Out::new(anstream::ColorChoice::Auto).talk(&text);
+        return ExitCode::from(Exit::Usage.code());
     }
     let text = error.render().to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());

@@ -92,8 +92,9 @@ impl Failure {
 }
 
 fn text_of(refusal: &Refusal) -> String {
-    let mut text =
-        format!("{}: {}\n", paint(BAD, &format!("error[{}]", refusal.id)), paint(BOLD, &clean(&refusal.message)));
+    // A line that came with somebody's words does not stand where one of orch would.
+    let message = clean(&refusal.message).replace('\n', "\n  ");
+    let mut text = format!("{}: {}\n", paint(BAD, &format!("error[{}]", refusal.id)), paint(BOLD, &message));
     for (place, line) in clean(&refusal.help).lines().enumerate() {
         let _ = writeln!(text, "  {} {line}", if place == 0 { "= help:" } else { "       " });
     }

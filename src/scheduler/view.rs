@@ -133,7 +133,8 @@ impl Scheduler {
     /// The attempts that were begun and have not ended: what dies with its owner.
     #[must_use]
     pub fn working(&self) -> Vec<AttemptId> {
-        let is_working = |instance: &InstanceId| matches!(self.at(*instance).phase, Phase::Starting(_) | Phase::Running(_));
+        let is_working =
+            |instance: &InstanceId| matches!(self.at(*instance).phase, Phase::Starting(_) | Phase::Running(_));
         self.instances().filter(is_working).map(|instance| self.current(instance)).collect()
     }
 

@@ -352,12 +352,13 @@ impl Runs {
     /// Who died in the middle of an attempt has taken no secret out of its answer, and nobody will read that any more. Done
     /// before anything else, by whoever takes the run over: not everyone who does knows the values that would be taken out.
     pub(super) fn forget_answers(&self, loaded: &Loaded) {
-        for folder in self.left_behind(loaded) {
-            match std::fs::remove_file(folder.join(ANSWER)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    tracing::warn!(%error, folder = %folder.display(), "an answer that nobody reads could not be removed");
-                }
-                Ok(()) | Err(_) => {}
+        for entry in self.left_behind(loaded).iter().filter_map(|folder| folder.read_dir().ok()).flatten().flatten() {
+            // What stands beside it under its name is a part of it, or a draft.
+            if entry.file_name().as_encoded_bytes().starts_with(ANSWER.as_bytes())
+                && let Err(error) = std::fs::remove_file(entry.path())
+            {
+                let path = entry.path();
+                tracing::warn!(%error, path = %path.display(), "an answer that nobody reads could not be removed");
             }
         }
     }

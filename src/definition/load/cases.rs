@@ -414,7 +414,7 @@ mod tests {
         let case = &file.cases[0];
         assert_eq!((file.target.value.as_str(), case.name.value.as_str(), case.commands), ("w", "a", false));
         assert_eq!(case.stubs[1].1[0].verdict, Some(Verdict::Fail));
-        assert_eq!(case.approvals_of[0].1, Approval::Reject);
+        assert_eq!(case.approvals_of[0].1, [Approval::Reject]);
         assert_eq!((case.expect.exit, case.expect.attempts[0].1), (Some(22), 2));
     }
 

@@ -55,6 +55,7 @@ impl Judge<'_> {
         }
         self.secrets(&name, args, &io.span);
         self.mounted(&name, args, &io.span);
+        self.devices(&name, args, &io.span);
         self.code_in_words(&name, args, &io.span);
         self.fed_lines(&name, args, io);
         if program.contains('/') && self.is_fetched(program) {
@@ -80,6 +81,15 @@ impl Judge<'_> {
             let rest = &args[at.min(args.len())..];
             if rest.first().is_some_and(|word| is_destroyer(word) || is_known_word(word, &name)) {
                 self.deeper(&span, |judge| judge.argv(rest, io));
+            }
+            // `pnpm dlx PROGRAM`, `uv run PROGRAM`; what `npm run` names is no program.
+            let runs_scripts = ["npm", "pnpm", "yarn", "bun", "lerna", "nx", "turbo"].contains(&name.as_str());
+            let is_verb = |word: &String| {
+                matches!(word.as_str(), "exec" | "dlx" | "x" | "execute") || (word == "run" && !runs_scripts)
+            };
+            if let Some((_, behind)) = rest.split_first().filter(|(verb, _)| is_verb(verb)) {
+                let at = behind.iter().position(|word| !word.starts_with('-')).unwrap_or(behind.len());
+                self.only_serious(&span, |judge| judge.argv(&behind[at..], io));
             }
         }
         if !is_reader(&name) && !is_writer(&name) && !["git", "gh", "glab", "jj", "hg"].contains(&name.as_str()) {
@@ -184,7 +194,12 @@ impl Judge<'_> {
                 break;
             }
             let text = arg.trim_start_matches([':', '!']).trim_start();
-            let text = text.split_once('=').filter(|(flag, _)| flag.starts_with('-')).map_or(text, |(_, value)| value);
+            // The value of a flag, or of a variable: `make SHELL='…'`.
+            let is_set = |name: &str| {
+                name.starts_with('-')
+                    || (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+            };
+            let text = text.split_once('=').filter(|(name, _)| is_set(name)).map_or(text, |(_, value)| value);
             let first = text.split([' ', '\t', '\n', ';', '&', '|']).next().unwrap_or("");
             if text.len() > first.len()
                 && (is_destroyer(first) || first.contains('=') || text.contains(";") || text.contains("&&"))

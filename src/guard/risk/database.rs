@@ -62,7 +62,7 @@ impl Judge<'_> {
         }
         for text in args {
             self.sql(text, &io.span);
-            if text.ends_with(".sql") || text.ends_with(".js") || text.ends_with(".cypher") {
+            if [".sql", ".js", ".cypher", ".lua", ".py", ".rb"].iter().any(|end| text.ends_with(end)) {
                 self.destroying_file(text, &io.span);
             }
         }

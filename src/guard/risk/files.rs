@@ -240,7 +240,18 @@ impl Judge<'_> {
             .iter()
             .find_map(|flag| arg.strip_prefix(flag))
             .filter(|text| !text.is_empty());
-            if let Some(text) = command {
+            let flags = [
+                "-I",
+                "-F",
+                "--use-compress-program",
+                "--to-command",
+                "--checkpoint-action",
+                "--info-script",
+                "--rsh-command",
+            ];
+            let command =
+                command.or_else(|| args.get(at + 1).map(String::as_str).filter(|_| flags.contains(&arg.as_str())));
+            if let Some(text) = command.map(|text| text.strip_prefix("exec=").unwrap_or(text)) {
                 self.inner(text, &Stdin::Nothing, span);
             }
             if (arg == "-C" || arg == "--directory")
@@ -273,7 +284,10 @@ impl Judge<'_> {
         let pattern =
             pattern.filter(|pattern| !takes_all(pattern)).map(|text| text.trim_start_matches("*/").to_owned());
         let other = ["-empty", "-mtime", "-mmin", "-newer", "-size", "-user", "-atime", "-ctime", "-amin"];
-        let is_narrow = pattern.is_some() || args.iter().any(|arg| other.contains(&arg.as_str()));
+        // What is old may go; what was changed a moment ago is what somebody works on.
+        let is_recent = args.windows(2).any(|pair| pair[0].ends_with("time") && pair[1].starts_with('-'))
+            || args.windows(2).any(|pair| pair[0].ends_with("min") && pair[1].starts_with('-'));
+        let is_narrow = pattern.is_some() || (!is_recent && args.iter().any(|arg| other.contains(&arg.as_str())));
         for root in &roots {
             if args.iter().any(|arg| arg == "-delete") {
                 let found = found_below(root, pattern.as_deref(), is_narrow);

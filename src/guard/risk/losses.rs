@@ -7,7 +7,7 @@ use super::{
     expand::UNKNOWN,
     judge::{Judge, programs_of},
     paths::{below, resolve},
-    programs::{base_name, is_network},
+    programs::{base_name, is_network, is_reader},
     shell::{Piece, RedirectKind, Simple, Word},
     targets,
 };
@@ -128,7 +128,7 @@ impl Judge<'_> {
         let says_nothing = match program.as_str() {
             "" | ":" | "true" => true,
             "cat" => words.get(1).is_some_and(|word| word == "/dev/null") && words.len() == 2,
-            "echo" => words.len() == 2 && matches!(words[1].as_str(), "-n" | ""),
+            "echo" => words.len() == 1 || words.len() == 2 && matches!(words[1].as_str(), "-n" | ""),
             "printf" => words.len() == 2 && words[1].is_empty(),
             _ => false,
         };
@@ -192,6 +192,24 @@ impl Judge<'_> {
             {
                 let why = format!("writes over whatever is in `{}`", targets::show(folder));
                 self.find(Level::L3, RiskClass::Write, "write-over", why, "unpack it into a folder of its own", span);
+            }
+        }
+    }
+
+    /// A disk among the words of a program that does not only look at it.
+    pub fn devices(&mut self, name: &str, args: &[String], span: &Range<usize>) {
+        const LOOKS: &[&str] = &["blkid", "smartctl", "udevadm", "lsblk", "df", "findmnt", "hexdump", "dmidecode"];
+        const DISKS: &[&str] = &[
+            "sd", "hd", "vd", "xvd", "nvme", "mmcblk", "disk", "mapper/", "md", "dm-", "rdisk", "mem", "kmem", "port",
+        ];
+        if is_reader(name) || LOOKS.contains(&name) {
+            return;
+        }
+        for arg in args.iter().filter(|arg| arg.len() < 4096) {
+            let path = arg.rsplit_once('=').map_or(arg.as_str(), |(_, path)| path);
+            if path.strip_prefix("/dev/").is_some_and(|device| DISKS.iter().any(|disk| device.starts_with(disk))) {
+                let why = format!("`{}` is told a disk, below its files", targets::show(name));
+                self.find(Level::L3, RiskClass::Disk, "device", why, "leave disks to a person", span);
             }
         }
     }

@@ -91,6 +91,11 @@ impl Judge<'_> {
                 self.inner(text, &io.stdin, &span);
             }
         }
+        if matches!(name, "less" | "more" | "most" | "view") {
+            for text in args.iter().filter_map(|arg| arg.strip_prefix("+!").or_else(|| arg.strip_prefix("+:!"))) {
+                self.inner(text, &Stdin::Nothing, &span);
+            }
+        }
         let is_recipe = matches!(name, "make" | "gmake" | "bmake" | "just" | "task" | "ninja");
         let is_editor = matches!(name, "ed" | "ex" | "vi" | "vim" | "nvim" | "gdb" | "lldb");
         let is_fed =

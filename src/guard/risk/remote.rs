@@ -155,6 +155,7 @@ const LOOKS: &[&str] = &[
     "proxy",
     "ps",
     "query",
+    "read",
     "regions",
     "releases",
     "repo",

@@ -518,7 +518,7 @@ pub(super) fn read(path: &str, cwd: &str, context: &RiskContext) -> Option<Touch
         ".pypirc",
     ]
     .contains(&name)
-        || [".pem", ".p12", ".pfx", ".keystore", ".jks", ".kdbx"]
+        || [".pem", ".key", ".p12", ".pfx", ".keystore", ".jks", ".kdbx"]
             .iter()
             .any(|end| name.ends_with(end) && name != "cert.pem");
     (is_env || is_key).then(|| secret(format!("reads `{shown}`, where secrets usually are")))

@@ -32,6 +32,8 @@ const DESTROYS: &[&str] = &[
     "flushdb",
     "nuke",
     "obliterate",
+    "payout",
+    "refund",
     "purge",
     "revoke",
     "scrub",
@@ -134,7 +136,23 @@ const HARMLESS: &[&str] = &[
 /// What stands behind such a word is a name.
 const STOPS: &[&str] = &[
     "bench", "describe", "diff", "explain", "get", "grep", "help", "lint", "list", "ls", "preview", "search", "show",
-    "spec", "status", "test", "tests", "validate", "view", "which",
+    "spec", "status", "test", "tests", "validate", "view", "which", "add", "create", "g", "generate", "new",
+    "revision",
+];
+/// Flags behind which stands a name.
+const NAMING: &[&str] = &[
+    "--name",
+    "-m",
+    "--message",
+    "--title",
+    "--description",
+    "--body",
+    "--label",
+    "--filter",
+    "--grep",
+    "-k",
+    "-t",
+    "--tag",
 ];
 /// Parts of flags that say that a program asks before it does such a thing, and shall not.
 const WILLING: &[&str] = &[
@@ -194,6 +212,7 @@ const NAMES: &[&str] = &[
     "playwright",
     "pre-commit",
     "prettier",
+    "purgecss",
     "pylint",
     "pyright",
     "pytest",
@@ -264,17 +283,22 @@ fn script_name(name: &str) -> Option<&str> {
     if stem.contains('.') && !stem.starts_with('.') && stem == name {
         return None;
     }
-    let is_joined = ["delete", "destroy", "purge", "erase", "remove"]
-        .iter()
-        .any(|verb| stem.len() > verb.len() && stem.ends_with(verb) && stem.is_ascii());
+    let ends = ["delete", "destroy", "purge", "erase", "remove", "flush", "wipe", "shred"];
+    let begins = ["delete", "destroy", "purge", "erase", "wipe", "nuke"];
+    let is_joined = stem.is_ascii()
+        && (ends.iter().any(|verb| stem.len() > verb.len() && stem.ends_with(verb))
+            || begins.iter().any(|verb| stem.len() > verb.len() + 1 && stem.starts_with(verb)))
+        && !parts_of(stem).iter().any(|part| HARMLESS.contains(&part.as_str()));
     (is_joined || word_says(stem, false)).then_some(name)
 }
 
 /// The first of the words behind a program that destroys, alone or together with the one beside it.
 fn positionals_say<'a>(name: &str, args: &'a [String], is_package: bool) -> Option<&'a str> {
     let mut before = Vec::new();
-    for word in positionals(name, args).into_iter().take(WORDS_MAX) {
-        if STOPS.contains(&word) || NAMES.contains(&word) {
+    let is_given = |word: &str| args.windows(2).any(|pair| NAMING.contains(&pair[0].as_str()) && pair[1] == word);
+    for word in positionals(name, args).into_iter().filter(|word| !is_given(word)).take(WORDS_MAX) {
+        let makes = word.starts_with("make:") || word.ends_with(":make") || word.contains(".gen");
+        if makes || STOPS.contains(&word) || NAMES.contains(&word) {
             return None;
         }
         let is_name = word.len() > LETTERS_MAX || word.contains(['=', ' ', '\n', '@', ',', '(', '{']);

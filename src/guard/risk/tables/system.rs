@@ -24,6 +24,7 @@ table! {
     "machine-stop" ["shutdown" "reboot" "halt" "poweroff" "init" "telinit" "pm-suspend" "kexec" "rtcwake"] [] [] L4 Process "stops the machine" "leave the machine to a person";
     "machine-service-stop" ["systemctl"] ["poweroff|reboot|halt|kexec|suspend|hibernate|rescue|emergency|exit|isolate|default"] [] L4 Process "stops the machine" "leave the machine to a person";
     "service" ["systemctl" "service" "rc-service" "sv" "supervisorctl" "launchctl" "brew-services" "initctl" "rc-update" "update-rc.d" "loginctl" "pm2" "svc" "s6-rc" "openrc" "monit" "systemd-run"] ["**" "start|stop|restart|reload|enable|disable|mask|unmask|kill|daemon-reload|set-default|edit|revert|set-property|delete|load|unload|bootstrap|bootout|remove|submit|add|reset-failed|*"] ["start" "stop" "restart" "reload" "enable" "disable" "mask" "unmask" "kill" "daemon-reload" "set-default" "edit" "revert" "set-property" "delete" "load" "unload" "bootstrap" "bootout" "remove" "submit" "add" "--now" "terminate-user" "terminate-session"] L3 Infra "changes services of the machine" "start it as a child of your own command";
+    "service-brew" ["brew"] ["services" "start|stop|restart|run|kill|cleanup"] [] L3 Infra "changes services of the machine" "start it as a child of your own command";
     "process-all" ["killall" "pkill" "killall5" "skill" "taskkill" "xkill" "fuser"] [] [] L3 Process "ends processes by name, also those of others" "`kill PID` of the process that you have started";
 
     // Traces and the clock.
@@ -37,6 +38,7 @@ table! {
     // What starts by itself.
     "later-cron" ["crontab" "at" "batch" "anacron" "atrm" "incrontab" "fcrontab"] [] [] L3 Persistence "leaves something that runs later, or removes what others left" "start it now, as a step";
     "later-cron-list" ["crontab"] [] ["-l"] L0 Read "lists what runs later" "";
+    "later-key-look" ["ssh-keygen"] [] ["-l" "-lf" "-F" "-E"] L0 Read "shows what a key is" "";
     "later-key" ["ssh-copy-id" "ssh-add" "ssh-agent" "ssh-keygen" "ssh-keyscan" "update-ca-certificates" "update-alternatives" "dpkg-divert" "defaults" "xattr-set" "gsettings" "dconf" "xdg-mime" "loginitems" "pmset" "chezmoi" "stow"] [] [] L3 Persistence "changes keys or settings beyond this project" "let a person do it";
 
     // Credentials.

@@ -124,6 +124,13 @@ impl Executor {
         blocking(move || hushed::sweep(&redactor, &folder)).await;
     }
 
+    /// The same for several.
+    pub async fn mend_all(&self, folders: Vec<PathBuf>) {
+        for folder in folders {
+            self.mend(&folder).await;
+        }
+    }
+
     /// Performs one attempt to its end. When this returns, no process of it is alive; if it is dropped, all are killed.
     pub async fn perform(&self, assignment: Assignment, place: &Place, stop: StopToken) -> Outcome {
         if stop.reason().is_some() {

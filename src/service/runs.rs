@@ -403,9 +403,7 @@ impl Runs {
             .watched(self.settings.trust.guards.watch(&self.settings.program)?)
             .hushed(&secrets.redactor)
             .taped(self.taper(&run, loaded.scheduler.plan(), &secrets)?);
-        for folder in self.left_behind(&loaded) {
-            executor.mend(&folder).await;
-        }
+        executor.mend_all(self.left_behind(&loaded)).await;
         let baseline = self.baseline(&executor, &loaded).await?;
         let assigner = Assigner {
             renderer: Arc::new(Renderer::new(self.settings.program.clone())),

@@ -53,37 +53,47 @@ impl Judge<'_> {
             let given = args.iter().position(|arg| arg == "--").map_or(args, |at| &args[at + 1..]);
             self.only_serious(&span, |judge| judge.argv(given, io));
         }
-        self.secrets(&name, args, &io.span);
-        self.mounted(&name, args, &io.span);
-        self.devices(&name, args, &io.span);
-        self.code_in_words(&name, args, &io.span);
-        self.fed_lines(&name, args, io);
+        self.everywhere(program, &name, args, io);
+        self.judged(&name, args, io);
+    }
+
+    /// What counts whatever the program is.
+    fn everywhere(&mut self, program: &str, name: &str, args: &[String], io: &Io) {
+        self.secrets(name, args, &io.span);
+        self.mounted(name, args, &io.span);
+        self.devices(name, args, &io.span);
+        self.code_in_words(name, args, &io.span);
+        self.fed_lines(name, args, io);
         if program.contains('/') && self.is_fetched(program) {
             self.remote_code("runs what this command has just fetched", &io.span);
         }
-        if takes_rights(&name) && !args.is_empty() {
+        if takes_rights(name) && !args.is_empty() {
             let why = format!("`{name}` works with more rights than its user's");
             self.find(Level::L3, RiskClass::Privilege, "more-rights", why, "let a person do it", &io.span);
         }
-        let is_known = self.own(&name, args, io);
+    }
+
+    /// What this program with these words does, and what it runs in turn.
+    fn judged(&mut self, name: &str, args: &[String], io: &Io) {
+        let is_known = self.own(name, args, io);
         let mark = self.mark();
-        let is_listed = self.listed(&name, args, &io.span);
+        let is_listed = self.listed(name, args, &io.span);
         let span = io.span.clone();
-        if !self.is_serious_since(mark) && interpreter(&name).is_none() && !is_shell(&name) {
+        if !self.is_serious_since(mark) && interpreter(name).is_none() && !is_shell(name) {
             // What a wrapper runs is judged for itself.
-            if command_at(&name, args).is_none() || has_verbs(&name) {
-                self.destroying_words(&name, args, &span);
+            if command_at(name, args).is_none() || has_verbs(name) {
+                self.destroying_words(name, args, &span);
             }
-            self.remote_change(&name, args, &span);
+            self.remote_change(name, args, &span);
         }
-        if let Some(at) = command_at(&name, args) {
+        if let Some(at) = command_at(name, args) {
             // `npm run`, `poetry run`: the words before the command are scanned below.
             let rest = &args[at.min(args.len())..];
-            if rest.first().is_some_and(|word| is_destroyer(word) || is_known_word(word, &name)) {
+            if rest.first().is_some_and(|word| is_destroyer(word) || is_known_word(word, name)) {
                 self.deeper(&span, |judge| judge.argv(rest, io));
             }
             // `pnpm dlx PROGRAM`, `uv run PROGRAM`; what `npm run` names is no program.
-            let runs_scripts = ["npm", "pnpm", "yarn", "bun", "lerna", "nx", "turbo"].contains(&name.as_str());
+            let runs_scripts = ["npm", "pnpm", "yarn", "bun", "lerna", "nx", "turbo"].contains(&name);
             let is_verb = |word: &String| {
                 matches!(word.as_str(), "exec" | "dlx" | "x" | "execute") || (word == "run" && !runs_scripts)
             };
@@ -92,11 +102,11 @@ impl Judge<'_> {
                 self.only_serious(&span, |judge| judge.argv(&behind[at..], io));
             }
         }
-        if !is_reader(&name) && !is_writer(&name) && !["git", "gh", "glab", "jj", "hg"].contains(&name.as_str()) {
+        if !is_reader(name) && !is_writer(name) && !["git", "gh", "glab", "jj", "hg"].contains(&name) {
             self.words_that_run(args, io);
         }
         if !is_known && !is_listed {
-            self.everyday(&name, args, &span);
+            self.everyday(name, args, &span);
         }
     }
 

@@ -4,6 +4,7 @@
 //! it cannot read it never calls harmless. It is a look ahead, not a wall.
 
 mod assess;
+mod assigned;
 mod code;
 mod command;
 mod database;
@@ -16,6 +17,7 @@ mod losses;
 mod nested;
 mod network;
 mod paths;
+mod places;
 mod programs;
 mod remote;
 mod shell;

@@ -88,7 +88,8 @@ impl Judge<'_> {
         let is_httpie = matches!(name, "http" | "https" | "xh" | "curlie");
         let mut urls: Vec<&str> = Vec::new();
         let (mut method, mut sends, mut uploads) = (String::new(), false, false);
-        let mut keeps_name = is_wget || name == "aria2c";
+        let takes_name = |arg: &String| arg == "--remote-name" || (is_short(arg) && arg.contains('O'));
+        let keeps_name = is_wget || name == "aria2c" || args.iter().any(takes_name);
         let mut at = 0;
         while let Some(arg) = args.get(at) {
             at += 1;
@@ -130,18 +131,8 @@ impl Judge<'_> {
                     uploads |= value.contains('@') || value.contains("=<");
                 }
                 "-T" | "--upload-file" | "--post-file" | "--body-file" if !(is_wget && flag == "-T") => uploads = true,
-                "-o" | "--output" | "--output-document" | "-P" | "--directory-prefix" => {
-                    self.writes(value, &span);
-                    self.keep_fetched(value);
-                }
-                "-O" if is_wget => {
-                    self.writes(value, &span);
-                    self.keep_fetched(value);
-                }
-                "-O" | "-LO" | "-OL" | "-sLO" | "-fsSLO" | "-sSLO" | "-fLO" | "-sO" | "-LOk" | "--remote-name"
-                | "-OJ" | "-LJO" => {
-                    keeps_name = true;
-                }
+                "-o" | "--output" | "--output-document" | "-P" | "--directory-prefix" => self.fetches(value, &span),
+                "-O" if is_wget => self.fetches(value, &span),
                 "-K" | "--config" => self.opaque("what is fetched stands in another file", &span),
                 "--url" => urls.push(value),
                 "--unix-socket" => self.unix_socket(&span),
@@ -156,6 +147,12 @@ impl Judge<'_> {
             }
             self.host(url, span.clone());
         }
+    }
+
+    /// A file that takes what was fetched.
+    fn fetches(&mut self, path: &str, span: &Range<usize>) {
+        self.writes(path, span);
+        self.keep_fetched(path);
     }
 
     fn unix_socket(&mut self, span: &Range<usize>) {
@@ -237,6 +234,10 @@ impl Judge<'_> {
         }
         self.find(Level::L2, RiskClass::Network, "network", "speaks to another machine", "", &span);
     }
+}
+
+fn is_short(arg: &str) -> bool {
+    arg.starts_with('-') && !arg.starts_with("--")
 }
 
 /// A flag and the value that is joined to it: `--data=x`, `-XPOST`, `-d@file`.

@@ -99,7 +99,7 @@ impl Judge<'_> {
             };
             if let Some((_, behind)) = rest.split_first().filter(|(verb, _)| is_verb(verb)) {
                 let at = behind.iter().position(|word| !word.starts_with('-')).unwrap_or(behind.len());
-                self.only_serious(&span, |judge| judge.argv(&behind[at..], io));
+                self.deeper(&span, |judge| judge.argv(&behind[at..], io));
             }
         }
         if !is_reader(name) && !is_writer(name) && !["git", "gh", "glab", "jj", "hg"].contains(&name) {
@@ -229,7 +229,7 @@ impl Judge<'_> {
         let mark = self.mark();
         self.deeper(span, work);
         self.keep_after(mark, |finding| {
-            finding.level >= Level::L3 && finding.rule != "unreadable" && finding.rule != "opaque"
+            finding.level >= Level::L3 && !["unreadable", "opaque", "remote-change"].contains(&finding.rule)
         });
         self.folders = folders;
     }

@@ -289,7 +289,10 @@ fn script_name(name: &str) -> Option<&str> {
         && (ends.iter().any(|verb| stem.len() > verb.len() && stem.ends_with(verb))
             || begins.iter().any(|verb| stem.len() > verb.len() + 1 && stem.starts_with(verb)))
         && !parts_of(stem).iter().any(|part| HARMLESS.contains(&part.as_str()));
-    (is_joined || word_says(stem, false)).then_some(name)
+    // A script that rolls back or prunes is part of many a deployment; one that removes says what it removes.
+    let removes = parts_of(stem).iter().any(|part| matches!(part.as_str(), "remove" | "rm" | "del" | "uninstall"))
+        && !parts_of(stem).iter().any(|part| HARMLESS.contains(&part.as_str()));
+    (is_joined || removes || word_says(stem, true)).then_some(name)
 }
 
 /// The first of the words behind a program that destroys, alone or together with the one beside it.

@@ -419,14 +419,12 @@ fn harmless(done: &support::Done, words: &[&str], may_begin_lines: bool) {
 #[test]
 fn what_strangers_say_in_a_run_is_harmless_wherever_it_is_shown() {
     let quoted = serde_json::to_string(&HOSTILE.replace('\r', "")).unwrap();
-    let workflow = format!(
-        "name: w\ninputs: {{ who: string }}\nsteps:\n  \
-         - {{ id: says, run: 'cat \"$HOME/said\"; cat \"$HOME/said\" >&2; cp \"$HOME/answer\" \"$ORCH_OUTPUT\"; touch \"$(cat \"$HOME/said\")\"', output: {{ x: string }} }}\n  \
-         - {{ id: sure, approve: 'Is it {{{{ says.x }}}} of {{{{ inputs.who }}}}?' }}\n  \
-         - {{ id: broken, run: 'cat \"$HOME/said\" >&2; exit 3', retry: 0, gate: [{{ run: 'cat \"$HOME/said\"; exit 1' }}] }}\n\
-         outputs: {{ all: '{{{{ says.x }}}}' }}\n"
-    );
-    let project = Project::new().file("workflows/w.yaml", &workflow).file(".gitignore", ".orch/\n");
+    let workflow = "name: w\ninputs: { who: string }\nsteps:\n  \
+         - { id: says, run: 'cat \"$HOME/said\"; cat \"$HOME/said\" >&2; cp \"$HOME/answer\" \"$ORCH_OUTPUT\"; touch \"$(cat \"$HOME/said\")\"', output: { x: string } }\n  \
+         - { id: sure, approve: 'Is it {{ says.x }} of {{ inputs.who }}?' }\n  \
+         - { id: broken, run: 'cat \"$HOME/said\" >&2; exit 3', retry: 0, gate: [{ run: 'cat \"$HOME/said\"; exit 1' }] }\n\
+         outputs: { all: '{{ says.x }}' }\n";
+    let project = Project::new().file("workflows/w.yaml", workflow).file(".gitignore", ".orch/\n");
     std::fs::write(project.home().join("said"), HOSTILE).unwrap();
     std::fs::write(project.home().join("answer"), format!("{{\"x\": {quoted}}}")).unwrap();
     project.git(&["init", "-q", "-b", "main"]);

@@ -134,7 +134,7 @@ pub(super) fn status_text(status: &Status) -> String {
     }
     for waiting in &status.waiting_for {
         let at = one_line(waiting.step.as_deref().unwrap_or("the run"));
-        let _ = writeln!(text, "waits for: {} about {at}", one_line(&waiting.kind));
+        let _ = writeln!(text, "waits for: {} about {at}", one_line(waiting.kind));
         for line in clean(&waiting.about).lines().take(12) {
             let _ = writeln!(text, "    {line}");
         }

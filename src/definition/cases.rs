@@ -37,7 +37,7 @@ pub struct Case {
     /// What a person says where nothing else is written, in order; the last answer stays.
     pub approvals: Vec<Approval>,
     /// What a person says of single steps, in order; the last answer stays.
-    pub approvals_of: Vec<(Spanned<String>, Vec<Approval>)>,
+    pub approvals_of: ApprovalsOf,
     /// What must come of it.
     pub expect: Expect,
 }
@@ -90,6 +90,9 @@ pub enum Approval {
     /// Comments, with which the work goes back to its agent.
     Pushback(Vec<String>),
 }
+
+/// What a person says of single steps: the step, and the answers in order.
+pub type ApprovalsOf = Vec<(Spanned<String>, Vec<Approval>)>;
 
 /// Where a step must stand at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

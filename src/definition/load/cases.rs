@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::{
     base::{Diagnostic, Spanned, codes::definition as codes},
     definition::{
-        cases::{Approval, Case, CaseFile, Ends, Expect, Stands, Stub, Verdict},
+        cases::{Approval, ApprovalsOf, Case, CaseFile, Ends, Expect, Stands, Stub, Verdict},
         load::{
             builtin, bytes,
             faults::Faults,
@@ -322,7 +322,7 @@ impl Reader<'_, '_> {
         text.map(str::to_owned)
     }
 
-    fn approvals(&mut self, entry: Option<&Entry<'_>>) -> (Vec<Approval>, Vec<(Spanned<String>, Vec<Approval>)>) {
+    fn approvals(&mut self, entry: Option<&Entry<'_>>) -> (Vec<Approval>, ApprovalsOf) {
         let yes = vec![Approval::Approve];
         let Some(entry) = entry else { return (yes, Vec::new()) };
         if entry.value.as_text().is_some() || entry.value.as_list().is_some() {

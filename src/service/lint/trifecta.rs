@@ -206,7 +206,7 @@ fn fault(step: &PlanStep, plan: &Plan, source: &Arc<Source>, strange: &BTreeSet<
             .into_iter()
             .filter_map(|(is, words)| is.then_some(words))
             .collect();
-    let Some((last, first)) = has.split_last().filter(|(_, first)| !first.is_empty()) else { return None };
+    let (last, first) = has.split_last().filter(|(_, first)| !first.is_empty())?;
     let message = format!("`{}` reads untrusted text, {}, and {last}", step.path, first.join(", "));
     Some(
         Diagnostic::error(codes::LINT_TRIFECTA, source, line(source, step.line), message)

@@ -314,6 +314,21 @@ fn each_kind_of_danger_has_its_level() {
 }
 
 #[test]
+fn a_secret_may_be_handed_on_but_not_shown() {
+    let context = context();
+    for (command, is_stopped) in [
+        ("echo $GITHUB_TOKEN", true),
+        ("printf %s \"$DB_PASSWORD\" | base64", true),
+        ("printf %s \"$DB_PASSWORD\" | wc -c", false),
+        ("test $(printf %s \"$TOKEN\" | wc -c) -eq 15 && echo got it", false),
+        ("[ -n \"$GITHUB_TOKEN\" ] && echo yes", false),
+        ("echo $PATH $MAX_TOKENS", false),
+    ] {
+        assert_eq!(is_asked(assess_shell(command, &context).level()), is_stopped, "{command}");
+    }
+}
+
+#[test]
 fn many_harmless_commands_hide_no_class_from_a_policy() {
     let rule = Said { value: PolicyRule::Deny, from: "policy.yaml".to_owned() };
     let policy = Policy { classes: [(RiskClass::Install, rule)].into(), ..Policy::default() };

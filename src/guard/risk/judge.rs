@@ -50,6 +50,8 @@ pub(super) struct Judge<'c> {
     depth: u8,
     /// Inside how many functions.
     functions: u32,
+    /// What the command prints goes to a program that does not show it.
+    pub is_taken: bool,
     /// Names of files that were fetched from other machines.
     pub fetched: Vec<String>,
     /// The program is one that a function is given; who calls it names it, and is judged.
@@ -67,6 +69,7 @@ impl<'c> Judge<'c> {
             commands: 0,
             depth: 0,
             functions: 0,
+            is_taken: false,
             fetched: Vec::new(),
             is_given: false,
         }
@@ -218,7 +221,9 @@ impl<'c> Judge<'c> {
     fn pipeline(&mut self, pipeline: &Pipeline, outer: &Stdin) {
         let mut stdin = outer.clone();
         for (place, stage) in pipeline.stages.iter().enumerate() {
+            self.is_taken = pipeline.stages.get(place + 1).is_some_and(takes_in);
             self.command(stage, &stdin);
+            self.is_taken = false;
             if place + 1 < pipeline.stages.len() {
                 stdin = self.printed(stage, &stdin, place == 0);
             }
@@ -399,6 +404,14 @@ impl<'c> Judge<'c> {
         }
         self.folders = folders;
     }
+}
+
+/// Whether a stage of a pipe takes what it reads and shows nothing of it.
+fn takes_in(stage: &Command) -> bool {
+    let mut names = Vec::new();
+    programs_of(stage, &mut names, 0);
+    let counts = ["wc", "md5sum", "sha1sum", "sha256sum", "shasum", "b2sum", "cksum"];
+    names.first().is_some_and(|name| counts.contains(&name.as_str()) || !super::programs::is_reader(name))
 }
 
 /// The names of all programs in a command.

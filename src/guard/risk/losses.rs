@@ -143,7 +143,10 @@ impl Judge<'_> {
                 }
             }
         }
-        if matches!(program.as_str(), "echo" | "printf" | "print") && simple.words.iter().any(shows_secret) {
+        if matches!(program.as_str(), "echo" | "printf" | "print")
+            && !self.is_taken
+            && simple.words.iter().any(shows_secret)
+        {
             let why = "prints a value whose name says that it is secret";
             self.find(
                 Level::L3,

@@ -323,6 +323,7 @@ fn a_secret_may_be_handed_on_but_not_shown() {
         ("test $(printf %s \"$TOKEN\" | wc -c) -eq 15 && echo got it", false),
         ("[ -n \"$GITHUB_TOKEN\" ] && echo yes", false),
         ("echo $PATH $MAX_TOKENS", false),
+        ("echo \"token=$NPM_TOKEN\" > out/config", false),
     ] {
         assert_eq!(is_asked(assess_shell(command, &context).level()), is_stopped, "{command}");
     }

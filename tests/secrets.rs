@@ -511,8 +511,10 @@ fn what_is_written_down_may_hold_no_secret_from_the_start() {
 #[test]
 fn a_run_that_is_taken_up_reads_its_secrets_anew() {
     let text = "name: wait\nsecrets: { token: { env: MY_TOKEN } }\nsteps:\n  - { id: ask, approve: 'Go on?' }\n  \
-        - { id: a, run: 'echo \"<$TOKEN>\" | cut -c1-4; echo $TOKEN', secrets: [token] }\n";
-    let project = Project::new().file("workflows/wait.yaml", text).variable("MY_TOKEN", "correct-horse-7");
+        - { id: a, run: [sh, tell.sh], secrets: [token] }\n";
+    let project = Project::new().file("workflows/wait.yaml", text);
+    let project =
+        project.file("tell.sh", "echo \"<$TOKEN>\" | cut -c1-4; echo $TOKEN\n").variable("MY_TOKEN", "correct-horse-7");
     trust(&project, "wait");
     assert_eq!(project.run(&["run", "wait"]).code, Some(20));
     let runs: serde_json::Value = serde_json::from_str(&project.run(&["runs", "--json"]).stdout).unwrap();

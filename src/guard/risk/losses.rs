@@ -143,10 +143,9 @@ impl Judge<'_> {
                 }
             }
         }
-        if matches!(program.as_str(), "echo" | "printf" | "print")
-            && !self.is_taken
-            && simple.words.iter().any(shows_secret)
-        {
+        let is_kept = simple.redirects.iter().any(|one| matches!(one.kind, RedirectKind::Write | RedirectKind::Append));
+        let is_shown = matches!(program.as_str(), "echo" | "printf" | "print") && !self.is_taken && !is_kept;
+        if is_shown && simple.words.iter().any(shows_secret) {
             let why = "prints a value whose name says that it is secret";
             self.find(
                 Level::L3,

@@ -159,6 +159,7 @@ fn begin(place: &Place, confined: &Confined, needs: &Needs, network: Network) ->
         network,
         nests: needs.nests,
         workspace: &workspace,
+        name: &place.attempt,
         attempt: &attempt,
         home: home.as_deref(),
         own: &own,

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    base::SandboxMode,
-    execute::process::{Probe, probe},
+    base::{Network, SandboxMode},
+    execute::process::{probe, surroundings},
     guard::sandbox::Method,
     plan::{Plan, PlanGate, PlanSandbox, PlanStep, Work},
     service::refusal::Refusal,
@@ -67,9 +67,24 @@ pub(super) fn check(plan: &Plan, orch: &Path) -> Result<Option<Method>, Refusal>
         return Err(refused(format!("this version has no sandbox `container`: {steps}"), help));
     }
     match probe(orch).best() {
+        Some(Method::Surroundings) => {
+            let around = surroundings();
+            let network = |step: &PlanStep| plan.sandbox.network(step).unwrap_or(standard_network(step));
+            let wider = confined.iter().find_map(|(step, _)| {
+                let why = around.as_ref()?.admits(&network(step)).err()?;
+                Some(format!("`{}`: {why}", step.path))
+            });
+            match wider {
+                None => Ok(Some(Method::Surroundings)),
+                Some(why) => Err(refused(
+                    format!("a step is to reach fewer hosts than what is around this run: {why}"),
+                    "say `network: any` at that step, or give the outer step the network that this one has",
+                )),
+            }
+        }
         Some(method) => Ok(Some(method)),
         None => {
-            let message = format!("this machine cannot confine what is to be confined: {}", words(probe(orch)));
+            let message = format!("this machine cannot confine what is to be confined: {}", words(&probe(orch).tried));
             let is_asked_for = confined.iter().any(|(step, _)| step.sandbox.is_some());
             if plan.sandbox.is_implied && !is_asked_for {
                 let message = format!("{message}; runs with agents are confined where nobody says otherwise");
@@ -88,19 +103,36 @@ pub(super) fn check(plan: &Plan, orch: &Path) -> Result<Option<Method>, Refusal>
 }
 
 /// What was tried, for people.
-pub(super) fn words(probe: &Probe) -> String {
-    let tried = probe.tried.iter().map(|(method, fault)| {
+pub(super) fn words(tried: &[(Method, Option<String>)]) -> String {
+    let tried = tried.iter().filter(|(method, fault)| *method != Method::Surroundings || fault.is_none());
+    let tried = tried.map(|(method, fault)| {
         let name = match method {
             Method::Namespaces => "own namespaces",
             Method::Bubblewrap => "bubblewrap",
+            Method::Surroundings => return already(),
         };
-        fault.as_ref().map_or_else(|| format!("{name} work"), |fault| format!("{name}: {fault}"))
+        fault.as_ref().map_or_else(|| format!("{name} work{}", plural(*method)), |fault| format!("{name}: {fault}"))
     });
     tried.collect::<Vec<_>>().join("; ")
 }
 
+const fn plural(method: Method) -> &'static str {
+    if matches!(method, Method::Bubblewrap) { "s" } else { "" }
+}
+
+/// That this is in the sandbox of another run.
+fn already() -> String {
+    let around = surroundings().map_or_else(|| "another run".to_owned(), |around| format!("`{}`", around.attempt));
+    format!("already confined by {around}")
+}
+
 fn refused(message: String, help: &str) -> Refusal {
     Refusal::new(41, "E0344", message, help)
+}
+
+/// Whom a step reaches where nobody has said so.
+fn standard_network(step: &PlanStep) -> Network {
+    if matches!(step.work, Work::Agent(_)) { Network::Any } else { Network::None }
 }
 
 fn starts_programs(step: &PlanStep) -> bool {

@@ -16,7 +16,7 @@ fn look() -> Look {
         verbose: false,
         parallel: Some(4),
         estimate: None,
-        sandbox: "sandbox off".to_owned(),
+        sandbox: SandboxShown { words: "sandbox off".to_owned(), is_open: false },
         replayed: false,
         waits: true,
     }

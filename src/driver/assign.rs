@@ -68,6 +68,8 @@ pub struct Assigner {
 pub struct Confine {
     /// By what the machine keeps it.
     pub method: Method,
+    /// What makes containers, where a step is to be in one.
+    pub engine: Option<Arc<Engine>>,
     /// What `orch` keeps for itself: nobody reads it.
     pub own: Vec<PathBuf>,
 }
@@ -174,6 +176,7 @@ impl Assigner {
             writes: step.sandbox.as_ref().map(|said| said.writes.clone()).unwrap_or_default(),
             own: confine.own.clone(),
             method: confine.method,
+            engine: confine.engine.clone(),
         })))
     }
 

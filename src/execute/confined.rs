@@ -13,7 +13,7 @@ use crate::{
     execute::{
         assignment::Place,
         executor::{blocking, make_attempt_dir},
-        process::{Command, Confinement, End, Holding, Keeper, Limits, Listener, Report, StopToken, is_complaint},
+        process::{Command, Confinement, Container, End, Holding, Keeper, Limits, Listener, Report, StopToken, is_complaint},
         proxy::{self, Hear, Proxy},
         watch::Watch,
     },
@@ -34,6 +34,8 @@ pub struct Confined {
     pub own: Vec<PathBuf>,
     /// By what the machine keeps it.
     pub method: Method,
+    /// What makes containers, where it is to be in one.
+    pub engine: Option<Arc<Engine>>,
 }
 
 /// What an agent's program needs that a command does not.
@@ -78,8 +80,16 @@ pub(super) async fn run(
         profile.doorway = Some(proxy.doorway.clone());
         command.env.extend(proxy::variables(hosts).map(|(name, value)| (name.into(), value.into())));
     }
-    command.confinement = Some(Confinement { profile, method: confined.method });
+    let container = match container(confined, place, &mut command) {
+        Ok(container) => container,
+        Err(error) => return unstarted(error),
+    };
+    command.confinement = Some(Confinement { profile, method: confined.method, container: container.clone() });
     let mut report = keeper.run(command, limits, stop, ears).await;
+    if let Some(container) = container.filter(|_| !matches!(report.end, End::Exited { .. })) {
+        // Whoever started it is dead, which the engine need not have noticed.
+        blocking(move || container.remove()).await;
+    }
     let changed = blocking(move || holding.end()).await;
     if let Some(said) = is_complaint(&report) {
         report.end = End::SpawnFailed { message: format!("the sandbox cannot be made: {said}") };
@@ -89,6 +99,47 @@ pub(super) async fn run(
     report.notes.extend(proxy.iter().flat_map(Proxy::refused));
     report.notes.extend(hint(&report, confined));
     report
+}
+
+/// What makes containers, and what they are made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    /// Its program.
+    pub program: PathBuf,
+    /// Its own environment.
+    pub env: Vec<(String, String)>,
+    /// Whether it is one that works without rights of its own, and so has to map users.
+    pub maps_users: bool,
+    /// The image.
+    pub image: String,
+    /// The most memory of one.
+    pub memory_bytes: u64,
+    /// The most processes in one.
+    pub processes: u64,
+}
+
+/// The container of a command, which then stands behind this very program: it need not be on this machine.
+fn container(confined: &Confined, place: &Place, command: &mut Command) -> io::Result<Option<Container>> {
+    if confined.mode != SandboxMode::Container {
+        return Ok(None);
+    }
+    let engine = confined.engine.as_ref().ok_or_else(|| io::Error::other("nothing makes containers here"))?;
+    let mut bytes = [0; 6];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    let number: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    command.argv.insert(0, "/proc/self/exe".into());
+    let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+    Ok(Some(Container {
+        engine: engine.program.clone(),
+        env: engine.env.clone(),
+        maps_users: engine.maps_users,
+        image: engine.image.clone(),
+        memory_bytes: engine.memory_bytes,
+        processes: engine.processes,
+        name: format!("orch-{}-{number}", place.run),
+        run: place.run.clone(),
+        user: (user.as_raw(), group.as_raw()),
+    }))
 }
 
 /// Whom a program may reach. Where a policy names hosts, commands that may reach anybody reach those; an agent's
@@ -153,9 +204,9 @@ fn begin(place: &Place, confined: &Confined, needs: &Needs, network: Network) ->
     }
     let homes: Vec<PathBuf> = needs.homes.iter().filter_map(below_home).filter(|path| path.exists()).collect();
     let own: Vec<PathBuf> = confined.own.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    let caches = if network == Network::None { Vec::new() } else { caches(home.as_deref(), &place.env) };
+    let caches = if network == Network::None || confined.mode == SandboxMode::Container { Vec::new() } else { caches(home.as_deref(), &place.env) };
     let site = Site {
-        mode: if needs.reads_only { confined.mode.max(SandboxMode::ReadOnly) } else { confined.mode },
+        mode: if needs.reads_only { SandboxMode::ReadOnly } else { confined.mode },
         network,
         nests: needs.nests,
         workspace: &workspace,

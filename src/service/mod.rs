@@ -95,7 +95,7 @@ pub use run_settings::RunSettings;
 pub use runs::{DriveOptions, Runs};
 pub use runtime_test::{Tested, test_runtime};
 pub use runtimes::{FoundRuntime, RuntimeLine, agree, list_runtimes};
-pub use sandbox::{SandboxWish, sandbox_words};
+pub use sandbox::{SandboxShown, SandboxWish, sandbox_shown};
 pub use secrets::SecretValues;
 pub use servers::ServerValues;
 pub use status::{AttemptStatus, ForkStatus, GateStatus, STATUS_VERSION, Status, StepStatus, Waiting, status};

@@ -7,6 +7,8 @@ use crate::{
     execute::process::{probe, surroundings},
     guard::sandbox::Method,
     plan::{Plan, PlanGate, PlanSandbox, PlanStep, Work},
+    runtime::Replay,
+    scheduler::Scheduler,
     service::refusal::Refusal,
 };
 
@@ -150,9 +152,31 @@ fn names(confined: &[(&PlanStep, SandboxMode)]) -> String {
     shown.join(", ")
 }
 
-/// How far the programs of a run are confined, in a few words for its first line.
+/// How far the programs of a run are confined, for its first line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SandboxShown {
+    /// In a few words.
+    pub words: String,
+    /// Whether an agent that is not replayed works with all rights of the user.
+    pub is_open: bool,
+}
+
+/// How far the programs of a run are confined.
 #[must_use]
-pub fn sandbox_words(plan: &Plan) -> String {
+pub fn sandbox_shown(scheduler: &Scheduler) -> SandboxShown {
+    let (plan, default) = (scheduler.plan(), scheduler.default_runtime());
+    let is_live = |name: Option<&str>| name.or(default) != Some(Replay::NAME);
+    SandboxShown { words: sandbox_words(plan), is_open: !open_steps(plan, is_live).is_empty() }
+}
+
+/// The steps whose agents work with all rights of the user; `is_live` tells it of a runtime's name.
+pub(super) fn open_steps(plan: &Plan, is_live: impl Fn(Option<&str>) -> bool) -> Vec<&str> {
+    let open = plan.steps.iter().filter(|step| plan.sandbox.mode(step) == SandboxMode::Off);
+    let live = open.filter(|step| step.agents().any(|agent| is_live(agent.runtime.as_deref())));
+    live.map(|step| step.path.as_str()).collect()
+}
+
+fn sandbox_words(plan: &Plan) -> String {
     let steps: Vec<SandboxMode> =
         plan.steps.iter().filter(|step| starts_programs(step)).map(|step| plan.sandbox.mode(step)).collect();
     match steps.iter().min().zip(steps.iter().max()) {

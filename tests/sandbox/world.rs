@@ -53,7 +53,7 @@ impl World {
     pub fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("orch-test-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let project = Project::new();
+        let project = super::project();
         let root = project.root();
         Command::new("git").args(["init", "-q"]).current_dir(&root).status().unwrap();
         let outside = root.parent().unwrap().join("outside");

@@ -148,10 +148,14 @@ impl Site<'_> {
         })
     }
 
+    fn writes_workspace(&self) -> bool {
+        matches!(self.mode, SandboxMode::WorkspaceWrite | SandboxMode::Container)
+    }
+
     /// What may be written.
     fn writes(&self) -> Vec<PathBuf> {
         let mut writes = vec![self.attempt.to_path_buf()];
-        if self.mode == SandboxMode::WorkspaceWrite {
+        if self.writes_workspace() {
             writes.push(self.workspace.to_path_buf());
             writes.extend(self.declared());
             // Who may download may keep it, as builds outside do.
@@ -180,7 +184,7 @@ impl Site<'_> {
         for name in ["order.json", "stdout.log", "stderr.log"] {
             hold(self.attempt.join(name), Kind::Log);
         }
-        if self.mode == SandboxMode::WorkspaceWrite {
+        if self.writes_workspace() {
             WORKSPACE.iter().for_each(|(name, kind)| hold(self.workspace.join(name), *kind));
         }
         if let Some(home) = self.home {
@@ -192,10 +196,8 @@ impl Site<'_> {
     /// What must not appear.
     #[must_use]
     pub fn never_new(&self) -> Vec<PathBuf> {
-        match self.mode {
-            SandboxMode::WorkspaceWrite => NEVER_NEW.iter().map(|name| self.workspace.join(name)).collect(),
-            SandboxMode::Off | SandboxMode::ReadOnly | SandboxMode::Container => Vec::new(),
-        }
+        let names = if self.writes_workspace() { NEVER_NEW } else { &[] };
+        names.iter().map(|name| self.workspace.join(name)).collect()
     }
 
     /// What the machine has to keep.

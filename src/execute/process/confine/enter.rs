@@ -23,6 +23,7 @@ use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set, set_no_
 use super::{
     Confinement, Fault,
     calls::filter,
+    container,
     doorway::{hand_out, knock},
     loopback,
     mounts::arrange,
@@ -105,6 +106,9 @@ fn enter() -> Result<Infallible, Fault> {
         serde_json::from_str(&text).map_err(|error| Fault::new("read the profile", error))?;
     let folder = env::current_dir().map_err(|error| Fault::new("find the working directory", error))?;
     let profile = &confinement.profile;
+    if let Some(container) = &confinement.container {
+        return container::run(&confinement, container, &folder, &pairs()?);
+    }
     let left = match confinement.method {
         Method::Namespaces => confine(profile)?,
         Method::Bubblewrap => return relay::by_bubblewrap(&confinement, folder),
@@ -199,11 +203,21 @@ fn drop_rights() -> Result<(), Fault> {
 
 /// The command's own environment.
 fn variables() -> Result<Vec<CString>, Fault> {
+    own_pairs().iter().map(|pair| text(pair)).collect()
+}
+
+/// The same as texts.
+fn pairs() -> Result<Vec<String>, Fault> {
+    let texts = own_pairs().into_iter().map(OsString::into_string);
+    texts.collect::<Result<_, _>>().map_err(|_| Fault::new("give a variable to a container", "it is not UTF-8"))
+}
+
+fn own_pairs() -> Vec<OsString> {
     let mut pairs: Vec<(usize, OsString)> = env::vars_os()
         .filter_map(|(name, pair)| Some((name.to_str()?.strip_prefix(VARIABLE)?.parse().ok()?, pair)))
         .collect();
     pairs.sort();
-    pairs.iter().map(|(_, pair)| text(pair)).collect()
+    pairs.into_iter().map(|(_, pair)| pair).collect()
 }
 
 fn start(program: &OsStr, argv: &[OsString], env: &[CString]) -> Result<Infallible, Fault> {

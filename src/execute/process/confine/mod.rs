@@ -5,7 +5,7 @@
 //! the keeper's work changes. Where another program makes the namespaces, the helper stays beside it and ends as the
 //! command ended.
 //!
-//! `view` says what the command finds; `mounts` and `bubblewrap` make it so.
+//! `view` says what the command finds; `mounts`, `bubblewrap` and `container` make it so.
 //!
 //! Does not know: steps, plans, why a command is confined.
 //!
@@ -16,6 +16,7 @@
 mod bubblewrap;
 mod calls;
 mod confinement;
+mod container;
 mod doorway;
 mod enter;
 mod held;
@@ -29,6 +30,7 @@ mod view;
 
 pub use confinement::Confinement;
 use confinement::Fault;
+pub use container::{Container, sweep_containers};
 pub use doorway::Doorway;
 pub(super) use enter::command;
 pub(in crate::execute) use enter::is_complaint;

@@ -13,7 +13,9 @@ use crate::{
     execute::{
         assignment::Place,
         executor::{blocking, make_attempt_dir},
-        process::{Command, Confinement, Container, End, Holding, Keeper, Limits, Listener, Report, StopToken, is_complaint},
+        process::{
+            Command, Confinement, Container, End, Holding, Keeper, Limits, Listener, Report, StopToken, is_complaint,
+        },
         proxy::{self, Hear, Proxy},
         watch::Watch,
     },
@@ -26,6 +28,8 @@ use crate::{
 pub struct Confined {
     /// How far.
     pub mode: SandboxMode,
+    /// Whether they write nowhere, in a container too.
+    pub reads_only: bool,
     /// Whom they may reach, where somebody has said so: commands nobody, agents everybody.
     pub network: Option<Network>,
     /// Where else they may write, as the step says it.
@@ -204,9 +208,13 @@ fn begin(place: &Place, confined: &Confined, needs: &Needs, network: Network) ->
     }
     let homes: Vec<PathBuf> = needs.homes.iter().filter_map(below_home).filter(|path| path.exists()).collect();
     let own: Vec<PathBuf> = confined.own.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    let caches = if network == Network::None || confined.mode == SandboxMode::Container { Vec::new() } else { caches(home.as_deref(), &place.env) };
+    let caches = if network == Network::None || confined.mode == SandboxMode::Container {
+        Vec::new()
+    } else {
+        caches(home.as_deref(), &place.env)
+    };
     let site = Site {
-        mode: if needs.reads_only { SandboxMode::ReadOnly } else { confined.mode },
+        mode: if needs.reads_only || confined.reads_only { SandboxMode::ReadOnly } else { confined.mode },
         network,
         nests: needs.nests,
         workspace: &workspace,

@@ -27,7 +27,7 @@ pub mod workspace;
 
 pub use assignment::{Assignment, CommandText, Live, Place};
 pub use changed::{Baseline, BaselineError};
-pub use confined::Confined;
+pub use confined::{Confined, Engine};
 pub use executor::{Executor, tree_digest};
 pub use leaks::{Excuse, Search};
 pub use put_back::{Wanted, put_back};

@@ -11,6 +11,7 @@ mod cases;
 mod changes;
 mod check;
 mod compile_all;
+mod container;
 mod costs;
 mod danger;
 mod decided;

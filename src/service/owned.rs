@@ -9,7 +9,13 @@ use crate::{
     plan::Plan,
     runtime::Replay,
     scheduler::Event,
-    service::{AuditHead, recordings::is_replayed, runs::Runs, sandbox::{SandboxShown, sandbox_shown}, secrets::RunSecrets},
+    service::{
+        AuditHead,
+        recordings::is_replayed,
+        runs::Runs,
+        sandbox::{SandboxShown, sandbox_shown},
+        secrets::RunSecrets,
+    },
 };
 
 /// A run that this process owns and is about to drive.

@@ -1,15 +1,19 @@
 //! The door before programs that are to be confined: nothing starts where the machine cannot keep it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     base::{Network, SandboxMode},
+    execute::Engine,
     execute::process::{probe, surroundings},
     guard::sandbox::Method,
     plan::{Plan, PlanGate, PlanSandbox, PlanStep, Work},
     runtime::Replay,
     scheduler::Scheduler,
-    service::refusal::Refusal,
+    service::{container::ContainerWish, refusal::Refusal},
 };
 
 /// Steps that are named at once.
@@ -22,6 +26,8 @@ pub struct SandboxWish {
     pub modes: Option<PlanSandbox>,
     /// What `orch` keeps for itself outside of the project.
     pub own: Vec<PathBuf>,
+    /// What containers are made from and by.
+    pub container: ContainerWish,
 }
 
 impl SandboxWish {
@@ -49,11 +55,20 @@ impl SandboxWish {
     }
 }
 
+/// By what the programs of a run are confined.
+#[derive(Debug, Clone)]
+pub(super) struct Keeping {
+    /// By what, outside of containers.
+    pub method: Method,
+    /// What makes containers, where a step is to be in one.
+    pub engine: Option<Arc<Engine>>,
+}
+
 /// By what the programs of a plan are confined; nothing where none is.
 ///
 /// # Errors
 /// With exit 41 where this machine or this version cannot keep what is asked for.
-pub(super) fn check(plan: &Plan, orch: &Path) -> Result<Option<Method>, Refusal> {
+pub(super) fn check(plan: &Plan, wish: &ContainerWish, orch: &Path) -> Result<Option<Keeping>, Refusal> {
     let confined: Vec<(&PlanStep, SandboxMode)> = plan
         .steps
         .iter()
@@ -63,11 +78,32 @@ pub(super) fn check(plan: &Plan, orch: &Path) -> Result<Option<Method>, Refusal>
     if confined.is_empty() {
         return Ok(None);
     }
-    let steps = names(&confined);
-    if confined.iter().any(|(_, mode)| *mode == SandboxMode::Container) {
-        let help = "run `orch` itself in a container, or take `sandbox: workspace-write`";
-        return Err(refused(format!("this version has no sandbox `container`: {steps}"), help));
+    let (contained, confined): (Vec<_>, Vec<_>) =
+        confined.into_iter().partition(|(_, mode)| *mode == SandboxMode::Container);
+    let engine = if contained.is_empty() { None } else { Some(Arc::new(engine(plan, &contained, wish)?)) };
+    // Where all are in containers, nothing else is needed.
+    let method = if confined.is_empty() { Method::Namespaces } else { method(plan, &confined, orch)? };
+    Ok(Some(Keeping { method, engine }))
+}
+
+/// What makes the containers of these steps.
+fn engine(plan: &Plan, contained: &[(&PlanStep, SandboxMode)], wish: &ContainerWish) -> Result<Engine, Refusal> {
+    let listed = contained.iter().find(|(step, _)| matches!(plan.sandbox.network(step), Some(Network::Hosts(_))));
+    if let Some((step, _)) = listed {
+        let message = format!("a container has none or all of the network, and `{}` names hosts", step.path);
+        return Err(Refusal::new(
+            41,
+            "E0375",
+            message,
+            "`network: none`, or `sandbox: workspace-write` with the hosts",
+        ));
     }
+    wish.engine(&names(contained))
+}
+
+/// By what these steps are confined.
+fn method(plan: &Plan, confined: &[(&PlanStep, SandboxMode)], orch: &Path) -> Result<Method, Refusal> {
+    let steps = names(confined);
     match probe(orch).best() {
         Some(Method::Surroundings) => {
             let around = surroundings();
@@ -77,14 +113,14 @@ pub(super) fn check(plan: &Plan, orch: &Path) -> Result<Option<Method>, Refusal>
                 Some(format!("`{}`: {why}", step.path))
             });
             match wider {
-                None => Ok(Some(Method::Surroundings)),
+                None => Ok(Method::Surroundings),
                 Some(why) => Err(refused(
                     format!("a step is to reach fewer hosts than what is around this run: {why}"),
                     "say `network: any` at that step, or give the outer step the network that this one has",
                 )),
             }
         }
-        Some(method) => Ok(Some(method)),
+        Some(method) => Ok(method),
         None => {
             let message = format!("this machine cannot confine what is to be confined: {}", words(&probe(orch).tried));
             let is_asked_for = confined.iter().any(|(step, _)| step.sandbox.is_some());

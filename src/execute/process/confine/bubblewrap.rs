@@ -21,8 +21,7 @@ use nix::{
 use super::{Fault, view::View};
 
 /// Where a system has it. Not searched for: what stands in a folder of somebody else is not the system's.
-const PROGRAMS: &[&str] =
-    &["/usr/bin/bwrap", "/bin/bwrap", "/usr/local/bin/bwrap", "/run/current-system/sw/bin/bwrap"];
+const PROGRAMS: &[&str] = &["/usr/bin/bwrap", "/bin/bwrap", "/usr/local/bin/bwrap", "/run/current-system/sw/bin/bwrap"];
 /// What the kernel is set by; a program with a sandbox of its own gets the rest of `/proc`.
 const SETTINGS: &[&str] = &["sys", "sysrq-trigger", "irq", "bus", "fs"];
 
@@ -165,8 +164,8 @@ pub(super) fn keep(descriptor: impl AsFd) -> Result<(), Fault> {
 
 /// This very program, by a descriptor: in the view its path may mean something else, or nothing.
 pub(super) fn itself() -> Result<(OwnedFd, OsString), Fault> {
-    let handle = open("/proc/self/exe", OFlag::O_PATH, Mode::empty())
-        .map_err(|error| Fault::new("open this program", error))?;
+    let handle =
+        open("/proc/self/exe", OFlag::O_PATH, Mode::empty()).map_err(|error| Fault::new("open this program", error))?;
     let path = format!("/proc/self/fd/{}", handle.as_raw_fd()).into();
     Ok((handle, path))
 }

@@ -63,7 +63,7 @@ impl Container {
 
 /// Takes away what a dead `orch` left of a run; gives how many.
 #[must_use]
-pub fn sweep_containers(engine: &Path, env: &[(OsString, OsString)], run: &str) -> usize {
+pub fn sweep_containers(engine: &Path, env: &[(String, String)], run: &str) -> usize {
     let call = |words: &[&str]| {
         let mut command = Command::new(engine);
         command.env_clear().envs(env.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
@@ -100,8 +100,7 @@ pub(super) fn run(
     let cookies = ["ORCH_RUN", "ORCH_ATTEMPT"].map(|name| (name, env::var_os(name).unwrap_or_default()));
     let mut engine = container.engine();
     engine.args(words).envs(cookies).stdin(Stdio::inherit());
-    let child =
-        engine.spawn().map_err(|error| Fault::new(format!("start {}", container.engine.display()), error))?;
+    let child = engine.spawn().map_err(|error| Fault::new(format!("start {}", container.engine.display()), error))?;
     // The engine passes them on; who waits for it does not end by them.
     relay::hold_signals()?;
     let ended = relay::wait(child, "the engine of containers")?;
@@ -193,11 +192,8 @@ fn mounts(view: &View, folder: &Path) -> Result<Vec<String>, Fault> {
         mounts.push(bound(&held.path, &held.path, true)?);
     }
     for path in view.hidden.iter().filter(|path| is_inside(path)) {
-        mounts.push(if path.is_dir() {
-            (path.clone(), format!("type=tmpfs,destination={},tmpfs-size=65536", plain(path)?))
-        } else {
-            bound("/dev/null".as_ref(), path, true)?
-        });
+        let cover = if path.is_dir() { cover(path, mounts.len(), view)? } else { PathBuf::from("/dev/null") };
+        mounts.push(bound(&cover, path, true)?);
     }
     for place in &view.temporary {
         mounts.push(bound(&view.temp, place, false)?);
@@ -210,7 +206,7 @@ fn mounts(view: &View, folder: &Path) -> Result<Vec<String>, Fault> {
     // Of two at one place the stricter one stays: engines take no place twice.
     let mut last: Vec<(PathBuf, String)> = Vec::new();
     for (at, text) in mounts {
-        let is_strict = |text: &str| text.ends_with(",readonly") || text.starts_with("type=tmpfs");
+        let is_strict = |text: &str| text.ends_with(",readonly");
         match last.last_mut().filter(|(before, _)| *before == at) {
             Some((_, before)) if !is_strict(before) => *before = text,
             Some(_) => {}
@@ -218,6 +214,25 @@ fn mounts(view: &View, folder: &Path) -> Result<Vec<String>, Fault> {
         }
     }
     Ok(last.into_iter().map(|(_, text)| text).collect())
+}
+
+/// An empty folder that stands in place of one that is hidden, with places for what is written below that one. An
+/// engine's own empty folders are filled by some with what was there before.
+fn cover(hidden: &Path, number: usize, view: &View) -> Result<PathBuf, Fault> {
+    let cover = view.temp.with_file_name("covers").join(number.to_string());
+    let fault = |error: std::io::Error| Fault::new(format!("cover {}", hidden.display()), error);
+    std::fs::create_dir_all(&cover).map_err(fault)?;
+    for path in view.writes.iter().filter(|path| path.as_path() != hidden) {
+        let Ok(rest) = path.strip_prefix(hidden) else { continue };
+        let place = cover.join(rest);
+        if path.is_dir() {
+            std::fs::create_dir_all(&place).map_err(fault)?;
+        } else if let Some(above) = place.parent() {
+            std::fs::create_dir_all(above).map_err(fault)?;
+            std::fs::write(&place, "").map_err(fault)?;
+        }
+    }
+    Ok(cover)
 }
 
 /// How a program is called inside: by its path where that is in the view, else as the image knows it.
@@ -232,5 +247,7 @@ fn inside(program: &Path, view: &View) -> PathBuf {
 /// A path that says the same in the words of every engine.
 fn plain(path: &Path) -> Result<&str, Fault> {
     let text = path.to_str().filter(|text| !text.contains([',', '"', '\n', '\r']));
-    text.ok_or_else(|| Fault::new(format!("bind {}", path.display()), "a comma, a quote or a line break is in its name"))
+    text.ok_or_else(|| {
+        Fault::new(format!("bind {}", path.display()), "a comma, a quote or a line break is in its name")
+    })
 }

@@ -25,7 +25,6 @@ impl Probe {
     pub fn best(&self) -> Option<Method> {
         self.tried.iter().find(|(_, fault)| fault.is_none()).map(|(method, _)| *method)
     }
-
 }
 
 /// Every method, the best first.
@@ -87,7 +86,8 @@ fn confined(orch: &Path, (method, network): (Method, Network), temp: &Path) -> R
         nests: false,
         mark: None,
     };
-    let text = serde_json::to_string(&Confinement { profile, method, container: None }).map_err(|error| error.to_string())?;
+    let text =
+        serde_json::to_string(&Confinement { profile, method, container: None }).map_err(|error| error.to_string())?;
     let mut command: Command =
         enter::command(orch, text.as_ref(), Path::new("/bin/sh"), &["sh".into(), "-c".into(), ":".into()], &[]);
     let ended = command.current_dir("/").stdin(Stdio::null()).output().map_err(|error| error.to_string())?;

@@ -26,7 +26,10 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Confinement, Fault, bubblewrap, doorway, enter, view::{View, sockets}};
+use super::{
+    Confinement, Fault, bubblewrap, doorway, enter,
+    view::{View, sockets},
+};
 use crate::base::Network;
 
 /// The variable that tells a helper what is left to be done.

@@ -142,8 +142,7 @@ fn fixed(profile: &Profile, writes: &[PathBuf]) -> Result<Vec<Fixed>, Fault> {
     let with_above = held.into_iter().map(|path| {
         let root = writes.iter().filter(|root| path.starts_with(root)).max_by_key(|root| root.components().count());
         let below_root = |above: &&Path| root.is_some_and(|root| above != root);
-        let mut above: Vec<PathBuf> =
-            path.ancestors().skip(1).take_while(below_root).map(Path::to_path_buf).collect();
+        let mut above: Vec<PathBuf> = path.ancestors().skip(1).take_while(below_root).map(Path::to_path_buf).collect();
         above.reverse();
         Fixed { path, above }
     });

@@ -68,7 +68,8 @@ impl Runs {
     /// When the store cannot be opened.
     pub fn open(root: &Path, settings: RunSettings) -> Result<Self, Refusal> {
         let reuse = CacheWish::Use.reuse(&settings.cache);
-        Ok(Self { store: Store::open(root)?, root: root.to_owned(), settings, reuse })
+        let store = Store::open(root).map_err(|error| nested::inner_state(root, error))?;
+        Ok(Self { store, root: root.to_owned(), settings, reuse })
     }
 
     /// Keeps the work of all agents and commands; with `reads`, what was done before is not done again.

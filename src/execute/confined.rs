@@ -17,6 +17,7 @@ use crate::{
             Command, Confinement, Container, End, Holding, Keeper, Limits, Listener, Report, StopToken, is_complaint,
         },
         proxy::{self, Hear, Proxy},
+        upstream::Upstream,
         watch::Watch,
     },
     guard::sandbox::{CACHES, Method, Profile, Site},
@@ -66,7 +67,8 @@ pub(super) async fn run(
 ) -> Report {
     let unstarted = |error: io::Error| Report::unstarted(format!("the sandbox cannot be made: {error}"));
     let network = network(confined, &needs, watch);
-    let proxy = match hosts(&network, watch).map(|hosts| Proxy::open(hosts, hear(watch, place))).transpose() {
+    let open = |hosts| Proxy::open(hosts, Upstream::of(&place.env).map_err(io::Error::other)?, hear(watch, place));
+    let proxy = match hosts(&network, watch).map(open).transpose() {
         Ok(proxy) => proxy,
         Err(error) => return unstarted(error),
     };

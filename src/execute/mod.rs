@@ -22,6 +22,7 @@ mod service;
 mod taping;
 mod traces;
 mod tree;
+mod upstream;
 mod watch;
 pub mod workspace;
 
@@ -34,4 +35,5 @@ pub use put_back::{Wanted, put_back};
 pub use taping::Taper;
 pub use traces::{Change, FileKind, FileState, FindAdapter, Fit, Footprint, States, Traces, content, reused};
 pub use tree::TreeFault;
+pub use upstream::upstream_fault;
 pub use watch::Watch;

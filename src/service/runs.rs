@@ -217,6 +217,7 @@ impl Runs {
         let is_live = |name: &str| name != Replay::NAME && self.capabilities(name).is_none_or(|can| !can.replays);
         plan.sandbox = self.settings.sandbox.of(&plan, old, &runtime, is_live);
         sandbox::check(&plan, &self.settings.sandbox.container, &self.settings.program)?;
+        sandbox::upstream(&plan, &self.settings.env)?;
         preflight::programs(&plan, &self.settings.env, &self.root)?;
         self.settings.servers.of(&plan)?;
         let secrets = self.secrets(&plan)?;

@@ -1,14 +1,15 @@
 //! The door before programs that are to be confined: nothing starts where the machine cannot keep it.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use crate::{
     base::{Network, SandboxMode},
-    execute::Engine,
     execute::process::{probe, surroundings},
+    execute::{Engine, upstream_fault},
     guard::sandbox::Method,
     plan::{Plan, PlanGate, PlanSandbox, PlanStep, Work},
     runtime::Replay,
@@ -84,6 +85,17 @@ pub(super) fn check(plan: &Plan, wish: &ContainerWish, orch: &Path) -> Result<Op
     // Where all are in containers, nothing else is needed.
     let method = if confined.is_empty() { Method::Namespaces } else { method(plan, &confined, orch)? };
     Ok(Some(Keeping { method, engine }))
+}
+
+/// Refuses a run whose steps reach lists of hosts where the user's own proxy is one that cannot be used for that.
+pub(super) fn upstream(plan: &Plan, env: &[(OsString, OsString)]) -> Result<(), Refusal> {
+    let lists = |step: &&PlanStep| matches!(plan.sandbox.network(step), Some(Network::Hosts(_)));
+    let (Some(step), Some(why)) = (plan.steps.iter().find(lists), upstream_fault(env)) else { return Ok(()) };
+    let message =
+        format!("`{}` reaches a list of hosts, and the proxy of your environment cannot be used: {why}", step.path);
+    let help =
+        "name a proxy that speaks plain HTTP (`http://HOST:PORT`), unset the variable, or list nothing: `network: any`";
+    Err(Refusal::new(41, "E0377", message, help))
 }
 
 /// What makes the containers of these steps.

@@ -156,6 +156,11 @@ codes! {
          Nothing was started.\n\
          Fix: let the outer workflow call the inner one with `workflow:`; or copy the project into the workspace or \"$TMPDIR\" and run it \
          there; or give the outer step `sandbox: off`.";
+    NO_UPSTREAM "E0377" 41 false "the proxy of the environment cannot be used"
+        "A step reaches a list of hosts (`network: [HOST]`). `orch` connects for it, and your environment says by which proxy \
+         (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`): one that speaks SOCKS or TLS, or a value that names no host. Going past it would not be \
+         what you said. Nothing was started.\n\
+         Fix: name a proxy that speaks plain HTTP (`http://HOST:PORT`), except hosts with `NO_PROXY`, or unset the variable.";
     NO_SECRET "E0350" 43 false "a secret has no value"
         "A step gets a secret, and its value is not where the definition says: the variable is not set, the file is not there, or \
          the program that should print it has failed. Values are looked for before anything starts, and again by `orch resume`.\n\

@@ -7,6 +7,7 @@ use orch::{
     cli::{Ending, Look, Report, one_line},
     driver::{RUN_EVENT_VERSION, RunEvent, What},
     scheduler::{Cause, CauseKind, Spent, StepState},
+    service::SandboxShown,
 };
 use serde_json::{Map, Value};
 

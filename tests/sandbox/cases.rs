@@ -227,15 +227,6 @@ fn the_command_line_confines_more_but_never_less() {
 }
 
 #[test]
-fn what_this_version_cannot_keep_is_refused_before_anything_starts() {
-    let project = project();
-    let done = run(&project, "  - id: a\n    sandbox: container\n    run: touch here\n", &[]);
-    assert_eq!(done.code, Some(41), "{}", done.stdout);
-    assert!(done.stderr.contains("no sandbox `container`") && done.stderr.contains("help:"), "{}", done.stderr);
-    assert!(!project.root().join("here").exists());
-}
-
-#[test]
 fn variables_of_a_step_do_not_steer_the_helper() {
     let project = project();
     if !can_confine(&project) {

@@ -16,7 +16,7 @@ use std::{
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
-use super::{Confinement, Fault, relay, view::View};
+use super::{Confinement, Fault, calls, relay, view::View};
 use crate::base::Network;
 
 /// How an engine's program says that it could not do its own part.
@@ -94,9 +94,12 @@ pub(super) fn run(
         .write_all(variables.as_bytes())
         .map_err(|error| Fault::new("hand variables to the engine", error))?;
     let note = confinement.profile.temp.join(format!("{}.id", container.name));
+    let filter = confinement.profile.temp.with_file_name("filter.json");
+    std::fs::write(&filter, calls::filter_words().to_string())
+        .map_err(|error| Fault::new("write the filter of system calls", error))?;
     // The first two are this helper and what the keeper took for the program.
     let argv: Vec<OsString> = env::args_os().skip(4).collect();
-    let words = words(&view, (container, &confinement.profile.network), (folder, &path, &note), &argv)?;
+    let words = words(&view, (container, &confinement.profile.network), (folder, &path, &note, &filter), &argv)?;
     let cookies = ["ORCH_RUN", "ORCH_ATTEMPT"].map(|name| (name, env::var_os(name).unwrap_or_default()));
     let mut engine = container.engine();
     engine.args(words).envs(cookies).stdin(Stdio::inherit());
@@ -136,7 +139,7 @@ fn variables(pairs: &[String]) -> Result<String, Fault> {
 fn words(
     view: &View,
     (container, network): (&Container, &Network),
-    (folder, variables, note): (&Path, &str, &Path),
+    (folder, variables, note, filter): (&Path, &str, &Path, &Path),
     argv: &[OsString],
 ) -> Result<Vec<OsString>, Fault> {
     let network = match network {
@@ -152,6 +155,7 @@ fn words(
     say(&["run", "--rm", "-i", "--pull", "never", "--name", &container.name]);
     say(&["--label", &format!("{RUN_LABEL}={}", container.run), "--cidfile", plain(note)?]);
     say(&["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"]);
+    say(&["--security-opt", &format!("seccomp={}", plain(filter)?)]);
     say(&["--pids-limit", &container.processes.to_string(), "--memory", &container.memory_bytes.to_string()]);
     if let Some(network) = network {
         say(&["--network", network]);

@@ -130,11 +130,7 @@ fn container(confined: &Confined, place: &Place, command: &mut Command) -> io::R
         return Ok(None);
     }
     let engine = confined.engine.as_ref().ok_or_else(|| io::Error::other("nothing makes containers here"))?;
-    let mut bytes = [0; 6];
-    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-    let number: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     command.argv.insert(0, "/proc/self/exe".into());
-    let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
     Ok(Some(Container {
         engine: engine.program.clone(),
         env: engine.env.clone(),
@@ -142,9 +138,8 @@ fn container(confined: &Confined, place: &Place, command: &mut Command) -> io::R
         image: engine.image.clone(),
         memory_bytes: engine.memory_bytes,
         processes: engine.processes,
-        name: format!("orch-{}-{number}", place.run),
+        name: Container::new_name(&place.run)?,
         run: place.run.clone(),
-        user: (user.as_raw(), group.as_raw()),
     }))
 }
 

@@ -9,7 +9,7 @@ use crate::{
     base::RunId,
     config::Environment,
     execute::{Engine, process::sweep_containers},
-    service::refusal::Refusal,
+    service::{project::is_root, refusal::Refusal},
 };
 
 /// The engines in the order in which they are tried, where the settings name none.
@@ -114,7 +114,7 @@ impl ContainerWish {
         Engine {
             program: program.to_owned(),
             env: self.env.clone(),
-            maps_users: name == "podman" && !rustix::process::geteuid().is_root(),
+            maps_users: name == "podman" && !is_root(),
             image: image.to_owned(),
             memory_bytes: self.memory_bytes,
             processes: self.processes,

@@ -67,7 +67,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli/"]),
     ("clap_complete", &["src/cli/completions.rs"]),
     ("figment", &["src/config/"]),
-    ("getrandom", &["src/execute/process/confine/doorway.rs", "src/guard/audit/key.rs", "src/service/"]),
+    ("getrandom", &["src/execute/process/confine/", "src/guard/audit/key.rs", "src/service/"]),
     (
         "globset",
         &[

@@ -7,12 +7,13 @@ use std::{
     convert::Infallible,
     env,
     ffi::OsString,
-    io::Write,
+    io::{self, Write},
     os::fd::AsRawFd,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
+use nix::unistd::{getegid, geteuid};
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
@@ -43,11 +44,20 @@ pub struct Container {
     pub name: String,
     /// The run that it dies with.
     pub run: String,
-    /// The user and the group in it.
-    pub user: (u32, u32),
 }
 
 impl Container {
+    /// A name for a container of a run, which no other has.
+    ///
+    /// # Errors
+    /// When there is no random number.
+    pub fn new_name(run: &str) -> io::Result<String> {
+        let mut bytes = [0; 6];
+        getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+        let number: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(format!("orch-{run}-{number}"))
+    }
+
     /// Takes the container away with all that runs in it; nothing happens where it is gone.
     pub fn remove(&self) {
         drop(self.engine().args(["rm", "-f", "-v", &self.name]).output());
@@ -149,7 +159,7 @@ fn words(
             return Err(Fault::new("keep to a list of hosts", "a container has none or all of the network"));
         }
     };
-    let (user, group) = container.user;
+    let (user, group) = (geteuid(), getegid());
     let mut words: Vec<OsString> = Vec::new();
     let mut say = |parts: &[&str]| words.extend(parts.iter().map(OsString::from));
     say(&["run", "--rm", "-i", "--pull", "never", "--name", &container.name]);
@@ -224,7 +234,7 @@ fn mounts(view: &View, folder: &Path) -> Result<Vec<String>, Fault> {
 /// engine's own empty folders are filled by some with what was there before.
 fn cover(hidden: &Path, number: usize, view: &View) -> Result<PathBuf, Fault> {
     let cover = view.temp.with_file_name("covers").join(number.to_string());
-    let fault = |error: std::io::Error| Fault::new(format!("cover {}", hidden.display()), error);
+    let fault = |error: io::Error| Fault::new(format!("cover {}", hidden.display()), error);
     std::fs::create_dir_all(&cover).map_err(fault)?;
     for path in view.writes.iter().filter(|path| path.as_path() != hidden) {
         let Ok(rest) = path.strip_prefix(hidden) else { continue };

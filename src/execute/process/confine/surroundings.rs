@@ -36,10 +36,10 @@ fn is_confined() -> bool {
         status.lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.trim() == value))
     };
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let at_folder = mounts.lines().filter_map(|line| {
+    let mut at_folder = mounts.lines().filter_map(|line| {
         let mut fields = line.split(' ').skip(4);
         (fields.next()? == FOLDER).then(|| fields.next().unwrap_or_default())
     });
-    let is_frozen = at_folder.last().is_some_and(|options| options.split(',').any(|option| option == "ro"));
+    let is_frozen = at_folder.next_back().is_some_and(|options| options.split(',').any(|option| option == "ro"));
     says("NoNewPrivs:", "1") && says("Seccomp:", "2") && is_frozen
 }

@@ -265,12 +265,7 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
             memory: families(values.word("memory").unwrap_or_default()),
         },
         sandbox: values.word("sandbox").and_then(SandboxMode::of),
-        container: Container {
-            image: values.word("container.image").map(str::to_owned),
-            engine: values.word("container.engine").filter(|word| *word != "auto").map(str::to_owned),
-            memory_bytes: values.count("container.memory").unwrap_or_default(),
-            processes: values.count("container.processes").unwrap_or_default(),
-        },
+        container: container(&values),
         log_level: log_level(values.word("log_level")),
         color: match values.word("color") {
             Some("always") => ColorChoice::Always,
@@ -382,6 +377,15 @@ impl Values<'_> {
 
     fn duration(&self, path: &str) -> Duration {
         self.maybe_duration(path).expect("the table gives this duration a default")
+    }
+}
+
+fn container(values: &Values) -> Container {
+    Container {
+        image: values.word("container.image").map(str::to_owned),
+        engine: values.word("container.engine").filter(|word| *word != "auto").map(str::to_owned),
+        memory_bytes: values.count("container.memory").unwrap_or_default(),
+        processes: values.count("container.processes").unwrap_or_default(),
     }
 }
 

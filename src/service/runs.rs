@@ -239,9 +239,8 @@ impl Runs {
             waiting_for: None,
             exit_code: None,
         };
-        self.settings.trust.guards.begin(&id, &plan, &self.settings.who)?;
         let open = sandbox::open_steps(&plan, |name| is_live(name.unwrap_or(&runtime)));
-        self.settings.trust.guards.unconfined(&id, &open, &self.settings.who)?;
+        self.settings.trust.guards.begin(&id, &plan, &open, &self.settings.who)?;
         // The run keeps what it was expected to spend: what is held free for its agents must not change under it.
         plan.danger = danger;
         plan.estimate = costs::expected(&plan, &self.settings.prices, Some(&runtime));

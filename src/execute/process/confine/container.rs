@@ -90,7 +90,7 @@ pub fn sweep_containers(engine: &Path, env: &[(String, String)], run: &str) -> u
 pub(super) fn run(
     confinement: &Confinement,
     container: &Container,
-    folder: &Path,
+    (folder, cookies): (&Path, &[(&str, OsString)]),
     pairs: &[String],
 ) -> Result<Infallible, Fault> {
     // Sockets of the machine are not in the tree of a container.
@@ -110,9 +110,8 @@ pub(super) fn run(
     // The first two are this helper and what the keeper took for the program.
     let argv: Vec<OsString> = env::args_os().skip(4).collect();
     let words = words(&view, (container, &confinement.profile.network), (folder, &path, &note, &filter), &argv)?;
-    let cookies = ["ORCH_RUN", "ORCH_ATTEMPT"].map(|name| (name, env::var_os(name).unwrap_or_default()));
     let mut engine = container.engine();
-    engine.args(words).envs(cookies).stdin(Stdio::inherit());
+    engine.args(words).envs(cookies.iter().map(|(name, value)| (name, value))).stdin(Stdio::inherit());
     let child = engine.spawn().map_err(|error| Fault::new(format!("start {}", container.engine.display()), error))?;
     // The engine passes them on; who waits for it does not end by them.
     relay::hold_signals()?;

@@ -97,8 +97,8 @@ pub fn serve() -> ! {
 }
 
 fn enter() -> Result<Infallible, Fault> {
-    if let Some(ended) = relay::inside() {
-        return ended;
+    if let Ok(text) = env::var(relay::INSIDE) {
+        return relay::inside(&text);
     }
     close_inherited().map_err(|error| Fault::new("close what was inherited", error))?;
     let text = env::var(CONFINEMENT).map_err(|error| Fault::new("read the profile", error))?;
@@ -107,7 +107,8 @@ fn enter() -> Result<Infallible, Fault> {
     let folder = env::current_dir().map_err(|error| Fault::new("find the working directory", error))?;
     let profile = &confinement.profile;
     if let Some(container) = &confinement.container {
-        return container::run(&confinement, container, &folder, &pairs()?);
+        let cookies = COOKIES.map(|name| (name, env::var_os(name).unwrap_or_default()));
+        return container::run(&confinement, container, (&folder, &cookies), &pairs()?);
     }
     let left = match confinement.method {
         Method::Namespaces => confine(profile)?,

@@ -33,7 +33,7 @@ use super::{
 use crate::base::Network;
 
 /// The variable that tells a helper what is left to be done.
-const INSIDE: &str = "ORCH_SANDBOX_INSIDE";
+pub(super) const INSIDE: &str = "ORCH_SANDBOX_INSIDE";
 /// Said first: whatever makes the sandbox has made it.
 const MADE: u8 = 1;
 
@@ -91,14 +91,13 @@ pub(super) fn by_bubblewrap(confinement: &Confinement, folder: PathBuf) -> Resul
     }
 }
 
-/// What a helper inside does; nothing where this one is outside.
-pub(super) fn inside() -> Option<Result<Infallible, Fault>> {
-    let text = env::var(INSIDE).ok()?;
-    Some(match serde_json::from_str(&text) {
+/// What a helper inside does, as it was told.
+pub(super) fn inside(text: &str) -> Result<Infallible, Fault> {
+    match serde_json::from_str(text) {
         Ok(Stage::Wait { told, door, left }) => attend(told, door, left),
         Ok(Stage::Become(left)) => enter::give_up_and_start(&left),
         Err(error) => Err(Fault::new("read what is left to do", error)),
-    })
+    }
 }
 
 fn attend(told: RawFd, door: Option<RawFd>, left: Left) -> Result<Infallible, Fault> {

@@ -136,7 +136,7 @@ fn the_engine_is_told_this_and_nothing_else() {
     .to_vec();
     let mut mounts = vec![mount("[root]", false)];
     mounts.extend(held(&[".claude", ".codex", ".cursor", ".gemini", ".mcp.json", ".orch"]));
-    mounts.push(format!("type=bind,source=[attempt]/covers/N,target=[root]/.orch/state,readonly"));
+    mounts.push("type=bind,source=[attempt]/covers/N,target=[root]/.orch/state,readonly".to_owned());
     mounts.push(mount("[attempt]", false));
     mounts.extend(["order.json", "stderr.log", "stdout.log"].map(|name| mount(&format!("[attempt]/{name}"), true)));
     mounts.extend(held(&[".vscode", "orch.lock", "orch.toml"]));

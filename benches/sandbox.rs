@@ -1,4 +1,5 @@
-//! What a sandbox adds to the start of a command: `true` through the keeper, with and without one, in turns.
+//! What a sandbox adds to the start of a command: `true` through the keeper, with and without one, in turns, for each way
+//! that works here.
 
 #![allow(clippy::print_stdout, reason = "a bench prints")]
 
@@ -9,18 +10,25 @@ use std::{
 
 use orch::{
     base::Network,
-    execute::process::{Command, Confinement, Keeper, Limits, StopToken, probe},
-    guard::sandbox::Profile,
+    execute::process::{Command, Confinement, Keeper, Limits, StopToken, probe_all},
+    guard::sandbox::{Method, Profile},
 };
 
 const ROUNDS: usize = 300;
 
 fn main() {
     let program = Path::new(env!("CARGO_BIN_EXE_orch"));
-    let Some(method) = probe(program).best() else {
-        println!("no sandbox on this machine: {:?}", probe(program).tried);
-        return;
-    };
+    let tried = probe_all(program).tried;
+    let works = |method: &Method| tried.contains(&(*method, None));
+    let methods: Vec<Method> = [Method::Namespaces, Method::Bubblewrap].into_iter().filter(works).collect();
+    if methods.is_empty() {
+        println!("no sandbox on this machine: {tried:?}");
+    }
+    methods.into_iter().for_each(|method| measure(program, method));
+}
+
+fn measure(program: &Path, method: Method) {
+    println!("{}:", method.word());
     let folder = tempfile::tempdir_in("/var/tmp").expect("a folder");
     let workspace = folder.path().canonicalize().expect("it is there");
     let temp = workspace.join("tmp");
@@ -40,8 +48,9 @@ fn main() {
         network,
         doorway: None,
         nests: false,
+        mark: None,
     };
-    let confined = |network| Some(Confinement { profile: profile(network), method });
+    let confined = |network| Some(Confinement { profile: profile(network), method, container: None });
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {

@@ -194,10 +194,12 @@ impl Bench {
 fn confined(lab: &Path) -> Arc<Confined> {
     Arc::new(Confined {
         mode: SandboxMode::WorkspaceWrite,
+        reads_only: false,
         network: None,
         writes: Vec::new(),
         own: vec![lab.join("state")],
         method: Method::Namespaces,
+        engine: None,
     })
 }
 

@@ -7,6 +7,7 @@ use orch::{
     cli::{Ending, Look, Report, one_line},
     driver::{RUN_EVENT_VERSION, RunEvent, What},
     scheduler::{Cause, CauseKind, Spent, StepState},
+    service::SandboxShown,
 };
 use serde_json::{Map, Value};
 
@@ -16,7 +17,7 @@ fn look() -> Look {
         verbose: false,
         parallel: Some(4),
         estimate: None,
-        sandbox: "sandbox off".to_owned(),
+        sandbox: SandboxShown { words: "sandbox off".to_owned(), is_open: false },
         replayed: false,
         waits: true,
     }

@@ -178,6 +178,111 @@ fn only_what_is_named_is_reached() {
     assert_eq!(plain, &format!("GET /x HTTP/1.1\r\nhost: localhost:{port}\r\nconnection: close\r\nA: b\r\n\r\n"));
 }
 
+/// What a proxy of the user's own was told, one request each.
+fn upstream(answer: &'static str) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&heard);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, told) = (stream.unwrap(), Arc::clone(&told));
+            thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                let mut said = String::new();
+                while !said.ends_with("\r\n\r\n") {
+                    let size = stream.read(&mut bytes).unwrap_or(0);
+                    assert!(size > 0, "half a request: {said}");
+                    said.push_str(&String::from_utf8_lossy(&bytes[..size]));
+                }
+                let is_tunnel = said.starts_with("CONNECT");
+                told.lock().unwrap().push(said);
+                let _ = stream.write_all(answer.as_bytes());
+                if is_tunnel && answer.starts_with("HTTP/1.1 200") {
+                    let _ = stream.read(&mut bytes);
+                    let _ = stream.write_all(b"hello");
+                }
+            });
+        }
+    });
+    (port, heard)
+}
+
+#[test]
+fn the_proxy_of_the_user_is_gone_through_and_never_past() {
+    let (port, heard) = upstream("HTTP/1.1 200 Fine\r\n\r\n");
+    let ((no, denied), (near, hello)) = (upstream("HTTP/1.1 403 No\r\n\r\n"), service());
+    let proxy = format!("http://me:pa%3Ass@127.0.0.1:{port}");
+    let project = Project::new()
+        .file("ask.py", ASK)
+        .variable("HTTPS_PROXY", &proxy)
+        .variable("http_proxy", &proxy)
+        .variable("NO_PROXY", "direct.example, 127.0.0.0/8");
+    if !can_confine(&project) {
+        return;
+    }
+    // Nobody knows these names here: only the other proxy may.
+    let asks = BTreeMap::from([
+        ("tunnel", "CONNECT far.example:443 HTTP/1.1\r\n\r\nGET".to_owned()),
+        ("plain", "GET http://far.example/x HTTP/1.1\r\nA: b\r\n\r\n".to_owned()),
+        ("refused", "CONNECT evil.example:443 HTTP/1.1\r\n\r\nGET".to_owned()),
+        ("by itself", "CONNECT direct.example:443 HTTP/1.1\r\n\r\nGET".to_owned()),
+        ("tunnel near", format!("CONNECT 127.0.0.1:{near} HTTP/1.1\r\n\r\nGET")),
+    ]);
+    project.write("asks.json", &serde_json::to_string(&asks).unwrap());
+    project.write("port", &near.to_string());
+    let list = format!("[far.example, direct.example, \"127.0.0.1:{near}\"]");
+    let done = run(&project, &list, "[python3, ask.py]");
+    assert_eq!(done.code, Some(0), "{}", done.stdout);
+    let got = answers(&project);
+    assert!(got["tunnel"].starts_with("HTTP/1.1 200 ") && got["tunnel"].ends_with("hello"), "{got:?}");
+    assert!(got["plain"].starts_with("HTTP/1.1 200 Fine"), "{got:?}");
+    assert!(got["refused"].starts_with("HTTP/1.1 403 "), "{got:?}");
+    assert!(
+        got["by itself"].starts_with("HTTP/1.1 502 "),
+        "nobody knows that name, and the proxy is not asked: {got:?}"
+    );
+    assert!(got["tunnel near"].ends_with("hello"), "{got:?}");
+    assert_eq!(hello.lock().unwrap().len(), 1);
+    let pass = "proxy-authorization: Basic bWU6cGE6c3M=\r\n";
+    let mut told = heard.lock().unwrap().clone();
+    told.sort();
+    let tunnel = format!("CONNECT far.example:443 HTTP/1.1\r\nhost: far.example:443\r\n{pass}\r\n");
+    let plain =
+        format!("GET http://far.example:80/x HTTP/1.1\r\n{pass}host: far.example\r\nconnection: close\r\nA: b\r\n\r\n");
+    assert_eq!(told, [tunnel, plain]);
+    // A refusal of that proxy is one; a proxy of another kind is refused before anything starts.
+    let project = project.variable("HTTPS_PROXY", &format!("http://127.0.0.1:{no}"));
+    assert_eq!(run(&project, &list, "[python3, ask.py]").code, Some(0));
+    assert!(answers(&project)["tunnel"].starts_with("HTTP/1.1 502 "), "{:?}", answers(&project));
+    assert_eq!(denied.lock().unwrap().len(), 1);
+    let project = project.variable("HTTPS_PROXY", "socks5://127.0.0.1:1");
+    let done = run(&project, &list, "touch here");
+    assert!(done.code == Some(41) && done.stdout.contains("E0377"), "{}", done.stdout);
+    assert!(!project.root().join("here").exists());
+}
+
+#[test]
+fn bubblewrap_keeps_to_the_hosts_as_well() {
+    let project = Project::new().file("ask.py", ASK).variable("ORCH_SANDBOX_WITHOUT", "namespaces");
+    if !project.run(&["doctor"]).stdout.contains("bubblewrap works") {
+        eprintln!("SKIPPED: no bubblewrap on this machine");
+        return;
+    }
+    let ((port, heard), (other, never)) = (service(), service());
+    let connect = |port: u16| format!("CONNECT localhost:{port} HTTP/1.1\r\n\r\nGET");
+    let asks = BTreeMap::from([("tunnel", connect(port)), ("refused", connect(other))]);
+    project.write("asks.json", &serde_json::to_string(&asks).unwrap());
+    project.write("port", &other.to_string());
+    let done = run(&project, &format!("[\"localhost:{port}\"]"), "[python3, ask.py]");
+    assert_eq!(done.code, Some(0), "{}", done.stdout);
+    let got = answers(&project);
+    assert!(got["tunnel"].ends_with("hello") && got["refused"].starts_with("HTTP/1.1 403 "), "{got:?}");
+    let outside = got.iter().filter(|(name, _)| !["tunnel", "refused"].contains(&name.as_str()));
+    assert!(outside.clone().count() == 5 && outside.clone().all(|(_, word)| word.starts_with("no: ")), "{got:?}");
+    assert_eq!((heard.lock().unwrap().len(), never.lock().unwrap().len()), (1, 0));
+}
+
 #[test]
 fn who_is_refused_is_told_and_so_is_everybody_else() {
     let project = Project::new();

@@ -210,6 +210,8 @@ pub enum SandboxArg {
     WorkspaceWrite,
     /// They write nothing
     ReadOnly,
+    /// In a container of the settings' image
+    Container,
 }
 
 impl SandboxArg {
@@ -220,6 +222,7 @@ impl SandboxArg {
             Self::Off => "off",
             Self::WorkspaceWrite => "workspace-write",
             Self::ReadOnly => "read-only",
+            Self::Container => "container",
         }
     }
 }

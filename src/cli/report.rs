@@ -17,6 +17,7 @@ use crate::{
     },
     driver::{RunEvent, What},
     scheduler::StepState,
+    service::SandboxShown,
 };
 
 use anstyle::Style;
@@ -40,7 +41,7 @@ pub struct Look {
     /// What the agents are expected to spend, for the header; only where a limit is set on that.
     pub estimate: Option<String>,
     /// How far programs are confined, for the header.
-    pub sandbox: String,
+    pub sandbox: SandboxShown,
     /// Whether agents are replayed from recordings, for the header.
     pub replayed: bool,
     /// Whether a question waits for a person, so that the command that answers it is worth showing.
@@ -258,7 +259,8 @@ impl Report {
         self.waits.clear();
         let mut words = vec![format!("{steps} step{}", if steps == 1 { "" } else { "s" })];
         words.extend(self.look.parallel.map(|parallel| format!("parallel {parallel}")));
-        words.push(self.look.sandbox.clone());
+        let sandbox = &self.look.sandbox;
+        words.push(if sandbox.is_open { paint(BAD, &sandbox.words) } else { sandbox.words.clone() });
         let verb = if resumed { "goes on" } else { "run" };
         let name = paint(BOLD, &one_line(workflow));
         let head = if resumed { format!("run {} {verb}", self.run) } else { format!("run {}", self.run) };

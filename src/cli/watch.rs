@@ -13,7 +13,7 @@ use crate::{
         session::Session,
     },
     driver::{Clock, exit_code, follow, narrate, opening, parked_exit_code},
-    service::{Refusal, Runs, is_replayed, sandbox_words},
+    service::{Refusal, Runs, is_replayed, sandbox_shown},
 };
 
 /// How often the journal is looked at.
@@ -30,7 +30,7 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> Result<u8, Failure
         verbose: session.global.verbose > 0,
         parallel: None,
         estimate: None,
-        sandbox: sandbox_words(loaded.scheduler.plan()),
+        sandbox: sandbox_shown(&loaded.scheduler),
         replayed: is_replayed(&loaded.scheduler),
         waits: true,
     };

@@ -7,6 +7,7 @@ use std::{
     thread,
 };
 
+use crate::execute::process::surroundings;
 use crate::{definition::load::UserFolders, execute::process::allow_list_env};
 
 /// The name of the settings file, in the project's root and in the user's folder.
@@ -101,7 +102,10 @@ impl Environment {
     #[must_use]
     pub fn state_folder(&self) -> Option<PathBuf> {
         let base = self.folder_of("XDG_STATE_HOME").or_else(|| self.home().map(|home| home.join(".local/state")));
-        base.map(|base| base.join("orch"))
+        // Inside the sandbox of another run that place is hidden and nobody writes there: a run inside keeps its own.
+        let temp = || self.folder_of("TMPDIR").map(|temp| temp.join("state"));
+        let inner = self.variable("XDG_STATE_HOME").is_none().then(surroundings).flatten().and_then(|_| temp());
+        inner.or(base).map(|base| base.join("orch"))
     }
 
     /// The folders of the user that may hold definitions.

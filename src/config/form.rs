@@ -38,6 +38,8 @@ pub enum Form {
     Words(&'static [&'static str]),
     /// Any name: letters, digits, `_`, `-` and `.`.
     Name,
+    /// The image of a container: a name with its registry, its tag or its digest.
+    Image,
 }
 
 /// A value that has been read and is within its bounds.
@@ -138,6 +140,8 @@ impl Form {
             }
             Self::Name if is_name(text) => Ok(Setting::Word(text.to_owned())),
             Self::Name => Err(unreadable()),
+            Self::Image if is_image(text) => Ok(Setting::Word(text.to_owned())),
+            Self::Image => Err(unreadable()),
         }
     }
 
@@ -159,6 +163,7 @@ impl Form {
                 format!("a list of some of {}", words.join(", "))
             }
             Self::Name => "a name of letters, digits, `_`, `-` and `.`".to_owned(),
+            Self::Image => "the name of an image, such as \"rust:1.90\"".to_owned(),
         }
     }
 
@@ -171,6 +176,7 @@ impl Form {
             Self::Word(_) => "a known word",
             Self::Words(_) => "a list of words",
             Self::Name => "a name",
+            Self::Image => "the name of an image",
         }
     }
 }
@@ -192,6 +198,12 @@ impl Setting {
 pub(super) fn is_name(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     !text.is_empty() && text.len() <= 63 && text.chars().all(plain)
+}
+
+/// Whether an engine takes it for the name of an image, and never for an option.
+fn is_image(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@".contains(c);
+    text.len() <= 255 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain)
 }
 
 fn within(number: u64, min: u64, max: u64) -> Result<u64, String> {

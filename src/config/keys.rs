@@ -58,9 +58,33 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         path: "sandbox",
-        form: Form::Word(&["auto", "off", "workspace-write", "read-only"]),
+        form: Form::Word(&["auto", "off", "workspace-write", "read-only", "container"]),
         default: Some("auto"),
         help: "how far programs are confined whose step says nothing of it; auto: workspace-write in runs with agents",
+    },
+    Key {
+        path: "container.image",
+        form: Form::Image,
+        default: None,
+        help: "what `sandbox: container` starts programs in; it must be on this machine already",
+    },
+    Key {
+        path: "container.engine",
+        form: Form::Word(&["auto", "docker", "podman"]),
+        default: Some("auto"),
+        help: "what makes containers; auto: docker where it answers, else podman",
+    },
+    Key {
+        path: "container.memory",
+        form: Form::Bytes { min: 16_000_000, max: 1_000_000_000_000 },
+        default: Some("4G"),
+        help: "the most memory of a container",
+    },
+    Key {
+        path: "container.processes",
+        form: Form::Count { min: 8, max: 100_000 },
+        default: Some("1024"),
+        help: "the most processes in a container",
     },
     Key {
         path: "log_level",

@@ -58,6 +58,7 @@ fn of(key: &Key) -> Value {
             { "type": "array", "items": { "enum": words }, "uniqueItems": true },
             { "type": "string" },
         ] }),
+        Form::Image => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_./:@-]{0,254}$" }),
         Form::Name => json!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]{1,63}$" }),
     };
     schema["description"] = json!(key.help);

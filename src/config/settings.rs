@@ -25,6 +25,19 @@ use crate::{
     runtime::{Policy, Workers},
 };
 
+/// What containers are made from and by.
+#[derive(Debug, Clone)]
+pub struct Container {
+    /// The image.
+    pub image: Option<String>,
+    /// The engine; `None` where any will do.
+    pub engine: Option<String>,
+    /// The most memory of one.
+    pub memory_bytes: u64,
+    /// The most processes in one.
+    pub processes: u64,
+}
+
 /// Everything that can be set, defaults filled in.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -42,6 +55,8 @@ pub struct Settings {
     pub choices: Choices,
     /// How far programs are confined whose step says nothing of it; `None` where that depends on the run.
     pub sandbox: Option<SandboxMode>,
+    /// What containers are made from and by.
+    pub container: Container,
     /// How much `orch` says about itself.
     pub log_level: LogLevel,
     /// When the output has colours.
@@ -250,6 +265,7 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
             memory: families(values.word("memory").unwrap_or_default()),
         },
         sandbox: values.word("sandbox").and_then(SandboxMode::of),
+        container: container(&values),
         log_level: log_level(values.word("log_level")),
         color: match values.word("color") {
             Some("always") => ColorChoice::Always,
@@ -361,6 +377,15 @@ impl Values<'_> {
 
     fn duration(&self, path: &str) -> Duration {
         self.maybe_duration(path).expect("the table gives this duration a default")
+    }
+}
+
+fn container(values: &Values) -> Container {
+    Container {
+        image: values.word("container.image").map(str::to_owned),
+        engine: values.word("container.engine").filter(|word| *word != "auto").map(str::to_owned),
+        memory_bytes: values.count("container.memory").unwrap_or_default(),
+        processes: values.count("container.processes").unwrap_or_default(),
     }
 }
 

@@ -22,7 +22,8 @@ use crate::{
         session_fork::fork,
     },
     execute::{
-        Assignment, Baseline, CommandText, Confined, Excuse, Live, Place, Search, process::Limits, render::Renderer,
+        Assignment, Baseline, CommandText, Confined, Engine, Excuse, Live, Place, Search, process::Limits,
+        render::Renderer,
     },
     guard::{Secret, audit::AuditLog, sandbox::Method},
     plan::{Command, PlanGate, PlanSecretUse, PlanStep, RecoveryPolicy, Work},
@@ -68,6 +69,8 @@ pub struct Assigner {
 pub struct Confine {
     /// By what the machine keeps it.
     pub method: Method,
+    /// What makes containers, where a step is to be in one.
+    pub engine: Option<Arc<Engine>>,
     /// What `orch` keeps for itself: nobody reads it.
     pub own: Vec<PathBuf>,
 }
@@ -170,10 +173,12 @@ impl Assigner {
         let confine = self.confine.as_ref().ok_or("nothing can confine this step here")?;
         Ok(Some(Arc::new(Confined {
             mode,
+            reads_only: scheduler.plan().sandbox.reads_only(step),
             network: scheduler.plan().sandbox.network(step),
             writes: step.sandbox.as_ref().map(|said| said.writes.clone()).unwrap_or_default(),
             own: confine.own.clone(),
             method: confine.method,
+            engine: confine.engine.clone(),
         })))
     }
 

@@ -13,8 +13,11 @@ use crate::{
     execute::{
         assignment::Place,
         executor::{blocking, make_attempt_dir},
-        process::{Command, Confinement, End, Holding, Keeper, Limits, Listener, Report, StopToken, is_complaint},
+        process::{
+            Command, Confinement, Container, End, Holding, Keeper, Limits, Listener, Report, StopToken, is_complaint,
+        },
         proxy::{self, Hear, Proxy},
+        upstream::Upstream,
         watch::Watch,
     },
     guard::sandbox::{CACHES, Method, Profile, Site},
@@ -26,6 +29,8 @@ use crate::{
 pub struct Confined {
     /// How far.
     pub mode: SandboxMode,
+    /// Whether they write nowhere, in a container too.
+    pub reads_only: bool,
     /// Whom they may reach, where somebody has said so: commands nobody, agents everybody.
     pub network: Option<Network>,
     /// Where else they may write, as the step says it.
@@ -34,6 +39,8 @@ pub struct Confined {
     pub own: Vec<PathBuf>,
     /// By what the machine keeps it.
     pub method: Method,
+    /// What makes containers, where it is to be in one.
+    pub engine: Option<Arc<Engine>>,
 }
 
 /// What an agent's program needs that a command does not.
@@ -60,7 +67,8 @@ pub(super) async fn run(
 ) -> Report {
     let unstarted = |error: io::Error| Report::unstarted(format!("the sandbox cannot be made: {error}"));
     let network = network(confined, &needs, watch);
-    let proxy = match hosts(&network, watch).map(|hosts| Proxy::open(hosts, hear(watch, place))).transpose() {
+    let open = |hosts| Proxy::open(hosts, Upstream::of(&place.env).map_err(io::Error::other)?, hear(watch, place));
+    let proxy = match hosts(&network, watch).map(open).transpose() {
         Ok(proxy) => proxy,
         Err(error) => return unstarted(error),
     };
@@ -78,8 +86,16 @@ pub(super) async fn run(
         profile.doorway = Some(proxy.doorway.clone());
         command.env.extend(proxy::variables(hosts).map(|(name, value)| (name.into(), value.into())));
     }
-    command.confinement = Some(Confinement { profile, method: confined.method });
+    let container = match container(confined, place, &mut command) {
+        Ok(container) => container,
+        Err(error) => return unstarted(error),
+    };
+    command.confinement = Some(Confinement { profile, method: confined.method, container: container.clone() });
     let mut report = keeper.run(command, limits, stop, ears).await;
+    if let Some(container) = container.filter(|_| !matches!(report.end, End::Exited { .. })) {
+        // Whoever started it is dead, which the engine need not have noticed.
+        blocking(move || container.remove()).await;
+    }
     let changed = blocking(move || holding.end()).await;
     if let Some(said) = is_complaint(&report) {
         report.end = End::SpawnFailed { message: format!("the sandbox cannot be made: {said}") };
@@ -89,6 +105,42 @@ pub(super) async fn run(
     report.notes.extend(proxy.iter().flat_map(Proxy::refused));
     report.notes.extend(hint(&report, confined));
     report
+}
+
+/// What makes containers, and what they are made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Engine {
+    /// Its program.
+    pub program: PathBuf,
+    /// Its own environment.
+    pub env: Vec<(String, String)>,
+    /// Whether it is one that works without rights of its own, and so has to map users.
+    pub maps_users: bool,
+    /// The image.
+    pub image: String,
+    /// The most memory of one.
+    pub memory_bytes: u64,
+    /// The most processes in one.
+    pub processes: u64,
+}
+
+/// The container of a command, which then stands behind this very program: it need not be on this machine.
+fn container(confined: &Confined, place: &Place, command: &mut Command) -> io::Result<Option<Container>> {
+    if confined.mode != SandboxMode::Container {
+        return Ok(None);
+    }
+    let engine = confined.engine.as_ref().ok_or_else(|| io::Error::other("nothing makes containers here"))?;
+    command.argv.insert(0, "/proc/self/exe".into());
+    Ok(Some(Container {
+        engine: engine.program.clone(),
+        env: engine.env.clone(),
+        maps_users: engine.maps_users,
+        image: engine.image.clone(),
+        memory_bytes: engine.memory_bytes,
+        processes: engine.processes,
+        name: Container::new_name(&place.run)?,
+        run: place.run.clone(),
+    }))
 }
 
 /// Whom a program may reach. Where a policy names hosts, commands that may reach anybody reach those; an agent's
@@ -153,12 +205,17 @@ fn begin(place: &Place, confined: &Confined, needs: &Needs, network: Network) ->
     }
     let homes: Vec<PathBuf> = needs.homes.iter().filter_map(below_home).filter(|path| path.exists()).collect();
     let own: Vec<PathBuf> = confined.own.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    let caches = if network == Network::None { Vec::new() } else { caches(home.as_deref(), &place.env) };
+    let caches = if network == Network::None || confined.mode == SandboxMode::Container {
+        Vec::new()
+    } else {
+        caches(home.as_deref(), &place.env)
+    };
     let site = Site {
-        mode: if needs.reads_only { confined.mode.max(SandboxMode::ReadOnly) } else { confined.mode },
+        mode: if needs.reads_only || confined.reads_only { SandboxMode::ReadOnly } else { confined.mode },
         network,
         nests: needs.nests,
         workspace: &workspace,
+        name: &place.attempt,
         attempt: &attempt,
         home: home.as_deref(),
         own: &own,

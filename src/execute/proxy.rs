@@ -3,7 +3,8 @@
 //! The sandbox's helper opens a listening socket inside the new network and hands it out; `orch` accepts there and
 //! connects here. So nothing runs inside on the proxy's behalf, and where `orch` ends, the way out ends.
 //!
-//! Names are resolved once, here, and the connection goes to the address that was judged.
+//! Names are resolved once, here, and the connection goes to the address that was judged; where the user's environment
+//! names a proxy, that one resolves them.
 
 use std::{
     collections::BTreeSet,
@@ -24,7 +25,10 @@ use tokio::{
 
 use crate::{
     base::{Host, Hosts, Target},
-    execute::process::Doorway,
+    execute::{
+        process::Doorway,
+        upstream::{Upstream, Via},
+    },
 };
 
 /// Where programs inside find the proxy: its network is theirs alone, so the port is always free.
@@ -55,6 +59,8 @@ pub(super) struct Proxy {
 
 struct Gate {
     hosts: Hosts,
+    /// What stands between this machine and the open network.
+    upstream: Upstream,
     refused: Mutex<BTreeSet<String>>,
     hear: Hear,
 }
@@ -78,10 +84,10 @@ struct Request {
 
 impl Proxy {
     /// Waits for the helper's socket, and then for requests.
-    pub(super) fn open(hosts: Hosts, hear: Hear) -> io::Result<Self> {
+    pub(super) fn open(hosts: Hosts, upstream: Upstream, hear: Hear) -> io::Result<Self> {
         let doorway = Doorway::open()?;
         let name = doorway.name().to_owned();
-        let gate = Arc::new(Gate { hosts, refused: Mutex::default(), hear });
+        let gate = Arc::new(Gate { hosts, upstream, refused: Mutex::default(), hear });
         let mut tasks = JoinSet::new();
         let serving = Arc::clone(&gate);
         tasks.spawn(async move {
@@ -165,7 +171,8 @@ impl Gate {
             Ok(None) | Err(_) => return Err(Refused::Bad("this is no request")),
         };
         let request = request(&head)?;
-        let mut outside = self.connect(&request.target).await?;
+        let via = self.upstream.via(&request.target, request.plain.is_some());
+        let mut outside = self.connect(&request.target, via, request.plain.is_some()).await?;
         let broken = |_| Refused::Unreachable("the connection broke".to_owned());
         match request.plain {
             None => {
@@ -174,6 +181,7 @@ impl Gate {
                 drop(copy_bidirectional(stream, &mut outside).await);
             }
             Some((head, length)) => {
+                let head = via.map_or(head.clone(), |via| via.plain(&head, &request.target));
                 let (mut inside, mut back) = stream.split();
                 let (mut answer, mut forth) = outside.split();
                 let body = rest.as_slice().chain(&mut inside).take(length);
@@ -194,9 +202,14 @@ impl Gate {
     }
 
     /// Connects to an address of an allowed host that is allowed itself.
-    async fn connect(&self, target: &Target) -> Result<TcpStream, Refused> {
+    async fn connect(&self, target: &Target, via: Option<&Via>, is_plain: bool) -> Result<TcpStream, Refused> {
         if !self.hosts.allows(target) {
             return Err(Refused::Denied(format!("`{target}` is none of the hosts that `network:` names")));
+        }
+        if let Some(via) = via {
+            // Names are known where that proxy is, and often nowhere else: it is told the name that was judged.
+            let connected = if is_plain { via.connect().await } else { via.tunnel(target).await };
+            return connected.map_err(Refused::Unreachable);
         }
         let addresses: Vec<SocketAddr> = match &target.host {
             Host::Address(address) => vec![SocketAddr::new(*address, target.port)],

@@ -53,6 +53,13 @@ impl PlanSandbox {
         said.unwrap_or(self.standard).max(self.floor)
     }
 
+    /// Whether the programs of a step write nowhere but in their own folder, in whatever they run.
+    #[must_use]
+    pub fn reads_only(&self, step: &PlanStep) -> bool {
+        let said = step.sandbox.as_ref().and_then(|sandbox| sandbox.mode).unwrap_or(self.standard);
+        [said, self.floor].contains(&SandboxMode::ReadOnly)
+    }
+
     /// Whom the programs of a step may reach, where anybody has said so. What was asked for keeps commands from the
     /// network; what nobody asked for must not break a build that fetches its dependencies.
     #[must_use]

@@ -19,6 +19,7 @@ pub use adapter::{
     Adapter, Call, Capabilities, Invocation, ProgramExit, ProgramOutput, Reader, RecordedTurn, RecordedWrite, Scene,
     Seen,
 };
+pub use base64::encode as base64_text;
 pub use classify::classify;
 pub use custom::{Custom, CustomSettings, OutputForm};
 pub use declared::Declared;

@@ -180,7 +180,7 @@ pub fn foresee(project: &Project, plan: &Plan, program: PathBuf) -> Vec<Foreseen
         servers: settings.servers.of(plan).unwrap_or_else(|_| vec![BTreeMap::new(); plan.servers.len()]),
         nonce: "0".repeat(24),
         // Nothing is started, so nothing has to be kept.
-        confine: Some(Confine { method: crate::guard::sandbox::Method::Namespaces, own: Vec::new() }),
+        confine: Some(Confine { method: crate::guard::sandbox::Method::Namespaces, engine: None, own: Vec::new() }),
         audit: None,
     };
     let find = |name: &str| adapters.iter().find(|adapter| adapter.name() == name).cloned();

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     base::{Diagnostic, Severity},
     config::{Environment, KEYS},
-    execute::process::probe,
+    execute::process::probe_all,
     journal::{Sqlite, Store},
     service::{
         check, fault::Fault, project::Project, runs::Runs, runtimes::list_runtimes, sandbox::words, security::security,
@@ -274,15 +274,21 @@ fn open_runs(project: &Project, program: &Path) -> Check {
 }
 
 fn sandbox(orch: &Path) -> Check {
-    let tried = probe(orch);
-    let words = words(tried);
+    let tried = probe_all(orch);
+    let used = tried.tried.iter().position(|(_, fault)| fault.is_none()).map_or(tried.tried.len(), |place| place + 1);
+    let (first, rest) = tried.tried.split_at(used);
+    let words = words(first);
     match tried.best() {
-        Some(_) => ok("sandbox", format!("{words}, with Landlock and a filter of system calls")),
+        Some(_) => {
+            let rest = super::sandbox::words(rest);
+            let rest = if rest.is_empty() { rest } else { format!("; in reserve: {rest}") };
+            ok("sandbox", format!("{words}, with Landlock and a filter of system calls{rest}"))
+        }
         None => warn(
             "sandbox",
             words,
-            "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0) \
-             on Linux 6.12 or newer; until then runs with agents start only with `--sandbox off`, or sandbox = \"off\" in orch.toml",
+            "install bubblewrap, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, \
+             kernel.apparmor_restrict_unprivileged_userns=0), on Linux 6.12 or newer; until then runs with agents start only with `--sandbox off`, or sandbox = \"off\" in orch.toml",
         ),
     }
 }

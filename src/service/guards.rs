@@ -22,6 +22,8 @@ use crate::{
 
 /// How many refused commands a message names.
 const NAMED_MAX: usize = 5;
+/// Steps that an entry of the audit log names.
+const UNCONFINED_MAX: usize = 20;
 
 /// The guards of one project's runs. The default stands for none.
 #[derive(Debug, Clone, Default)]
@@ -193,13 +195,24 @@ impl Guards {
     ///
     /// # Errors
     /// When it cannot be written; exit 31.
-    pub(super) fn begin(&self, run: &RunId, plan: &Plan, who: &str) -> Result<(), Refusal> {
+    pub(super) fn begin(&self, run: &RunId, plan: &Plan, open: &[&str], who: &str) -> Result<(), Refusal> {
         let policy = self.risk.as_ref().map(|risk| serde_json::to_vec(risk.policy()).unwrap_or_default());
         let policy = policy.map(|bytes| Digest::of(&bytes).as_str().to_owned());
         let plan_digest = Digest::of(&serde_json::to_vec(plan).unwrap_or_default());
         let what = json!({ "workflow": plan.name, "plan": plan_digest.as_str(), "policy": policy });
-        let (run, by) = (Some(run.to_string()), Some(who.to_owned()));
-        self.write(&Entry { kind: "run", run, about: Some("started".to_owned()), by, what })
+        let by = Some(who.to_owned());
+        self.write(&Entry { kind: "run", run: Some(run.to_string()), about: Some("started".to_owned()), by, what })?;
+        self.unconfined(run, open, who)
+    }
+
+    /// Notes that agents of a run work with all rights of the user, where there are such steps.
+    fn unconfined(&self, run: &RunId, steps: &[&str], who: &str) -> Result<(), Refusal> {
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let (run, by, about) = (Some(run.to_string()), Some(who.to_owned()), Some("off".to_owned()));
+        let what = json!({ "steps": steps.iter().take(UNCONFINED_MAX).collect::<Vec<_>>(), "count": steps.len() });
+        self.write(&Entry { kind: "sandbox", run, about, by, what })
     }
 
     /// Signs where the log stands when this process leaves a run.

@@ -3,9 +3,12 @@
 //! The chain goes from process to process in a variable. It stops accidents; whoever takes the variable away on purpose
 //! has a keyboard.
 
-use std::ffi::{OsStr, OsString};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
 
-use crate::service::refusal::Refusal;
+use crate::{execute::process::surroundings, journal::StoreError, service::refusal::Refusal};
 
 /// The workflows of the runs around a process, the outermost first.
 pub(super) const VARIABLE: &str = "ORCH_CHAIN";
@@ -35,6 +38,19 @@ pub(super) fn check(chain: &[String], workflow: &str) -> Result<(), Refusal> {
     let message = format!("more than {RUNS_MAX} runs inside each other: {}", words(chain, workflow));
     let help = "let the outer workflow call the inner one with `workflow:`, or look why it starts itself again";
     Err(Refusal::new(2, "E0317", message, help))
+}
+
+/// What a store that cannot be used means: inside the sandbox of another run, that this one has no place there.
+pub(super) fn inner_state(root: &Path, error: StoreError) -> Refusal {
+    let Some(around) = surroundings() else { return Refusal::from(error) };
+    let message = format!(
+        "this is inside the sandbox of `{}`, which keeps {} from it: {error}",
+        around.attempt,
+        root.join(".orch/state").display()
+    );
+    let help = "let the outer workflow call the inner one with `workflow:`; or run a copy of the project in the workspace \
+                or in \"$TMPDIR\"; or give the outer step `sandbox: off`";
+    Refusal::new(41, "E0376", message, help)
 }
 
 fn words(chain: &[String], workflow: &str) -> String {

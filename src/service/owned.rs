@@ -9,7 +9,13 @@ use crate::{
     plan::Plan,
     runtime::Replay,
     scheduler::Event,
-    service::{AuditHead, recordings::is_replayed, runs::Runs, sandbox::sandbox_words, secrets::RunSecrets},
+    service::{
+        AuditHead,
+        recordings::is_replayed,
+        runs::Runs,
+        sandbox::{SandboxShown, sandbox_shown},
+        secrets::RunSecrets,
+    },
 };
 
 /// A run that this process owns and is about to drive.
@@ -41,10 +47,10 @@ impl Owned {
         &self.loaded.summary.run
     }
 
-    /// How far its programs are confined, in a few words.
+    /// How far its programs are confined.
     #[must_use]
-    pub fn sandbox(&self) -> String {
-        sandbox_words(self.loaded.scheduler.plan())
+    pub fn sandbox(&self) -> SandboxShown {
+        sandbox_shown(&self.loaded.scheduler)
     }
 
     /// The run's plan.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    base::SandboxMode,
     plan::{Command, Plan, PlanGate, Work},
     runtime::{ACP_IS_BUILT_IN, Declared, Replay},
     service::{refusal::Refusal, run_settings::RunSettings, runtimes::FoundRuntime},
@@ -137,7 +138,7 @@ pub(super) fn programs(plan: &Plan, env: &[(OsString, OsString)], root: &Path) -
             }
         }
     };
-    for step in &plan.steps {
+    for step in plan.steps.iter().filter(|step| plan.sandbox.mode(step) != SandboxMode::Container) {
         if let Work::Run { command, .. } = &step.work {
             look(format!("the step `{}`", step.path), command, false);
         }

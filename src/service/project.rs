@@ -17,9 +17,9 @@ use crate::{
     },
     plan::PlanSandbox,
     service::{
-        cached::CacheSettings, danger::Danger, fault::Fault, filling, given::of_process, guards::Guards, nested,
-        refusal::Refusal, run_settings::RunSettings, runtimes, sandbox::SandboxWish, secrets::SecretValues,
-        servers::ServerValues, taping, trust::TrustGate,
+        cached::CacheSettings, container::ContainerWish, danger::Danger, fault::Fault, filling, given::of_process,
+        guards::Guards, nested, refusal::Refusal, run_settings::RunSettings, runtimes, sandbox::SandboxWish,
+        secrets::SecretValues, servers::ServerValues, taping, trust::TrustGate,
     },
 };
 
@@ -170,6 +170,14 @@ impl Project {
             sandbox: SandboxWish {
                 modes: self.settings.sandbox.map(|standard| PlanSandbox { standard, ..PlanSandbox::default() }),
                 own: self.environment.state_folder().into_iter().collect(),
+                container: ContainerWish {
+                    engine: self.settings.container.engine.clone(),
+                    image: self.settings.container.image.clone(),
+                    memory_bytes: self.settings.container.memory_bytes,
+                    processes: self.settings.container.processes,
+                    ..ContainerWish::default()
+                }
+                .on(&self.environment),
             },
             redactor: Arc::new(taping::redactor(self)),
             machine: taping::machine(self),

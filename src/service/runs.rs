@@ -68,7 +68,8 @@ impl Runs {
     /// When the store cannot be opened.
     pub fn open(root: &Path, settings: RunSettings) -> Result<Self, Refusal> {
         let reuse = CacheWish::Use.reuse(&settings.cache);
-        Ok(Self { store: Store::open(root)?, root: root.to_owned(), settings, reuse })
+        let store = Store::open(root).map_err(|error| nested::inner_state(root, error))?;
+        Ok(Self { store, root: root.to_owned(), settings, reuse })
     }
 
     /// Keeps the work of all agents and commands; with `reads`, what was done before is not done again.
@@ -215,7 +216,8 @@ impl Runs {
         let old = (!before.is_empty()).then_some(plan.sandbox);
         let is_live = |name: &str| name != Replay::NAME && self.capabilities(name).is_none_or(|can| !can.replays);
         plan.sandbox = self.settings.sandbox.of(&plan, old, &runtime, is_live);
-        sandbox::check(&plan, &self.settings.program)?;
+        sandbox::check(&plan, &self.settings.sandbox.container, &self.settings.program)?;
+        sandbox::upstream(&plan, &self.settings.env)?;
         preflight::programs(&plan, &self.settings.env, &self.root)?;
         self.settings.servers.of(&plan)?;
         let secrets = self.secrets(&plan)?;
@@ -237,7 +239,8 @@ impl Runs {
             waiting_for: None,
             exit_code: None,
         };
-        self.settings.trust.guards.begin(&id, &plan, &self.settings.who)?;
+        let open = sandbox::open_steps(&plan, |name| is_live(name.unwrap_or(&runtime)));
+        self.settings.trust.guards.begin(&id, &plan, &open, &self.settings.who)?;
         // The run keeps what it was expected to spend: what is held free for its agents must not change under it.
         plan.danger = danger;
         plan.estimate = costs::expected(&plan, &self.settings.prices, Some(&runtime));
@@ -335,7 +338,7 @@ impl Runs {
             refusal.help = refusal.help.replace("RUN", run.as_str());
             refusal
         })?;
-        let swept = sweep(run.as_str());
+        let swept = sweep(run.as_str()) + self.settings.sandbox.container.sweep(run);
         if swept > 0 {
             tracing::warn!(run = %run, swept, "ended processes that an earlier owner left");
         }
@@ -392,7 +395,8 @@ impl Runs {
         let Owned { lock, loaded, first, parallel: _, told, replay, secrets } = owned;
         let run = loaded.summary.run.clone();
         let secrets = secrets.map_or_else(|| self.secrets(loaded.scheduler.plan()), Ok)?;
-        let method = sandbox::check(loaded.scheduler.plan(), &self.settings.program)?;
+        let keeping =
+            sandbox::check(loaded.scheduler.plan(), &self.settings.sandbox.container, &self.settings.program)?;
         let keeper = self.keeper()?;
         let adapters = self.adapters(replay);
         let reads_memory = names(&adapters, |can| can.reads_memory);
@@ -417,9 +421,9 @@ impl Runs {
             servers: self.settings.servers.of(loaded.scheduler.plan())?,
             secrets: secrets.values,
             nonce: nonce(&run),
-            confine: method.map(|method| {
+            confine: keeping.map(|sandbox::Keeping { method, engine }| {
                 let own = self.settings.sandbox.own.iter().cloned();
-                Confine { method, own: own.chain([self.store.state_folder().to_owned()]).collect() }
+                Confine { method, engine, own: own.chain([self.store.state_folder().to_owned()]).collect() }
             }),
             audit: self.settings.trust.guards.audit()?,
         };

@@ -1,13 +1,20 @@
 //! The door before programs that are to be confined: nothing starts where the machine cannot keep it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
-    base::SandboxMode,
-    execute::process::{Probe, probe},
+    base::{Network, SandboxMode},
+    execute::process::{probe, surroundings},
+    execute::{Engine, upstream_fault},
     guard::sandbox::Method,
     plan::{Plan, PlanGate, PlanSandbox, PlanStep, Work},
-    service::refusal::Refusal,
+    runtime::Replay,
+    scheduler::Scheduler,
+    service::{container::ContainerWish, refusal::Refusal},
 };
 
 /// Steps that are named at once.
@@ -20,6 +27,8 @@ pub struct SandboxWish {
     pub modes: Option<PlanSandbox>,
     /// What `orch` keeps for itself outside of the project.
     pub own: Vec<PathBuf>,
+    /// What containers are made from and by.
+    pub container: ContainerWish,
 }
 
 impl SandboxWish {
@@ -47,11 +56,20 @@ impl SandboxWish {
     }
 }
 
+/// By what the programs of a run are confined.
+#[derive(Debug, Clone)]
+pub(super) struct Keeping {
+    /// By what, outside of containers.
+    pub method: Method,
+    /// What makes containers, where a step is to be in one.
+    pub engine: Option<Arc<Engine>>,
+}
+
 /// By what the programs of a plan are confined; nothing where none is.
 ///
 /// # Errors
 /// With exit 41 where this machine or this version cannot keep what is asked for.
-pub(super) fn check(plan: &Plan, orch: &Path) -> Result<Option<Method>, Refusal> {
+pub(super) fn check(plan: &Plan, wish: &ContainerWish, orch: &Path) -> Result<Option<Keeping>, Refusal> {
     let confined: Vec<(&PlanStep, SandboxMode)> = plan
         .steps
         .iter()
@@ -61,15 +79,62 @@ pub(super) fn check(plan: &Plan, orch: &Path) -> Result<Option<Method>, Refusal>
     if confined.is_empty() {
         return Ok(None);
     }
-    let steps = names(&confined);
-    if confined.iter().any(|(_, mode)| *mode == SandboxMode::Container) {
-        let help = "run `orch` itself in a container, or take `sandbox: workspace-write`";
-        return Err(refused(format!("this version has no sandbox `container`: {steps}"), help));
+    let (contained, confined): (Vec<_>, Vec<_>) =
+        confined.into_iter().partition(|(_, mode)| *mode == SandboxMode::Container);
+    let engine = if contained.is_empty() { None } else { Some(Arc::new(engine(plan, &contained, wish)?)) };
+    // Where all are in containers, nothing else is needed.
+    let method = if confined.is_empty() { Method::Namespaces } else { method(plan, &confined, orch)? };
+    Ok(Some(Keeping { method, engine }))
+}
+
+/// Refuses a run whose steps reach lists of hosts where the user's own proxy is one that cannot be used for that.
+pub(super) fn upstream(plan: &Plan, env: &[(OsString, OsString)]) -> Result<(), Refusal> {
+    let lists = |step: &&PlanStep| matches!(plan.sandbox.network(step), Some(Network::Hosts(_)));
+    let (Some(step), Some(why)) = (plan.steps.iter().find(lists), upstream_fault(env)) else { return Ok(()) };
+    let message =
+        format!("`{}` reaches a list of hosts, and the proxy of your environment cannot be used: {why}", step.path);
+    let help =
+        "name a proxy that speaks plain HTTP (`http://HOST:PORT`), unset the variable, or list nothing: `network: any`";
+    Err(Refusal::new(41, "E0377", message, help))
+}
+
+/// What makes the containers of these steps.
+fn engine(plan: &Plan, contained: &[(&PlanStep, SandboxMode)], wish: &ContainerWish) -> Result<Engine, Refusal> {
+    let listed = contained.iter().find(|(step, _)| matches!(plan.sandbox.network(step), Some(Network::Hosts(_))));
+    if let Some((step, _)) = listed {
+        let message = format!("a container has none or all of the network, and `{}` names hosts", step.path);
+        return Err(Refusal::new(
+            41,
+            "E0375",
+            message,
+            "`network: none`, or `sandbox: workspace-write` with the hosts",
+        ));
     }
+    wish.engine(&names(contained))
+}
+
+/// By what these steps are confined.
+fn method(plan: &Plan, confined: &[(&PlanStep, SandboxMode)], orch: &Path) -> Result<Method, Refusal> {
+    let steps = names(confined);
     match probe(orch).best() {
-        Some(method) => Ok(Some(method)),
+        Some(Method::Surroundings) => {
+            let around = surroundings();
+            let network = |step: &PlanStep| plan.sandbox.network(step).unwrap_or(standard_network(step));
+            let wider = confined.iter().find_map(|(step, _)| {
+                let why = around.as_ref()?.admits(&network(step)).err()?;
+                Some(format!("`{}`: {why}", step.path))
+            });
+            match wider {
+                None => Ok(Method::Surroundings),
+                Some(why) => Err(refused(
+                    format!("a step is to reach fewer hosts than what is around this run: {why}"),
+                    "say `network: any` at that step, or give the outer step the network that this one has",
+                )),
+            }
+        }
+        Some(method) => Ok(method),
         None => {
-            let message = format!("this machine cannot confine what is to be confined: {}", words(probe(orch)));
+            let message = format!("this machine cannot confine what is to be confined: {}", words(&probe(orch).tried));
             let is_asked_for = confined.iter().any(|(step, _)| step.sandbox.is_some());
             if plan.sandbox.is_implied && !is_asked_for {
                 let message = format!("{message}; runs with agents are confined where nobody says otherwise");
@@ -88,19 +153,36 @@ pub(super) fn check(plan: &Plan, orch: &Path) -> Result<Option<Method>, Refusal>
 }
 
 /// What was tried, for people.
-pub(super) fn words(probe: &Probe) -> String {
-    let tried = probe.tried.iter().map(|(method, fault)| {
+pub(super) fn words(tried: &[(Method, Option<String>)]) -> String {
+    let tried = tried.iter().filter(|(method, fault)| *method != Method::Surroundings || fault.is_none());
+    let tried = tried.map(|(method, fault)| {
         let name = match method {
             Method::Namespaces => "own namespaces",
             Method::Bubblewrap => "bubblewrap",
+            Method::Surroundings => return already(),
         };
-        fault.as_ref().map_or_else(|| format!("{name} work"), |fault| format!("{name}: {fault}"))
+        fault.as_ref().map_or_else(|| format!("{name} work{}", plural(*method)), |fault| format!("{name}: {fault}"))
     });
     tried.collect::<Vec<_>>().join("; ")
 }
 
+const fn plural(method: Method) -> &'static str {
+    if matches!(method, Method::Bubblewrap) { "s" } else { "" }
+}
+
+/// That this is in the sandbox of another run.
+fn already() -> String {
+    let around = surroundings().map_or_else(|| "another run".to_owned(), |around| format!("`{}`", around.attempt));
+    format!("already confined by {around}")
+}
+
 fn refused(message: String, help: &str) -> Refusal {
     Refusal::new(41, "E0344", message, help)
+}
+
+/// Whom a step reaches where nobody has said so.
+fn standard_network(step: &PlanStep) -> Network {
+    if matches!(step.work, Work::Agent(_)) { Network::Any } else { Network::None }
 }
 
 fn starts_programs(step: &PlanStep) -> bool {
@@ -118,9 +200,31 @@ fn names(confined: &[(&PlanStep, SandboxMode)]) -> String {
     shown.join(", ")
 }
 
-/// How far the programs of a run are confined, in a few words for its first line.
+/// How far the programs of a run are confined, for its first line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SandboxShown {
+    /// In a few words.
+    pub words: String,
+    /// Whether an agent that is not replayed works with all rights of the user.
+    pub is_open: bool,
+}
+
+/// How far the programs of a run are confined.
 #[must_use]
-pub fn sandbox_words(plan: &Plan) -> String {
+pub fn sandbox_shown(scheduler: &Scheduler) -> SandboxShown {
+    let (plan, default) = (scheduler.plan(), scheduler.default_runtime());
+    let is_live = |name: Option<&str>| name.or(default) != Some(Replay::NAME);
+    SandboxShown { words: sandbox_words(plan), is_open: !open_steps(plan, is_live).is_empty() }
+}
+
+/// The steps whose agents work with all rights of the user; `is_live` tells it of a runtime's name.
+pub(super) fn open_steps(plan: &Plan, is_live: impl Fn(Option<&str>) -> bool) -> Vec<&str> {
+    let open = plan.steps.iter().filter(|step| plan.sandbox.mode(step) == SandboxMode::Off);
+    let live = open.filter(|step| step.agents().any(|agent| is_live(agent.runtime.as_deref())));
+    live.map(|step| step.path.as_str()).collect()
+}
+
+fn sandbox_words(plan: &Plan) -> String {
     let steps: Vec<SandboxMode> =
         plan.steps.iter().filter(|step| starts_programs(step)).map(|step| plan.sandbox.mode(step)).collect();
     match steps.iter().min().zip(steps.iter().max()) {

@@ -46,6 +46,7 @@ pub struct World {
     victim: Child,
     terminal: Child,
     shared: PathBuf,
+    settings: String,
     before: BTreeMap<PathBuf, String>,
 }
 
@@ -53,7 +54,7 @@ impl World {
     pub fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("orch-test-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let project = Project::new();
+        let project = super::project();
         let root = project.root();
         Command::new("git").args(["init", "-q"]).current_dir(&root).status().unwrap();
         let outside = root.parent().unwrap().join("outside");
@@ -101,7 +102,8 @@ impl World {
         });
         fs::write(root.join("world.json"), world.to_string()).unwrap();
         fs::write(root.join("attempts.py"), include_str!("attempts.py")).unwrap();
-        let mut world = Self { project, outside, victim, terminal, shared, before: BTreeMap::new() };
+        let settings = project.read("orch.toml");
+        let mut world = Self { project, outside, victim, terminal, shared, settings, before: BTreeMap::new() };
         world.before = world.files();
         world
     }
@@ -132,7 +134,7 @@ impl World {
         assert!(!root.join(".git/hooks/pre-commit").exists() && !root.join(".mcp.json").exists());
         assert!(!root.join(".claude").exists() && !root.join(".gemini").exists());
         assert!(!root.join(".orch/workflows/evil.yaml").exists());
-        assert_eq!(self.project.read("orch.toml"), "");
+        assert_eq!(self.project.read("orch.toml"), self.settings);
         assert!(!self.project.read(".git/config").contains("evil"));
     }
 

@@ -35,7 +35,10 @@ mod table;
 mod words;
 
 pub use command::{Command, Limits, LogPaths};
-pub use confine::{Confinement, Doorway, Probe, SANDBOX_ARGUMENT, probe, serve as serve_confined};
+pub use confine::{
+    Confinement, Container, Doorway, Probe, SANDBOX_ARGUMENT, probe, probe_all, serve as serve_confined, surroundings,
+    sweep_containers,
+};
 pub(in crate::execute) use confine::{Holding, is_complaint};
 pub use env::allow_list_env;
 pub use keeper::{KEEPER_ARGUMENT, Keeper, KeeperError, serve};

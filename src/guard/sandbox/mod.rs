@@ -4,4 +4,4 @@ mod lists;
 mod profile;
 
 pub use lists::{CACHES, PLACEHOLDER_TIME, agent_homes, placeholder};
-pub use profile::{Held, Kind, Method, Profile, Site};
+pub use profile::{Held, Kind, Mark, Method, Profile, Site};

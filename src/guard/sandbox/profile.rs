@@ -35,6 +35,20 @@ pub enum Method {
     Namespaces,
     /// The same, with namespaces made by the system's bubblewrap.
     Bubblewrap,
+    /// The sandbox of another run that this one is in, with Landlock and a filter of its own on top.
+    Surroundings,
+}
+
+impl Method {
+    /// In one word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Namespaces => "namespaces",
+            Self::Bubblewrap => "bubblewrap",
+            Self::Surroundings => "surroundings",
+        }
+    }
 }
 
 /// What an attempt may do. All paths are absolute.
@@ -58,6 +72,38 @@ pub struct Profile {
     pub doorway: Option<String>,
     /// Whether it may make sandboxes of its own.
     pub nests: bool,
+    /// What a run inside is told of the sandbox that it is in.
+    #[serde(default)]
+    pub mark: Option<Mark>,
+}
+
+/// What a run inside a confined attempt is told of the sandbox that it is in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The attempt around it.
+    pub attempt: String,
+    /// How far that one is confined.
+    pub mode: SandboxMode,
+    /// Whom it may reach.
+    pub network: Network,
+}
+
+impl Mark {
+    /// Whether what reaches these at most is kept by the sandbox around it.
+    ///
+    /// # Errors
+    /// With what to do where it is not.
+    pub fn admits(&self, network: &Network) -> Result<(), String> {
+        match (network, &self.network) {
+            (Network::Any, _) | (Network::None, Network::None) => Ok(()),
+            (asked, around) if asked == around => Ok(()),
+            _ => Err(format!(
+                "the sandbox of `{}` around this run reaches more hosts than a step here may, and inside nothing \
+                 narrower can be made; give the step there the same `network:`",
+                self.attempt
+            )),
+        }
+    }
 }
 
 /// What a profile is made from.
@@ -71,6 +117,8 @@ pub struct Site<'a> {
     pub nests: bool,
     /// Where it works.
     pub workspace: &'a Path,
+    /// The attempt's name.
+    pub name: &'a str,
     /// The attempt's own folder.
     pub attempt: &'a Path,
     /// The user's home.
@@ -100,10 +148,14 @@ impl Site<'_> {
         })
     }
 
+    fn writes_workspace(&self) -> bool {
+        matches!(self.mode, SandboxMode::WorkspaceWrite | SandboxMode::Container)
+    }
+
     /// What may be written.
     fn writes(&self) -> Vec<PathBuf> {
         let mut writes = vec![self.attempt.to_path_buf()];
-        if self.mode == SandboxMode::WorkspaceWrite {
+        if self.writes_workspace() {
             writes.push(self.workspace.to_path_buf());
             writes.extend(self.declared());
             // Who may download may keep it, as builds outside do.
@@ -132,7 +184,7 @@ impl Site<'_> {
         for name in ["order.json", "stdout.log", "stderr.log"] {
             hold(self.attempt.join(name), Kind::Log);
         }
-        if self.mode == SandboxMode::WorkspaceWrite {
+        if self.writes_workspace() {
             WORKSPACE.iter().for_each(|(name, kind)| hold(self.workspace.join(name), *kind));
         }
         if let Some(home) = self.home {
@@ -144,10 +196,8 @@ impl Site<'_> {
     /// What must not appear.
     #[must_use]
     pub fn never_new(&self) -> Vec<PathBuf> {
-        match self.mode {
-            SandboxMode::WorkspaceWrite => NEVER_NEW.iter().map(|name| self.workspace.join(name)).collect(),
-            SandboxMode::Off | SandboxMode::ReadOnly | SandboxMode::Container => Vec::new(),
-        }
+        let names = if self.writes_workspace() { NEVER_NEW } else { &[] };
+        names.iter().map(|name| self.workspace.join(name)).collect()
     }
 
     /// What the machine has to keep.
@@ -166,6 +216,7 @@ impl Site<'_> {
             network: self.network.clone(),
             doorway: None,
             nests: self.nests,
+            mark: Some(Mark { attempt: self.name.to_owned(), mode: self.mode, network: self.network.clone() }),
         }
     }
 }
@@ -194,6 +245,7 @@ mod tests {
             network: Network::None,
             nests: false,
             workspace: Path::new("/home/me/project"),
+            name: "r/1",
             attempt: Path::new("/home/me/project/.orch/state/runs/r/attempts/1"),
             home: Some(Path::new("/home/me")),
             own,

@@ -6,80 +6,80 @@ use nix::libc::{self, c_long};
 use seccompiler::{
     BpfProgram, SeccompAction,
     SeccompCmpArgLen::Dword,
-    SeccompCmpOp::{Eq, MaskedEq, Ne},
+    SeccompCmpOp::{Eq, Gt, MaskedEq, Ne},
     SeccompCondition, SeccompFilter, SeccompRule, apply_filter, sock_filter,
 };
 
 use super::Fault;
 
 /// Never needed, and each a way to the kernel or to other processes.
-const NEVER: &[c_long] = &[
+const NEVER: &[Call] = &[
     // The keyrings and the memory of others.
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_keyctl,
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_process_madvise,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_kcmp,
+    ("add_key", libc::SYS_add_key),
+    ("request_key", libc::SYS_request_key),
+    ("keyctl", libc::SYS_keyctl),
+    ("ptrace", libc::SYS_ptrace),
+    ("process_vm_readv", libc::SYS_process_vm_readv),
+    ("process_vm_writev", libc::SYS_process_vm_writev),
+    ("process_madvise", libc::SYS_process_madvise),
+    ("pidfd_getfd", libc::SYS_pidfd_getfd),
+    ("kcmp", libc::SYS_kcmp),
     // Large and young parts of the kernel.
-    libc::SYS_userfaultfd,
-    libc::SYS_io_uring_setup,
-    libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register,
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_fanotify_init,
+    ("userfaultfd", libc::SYS_userfaultfd),
+    ("io_uring_setup", libc::SYS_io_uring_setup),
+    ("io_uring_enter", libc::SYS_io_uring_enter),
+    ("io_uring_register", libc::SYS_io_uring_register),
+    ("bpf", libc::SYS_bpf),
+    ("perf_event_open", libc::SYS_perf_event_open),
+    ("fanotify_init", libc::SYS_fanotify_init),
     // Files by number, past every path.
-    libc::SYS_open_by_handle_at,
+    ("open_by_handle_at", libc::SYS_open_by_handle_at),
     // The machine itself.
-    libc::SYS_kexec_load,
-    libc::SYS_kexec_file_load,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    libc::SYS_reboot,
-    libc::SYS_swapon,
-    libc::SYS_swapoff,
-    libc::SYS_acct,
-    libc::SYS_quotactl,
-    libc::SYS_syslog,
-    libc::SYS_settimeofday,
-    libc::SYS_clock_settime,
-    libc::SYS_clock_adjtime,
-    libc::SYS_adjtimex,
-    libc::SYS_sethostname,
-    libc::SYS_setdomainname,
-    libc::SYS_vhangup,
+    ("kexec_load", libc::SYS_kexec_load),
+    ("kexec_file_load", libc::SYS_kexec_file_load),
+    ("init_module", libc::SYS_init_module),
+    ("finit_module", libc::SYS_finit_module),
+    ("delete_module", libc::SYS_delete_module),
+    ("reboot", libc::SYS_reboot),
+    ("swapon", libc::SYS_swapon),
+    ("swapoff", libc::SYS_swapoff),
+    ("acct", libc::SYS_acct),
+    ("quotactl", libc::SYS_quotactl),
+    ("syslog", libc::SYS_syslog),
+    ("settimeofday", libc::SYS_settimeofday),
+    ("clock_settime", libc::SYS_clock_settime),
+    ("clock_adjtime", libc::SYS_clock_adjtime),
+    ("adjtimex", libc::SYS_adjtimex),
+    ("sethostname", libc::SYS_sethostname),
+    ("setdomainname", libc::SYS_setdomainname),
+    ("vhangup", libc::SYS_vhangup),
     #[cfg(target_arch = "x86_64")]
-    libc::SYS_iopl,
+    ("iopl", libc::SYS_iopl),
     #[cfg(target_arch = "x86_64")]
-    libc::SYS_ioperm,
+    ("ioperm", libc::SYS_ioperm),
     #[cfg(target_arch = "x86_64")]
-    libc::SYS_modify_ldt,
+    ("modify_ldt", libc::SYS_modify_ldt),
 ];
 
 /// What changes which files there are; a program with a sandbox of its own needs it.
-const NAMESPACES: &[c_long] = &[
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_pivot_root,
-    libc::SYS_chroot,
-    libc::SYS_unshare,
-    libc::SYS_setns,
-    libc::SYS_open_tree,
-    libc::SYS_move_mount,
-    libc::SYS_fsopen,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fspick,
-    libc::SYS_mount_setattr,
+const NAMESPACES: &[Call] = &[
+    ("mount", libc::SYS_mount),
+    ("umount2", libc::SYS_umount2),
+    ("pivot_root", libc::SYS_pivot_root),
+    ("chroot", libc::SYS_chroot),
+    ("unshare", libc::SYS_unshare),
+    ("setns", libc::SYS_setns),
+    ("open_tree", libc::SYS_open_tree),
+    ("move_mount", libc::SYS_move_mount),
+    ("fsopen", libc::SYS_fsopen),
+    ("fsconfig", libc::SYS_fsconfig),
+    ("fsmount", libc::SYS_fsmount),
+    ("fspick", libc::SYS_fspick),
+    ("mount_setattr", libc::SYS_mount_setattr),
 ];
 
 /// Takes its arguments from memory, where no filter can look; every program has an older way.
-const UNSEEN: &[c_long] = &[libc::SYS_clone3, libc::SYS_openat2];
+const UNSEEN: &[Call] = &[("clone3", libc::SYS_clone3), ("openat2", libc::SYS_openat2)];
 
 const NEW_NAMESPACES: &[libc::c_int] = &[
     libc::CLONE_NEWNS,
@@ -102,44 +102,67 @@ const SOCKETS: &[libc::c_int] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, 
 const SET_IDS: &[u32] = &[libc::S_ISUID, libc::S_ISGID];
 
 /// System calls whose argument of that number is a mode.
-const MODES: &[(c_long, u8)] = &[
-    (libc::SYS_fchmod, 1),
-    (libc::SYS_fchmodat, 2),
-    (libc::SYS_fchmodat2, 2),
-    (libc::SYS_mknodat, 2),
-    (libc::SYS_mkdirat, 2),
+const MODES: &[(Call, u8)] = &[
+    (("fchmod", libc::SYS_fchmod), 1),
+    (("fchmodat", libc::SYS_fchmodat), 2),
+    (("fchmodat2", libc::SYS_fchmodat2), 2),
+    (("mknodat", libc::SYS_mknodat), 2),
+    (("mkdirat", libc::SYS_mkdirat), 2),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_chmod, 1),
+    (("chmod", libc::SYS_chmod), 1),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_creat, 1),
+    (("creat", libc::SYS_creat), 1),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_mknod, 1),
+    (("mknod", libc::SYS_mknod), 1),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_mkdir, 1),
+    (("mkdir", libc::SYS_mkdir), 1),
+];
+
+/// Those that make devices.
+const NODES: &[(Call, u8)] = &[
+    (("mknodat", libc::SYS_mknodat), 2),
+    #[cfg(target_arch = "x86_64")]
+    (("mknod", libc::SYS_mknod), 1),
 ];
 
 /// System calls with flags in that argument and a mode in the next, which counts where a file is made.
-const OPENS: &[(c_long, u8)] = &[
-    (libc::SYS_openat, 2),
+const OPENS: &[(Call, u8)] = &[
+    (("openat", libc::SYS_openat), 2),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_open, 1),
+    (("open", libc::SYS_open), 1),
 ];
 
 /// Numbers from here on are another way to call the same on this machine, past a filter by number.
 #[cfg(target_arch = "x86_64")]
 const X32: u32 = 0x4000_0000;
 
-type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
+/// A system call by the name that engines of containers know and by the number that the kernel knows.
+type Call = (&'static str, c_long);
+
+/// What is asked of one argument.
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    Is(u64),
+    IsNot(u64),
+    /// Of the bits in the first, those of the second.
+    Masked(u64, u64),
+    /// More than this.
+    Over(u64),
+}
+
+/// A call that is refused where all conditions on its arguments hold.
+struct Refusal {
+    call: Call,
+    when: Vec<(u8, Asked)>,
+}
 
 /// Filters the calls of this thread and of all that come from it, for good.
 pub(super) fn filter(nests: bool) -> Result<(), Fault> {
     let refused = SeccompAction::Errno(libc::EPERM as u32);
     let absent = SeccompAction::Errno(libc::ENOSYS as u32);
     let made = |error: seccompiler::BackendError| Fault::new("make the filter of system calls", error);
-    let mut programs = vec![
-        compile(refusals(nests).map_err(made)?, refused).map_err(made)?,
-        compile(UNSEEN.iter().map(|call| (*call, Vec::new())).collect(), absent).map_err(made)?,
-    ];
+    let mut programs =
+        vec![compile(&refusals(nests), refused).map_err(made)?, compile(&unseen(), absent).map_err(made)?];
     programs.extend(no_other_numbers());
     for program in &programs {
         apply_filter(program).map_err(|error| Fault::new("apply the filter of system calls", error))?;
@@ -147,60 +170,103 @@ pub(super) fn filter(nests: bool) -> Result<(), Fault> {
     Ok(())
 }
 
-fn compile(rules: Rules, action: SeccompAction) -> Result<BpfProgram, seccompiler::BackendError> {
+/// The same filter in the words of engines of containers. A number that is not of this machine's one way to call ends
+/// the caller there.
+pub(super) fn filter_words() -> serde_json::Value {
+    let words = |refusals: Vec<Refusal>, errno: i32| {
+        refusals.into_iter().map(move |Refusal { call, when }| {
+            let arguments: Vec<_> = when
+                .iter()
+                .map(|(place, asked)| {
+                    let (op, value, two) = match *asked {
+                        Asked::Is(value) => ("SCMP_CMP_EQ", value, 0),
+                        Asked::IsNot(value) => ("SCMP_CMP_NE", value, 0),
+                        Asked::Masked(mask, value) => ("SCMP_CMP_MASKED_EQ", mask, value),
+                        Asked::Over(value) => ("SCMP_CMP_GT", value, 0),
+                    };
+                    serde_json::json!({ "index": place, "value": value, "valueTwo": two, "op": op })
+                })
+                .collect();
+            serde_json::json!({ "names": [call.0], "action": "SCMP_ACT_ERRNO", "errnoRet": errno, "args": arguments })
+        })
+    };
+    let calls: Vec<_> = words(refusals(false), libc::EPERM).chain(words(unseen(), libc::ENOSYS)).collect();
+    serde_json::json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": calls })
+}
+
+fn compile(refusals: &[Refusal], action: SeccompAction) -> Result<BpfProgram, seccompiler::BackendError> {
+    let mut rules: BTreeMap<c_long, Vec<SeccompRule>> = BTreeMap::new();
+    for Refusal { call, when } in refusals {
+        let conditions = when.iter().map(|(place, asked)| match *asked {
+            Asked::Is(value) => SeccompCondition::new(*place, Dword, Eq, value),
+            Asked::IsNot(value) => SeccompCondition::new(*place, Dword, Ne, value),
+            Asked::Masked(mask, value) => SeccompCondition::new(*place, Dword, MaskedEq(mask), value),
+            Asked::Over(value) => SeccompCondition::new(*place, Dword, Gt, value),
+        });
+        let conditions: Vec<_> = conditions.collect::<Result<_, _>>()?;
+        let of_call = rules.entry(call.1).or_default();
+        if !conditions.is_empty() {
+            of_call.push(SeccompRule::new(conditions)?);
+        }
+    }
     let arch = std::env::consts::ARCH.try_into()?;
     SeccompFilter::new(rules, SeccompAction::Allow, action, arch)?.try_into()
 }
 
-fn refusals(nests: bool) -> Result<Rules, seccompiler::BackendError> {
-    let mut rules: Rules = NEVER.iter().map(|call| (*call, Vec::new())).collect();
-    if !nests {
-        rules.extend(NAMESPACES.iter().map(|call| (*call, Vec::new())));
-        let new = NEW_NAMESPACES.iter().map(|flag| rule([has(0, flag.unsigned_abs().into())]));
-        rules.insert(libc::SYS_clone, new.collect::<Result<_, _>>()?);
-    }
-    let terminal = TERMINAL.iter().map(|request| rule([is(1, *request)]));
-    rules.insert(libc::SYS_ioctl, terminal.collect::<Result<_, _>>()?);
-    for (call, place) in MODES {
-        let modes = SET_IDS.iter().map(|bit| rule([has(*place, u64::from(*bit))]));
-        rules.insert(*call, modes.collect::<Result<_, _>>()?);
-    }
-    for (call, place) in OPENS {
-        let makes = [libc::O_CREAT, libc::O_TMPFILE & !libc::O_DIRECTORY].map(libc::c_int::unsigned_abs);
-        let opens = makes.iter().flat_map(|flag| {
-            SET_IDS.iter().map(|bit| rule([has(*place, u64::from(*flag)), has(*place + 1, u64::from(*bit))]))
-        });
-        rules.insert(*call, opens.collect::<Result<_, _>>()?);
-    }
-    let other = SOCKETS.iter().map(|kind| SeccompCondition::new(0, Dword, Ne, u64::from(kind.unsigned_abs())));
-    let raw = rule([
-        SeccompCondition::new(1, Dword, MaskedEq(0xf), libc::SOCK_RAW.unsigned_abs().into()),
-        SeccompCondition::new(0, Dword, Ne, libc::AF_NETLINK.unsigned_abs().into()),
-    ])?;
-    // Of netlink, routes only: names and addresses are asked for there.
-    let netlink = rule([
-        is(0, libc::AF_NETLINK.unsigned_abs().into()),
-        SeccompCondition::new(2, Dword, Ne, libc::NETLINK_ROUTE.unsigned_abs().into()),
-    ])?;
-    let other = SeccompRule::new(other.collect::<Result<_, _>>()?)?;
-    rules.insert(libc::SYS_socket, vec![other, raw, netlink]);
-    Ok(rules)
+fn unseen() -> Vec<Refusal> {
+    UNSEEN.iter().map(|call| always(*call)).collect()
 }
 
-type Condition = Result<SeccompCondition, seccompiler::BackendError>;
+fn always(call: Call) -> Refusal {
+    Refusal { call, when: Vec::new() }
+}
 
-/// An argument that is this.
-fn is(argument: u8, value: u64) -> Condition {
-    SeccompCondition::new(argument, Dword, Eq, value)
+fn refusals(nests: bool) -> Vec<Refusal> {
+    let mut all: Vec<Refusal> = NEVER.iter().map(|call| always(*call)).collect();
+    let mut refuse = |call: Call, when: &[(u8, Asked)]| all.push(Refusal { call, when: when.to_vec() });
+    if !nests {
+        NAMESPACES.iter().for_each(|call| refuse(*call, &[]));
+        for flag in NEW_NAMESPACES {
+            refuse(("clone", libc::SYS_clone), &[(0, has(flag.unsigned_abs()))]);
+        }
+    }
+    for request in TERMINAL {
+        refuse(("ioctl", libc::SYS_ioctl), &[(1, Asked::Is(*request))]);
+    }
+    for (call, place) in MODES {
+        SET_IDS.iter().for_each(|bit| refuse(*call, &[(*place, has(*bit))]));
+    }
+    // A device made of nothing hides a file for others where trees are stacked, and is for nobody else.
+    for (call, place) in NODES {
+        for kind in [libc::S_IFCHR, libc::S_IFBLK] {
+            refuse(*call, &[(*place, Asked::Masked(libc::S_IFMT.into(), kind.into()))]);
+        }
+    }
+    for (call, place) in OPENS {
+        for flag in [libc::O_CREAT, libc::O_TMPFILE & !libc::O_DIRECTORY].map(libc::c_int::unsigned_abs) {
+            SET_IDS.iter().for_each(|bit| refuse(*call, &[(*place, has(flag)), (*place + 1, has(*bit))]));
+        }
+    }
+    let socket = ("socket", libc::SYS_socket);
+    let netlink = u64::from(libc::AF_NETLINK.unsigned_abs());
+    let known: Vec<u64> = SOCKETS.iter().map(|kind| u64::from(kind.unsigned_abs())).collect();
+    let most = known.iter().copied().max().unwrap_or_default();
+    // One argument is asked once in a rule: some engines take no more.
+    for other in (0..most).filter(|kind| !known.contains(kind)) {
+        refuse(socket, &[(0, Asked::Is(other))]);
+    }
+    refuse(socket, &[(0, Asked::Over(most))]);
+    let raw = Asked::Masked(0xf, libc::SOCK_RAW.unsigned_abs().into());
+    refuse(socket, &[(0, Asked::IsNot(netlink)), (1, raw)]);
+    // Of netlink, routes only: names and addresses are asked for there.
+    let route = libc::NETLINK_ROUTE.unsigned_abs().into();
+    refuse(socket, &[(0, Asked::Is(netlink)), (2, Asked::IsNot(route))]);
+    all
 }
 
 /// An argument with this bit.
-fn has(argument: u8, bit: u64) -> Condition {
-    SeccompCondition::new(argument, Dword, MaskedEq(bit), bit)
-}
-
-fn rule<const N: usize>(conditions: [Condition; N]) -> Result<SeccompRule, seccompiler::BackendError> {
-    SeccompRule::new(conditions.into_iter().collect::<Result<_, _>>()?)
+fn has(bit: u32) -> Asked {
+    Asked::Masked(bit.into(), bit.into())
 }
 
 /// Refuses every call whose number is not of the one way that the other filters know.

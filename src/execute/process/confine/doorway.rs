@@ -6,16 +6,14 @@ use std::{
     mem::MaybeUninit,
     net::TcpListener,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd, RawFd},
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixListener as Listener, UnixStream as Stream},
     },
 };
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-    recvmsg, sendmsg,
-};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use tokio::{io::Interest, net::UnixListener};
 
 use super::Fault;
@@ -83,12 +81,10 @@ pub(super) fn knock(name: &str) -> Result<Stream, Fault> {
 }
 
 /// Hands a socket out that listens in the new network.
-pub(super) fn hand_out(door: Stream) -> Result<(), Fault> {
+pub(super) fn hand_out(door: RawFd) -> Result<(), Fault> {
     let listener = TcpListener::bind(("127.0.0.1", PORT)).map_err(|error| Fault::new("listen for the proxy", error))?;
-    let descriptors = [listener.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    control.push(SendAncillaryMessage::ScmRights(&descriptors));
-    let sent = sendmsg(&door, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL);
+    let descriptors = [listener.as_raw_fd()];
+    let handed = [ControlMessage::ScmRights(&descriptors)];
+    let sent = sendmsg::<()>(door, &[IoSlice::new(&[0])], &handed, MsgFlags::MSG_NOSIGNAL, None);
     sent.map(drop).map_err(|error| Fault::new("hand a socket to the proxy", error))
 }

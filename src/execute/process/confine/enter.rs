@@ -7,7 +7,7 @@ use std::{
     ffi::{CString, OsStr, OsString},
     fs,
     io::{self, Write},
-    os::unix::ffi::OsStrExt,
+    os::{fd::AsRawFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
     process::{Command, exit},
 };
@@ -23,10 +23,14 @@ use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set, set_no_
 use super::{
     Confinement, Fault,
     calls::filter,
+    container,
     doorway::{hand_out, knock},
     loopback,
-    mounts::{arrange, sockets},
-    rules::{Rules, restrict},
+    mounts::arrange,
+    relay::{self, Left},
+    rules::restrict,
+    surroundings::surroundings,
+    view::{View, sockets},
 };
 use crate::{
     base::Network,
@@ -76,8 +80,11 @@ pub(in super::super) fn command(
 /// Whether a report is of a helper that failed, and what it said.
 pub(in super::super::super) fn is_complaint(report: &Report) -> Option<String> {
     let is_failed = report.end == crate::execute::process::End::Exited { code: FAILED };
-    let said = report.stderr.head.strip_prefix(COMPLAINT.as_bytes()).filter(|_| is_failed)?;
-    Some(String::from_utf8_lossy(said).trim().to_owned())
+    let said = String::from_utf8_lossy(&report.stderr.head);
+    // What makes a sandbox for the helper may have said something before.
+    let (before, why) = said.split_once(COMPLAINT).filter(|(before, _)| before.is_empty() || before.ends_with('\n'))?;
+    let said = [why.trim(), before.trim()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+    is_failed.then_some(said)
 }
 
 /// Confines this process and becomes the command; ends with 41 where that cannot be done.
@@ -90,45 +97,76 @@ pub fn serve() -> ! {
 }
 
 fn enter() -> Result<Infallible, Fault> {
+    if let Ok(text) = env::var(relay::INSIDE) {
+        return relay::inside(&text);
+    }
     close_inherited().map_err(|error| Fault::new("close what was inherited", error))?;
     let text = env::var(CONFINEMENT).map_err(|error| Fault::new("read the profile", error))?;
-    let Confinement { profile, method } =
+    let confinement: Confinement =
         serde_json::from_str(&text).map_err(|error| Fault::new("read the profile", error))?;
-    let argv: Vec<OsString> = env::args_os().skip(2).collect();
-    let [program, argv @ ..] = argv.as_slice() else { return Err(Fault::new("start", "no program is named")) };
     let folder = env::current_dir().map_err(|error| Fault::new("find the working directory", error))?;
-    confine(&profile, method)?;
+    let profile = &confinement.profile;
+    if let Some(container) = &confinement.container {
+        let cookies = COOKIES.map(|name| (name, env::var_os(name).unwrap_or_default()));
+        return container::run(&confinement, container, (&folder, &cookies), &pairs()?);
+    }
+    let left = match confinement.method {
+        Method::Namespaces => confine(profile)?,
+        Method::Bubblewrap => return relay::by_bubblewrap(&confinement, folder),
+        Method::Surroundings => within(profile)?,
+    };
     chdir(&folder).map_err(|error| Fault::new(format!("enter {}", folder.display()), error))?;
-    SigSet::empty().thread_set_mask().map_err(|error| Fault::new("unblock signals", error))?;
-    start(program, argv, &variables()?)
+    give_up(&left)?;
+    become_command()
 }
 
-/// Gives up everything that the profile does not give.
-fn confine(profile: &Profile, method: Method) -> Result<(), Fault> {
+/// What a helper does last, inside a view that another has made.
+pub(super) fn give_up_and_start(left: &Left) -> Result<Infallible, Fault> {
+    close_inherited().map_err(|error| Fault::new("close what was inherited", error))?;
+    give_up(left)?;
+    become_command()
+}
+
+/// Makes namespaces and the view in them; says what is left to give up.
+fn confine(profile: &Profile) -> Result<Left, Fault> {
     let is_apart = profile.network != Network::Any;
     let door = match (&profile.network, &profile.doorway) {
         (Network::Hosts(_), Some(name)) => Some(knock(name)?),
         (Network::Hosts(_), None) => return Err(Fault::new("keep to a list of hosts", "there is no proxy")),
         (Network::None | Network::Any, _) => None,
     };
-    let mut writes = profile.writes.clone();
-    if method == Method::Namespaces {
-        let sockets = sockets();
-        enter_namespaces(is_apart)?;
-        if is_apart {
-            loopback::wake()?;
-        }
-        if let Some(door) = door {
-            hand_out(door)?;
-        }
-        writes = arrange(profile, &sockets)?;
+    let view = View::of(profile, sockets())?;
+    enter_namespaces(is_apart)?;
+    if is_apart {
+        loopback::wake()?;
     }
+    if let Some(door) = door {
+        hand_out(door.as_raw_fd())?;
+    }
+    arrange(&view)?;
+    Ok(Left { writes: view.writable(), nests: profile.nests })
+}
+
+/// Stays in the sandbox that this process is in, where that is no wider than what is asked for.
+fn within(profile: &Profile) -> Result<Left, Fault> {
+    let around = surroundings().ok_or_else(|| Fault::new("stay in the sandbox around", "there is none"))?;
+    around.admits(&profile.network).map_err(|why| Fault::new("stay in the sandbox around", why))?;
+    let writes = profile.writes.iter().filter_map(|path| path.canonicalize().ok()).chain(["/dev/shm".into()]);
+    Ok(Left { writes: writes.collect(), nests: false })
+}
+
+/// Gives up what is left when the view stands.
+fn give_up(left: &Left) -> Result<(), Fault> {
     drop_rights()?;
-    restrict(&Rules {
-        writes: (!profile.nests).then_some(writes.as_slice()),
-        may_be_partial: method == Method::Bubblewrap,
-    })?;
-    filter(profile.nests)
+    restrict((!left.nests).then_some(left.writes.as_slice()))?;
+    filter(left.nests)
+}
+
+fn become_command() -> Result<Infallible, Fault> {
+    let argv: Vec<OsString> = env::args_os().skip(2).collect();
+    let [program, argv @ ..] = argv.as_slice() else { return Err(Fault::new("start", "no program is named")) };
+    SigSet::empty().thread_set_mask().map_err(|error| Fault::new("unblock signals", error))?;
+    start(program, argv, &variables()?)
 }
 
 fn enter_namespaces(is_apart: bool) -> Result<(), Fault> {
@@ -166,11 +204,21 @@ fn drop_rights() -> Result<(), Fault> {
 
 /// The command's own environment.
 fn variables() -> Result<Vec<CString>, Fault> {
+    own_pairs().iter().map(|pair| text(pair)).collect()
+}
+
+/// The same as texts.
+fn pairs() -> Result<Vec<String>, Fault> {
+    let texts = own_pairs().into_iter().map(OsString::into_string);
+    texts.collect::<Result<_, _>>().map_err(|_| Fault::new("give a variable to a container", "it is not UTF-8"))
+}
+
+fn own_pairs() -> Vec<OsString> {
     let mut pairs: Vec<(usize, OsString)> = env::vars_os()
         .filter_map(|(name, pair)| Some((name.to_str()?.strip_prefix(VARIABLE)?.parse().ok()?, pair)))
         .collect();
     pairs.sort();
-    pairs.iter().map(|(_, pair)| text(pair)).collect()
+    pairs.into_iter().map(|(_, pair)| pair).collect()
 }
 
 fn start(program: &OsStr, argv: &[OsString], env: &[CString]) -> Result<Infallible, Fault> {

@@ -1,4 +1,4 @@
-//! Arranges what a confined command finds in the tree of files. Runs in mount namespaces of its own.
+//! Arranges a view by mounts of our own. Runs in mount namespaces of its own.
 //!
 //! The tree stays where it is: everything becomes read-only in place, what may be written is bound onto itself before,
 //! and what may not be seen is covered. A path means the same inside and outside.
@@ -23,8 +23,10 @@ use nix::{
     sys::stat::Mode,
 };
 
-use super::Fault;
-use crate::guard::sandbox::Profile;
+use super::{
+    Fault,
+    view::{Fixed, Service, View},
+};
 
 /// Devices that every program may need. Disks, terminals of others and the like are not there.
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
@@ -35,22 +37,6 @@ const LINKS: &[(&str, &str)] = &[
     ("stderr", "/proc/self/fd/2"),
     ("ptmx", "pts/ptmx"),
 ];
-/// Sockets and state of services stand here.
-const SERVICES: &[&str] = &["/run", "/var/run"];
-/// What programs need of it, and nobody can be told anything by.
-const SERVICES_KEPT: &[&str] = &["/etc/resolv.conf", "/run/current-system", "/run/opengl-driver", "/run/booted-system"];
-/// Temporary folders of everybody.
-const TEMPORARY: &[&str] = &["/tmp", "/var/tmp"];
-/// The most sockets that are covered one by one.
-const SOCKETS_MAX: usize = 256;
-
-/// The paths of a profile as the kernel sees them.
-struct Places {
-    writes: Vec<PathBuf>,
-    held: Vec<PathBuf>,
-    hidden: Vec<PathBuf>,
-    temp: PathBuf,
-}
 
 /// One mount of this namespace.
 struct Mount {
@@ -58,87 +44,34 @@ struct Mount {
     flags: MsFlags,
 }
 
-/// Sockets with a name that somebody listens on, before this process leaves the network they are listed in.
-pub(super) fn sockets() -> Vec<PathBuf> {
-    let text = fs::read("/proc/net/unix").unwrap_or_default();
-    let paths = text.split(|byte| *byte == b'\n').filter_map(|line| {
-        let start = line.windows(2).position(|pair| pair == b" /")? + 1;
-        Some(PathBuf::from(std::ffi::OsString::from_vec(line[start..].to_vec())))
-    });
-    let mut paths: Vec<PathBuf> = paths.collect();
-    paths.sort();
-    paths.dedup();
-    paths.retain(|path| fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()));
-    paths
-}
-
-/// Arranges everything and gives what may be written then. The process is alone in new user and mount namespaces.
-pub(super) fn arrange(profile: &Profile, sockets: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
-    let places = Places::of(profile)?;
+/// Arranges the view. The process is alone in new user and mount namespaces.
+pub(super) fn arrange(view: &View) -> Result<(), Fault> {
     attempt("make the mounts private", Path::new("/"), || {
         mount(none(), "/", none(), MsFlags::MS_REC | MsFlags::MS_PRIVATE, none())
     })?;
-    for path in &places.writes {
+    for path in &view.writes {
         bind(path, path)?;
     }
-    freeze(&places.writes, profile.nests)?;
-    devices(&places.writes)?;
-    let mut writes = places.writes.clone();
-    writes.push("/dev/shm".into());
-    services(&places.writes)?;
-    for path in &places.hidden {
-        hide(path, &places.writes)?;
+    freeze(&view.writes, view.nests)?;
+    devices(&view.writes)?;
+    for service in &view.services {
+        cover_service(service, view)?;
     }
-    for folder in TEMPORARY {
-        let folder = Path::new(folder);
-        // What is needed there would be covered.
-        if folder.is_dir() && !is_link(folder) && !needed(folder, &places) {
-            bind(&places.temp, folder)?;
-            writes.push(folder.to_owned());
-        }
+    for path in &view.hidden {
+        hide(path, &view.writes)?;
     }
-    silence(sockets, &places)?;
-    for path in &places.held {
-        hold(path, &places.writes)?;
+    for folder in &view.temporary {
+        bind(&view.temp, folder)?;
     }
-    for (file, place) in &profile.replaced {
+    silence(&view.sockets)?;
+    for held in &view.held {
+        hold(held)?;
+    }
+    for (file, place) in &view.replaced {
         bind(file, place)?;
         read_only(place, MsFlags::MS_NOSUID)?;
     }
-    Ok(writes)
-}
-
-impl Places {
-    fn of(profile: &Profile) -> Result<Self, Fault> {
-        let real = |path: &PathBuf| {
-            path.canonicalize().map_err(|error| Fault::new(format!("look at {}", path.display()), error))
-        };
-        let mut writes: Vec<PathBuf> = profile.writes.iter().map(real).collect::<Result<_, _>>()?;
-        // Outer ones first, so that inner ones are bound on top of them.
-        writes.sort();
-        writes.dedup();
-        let mut held = Vec::new();
-        for path in &profile.held {
-            let (root, rest) = profile
-                .writes
-                .iter()
-                .filter_map(|root| Some((root, path.strip_prefix(root).ok()?)))
-                .min_by_key(|(_, rest)| rest.components().count())
-                .ok_or_else(|| Fault::new(format!("hold {}", path.display()), "it is in no folder that is written"))?;
-            let expected = real(root)?.join(rest);
-            // A link could be replaced, whatever stands behind it.
-            if real(path)? != expected {
-                let what = format!("hold {}", path.display());
-                return Err(Fault::new(what, "a part of it is a symbolic link; replace the link by what it names"));
-            }
-            held.push(expected);
-        }
-        held.sort();
-        let mut hidden: Vec<PathBuf> = profile.hidden.iter().filter_map(|path| path.canonicalize().ok()).collect();
-        hidden.sort();
-        hidden.dedup();
-        Ok(Self { writes, held, hidden, temp: real(&profile.temp)? })
-    }
+    Ok(())
 }
 
 /// Makes all that may not be written read-only, whatever it is.
@@ -205,26 +138,22 @@ fn devices(writes: &[PathBuf]) -> Result<(), Fault> {
 }
 
 /// Covers where services have their sockets, except for the few files that programs read.
-fn services(writes: &[PathBuf]) -> Result<(), Fault> {
-    let kept: Vec<PathBuf> = SERVICES_KEPT.iter().filter_map(|path| Path::new(path).canonicalize().ok()).collect();
-    for place in SERVICES {
-        let place = Path::new(place);
-        if !place.is_dir() || is_link(place) {
-            continue;
-        }
-        let mut handles = Vec::new();
-        for path in kept.iter().filter(|path| path.starts_with(place)) {
-            handles.push((path.clone(), handle(path)?));
-        }
-        cover(place, writes, "mode=755", || {
-            for (path, kept) in &handles {
-                stand_in(path, kept)?;
-                read_only(path, MsFlags::MS_NOSUID)?;
-            }
-            Ok(())
-        })?;
+fn cover_service(service: &Service, view: &View) -> Result<(), Fault> {
+    let mut handles = Vec::new();
+    for path in &service.kept {
+        handles.push((path.clone(), handle(path)?));
     }
-    Ok(())
+    cover(&service.place, &view.writes, "mode=755", || {
+        for (path, kept) in &handles {
+            stand_in(path, kept)?;
+            read_only(path, MsFlags::MS_NOSUID)?;
+        }
+        for (name, text) in &service.new {
+            let path = service.place.join(name);
+            fs::write(&path, text).map_err(|error| Fault::new(format!("write {}", path.display()), error))?;
+        }
+        Ok(())
+    })
 }
 
 /// Hides a folder or a file.
@@ -270,15 +199,10 @@ fn stand_in(path: &Path, handle: &OwnedFd) -> Result<(), Fault> {
 }
 
 /// Covers sockets that somebody listens on: a tree that is read-only still lets everybody connect.
-fn silence(sockets: &[PathBuf], places: &Places) -> Result<(), Fault> {
-    if sockets.len() > SOCKETS_MAX {
-        let what = format!("cover {} sockets", sockets.len());
-        return Err(Fault::new(what, format!("at most {SOCKETS_MAX} can be covered")));
-    }
+fn silence(sockets: &[PathBuf]) -> Result<(), Fault> {
     for path in sockets {
-        let is_written = places.writes.iter().any(|root| path.starts_with(root));
-        let is_there = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-        if !is_written && is_there {
+        // Some are covered by now, with the folder that they are in.
+        if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
             bind(Path::new("/dev/null"), path)?;
         }
     }
@@ -286,31 +210,19 @@ fn silence(sockets: &[PathBuf], places: &Places) -> Result<(), Fault> {
 }
 
 /// Holds a path: neither it nor a folder above it can be changed, moved or replaced.
-fn hold(path: &Path, writes: &[PathBuf]) -> Result<(), Fault> {
-    let root = writes.iter().filter(|root| path.starts_with(root)).max_by_key(|root| root.components().count());
-    let above: Vec<&Path> =
-        path.ancestors().skip(1).take_while(|above| root.is_some_and(|root| above != root)).collect();
-    for above in above.iter().rev() {
+fn hold(held: &Fixed) -> Result<(), Fault> {
+    for above in &held.above {
         if !is_mount(above)? {
             // A folder that something is mounted on cannot be moved; one that something is mounted below can.
             bind(above, above)?;
         }
     }
-    bind(path, path)?;
-    read_only(path, MsFlags::MS_NOSUID)
+    bind(&held.path, &held.path)?;
+    read_only(&held.path, MsFlags::MS_NOSUID)
 }
 
 fn is_mount(path: &Path) -> Result<bool, Fault> {
     Ok(mounts()?.iter().any(|mount| mount.at == path))
-}
-
-/// Whether a folder holds something that a profile needs.
-fn needed(folder: &Path, places: &Places) -> bool {
-    places.writes.iter().any(|path| path.starts_with(folder))
-}
-
-fn is_link(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_symlink())
 }
 
 /// The mounts of this namespace with the flags that a new view of them must keep.

@@ -9,27 +9,19 @@ use landlock::{
 
 use super::Fault;
 
-/// What the rules are written for; an older kernel keeps a part of them.
+/// What the rules are written for; an older kernel keeps a part of them, which is not enough.
 const ABI_WRITTEN_FOR: ABI = ABI::V6;
 
-/// Which rules.
-pub(super) struct Rules<'a> {
-    /// Trees and files that may be written; `None` leaves all files to the mounts, because with rules on files nobody
-    /// can make mounts of their own.
-    pub writes: Option<&'a [PathBuf]>,
-    /// Whether an older kernel's part of the rules will do, because namespaces keep the rest.
-    pub may_be_partial: bool,
-}
-
-/// Restricts this thread and all that come from it, for good.
-pub(super) fn restrict(rules: &Rules<'_>) -> Result<(), Fault> {
+/// Restricts this thread and all that come from it, for good, to write these trees and files. `None` leaves all files to
+/// the mounts, because with rules on files nobody can make mounts of their own.
+pub(super) fn restrict(writes: Option<&[PathBuf]>) -> Result<(), Fault> {
     let made = |error: landlock::RulesetError| Fault::new("make the Landlock rules", error);
     let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
-    if rules.writes.is_some() {
+    if writes.is_some() {
         ruleset = ruleset.handle_access(AccessFs::from_all(ABI_WRITTEN_FOR)).map_err(made)?;
     }
     let mut created = ruleset.scope(Scope::from_all(ABI_WRITTEN_FOR)).and_then(Ruleset::create).map_err(made)?;
-    if let Some(writes) = rules.writes {
+    if let Some(writes) = writes {
         created = created.add_rule(beneath(Path::new("/"), AccessFs::from_read(ABI_WRITTEN_FOR))?).map_err(made)?;
         // Only the few devices that the mounts leave there can be opened.
         let devices = AccessFs::from_read(ABI_WRITTEN_FOR) | AccessFs::WriteFile | AccessFs::Truncate;
@@ -42,7 +34,6 @@ pub(super) fn restrict(rules: &Rules<'_>) -> Result<(), Fault> {
     let status = created.restrict_self().map_err(made)?;
     match status.ruleset {
         RulesetStatus::FullyEnforced => Ok(()),
-        RulesetStatus::PartiallyEnforced if rules.may_be_partial => Ok(()),
         RulesetStatus::PartiallyEnforced | RulesetStatus::NotEnforced => {
             Err(Fault::new("Landlock", format!("{}; Linux 6.12 or newer keeps all of it", words(&status.landlock))))
         }

@@ -74,6 +74,11 @@ impl Roster {
         self.starts
     }
 
+    /// Whether a command is under way, or not yet tidied up.
+    pub(super) fn has(&self, id: u64) -> bool {
+        self.attempts.contains_key(&id)
+    }
+
     /// Notes how a start ended.
     pub(super) fn started(&mut self, id: u64, ticket: u64, pid: Option<i32>) {
         self.starting.remove(&ticket);

@@ -7,6 +7,7 @@
 //! - The threads that start programs live as long as the keeper.
 
 use std::{
+    collections::HashMap,
     fs::File,
     io::{self, Write},
     os::fd::{AsFd, BorrowedFd},
@@ -30,7 +31,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     super::{
-        message::{Notice, Request, Status, notify, receive},
+        confine::{Confinement, Container},
+        message::{Notice, Order, Request, Status, notify, receive},
         table::{Snapshot, kill_hard, signal_group},
     },
     roster::Roster,
@@ -55,6 +57,8 @@ struct Shared {
     noted: Condvar,
     null: File,
     own: i32,
+    /// The containers of commands, which no death of a process ends.
+    containers: Mutex<HashMap<u64, Container>>,
 }
 
 /// Runs the keeper on its standard input until the engine is gone, then kills all and ends the process.
@@ -92,6 +96,7 @@ fn prepare() -> io::Result<Shared> {
         noted: Condvar::new(),
         null: starter::open_null()?,
         own: getpid().as_raw(),
+        containers: Mutex::default(),
     })
 }
 
@@ -137,6 +142,14 @@ impl Shared {
         self.roster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn note_container(&self, id: u64, order: &Order) {
+        let Some(container) = Confinement::read(&order.confinement).and_then(|found| found.container) else { return };
+        let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
+        let roster = self.roster();
+        containers.retain(|id, _| roster.has(*id));
+        containers.insert(id, container);
+    }
+
     fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -160,6 +173,7 @@ fn take_requests(shared: &Shared) {
         drop(turn);
         match request {
             Request::Start { id, order, pipes } => {
+                shared.note_container(id, &order);
                 let result = starter::start(&order, pipes, &shared.null);
                 let mut roster = shared.roster();
                 roster.started(id, ticket, result.ok());
@@ -237,10 +251,16 @@ fn has_adopted(which: WaitId<'_>) -> bool {
 
 /// Kills everything below the keeper and ends it. The caller keeps its turn, so nothing starts any more.
 fn close(shared: &Shared) -> ! {
-    shared.roster().is_closing = true;
+    let left = {
+        let containers = shared.containers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut roster = shared.roster();
+        roster.is_closing = true;
+        containers.iter().filter(|(id, _)| roster.has(**id)).map(|(_, one)| one.clone()).collect::<Vec<_>>()
+    };
     loop {
         // Asked in this order: whatever was started is a child by then, and who has no child has nobody below.
         if !shared.roster().is_starting() && has_no_child() {
+            left.iter().for_each(Container::remove);
             exit(0)
         }
         for process in Snapshot::take().below(shared.own) {

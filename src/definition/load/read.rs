@@ -24,6 +24,7 @@ use crate::{
             toml,
         },
         normal_name,
+        workflow::Workflow,
     },
 };
 
@@ -133,7 +134,12 @@ fn workflow_entries(origin: &Origin, path: &Path, folder: &Folder, faults: &mut 
     } else {
         document::workflows(origin, name, folder, faults)
     };
-    found.into_iter().map(|workflow| WorkflowEntry { workflow, origin: origin.clone() }).collect()
+    let entry = |workflow| {
+        // A literate workflow reads files after its head.
+        let workflow = Workflow { reads: folder.reads(), ..workflow };
+        WorkflowEntry { workflow, origin: origin.clone() }
+    };
+    found.into_iter().map(entry).collect()
 }
 
 fn origin(scope: Scope, dialect: Dialect, plugin: Option<&str>, text: Text) -> Origin {

@@ -154,7 +154,7 @@ fn one_changed_byte_of_any_file_asks_again() {
         }
         *told.entry(state).or_default() += 1;
         // The run itself, for some of them: it takes longer.
-        if count % 10 == 0 {
+        if count % 25 == 0 {
             let done = project.run(&["run", "w"]);
             assert!(matches!(done.code, Some(40 | 10 | 11)), "{path}: {done:?}");
             assert!(!project.root().join(MARK).exists(), "{path}");
@@ -163,7 +163,11 @@ fn one_changed_byte_of_any_file_asks_again() {
         fs::write(&place, &before).unwrap();
         count += 1;
     }
-    println!("{count} changes in {} files, {told:?}; {ran} of them run and refused; not seen: {}", CLOSURE.len(), faults.len());
+    println!(
+        "{count} changes in {} files, {told:?}; {ran} of them run and refused; not seen: {}",
+        CLOSURE.len(),
+        faults.len()
+    );
     assert!(faults.is_empty(), "not seen: {faults:#?}");
     assert_eq!(state(&project, "w"), "trusted", "as it was, it is trusted again");
 }
@@ -233,7 +237,10 @@ fn too_much_to_be_looked_at_is_never_trusted() {
 fn hostile() -> Project {
     let project = Project::new()
         .file(".claude/commands/x.md", "!`touch ran`\n\nDo it.\n")
-        .file("workflows/steals.yaml", "name: steals\nsecrets: { key: { env: KEY } }\nsteps:\n  - { id: a, run: \"touch ran\", secrets: [key] }\n")
+        .file(
+            "workflows/steals.yaml",
+            "name: steals\nsecrets: { key: { env: KEY } }\nsteps:\n  - { id: a, run: \"touch ran\", secrets: [key] }\n",
+        )
         .file("workflows/danger.yaml", "name: danger\nsteps:\n  - { id: a, prompt: x, danger: true }\n")
         .file("agent.sh", "touch ran\n")
         .variable("KEY", "a-secret-of-ours");
@@ -262,19 +269,28 @@ fn a_repository_cannot_trust_itself() {
         }
         let folder = twin.home().join(".local/state/orch/trust");
         let root = twin.root().display().to_string();
-        fs::read_dir(folder).unwrap().map(|entry| {
-            let entry = entry.unwrap();
-            let text = fs::read_to_string(entry.path()).unwrap().replace(&root, "ROOT");
-            (entry.file_name().into_string().unwrap(), text.into_bytes())
-        }).collect()
+        fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let text = fs::read_to_string(entry.path()).unwrap().replace(&root, "ROOT");
+                (entry.file_name().into_string().unwrap(), text.into_bytes())
+            })
+            .collect()
     };
     let grants = grants();
     assert_eq!(grants.len(), 3);
     let mut tricks: Vec<(String, Project, Vec<&str>)> = Vec::new();
     // A copy of a person's grants, in every folder of the repository that looks like the user's.
     for folder in [
-        ".local/state/orch/trust", ".orch/trust", ".orch/state/trust", "trust", ".config/orch/trust", "home/.local/state/orch/trust",
-        ".orch/state/orch/trust", "orch/trust",
+        ".local/state/orch/trust",
+        ".orch/trust",
+        ".orch/state/trust",
+        "trust",
+        ".config/orch/trust",
+        "home/.local/state/orch/trust",
+        ".orch/state/orch/trust",
+        "orch/trust",
     ] {
         let project = hostile();
         let root = project.root().display().to_string();
@@ -288,11 +304,24 @@ fn a_repository_cannot_trust_itself() {
     }
     // Settings of the project that would switch it off, or move it.
     for setting in [
-        "trust = true", "trusted = [\"x\"]", "[trust]\nfolder = \".orch/trust\"", "[trust]\nenabled = false", "danger = true",
-        "allow_danger = true", "[runtimes.mine]\ndanger = true", "[env]\nXDG_STATE_HOME = \".\"", "home = \".\"",
-        "[security]\ntrust = \"off\"", "state = \".orch/trust\"", "paranoid = false",
+        "trust = true",
+        "trusted = [\"x\"]",
+        "[trust]\nfolder = \".orch/trust\"",
+        "[trust]\nenabled = false",
+        "danger = true",
+        "allow_danger = true",
+        "[runtimes.mine]\ndanger = true",
+        "[env]\nXDG_STATE_HOME = \".\"",
+        "home = \".\"",
+        "[security]\ntrust = \"off\"",
+        "state = \".orch/trust\"",
+        "paranoid = false",
     ] {
-        tricks.push((format!("orch.toml: {setting}"), hostile().file("orch.toml", &format!("{setting}\n")), Vec::new()));
+        tricks.push((
+            format!("orch.toml: {setting}"),
+            hostile().file("orch.toml", &format!("{setting}\n")),
+            Vec::new(),
+        ));
     }
     // Files that other tools read their environment from.
     for file in [".env", ".envrc", ".orch/env", ".orch/.env", ".claude/settings.json", "mise.toml"] {
@@ -311,15 +340,28 @@ fn a_repository_cannot_trust_itself() {
     ));
     tricks.push((
         "the definition's own words".to_owned(),
-        hostile().file(".claude/commands/x.md", "---\nallowed-tools: Bash(touch:*)\ntrust: true\ntrusted: true\n---\n!`touch ran`\n"),
+        hostile().file(
+            ".claude/commands/x.md",
+            "---\nallowed-tools: Bash(touch:*)\ntrust: true\ntrusted: true\n---\n!`touch ran`\n",
+        ),
         Vec::new(),
     ));
     tricks.push((
         "a name that belongs to the binary".to_owned(),
-        hostile().file("commands/new-project.md", "!`touch ran`\n").file("workflows/builtin:x.yaml", "name: y\nsteps: []\n"),
+        hostile()
+            .file("commands/new-project.md", "!`touch ran`\n")
+            .file("workflows/builtin:x.yaml", "name: y\nsteps: []\n"),
         Vec::new(),
     ));
-    for words in [&["--yes"][..], &["--yes", "--no-input"], &["--on-approval", "approve"], &["--allow-danger"], &["--trust", "yes"], &["--trust", "*"], &["--trust", ""]] {
+    for words in [
+        &["--yes"][..],
+        &["--yes", "--no-input"],
+        &["--on-approval", "approve"],
+        &["--allow-danger"],
+        &["--trust", "yes"],
+        &["--trust", "*"],
+        &["--trust", ""],
+    ] {
         tricks.push((format!("{words:?}"), hostile(), words.to_vec()));
     }
     // A git repository whose settings and hooks run something as soon as git looks at it.
@@ -328,8 +370,10 @@ fn a_repository_cannot_trust_itself() {
     git_traps(&project);
     tricks.push(("git".to_owned(), project, Vec::new()));
     let count = tricks.len();
-    let succeeded: Vec<_> =
-        tricks.iter().filter_map(|(what, project, words)| Some(format!("{what}: {}", succeeded(project, words)?))).collect();
+    let succeeded: Vec<_> = tricks
+        .iter()
+        .filter_map(|(what, project, words)| Some(format!("{what}: {}", succeeded(project, words)?)))
+        .collect();
     println!("{count} tricks, {} succeeded", succeeded.len());
     assert!(count >= 30);
     assert!(succeeded.is_empty(), "{succeeded:#?}");
@@ -364,7 +408,14 @@ fn git_traps(project: &Project) {
     let evil = root.join("evil.sh");
     fs::write(&evil, format!("#!/bin/sh\ntouch '{}/ran'\n", root.display())).unwrap();
     fs::set_permissions(&evil, fs::Permissions::from_mode(0o755)).unwrap();
-    for hook in ["post-checkout", "pre-commit", "post-index-change", "reference-transaction", "fsmonitor-watchman", "post-commit"] {
+    for hook in [
+        "post-checkout",
+        "pre-commit",
+        "post-index-change",
+        "reference-transaction",
+        "fsmonitor-watchman",
+        "post-commit",
+    ] {
         fs::create_dir_all(root.join(".git/hooks")).unwrap();
         fs::copy(&evil, root.join(".git/hooks").join(hook)).unwrap();
     }
@@ -408,7 +459,6 @@ const VERBS: &[(&str, &[&[&str]])] = &[
     ("cancel", &[&["cancel", "7f3k"]]),
     ("rollback", &[&["rollback", "7f3k"]]),
     ("diff", &[&["diff"]]),
-    ("gc", &[&["gc", "--dry-run"]]),
     ("remove", &[&["remove", "nothing"]]),
     ("update", &[&["update", "--check"]]),
     ("lsp", &[&["lsp"]]),
@@ -422,6 +472,7 @@ const VERBS: &[(&str, &[&[&str]])] = &[
 /// Verbs that start programs because that is what they are for, and why it is not the repository that decides which.
 const STARTERS: &[(&str, &str)] = &[
     ("add", "fetches what the user names; its git is held, `tests/add.rs`"),
+    ("gc", "asks git, held, which workspaces nobody needs; tried below"),
     ("dev", "does not end; it runs as `run` does, behind the same door"),
     ("doctor", "asks the programs of the machine for their versions; tried below"),
     ("runtimes", "the same"),
@@ -435,9 +486,12 @@ struct Seen {
 }
 
 fn has_strace() -> bool {
-    let works = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output().is_ok_and(|done| done.status.success());
+    let works =
+        Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output().is_ok_and(|done| done.status.success());
     if !works {
-        println!("SKIPPED: there is no strace here, or it may not trace: nothing is said of child processes and the network");
+        println!(
+            "SKIPPED: there is no strace here, or it may not trace: nothing is said of child processes and the network"
+        );
     }
     works
 }
@@ -446,7 +500,14 @@ fn traced(project: &Project, words: &[&str]) -> Seen {
     let log = project.home().join("calls");
     let plain = project.command(&[]);
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-s", "300", "-e", "trace=execve,execveat,socket,connect,sendto,fork,vfork,clone,clone3,openat,open"]);
+    command.args([
+        "-f",
+        "-qq",
+        "-s",
+        "300",
+        "-e",
+        "trace=execve,execveat,socket,connect,sendto,fork,vfork,clone,clone3,openat,open",
+    ]);
     command.arg("-o").arg(&log).arg(plain.get_program()).args(words).current_dir(project.root());
     command.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let done = command.stdin(std::process::Stdio::null()).output().unwrap();
@@ -456,20 +517,25 @@ fn traced(project: &Project, words: &[&str]) -> Seen {
 impl Seen {
     /// Every program but `orch` itself.
     fn programs(&self) -> Vec<&str> {
-        let started = self.calls.lines().filter(|line| line.contains("execve"));
+        let started = self.calls.lines().filter(|line| line.contains("execve(\"") || line.contains("execveat("));
         started.filter(|line| !line.contains("= -1 ") && !line.contains(env!("CARGO_BIN_EXE_orch"))).collect()
     }
 
     /// New processes, and not threads.
     fn processes(&self) -> Vec<&str> {
-        let made = self.calls.lines().filter(|line| ["clone(", "clone3(", "fork("].iter().any(|call| line.contains(call)));
+        let made =
+            self.calls.lines().filter(|line| ["clone(", "clone3(", "fork("].iter().any(|call| line.contains(call)));
         made.filter(|line| !line.contains("CLONE_THREAD")).collect()
     }
 
     /// Sockets that lead out of the process.
     fn network(&self) -> Vec<&str> {
-        let of = |line: &&str| ["AF_INET", "AF_NETLINK", "AF_UNIX", "AF_PACKET"].iter().any(|family| line.contains(family));
-        let calls = self.calls.lines().filter(|line| line.contains("socket(") || line.contains("connect(") || line.contains("sendto("));
+        let of =
+            |line: &&str| ["AF_INET", "AF_NETLINK", "AF_UNIX", "AF_PACKET"].iter().any(|family| line.contains(family));
+        let calls = self
+            .calls
+            .lines()
+            .filter(|line| line.contains("socket(") || line.contains("connect(") || line.contains("sendto("));
         calls.filter(of).filter(|line| !line.contains("socketpair")).collect()
     }
 }
@@ -498,12 +564,17 @@ fn trapped() -> Project {
 fn looking_at_a_repository_starts_nothing() {
     let mut command = orch::cli::Cli::command();
     command.build();
-    let there: Vec<_> = command.get_subcommands().filter(|verb| !verb.is_hide_set()).map(|verb| verb.get_name().to_owned()).collect();
+    let there: Vec<_> =
+        command.get_subcommands().filter(|verb| !verb.is_hide_set()).map(|verb| verb.get_name().to_owned()).collect();
     for verb in &there {
         let is_named = VERBS.iter().any(|(name, _)| name == verb) || STARTERS.iter().any(|(name, _)| name == verb);
         assert!(is_named, "`orch {verb}`: say here how it is tried on a repository that nobody trusts");
     }
-    let gone = VERBS.iter().map(|(name, _)| name).chain(STARTERS.iter().map(|(name, _)| name)).find(|name| !there.contains(&(**name).to_owned()));
+    let gone = VERBS
+        .iter()
+        .map(|(name, _)| name)
+        .chain(STARTERS.iter().map(|(name, _)| name))
+        .find(|name| !there.contains(&(**name).to_owned()));
     assert_eq!(gone, None);
     if !has_strace() {
         return;
@@ -525,7 +596,8 @@ fn looking_at_a_repository_starts_nothing() {
         }
         // What it reads: nothing that other tools take their environment from.
         let opened = seen.calls.lines().filter(|line| line.contains("open") && !line.contains("= -1"));
-        let steering: Vec<_> = opened.filter(|line| line.contains("/.envrc\"") || line.contains("/.git/config\"")).collect();
+        let steering: Vec<_> =
+            opened.filter(|line| line.contains("/.envrc\"") || line.contains("/.git/config\"")).collect();
         if !steering.is_empty() {
             faults.push(format!("`orch {}` reads {steering:?}", words.join(" ")));
         }
@@ -542,12 +614,17 @@ fn what_starts_programs_starts_none_of_the_repository() {
     }
     let project = trapped();
     let root = project.root().display().to_string();
-    for words in [&["doctor"][..], &["doctor", "--security"], &["runtimes"], &["test"], &["rollback", "7f3k"], &["gc"]] {
+    for words in [&["doctor"][..], &["doctor", "--security"], &["runtimes"], &["test"], &["rollback", "7f3k"], &["gc"]]
+    {
         let seen = traced(&project, words);
-        let own: Vec<_> = seen.programs().into_iter().filter(|line| {
-            let program = line.split('"').nth(1).unwrap_or_default();
-            program.starts_with(&root) || !program.starts_with('/')
-        }).collect();
+        let own: Vec<_> = seen
+            .programs()
+            .into_iter()
+            .filter(|line| {
+                let program = line.split('"').nth(1).unwrap_or_default();
+                program.starts_with(&root) || !program.starts_with('/')
+            })
+            .collect();
         assert!(own.is_empty(), "{words:?}: {own:?}");
         assert!(!project.root().join(MARK).exists(), "{words:?}: {}", seen.programs().join("\n"));
         println!("`orch {}`: {} programs", words.join(" "), seen.programs().len());

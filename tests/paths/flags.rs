@@ -12,7 +12,7 @@ use clap::{CommandFactory as _, builder::ValueParser};
 use orch::cli::Cli;
 
 use crate::{
-    corpus::{hostile, shown},
+    corpus::{hostile, shown, some},
     world::{CANARY, World, tells_of_reads},
 };
 
@@ -129,7 +129,6 @@ const WORDS: &[(&str, Is, &[&str])] = &[
     ("explain code", Name, &["explain", "@"]),
     ("completions shell", Word, &[]),
     ("help topic", Name, &["help", "@"]),
-    ("cache what", Word, &[]),
 ];
 
 /// The words and flags with a value of a verb and of those below it.
@@ -168,7 +167,9 @@ fn the_table_names_every_word_of_the_command_line() {
             let is_path = matches!(is, Some(Read | Write | Name)) || (is.is_none() && word.is_global_set());
             assert!(is_path, "{id} is a path: {is:?}");
         }
-        open.extend(verb.get_subcommands().map(|below| (format!("{name} {}", below.get_name()).trim().to_owned(), below)));
+        open.extend(
+            verb.get_subcommands().map(|below| (format!("{name} {}", below.get_name()).trim().to_owned(), below)),
+        );
     }
     for (name, is, _) in WORDS {
         if let As(other) = is {
@@ -203,7 +204,9 @@ fn with(words: &[&str], name: &OsStr, run: &str) -> Vec<OsString> {
 fn fault(output: &Output, is: Is) -> Option<String> {
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     match output.status.code() {
-        None | Some(70 | 101 | 124 | 125 | 126 | 127 | 137) => return Some(format!("ended with {:?}: {text}", output.status.code())),
+        None | Some(70 | 101 | 124 | 125 | 126 | 127 | 137) => {
+            return Some(format!("ended with {:?}: {text}", output.status.code()));
+        }
         Some(0) => {}
         // Everything that is refused says so in our words or in clap's.
         Some(_) if text.contains("error") || text.contains("E0") || !text.is_empty() => {}
@@ -213,7 +216,7 @@ fn fault(output: &Output, is: Is) -> Option<String> {
 }
 
 /// One word of the command line against all names.
-fn try_word((name, is, words): &(&'static str, Is, &[&str])) -> (usize, Vec<String>) {
+fn try_word(place: usize, (name, is, words): &(&'static str, Is, &[&str])) -> (usize, Vec<String>) {
     let world = World::new();
     world.project.write("sub/prose.md", "Do this:\n\n1. Run the tests.\n2. Fix what fails.\n");
     let mut run = String::new();
@@ -223,7 +226,7 @@ fn try_word((name, is, words): &(&'static str, Is, &[&str])) -> (usize, Vec<Stri
     }
     let tells = tells_of_reads(&world);
     let (mut count, mut faults) = (0, Vec::new());
-    for hostile in hostile(&world.outside) {
+    for hostile in some(hostile(&world.outside), place, 12) {
         // Addresses lead to the network, which is another test's.
         if *name == "add source" && hostile.to_string_lossy().contains([':', '~', '$']) {
             continue;
@@ -251,8 +254,10 @@ fn no_name_leads_out_of_what_the_user_has_named() {
     let next = AtomicUsize::new(0);
     let worker = || {
         let (mut count, mut faults) = (0, Vec::new());
-        while let Some(word) = words.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let (tried, found) = try_word(word);
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(word) = words.get(place) else { break };
+            let (tried, found) = try_word(place, word);
             count += tried;
             faults.extend(found);
         }
@@ -260,10 +265,13 @@ fn no_name_leads_out_of_what_the_user_has_named() {
     };
     let (count, faults) = thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(worker)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).fold((0, Vec::new()), |(count, mut all), (more, found)| {
-            all.extend(found);
-            (count + more, all)
-        })
+        threads.into_iter().map(|thread| thread.join().unwrap()).fold(
+            (0, Vec::new()),
+            |(count, mut all), (more, found)| {
+                all.extend(found);
+                (count + more, all)
+            },
+        )
     });
     println!("{} words and flags, {count} commands, {} faults", words.len(), faults.len());
     assert!(hostile(std::path::Path::new("/x/outside")).len() >= 60);

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::{
-    corpus::hostile_texts,
+    corpus::{hostile_texts, some},
     world::{CANARY, World, tells_of_reads},
 };
 
@@ -41,8 +41,19 @@ const KEYS: &[(&str, &str)] = &[
 const WORDS: &[&str] = &["path", "file", "glob", "folder"];
 /// Keys whose description has such a word, and which take none.
 const NO_PATHS: &[&str] = &[
-    "workflow.name", "workflow.$schema", "dialect.$schema", "step.files_from", "step.checkpoint", "step.workspace",
-    "secrets_gate.all", "changed.max_files", "secret.file", "step.danger", "step.merge", "step.sandbox", "gate.changed",
+    "workflow.name",
+    "workflow.$schema",
+    "dialect.$schema",
+    "step.files_from",
+    "step.checkpoint",
+    "step.workspace",
+    "secrets_gate.all",
+    "changed.max_files",
+    "secret.file",
+    "step.danger",
+    "step.merge",
+    "step.sandbox",
+    "gate.changed",
 ];
 
 #[test]
@@ -89,13 +100,6 @@ fn no_key_of_a_definition_leads_out() {
     println!("{} keys, {count} definitions", KEYS.len());
 }
 
-/// Runs a workflow for each hostile name, all in one; gives what became of it.
-fn runs_all(world: &World, steps: &[String]) -> crate::support::Done {
-    let text: String = steps.iter().map(|step| format!("  - {step}\n")).collect();
-    world.project.write("workflows/all.yaml", &format!("name: all\non_failure: continue\nsteps:\n{text}"));
-    world.project.run(&["run", "all"])
-}
-
 #[test]
 fn gates_and_outputs_look_at_nothing_outside() {
     let world = World::new();
@@ -105,17 +109,19 @@ fn gates_and_outputs_look_at_nothing_outside() {
     let tells = tells_of_reads(&world);
     let before = world.print();
     let mut count = 0;
-    for (number, name) in hostile_texts(&world.outside).iter().enumerate().filter(|(_, name)| name.len() < 2_000) {
-        let gate = json!({ "id": format!("s{number}"), "run": "true", "gate": [{ "files": [name] }] });
-        let leak = json!({ "id": format!("l{number}"), "run": "true", "gate": [{ "secrets": { "paths": [name], "all": true } }] });
+    let names: Vec<String> = hostile_texts(&world.outside).into_iter().filter(|name| name.len() < 2_000).collect();
+    for name in some(names, 0, 6) {
         world.watch();
-        for step in [gate, leak] {
-            let done = runs_all(&world, &[step.to_string()]);
+        for gate in [json!({ "files": [name] }), json!({ "secrets": { "paths": [name], "all": true } })] {
+            let step = json!({ "id": "a", "run": "true", "gate": [gate] });
+            world.project.write("workflows/all.yaml", &format!("name: all\nsteps:\n  - {step}\n"));
+            let done = world.project.run(&["run", "all"]);
             assert!(!matches!(done.code, None | Some(70 | 101)), "{name}: {done:?}");
             assert!(!format!("{}{}", done.stdout, done.stderr).contains(CANARY), "{name}: {done:?}");
             // A gate that asks for a file outside never passes.
-            let leads_out = name.contains("outside/secret") || name.contains("link-dir/secret") || name == "/etc/passwd";
-            if leads_out && step["gate"][0]["files"].is_array() {
+            let leads_out =
+                name.contains("outside/secret") || name.contains("link-dir/secret") || name == "/etc/passwd";
+            if leads_out && gate["files"].is_array() {
                 assert_ne!(done.code, Some(0), "{name} is found");
             }
             count += 1;
@@ -133,13 +139,19 @@ fn what_an_agent_names_is_written_beneath_the_workspace_or_not_at_all() {
     let world = World::new();
     let root = world.project.root();
     world.project.write("answer.sh", "cat > /dev/null\ncat answer.md\n");
-    let command = format!("runtime = \"talker\"\n[runtimes.talker]\ncommand = [\"sh\", \"{}/answer.sh\"]\n", root.display());
+    let command =
+        format!("runtime = \"talker\"\n[runtimes.talker]\ncommand = [\"sh\", \"{}/answer.sh\"]\n", root.display());
     world.project.write("orch.toml", &command);
     world.project.write("workflows/say.yaml", "name: say\nsteps:\n  - { id: a, prompt: x, files_from: answer }\n");
     let before = world.print();
     let (mut count, mut refused) = (0, 0);
-    for name in hostile_texts(&world.outside).iter().filter(|name| !name.contains('\n') && !name.contains('\0')) {
-        world.project.write("answer.md", &format!("```text path=\"{name}\"\nwritten by an agent\n```\n\n`{name}`\n\n```\nagain\n```\n"));
+    let mut names = hostile_texts(&world.outside);
+    names.retain(|name| !name.contains('\n') && !name.contains('\0'));
+    for name in some(names, 1, 6) {
+        world.project.write(
+            "answer.md",
+            &format!("```text path=\"{name}\"\nwritten by an agent\n```\n\n`{name}`\n\n```\nagain\n```\n"),
+        );
         let done = world.project.run(&["run", "say"]);
         assert!(!matches!(done.code, None | Some(70 | 101)), "{name}: {done:?}");
         assert_eq!(world.print(), before, "{name}");
@@ -159,7 +171,7 @@ fn what_a_recording_writes_and_deletes_stays_beneath() {
     let before = world.print();
     let (mut count, mut refused) = (0, 0);
     world.project.write("workflows/play.yaml", "name: play\nsteps:\n  - { id: a, prompt: x }\n");
-    for name in hostile_texts(&world.outside) {
+    for name in some(hostile_texts(&world.outside), 2, 6) {
         for what in [json!({ "writes": [{ "path": name, "text": "x" }] }), json!({ "deletes": [name] })] {
             let mut turn = json!({ "step": "a", "attempt": 1, "turn": 1, "says": { "summary": "s", "text": "done" } });
             turn.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());

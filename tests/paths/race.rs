@@ -36,7 +36,9 @@ impl Field {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let field = Self { folder };
-        for (path, text) in [("root/sub/deep/file", "inside"), ("outside/deep/file", OUTSIDE), ("outside/deep/gone", OUTSIDE)] {
+        for (path, text) in
+            [("root/sub/deep/file", "inside"), ("outside/deep/file", OUTSIDE), ("outside/deep/gone", OUTSIDE)]
+        {
             let place = field.at(path);
             fs::create_dir_all(place.parent().unwrap()).unwrap();
             fs::write(place, text).unwrap();
@@ -109,12 +111,15 @@ fn nothing_outside_is_written_or_deleted() {
             let root = Root::open(&field.root()).unwrap();
             let path = Path::new(if round % 4 == 1 { "sub/deep/file" } else { "sub/deep/made/file" });
             let fits = root.write(path, b"written", None, ".beside.tmp").is_ok();
-            fits & root.remove_file(Path::new("sub/deep/gone")).is_ok() & root.create(Path::new("sub/deep/x"), 0o600).is_ok()
+            fits & root.remove_file(Path::new("sub/deep/gone")).is_ok()
+                & root.create(Path::new("sub/deep/x"), 0o600).is_ok()
         };
         done.fetch_add(usize::from(fits), Ordering::Relaxed);
     });
     let done = done.into_inner();
-    println!("{rounds} rounds of writes, the folder was exchanged {exchanged} times, {done} found it in its place: nothing outside changed");
+    println!(
+        "{rounds} rounds of writes, the folder was exchanged {exchanged} times, {done} found it in its place: nothing outside changed"
+    );
     assert!(exchanged > rounds / 100, "the other thread was too slow to prove anything: {exchanged}");
     assert!(done > 0, "no write was ever done");
 }
@@ -156,7 +161,9 @@ fn nothing_outside_is_read() {
         }
     });
     let done = done.into_inner();
-    println!("{rounds} rounds of reads, the folder was exchanged {exchanged} times, {done} found it in its place: nothing outside was read");
+    println!(
+        "{rounds} rounds of reads, the folder was exchanged {exchanged} times, {done} found it in its place: nothing outside was read"
+    );
     assert!(exchanged > rounds / 100 && done > 0, "{exchanged} {done}");
 }
 
@@ -164,10 +171,8 @@ fn nothing_outside_is_read() {
 #[test]
 fn a_rollback_leaves_alone_what_stands_outside() {
     let field = Field::new();
-    let env = vec![
-        ("PATH".into(), std::env::var_os("PATH").unwrap()),
-        ("HOME".into(), field.at("home").into_os_string()),
-    ];
+    let env =
+        vec![("PATH".into(), std::env::var_os("PATH").unwrap()), ("HOME".into(), field.at("home").into_os_string())];
     let run: RunId = "7f3k2m9q".parse().unwrap();
     let repository = Repository::open(&field.root(), &field.root().join(".orch/state"), &env).unwrap();
     let before = repository.checkpoint(&run, &Point::Start, "x", Bounds::default()).unwrap();

@@ -6,10 +6,33 @@ use crate::world::{CANARY, World, tells_of_reads};
 
 /// Every verb that looks at the state, at settings or at definitions, and ends by itself.
 const VERBS: &[&[&str]] = &[
-    &["list"], &["check"], &["show", "ok"], &["plan", "ok"], &["run", "ok"], &["trust", "--list"], &["audit", "verify"],
-    &["audit", "export"], &["runs"], &["status"], &["cost"], &["cache"], &["cache", "clear"], &["logs"], &["inbox"], &["resume"],
-    &["diff"], &["gc"], &["doctor"], &["doctor", "--security"], &["replay"], &["test"], &["runtimes"], &["init", "--sample", "ok"],
-    &["import", "sub/prose.md"], &["update"], &["schema", "workflow"],
+    &["list"],
+    &["check"],
+    &["show", "ok"],
+    &["plan", "ok"],
+    &["run", "ok"],
+    &["trust", "--list"],
+    &["audit", "verify"],
+    &["audit", "export"],
+    &["runs"],
+    &["status"],
+    &["cost"],
+    &["cache"],
+    &["cache", "clear"],
+    &["logs"],
+    &["inbox"],
+    &["resume"],
+    &["diff"],
+    &["gc"],
+    &["doctor"],
+    &["doctor", "--security"],
+    &["replay"],
+    &["test"],
+    &["runtimes"],
+    &["init", "--sample", "ok"],
+    &["import", "sub/prose.md"],
+    &["update"],
+    &["schema", "workflow"],
 ];
 
 fn try_all(world: &World, what: &str, is_refused: bool) {

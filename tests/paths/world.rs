@@ -61,7 +61,7 @@ impl World {
         print
     }
 
-    /// Makes it seen when a file or folder outside is read: the time of the last look lies far back.
+    /// Makes it seen when a file outside is read: the time of the last look lies far back.
     pub fn watch(&self) {
         for path in self.print().keys() {
             let old = Timespec { tv_sec: 1_000_000, tv_nsec: 0 };
@@ -76,7 +76,8 @@ impl World {
         // A look at a folder reads it, so the times are taken on the way down, before.
         fn down(path: &Path, read: &mut Vec<PathBuf>) {
             let found = fs::symlink_metadata(path).unwrap();
-            if found.atime() != 1_000_000 && !path.ends_with("hard.yaml") {
+            // Folders are listed by others as well, by whoever looks how full the disk is.
+            if found.is_file() && found.atime() != 1_000_000 && !path.ends_with("hard.yaml") {
                 read.push(path.to_owned());
             }
             if found.is_dir() {

@@ -64,7 +64,13 @@ struct Card<'a> {
 /// shows next time.
 pub(super) fn text(found: &Found) -> Result<(Text, Stamp), Box<Diagnostic>> {
     let shown = found.home.shown(&found.path);
-    let (bytes, metadata) = bytes::read_bytes(&found.path, shown)?;
+    let is_users = matches!(found.home.scope, Scope::User | Scope::UserDialect | Scope::UserAdded);
+    let path = if found.is_linked && !is_users {
+        bytes::within(&found.home.root, &found.path).map_err(|error| bytes::not_within(shown, &error))?
+    } else {
+        found.path.clone()
+    };
+    let (bytes, metadata) = bytes::read_bytes(&path, shown)?;
     let decode = if is_lenient(found.home.place.kind) { bytes::decode_lenient } else { bytes::decode };
     Ok((decode(bytes, shown)?, Stamp::from(&metadata)))
 }

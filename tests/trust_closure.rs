@@ -14,6 +14,7 @@ use std::{
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
     process::Command,
+    thread,
 };
 
 use clap::CommandFactory as _;
@@ -133,16 +134,17 @@ fn change(bytes: &[u8], chance: &mut Chance) -> Vec<u8> {
     if changed == bytes { change(bytes, chance) } else { changed }
 }
 
-#[test]
-fn one_changed_byte_of_any_file_asks_again() {
+/// What was seen of some changes: how many, what was said of them, and those that nobody has noticed.
+type Noticed = (usize, BTreeMap<String, usize>, Vec<String>);
+
+/// Changes one byte of one file after the other, and looks each time; every 25th time it is run as well.
+fn changes(seed: u64, wanted: usize) -> Noticed {
     let project = project();
     trust(&project, "w");
     assert_eq!(state(&project, "w"), "trusted");
-    let wanted: usize = std::env::var("ORCH_BYTES").ok().and_then(|text| text.parse().ok()).unwrap_or(500);
-    let mut chance = Chance(7);
-    let (mut count, mut faults, mut ran) = (0, Vec::new(), 0);
-    let mut told: BTreeMap<String, usize> = BTreeMap::new();
-    while count < wanted {
+    let mut chance = Chance(seed);
+    let (mut told, mut faults) = (BTreeMap::new(), Vec::new());
+    for count in 0..wanted {
         let path = CLOSURE[count % CLOSURE.len()];
         let place = project.root().join(path);
         let before = fs::read(&place).unwrap();
@@ -153,23 +155,29 @@ fn one_changed_byte_of_any_file_asks_again() {
             faults.push(format!("{path}: {:?}", String::from_utf8_lossy(&changed)));
         }
         *told.entry(state).or_default() += 1;
-        // The run itself, for some of them: it takes longer.
         if count % 25 == 0 {
             let done = project.run(&["run", "w"]);
             assert!(matches!(done.code, Some(40 | 10 | 11)), "{path}: {done:?}");
             assert!(!project.root().join(MARK).exists(), "{path}");
-            ran += 1;
         }
         fs::write(&place, &before).unwrap();
-        count += 1;
     }
-    println!(
-        "{count} changes in {} files, {told:?}; {ran} of them run and refused; not seen: {}",
-        CLOSURE.len(),
-        faults.len()
-    );
-    assert!(faults.is_empty(), "not seen: {faults:#?}");
     assert_eq!(state(&project, "w"), "trusted", "as it was, it is trusted again");
+    (wanted, told, faults)
+}
+
+#[test]
+fn one_changed_byte_of_any_file_asks_again() {
+    let wanted: usize = std::env::var("ORCH_BYTES").ok().and_then(|text| text.parse().ok()).unwrap_or(500);
+    let all: Vec<Noticed> = thread::scope(|scope| {
+        let threads: Vec<_> = (1..=4).map(|seed| scope.spawn(move || changes(seed, wanted.div_ceil(4)))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let count: usize = all.iter().map(|(count, ..)| count).sum();
+    let told: Vec<_> = all.iter().map(|(_, told, _)| told).collect();
+    let faults: Vec<_> = all.iter().flat_map(|(.., faults)| faults).collect();
+    println!("{count} changes in {} files, {told:?}; not seen: {}", CLOSURE.len(), faults.len());
+    assert!(faults.is_empty(), "not seen: {faults:#?}");
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! `orch pushback`: comments of a person go back to the agent that did the work.
 
-use std::{fs::File, io::Read as _, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::{
-    cli::{decide::deliver, failure::Failure, session::Session},
+    cli::{decide::deliver, failure::Failure, session::Session, values::text_of},
     service::{Refusal, Runs, Said},
 };
 
@@ -48,11 +48,6 @@ fn read(path: &PathBuf) -> Result<Vec<Said>, Refusal> {
         let help = "a list: [{\"path\": \"src/a.rs\", \"line\": 3, \"comment\": \"…\"}]";
         Refusal::new(2, "E0363", format!("{}: {why}", path.display()), help)
     };
-    let mut text = String::new();
-    let file = File::open(path).map_err(|error| refused(error.to_string()))?;
-    file.take(FILE_MAX + 1).read_to_string(&mut text).map_err(|error| refused(error.to_string()))?;
-    if text.len() as u64 > FILE_MAX {
-        return Err(refused(format!("it has more than {FILE_MAX} bytes")));
-    }
+    let text = text_of(path, FILE_MAX).map_err(refused)?;
     serde_json::from_str(&text).map_err(|error| refused(error.to_string()))
 }

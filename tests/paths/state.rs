@@ -1,6 +1,11 @@
 //! What a repository puts in the place of `orch`'s own folder and files, and links in the place of its settings.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 use crate::world::{CANARY, World, tells_of_reads};
 
@@ -54,9 +59,23 @@ fn try_all(world: &World, what: &str, is_refused: bool) {
     }
 }
 
+/// Each in a world of its own, four at once.
+fn for_each(links: &[&str], try_one: impl Fn(&str) + Sync) {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(link) = links.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    try_one(link);
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn a_link_in_the_place_of_the_state_is_refused_by_every_verb() {
-    for link in [
+    let links = [
         ".orch",
         ".orch/state",
         ".orch/state/orch.db",
@@ -67,7 +86,8 @@ fn a_link_in_the_place_of_the_state_is_refused_by_every_verb() {
         ".orch/state/artifacts",
         ".orch/state/git",
         ".orch/state/.gitignore",
-    ] {
+    ];
+    for_each(&links, |link| {
         let world = World::new();
         let place = world.project.root().join(link);
         fs::create_dir_all(place.parent().unwrap()).unwrap();
@@ -79,12 +99,12 @@ fn a_link_in_the_place_of_the_state_is_refused_by_every_verb() {
         };
         symlink(to, place).unwrap();
         try_all(&world, link, true);
-    }
+    });
 }
 
 #[test]
 fn a_link_in_the_place_of_settings_or_definitions_shows_nothing() {
-    for link in [
+    let links = [
         "policy.yaml",
         "orch.lock",
         ".mcp.json",
@@ -108,7 +128,8 @@ fn a_link_in_the_place_of_settings_or_definitions_shows_nothing() {
         "tests/leak.yaml",
         "recordings/ok",
         "orch.toml",
-    ] {
+    ];
+    for_each(&links, |link| {
         let world = World::new();
         let place = world.project.root().join(link);
         fs::create_dir_all(place.parent().unwrap()).unwrap();
@@ -117,5 +138,5 @@ fn a_link_in_the_place_of_settings_or_definitions_shows_nothing() {
         let to = if is_folder { world.outside.clone() } else { world.outside.join("secret.yaml") };
         symlink(to, place).unwrap();
         try_all(&world, link, false);
-    }
+    });
 }

@@ -1,6 +1,6 @@
 //! `orch pushback`: comments of a person go back to the agent that did the work.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -35,7 +35,7 @@ pub struct PushbackArgs {
 }
 
 pub(super) fn run(session: &mut Session, args: &PushbackArgs) -> Result<u8, Failure> {
-    let said = args.file.as_ref().map(read).transpose()?.unwrap_or_default();
+    let said = args.file.as_deref().map(read).transpose()?.unwrap_or_default();
     let project = session.project()?;
     let runs = Runs::open(project.root(), project.run_settings(session.program.clone()))?;
     let run = runs.find(Some(&args.run))?;
@@ -43,7 +43,7 @@ pub(super) fn run(session: &mut Session, args: &PushbackArgs) -> Result<u8, Fail
     deliver(session, &runs, &run, args.step.as_deref(), decision, "pushed back")
 }
 
-fn read(path: &PathBuf) -> Result<Vec<Said>, Refusal> {
+fn read(path: &Path) -> Result<Vec<Said>, Refusal> {
     let refused = |why: String| {
         let help = "a list: [{\"path\": \"src/a.rs\", \"line\": 3, \"comment\": \"…\"}]";
         Refusal::new(2, "E0363", format!("{}: {why}", path.display()), help)

@@ -148,10 +148,8 @@ fn what_an_agent_names_is_written_beneath_the_workspace_or_not_at_all() {
     let mut names = hostile_texts(&world.outside);
     names.retain(|name| !name.contains('\n') && !name.contains('\0'));
     for name in some(names, 1, 6) {
-        world.project.write(
-            "answer.md",
-            &format!("```text path=\"{name}\"\nwritten by an agent\n```\n\n`{name}`\n\n```\nagain\n```\n"),
-        );
+        let answer = format!("```text path=\"{name}\"\nwritten by an agent\n```\n");
+        world.project.write("answer.md", &answer);
         let done = world.project.run(&["run", "say"]);
         assert!(!matches!(done.code, None | Some(70 | 101)), "{name}: {done:?}");
         assert_eq!(world.print(), before, "{name}");
@@ -160,6 +158,10 @@ fn what_an_agent_names_is_written_beneath_the_workspace_or_not_at_all() {
     }
     println!("{count} answers, {refused} refused, nothing written outside");
     assert!(refused > count / 2);
+    // A plain name is written, so what is refused is refused for its name.
+    world.project.write("answer.md", "```text path=\"sub/plain.txt\"\nwritten by an agent\n```\n");
+    assert_eq!(world.project.run(&["run", "say"]).code, Some(0));
+    assert_eq!(world.project.read("sub/plain.txt"), "written by an agent\n");
     for name in [".git/config", ".orch/state/x"] {
         assert!(!root.join(name).exists(), "{name}");
     }

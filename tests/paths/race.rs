@@ -27,6 +27,15 @@ fn rounds() -> usize {
     std::env::var("ORCH_RACE").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000)
 }
 
+/// Ends the other thread when it goes.
+struct Stops<'s>(&'s AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 struct Field {
     folder: tempfile::TempDir,
 }
@@ -68,8 +77,9 @@ impl Field {
                     thread::yield_now();
                 }
             });
+            // Also where the work fails, or the other thread would go on for ever.
+            let _stops = Stops(&stop);
             (0..rounds).for_each(&mut work);
-            stop.store(true, Ordering::Relaxed);
         });
         self.is_untouched();
         count.load(Ordering::Relaxed)

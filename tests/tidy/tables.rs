@@ -105,6 +105,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
             "src/guard/trust.rs",
             "src/execute/process/",
             "src/service/project.rs",
+            "src/service/added/shelf.rs",
             "src/cli/live.rs",
         ],
     ),

@@ -71,7 +71,7 @@ fn gate(name: &str, text: &str, check: impl Fn(Spanned<String>) -> Gate) -> Name
         checks.push(Spanned::new(check(Spanned::new(line.to_owned(), span)), span));
         start += line.len() + 1;
     }
-    NamedGate { name: name.to_owned(), description: String::new(), checks, origin }
+    NamedGate { name: name.to_owned(), description: String::new(), checks, origin, reads: Vec::new() }
 }
 
 fn read(path: &Path) -> Workflow {

@@ -134,14 +134,13 @@ fn danger_wants_trust_and_a_persons_word() {
 #[test]
 fn a_project_cannot_give_the_word_and_a_user_can() {
     let project = project("    danger: true\n");
-    let digest = digest(&project);
     project.write("orch.toml", "[runtimes.claude]\ndanger = true\n");
-    let done = project.run(&["run", "one", "--trust", &digest]);
+    let done = project.run(&["run", "one", "--trust", "0"]);
     refused(&done, 10, &["a project cannot allow work without limits", "--allow-danger"]);
     project.write("orch.toml", "");
     let user = format!("{SETTINGS}danger = true\n");
     let project = project.user_file("orch.toml", &user);
-    let done = project.run(&["run", "one", "--trust", &digest, "--runtime", "claude"]);
+    let done = project.run(&["run", "one", "--trust", &digest(&project), "--runtime", "claude"]);
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     assert!(project.run(&["status"]).stdout.contains("danger = true in"));
     assert_eq!(order(&project)["access"], "full");

@@ -133,7 +133,7 @@ fn trust_shows_exactly_what_would_run_and_what_has_changed() {
     done.is(
         0,
         &format!(
-            "/a  .claude/commands/a.md\n  not trusted\n    $ git status\n    $ echo one\n      echo two\n  digest {digest}\n"
+            "/a  .claude/commands/a.md\n  not trusted\n    $ git status\n    $ echo one\n      echo two\n    and the project's settings: orch.toml, .claude/ (2 files), .gemini/ (1 file)\n  digest {digest}\n"
         ),
         "",
     );

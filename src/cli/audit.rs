@@ -13,6 +13,7 @@ use crate::{
         failure::Failure,
         session::Session,
         style::{BAD, GOOD, paint},
+        values::text_of,
     },
     service::{AUDIT_VERSION, AuditHead, Refusal, audit_head, export_audit, prune_audit, verify_audit},
 };
@@ -59,10 +60,13 @@ fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|_| "write a duration with its unit: 7d, 12h".to_owned())
 }
 
+/// The longest file with a head.
+const HEAD_BYTES_MAX: u64 = 4096;
+
 /// A head, or the one in a file.
 fn head(session: &Session, given: &str) -> Result<AuditHead, Failure> {
     let file = session.environment.folder().join(given);
-    let text = if given.contains(':') { given.to_owned() } else { std::fs::read_to_string(file).unwrap_or_default() };
+    let text = if given.contains(':') { given.to_owned() } else { text_of(&file, HEAD_BYTES_MAX).unwrap_or_default() };
     parsed(&text).ok_or_else(|| {
         let message = format!("`{}` is no head and no file with one", one_line(given));
         let help = "write it as `orch audit export --head` prints it: COUNT:HASH";

@@ -1,11 +1,11 @@
 //! `orch pushback`: comments of a person go back to the agent that did the work.
 
-use std::{fs::File, io::Read as _, path::PathBuf};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::{
-    cli::{decide::deliver, failure::Failure, session::Session},
+    cli::{decide::deliver, failure::Failure, session::Session, values::text_of},
     service::{Refusal, Runs, Said},
 };
 
@@ -35,7 +35,7 @@ pub struct PushbackArgs {
 }
 
 pub(super) fn run(session: &mut Session, args: &PushbackArgs) -> Result<u8, Failure> {
-    let said = args.file.as_ref().map(read).transpose()?.unwrap_or_default();
+    let said = args.file.as_deref().map(read).transpose()?.unwrap_or_default();
     let project = session.project()?;
     let runs = Runs::open(project.root(), project.run_settings(session.program.clone()))?;
     let run = runs.find(Some(&args.run))?;
@@ -43,16 +43,11 @@ pub(super) fn run(session: &mut Session, args: &PushbackArgs) -> Result<u8, Fail
     deliver(session, &runs, &run, args.step.as_deref(), decision, "pushed back")
 }
 
-fn read(path: &PathBuf) -> Result<Vec<Said>, Refusal> {
+fn read(path: &Path) -> Result<Vec<Said>, Refusal> {
     let refused = |why: String| {
         let help = "a list: [{\"path\": \"src/a.rs\", \"line\": 3, \"comment\": \"…\"}]";
         Refusal::new(2, "E0363", format!("{}: {why}", path.display()), help)
     };
-    let mut text = String::new();
-    let file = File::open(path).map_err(|error| refused(error.to_string()))?;
-    file.take(FILE_MAX + 1).read_to_string(&mut text).map_err(|error| refused(error.to_string()))?;
-    if text.len() as u64 > FILE_MAX {
-        return Err(refused(format!("it has more than {FILE_MAX} bytes")));
-    }
+    let text = text_of(path, FILE_MAX).map_err(refused)?;
     serde_json::from_str(&text).map_err(|error| refused(error.to_string()))
 }

@@ -11,6 +11,7 @@ use crate::{
         drive::drive,
         failure::Failure,
         session::Session,
+        values::text_of,
     },
     config::Flags,
     definition::load,
@@ -131,13 +132,16 @@ fn set_budget(plan: &mut Plan, args: &RunArgs) {
     }
 }
 
+/// The longest file of inputs.
+const INPUTS_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
 /// Reads an object of inputs from a JSON or YAML file.
 fn inputs_file(path: &std::path::Path) -> Result<Map<String, Value>, Failure> {
     let fault = |reason: String| {
         let message = format!("the inputs in {} cannot be read: {reason}", path.display());
         Failure::from(Refusal::new(2, "E0501", message, "give a JSON or YAML file that holds one mapping"))
     };
-    let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
+    let text = text_of(path, INPUTS_BYTES_MAX).map_err(fault)?;
     match load::value_of(path, &text).map_err(fault)? {
         Value::Object(inputs) => Ok(inputs),
         other => Err(fault(format!("it holds {other}, not a mapping"))),

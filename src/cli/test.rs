@@ -47,7 +47,14 @@ pub(super) fn run(session: &mut Session, args: &TestArgs) -> Result<u8, Failure>
     })?;
     if let Some(path) = &args.junit {
         let path = session.environment.folder().join(path);
-        std::fs::write(&path, junit(&report)).map_err(|error| {
+        // A pipe on the disk, to which nobody listens, would be waited for without an end.
+        let is_pipe = path.metadata().is_ok_and(|found| std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type()));
+        let written = if is_pipe && !path.starts_with("/dev") {
+            Err(std::io::Error::other("it is a pipe"))
+        } else {
+            std::fs::write(&path, junit(&report))
+        };
+        written.map_err(|error| {
             let message = format!("{} cannot be written: {error}", path.display());
             Refusal::new(1, "E0577", message, "correct the path after `--junit`").retryable()
         })?;

@@ -122,6 +122,9 @@ fn shown(item: &TrustItem) -> String {
     for file in &item.files {
         let _ = writeln!(text, "    with {}", one_line(file));
     }
+    if !item.settings.is_empty() {
+        let _ = writeln!(text, "    and the project's settings: {}", one_line(&item.settings.join(", ")));
+    }
     let _ = writeln!(text, "  {}", paint(DIM, &format!("digest {}", item.digest.as_str())));
     text
 }

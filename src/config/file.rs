@@ -18,6 +18,7 @@ use crate::{
         runtime::keys_of,
         servers::SERVER_KEYS,
     },
+    definition::load::within,
 };
 
 /// A settings file may have this many bytes.
@@ -26,7 +27,7 @@ const BYTES_MAX: u64 = 1_000_000;
 /// Reads the file at `path`, or `None` where there is none.
 pub(super) fn read(path: &Path, place: &FilePlace) -> Option<Layer> {
     let mut layer = Layer { name: place.shown.display().to_string(), ..Layer::default() };
-    match text_of(path) {
+    match text_of(path, place.is_project) {
         Ok(Some(text)) => {
             parse(&mut layer, text, place);
             Some(layer)
@@ -41,8 +42,13 @@ pub(super) fn read(path: &Path, place: &FilePlace) -> Option<Layer> {
     }
 }
 
-fn text_of(path: &Path) -> Result<Option<String>, String> {
-    let file = match fs::File::open(path) {
+fn text_of(path: &Path, is_project: bool) -> Result<Option<String>, String> {
+    // A repository may bring a link along; the user's own may lead wherever he likes.
+    let real = match path.parent() {
+        Some(root) if is_project => within(root, path),
+        Some(_) | None => Ok(path.to_path_buf()),
+    };
+    let file = match real.and_then(fs::File::open) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.to_string()),

@@ -1,7 +1,7 @@
 //! Agents, skills, commands and named gates as their files say them.
 
 use crate::{
-    base::{Passage, Spanned},
+    base::{Digest, Passage, Spanned},
     definition::{
         arguments::Arguments,
         meta::Meta,
@@ -113,6 +113,8 @@ pub struct NamedGate {
     pub description: String,
     /// The checks, in order.
     pub checks: Vec<Spanned<Gate>>,
+    /// The digests of the files that it takes texts and schemas from, byte for byte.
+    pub reads: Vec<Digest>,
     /// Its file.
     pub origin: Origin,
 }

@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    base::{Sandbox, Source, Span, Spanned},
+    base::{Digest, Sandbox, Source, Span, Spanned},
     definition::{
         merging::Merge,
         permissions::Permissions,
@@ -48,6 +48,8 @@ pub struct Workflow {
     pub steps: Vec<Step>,
     /// What the run returns: name to text or value.
     pub outputs: Vec<(Spanned<String>, Spanned<Value>)>,
+    /// The digests of the files that it takes texts and schemas from, byte for byte.
+    pub reads: Vec<Digest>,
 }
 
 /// One declared input.

@@ -2,14 +2,14 @@
 //!
 //! Invariant: what a command has printed is never looked through for files, so it cannot name one.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{io::Read as _, path::Path};
 
 use serde_json::{Map, Value, json};
 
 use crate::{
     base::{Attached, Digest},
     driver::{assign::Assigner, evaluate::object},
-    guard::contained_path,
+    guard::{Root, contained_path},
     plan::{AgentWork, Meaning, PlanStep, ProseValue},
     scheduler::{InstanceId, Scheduler},
     template::Template,
@@ -105,9 +105,12 @@ enum Read {
 fn read(root: &Path, path: &str) -> Read {
     let inside = Path::new(path.strip_prefix("./").unwrap_or(path));
     let inside = inside.strip_prefix(root).unwrap_or(inside);
-    let Ok(place) = contained_path(root, inside) else { return Read::Nothing };
+    if contained_path(root, inside).is_err() {
+        return Read::Nothing;
+    }
+    let Ok(beneath) = Root::open(root) else { return Read::Nothing };
     // Only plain files are opened: a pipe would wait for ever.
-    let Ok(found) = place.symlink_metadata() else { return Read::Nothing };
+    let Ok(found) = beneath.look(inside) else { return Read::Nothing };
     if !found.is_file() {
         return Read::Nothing;
     }
@@ -115,7 +118,7 @@ fn read(root: &Path, path: &str) -> Read {
         return Read::Note(format!("{} bytes, more than {FILE_BYTES_MAX}: read it yourself", found.len()));
     }
     let mut bytes = Vec::new();
-    if let Err(error) = File::open(&place).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)) {
+    if let Err(error) = beneath.read(inside).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)) {
         return Read::Note(format!("it cannot be read: {error}"));
     }
     match String::from_utf8(bytes) {

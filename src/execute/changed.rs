@@ -16,7 +16,7 @@ use crate::{
         gate::judgement,
         globs::Globs,
         process::{Limits, StopToken},
-        tree::{Snapshot, is_outside, open_plain, path_text, walk},
+        tree::{Snapshot, is_outside, open_beneath, open_plain, path_text, walk},
     },
 };
 
@@ -165,8 +165,8 @@ fn ignore_rules(workspace: &Path) -> Result<String, String> {
     files.sort_by_key(|path| path.components().count());
     for path in files {
         let mut text = String::new();
-        let read = open_plain(&workspace.join(&path))
-            .and_then(|file| file.take(RULES_BYTES_MAX as u64).read_to_string(&mut text));
+        let read =
+            open_beneath(workspace, &path).and_then(|file| file.take(RULES_BYTES_MAX as u64).read_to_string(&mut text));
         read.map_err(|error| format!("read `{}`: {error}", path.display()))?;
         let folder = path.parent().map(path_text).unwrap_or_default();
         text.lines().for_each(|line| rules.push_str(&from_root(&folder, line)));

@@ -2,7 +2,6 @@
 
 use std::{
     ffi::OsString,
-    fs,
     future::Future,
     path::{Path, PathBuf},
 };
@@ -19,7 +18,7 @@ use crate::{
         process::{Report, StopToken},
         tree::walk,
     },
-    guard::{PathFault, contained_path},
+    guard::{PathFault, Root, contained_path},
     template::Expression,
 };
 
@@ -213,8 +212,10 @@ impl Executor {
 fn is_there(workspace: &Path, pattern: &str) -> Result<bool, String> {
     if is_literal(pattern) {
         let path = Path::new(pattern.trim_start_matches("./").trim_end_matches('/'));
-        let Some(place) = within(workspace, path)? else { return Ok(false) };
-        return match fs::symlink_metadata(&place) {
+        if within(workspace, path)?.is_none() {
+            return Ok(false);
+        }
+        return match Root::open(workspace).and_then(|root| root.look(path)) {
             Ok(found) if found.is_dir() => any_below(workspace, path.to_owned(), |_| true),
             Ok(found) => Ok(found.is_file()),
             Err(_) => Ok(false),

@@ -13,9 +13,8 @@ use crate::{
         gate::judgement,
         globs::Globs,
         process::StopToken,
-        tree::open_plain,
     },
-    guard::{Leak, Leaks},
+    guard::{Leak, Leaks, Root},
 };
 
 /// The largest file that is looked through, in bytes.
@@ -105,7 +104,7 @@ fn look(leaks: &Leaks, workspace: &Path, paths: &[String]) -> Result<Vec<Found>,
     let (mut found, mut left) = (Vec::new(), BYTES_MAX);
     for path in paths {
         let shown = leaks.shown(path);
-        let bytes = read(&workspace.join(path)).map_err(|reason| format!("`{shown}`: {reason}"))?;
+        let bytes = read(workspace, path).map_err(|reason| format!("`{shown}`: {reason}"))?;
         left = left.checked_sub(bytes.len() as u64).ok_or_else(|| {
             format!("the files are larger than {} MB together: name fewer with `paths`", BYTES_MAX / (1024 * 1024))
         })?;
@@ -115,14 +114,16 @@ fn look(leaks: &Leaks, workspace: &Path, paths: &[String]) -> Result<Vec<Found>,
 }
 
 /// The content of a file; of a link, where it leads.
-fn read(place: &Path) -> Result<Vec<u8>, String> {
+fn read(workspace: &Path, path: &str) -> Result<Vec<u8>, String> {
     use std::os::unix::ffi::OsStrExt as _;
-    let about = place.symlink_metadata().map_err(|error| error.to_string())?;
+    let path = Path::new(path);
+    let root = Root::open(workspace).map_err(|error| error.to_string())?;
+    let about = root.look(path).map_err(|error| error.to_string())?;
     if about.is_symlink() {
-        return place.read_link().map(|to| to.as_os_str().as_bytes().to_vec()).map_err(|error| error.to_string());
+        return root.link(path).map(|to| to.as_os_str().as_bytes().to_vec()).map_err(|error| error.to_string());
     }
     let mut bytes = Vec::new();
-    let file = open_plain(place).map_err(|error| error.to_string())?;
+    let file = root.read(path).map_err(|error| error.to_string())?;
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(format!("it is larger than {} MB: leave it out with `paths`", FILE_BYTES_MAX / (1024 * 1024)));

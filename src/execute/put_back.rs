@@ -13,7 +13,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{execute::traces::FileKind, guard::contained_path};
+use crate::{
+    execute::traces::FileKind,
+    guard::{Root, contained_path},
+};
 
 /// A file as it is to be: what it is and its bytes, or `None` for one that is to be gone.
 pub type Wanted = (String, Option<(FileKind, Vec<u8>)>);
@@ -29,20 +32,14 @@ pub fn put_back(workspace: &Path, aside: &Path, files: &[Wanted]) -> Result<(), 
     }
     let made = DirBuilder::new().recursive(true).mode(0o700).create(aside);
     made.map_err(|error| format!("make `{}`: {error}", aside.display()))?;
-    let mut staged: Vec<(PathBuf, PathBuf)> = Vec::new();
-    let mut gone: Vec<PathBuf> = Vec::new();
-    let made = stage(workspace, aside, files, &mut staged, &mut gone);
-    let done = made.and_then(|()| {
-        for (scratch, place) in &staged {
-            fs::rename(scratch, place).map_err(|error| format!("write `{}`: {error}", place.display()))?;
+    let done = Root::open(workspace).map_err(|error| format!("open the workspace: {error}")).and_then(|root| {
+        let (mut staged, mut gone): (Vec<(PathBuf, &Path)>, Vec<&Path>) = (Vec::new(), Vec::new());
+        stage((workspace, &root), aside, files, &mut staged, &mut gone)?;
+        for (scratch, path) in &staged {
+            root.take(scratch, path).map_err(|error| format!("write `{}`: {error}", path.display()))?;
         }
-        for place in &gone {
-            match fs::remove_file(place) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(format!("delete `{}`: {error}", place.display()));
-                }
-                Ok(()) | Err(_) => {}
-            }
+        for path in gone {
+            root.remove_file(path).map_err(|error| format!("delete `{}`: {error}", path.display()))?;
         }
         Ok(())
     });
@@ -51,28 +48,29 @@ pub fn put_back(workspace: &Path, aside: &Path, files: &[Wanted]) -> Result<(), 
     done
 }
 
-fn stage(
-    workspace: &Path,
+fn stage<'f>(
+    (workspace, root): (&Path, &Root),
     aside: &Path,
-    files: &[Wanted],
-    staged: &mut Vec<(PathBuf, PathBuf)>,
-    gone: &mut Vec<PathBuf>,
+    files: &'f [Wanted],
+    staged: &mut Vec<(PathBuf, &'f Path)>,
+    gone: &mut Vec<&'f Path>,
 ) -> Result<(), String> {
     for (number, (path, wanted)) in files.iter().enumerate() {
-        let place = place_of(workspace, Path::new(path))?;
-        if fs::symlink_metadata(&place).is_ok_and(|found| found.is_dir()) {
+        let relative = Path::new(path);
+        check(workspace, relative)?;
+        if root.look(relative).is_ok_and(|found| found.is_dir()) {
             return Err(format!("write `{path}`: it is a folder"));
         }
         let Some((kind, bytes)) = wanted else {
-            gone.push(place);
+            gone.push(relative);
             continue;
         };
-        let folder = place.parent().unwrap_or(workspace);
+        let folder = relative.parent().unwrap_or(Path::new(""));
         let scratch = aside.join(number.to_string());
-        let written = fs::create_dir_all(folder).and_then(|()| {
+        let written = root.make_folders(folder).and_then(|()| {
             // What was broken off under the same name.
             drop(fs::remove_file(&scratch));
-            staged.push((scratch.clone(), place));
+            staged.push((scratch.clone(), relative));
             write(&scratch, *kind, bytes)
         });
         written.map_err(|error| format!("write `{path}`: {error}"))?;
@@ -80,17 +78,14 @@ fn stage(
     Ok(())
 }
 
-/// The place of a path, which may be a link itself, but lies behind none.
-fn place_of(workspace: &Path, path: &Path) -> Result<PathBuf, String> {
-    let checked = match contained_path(workspace, path) {
-        Ok(place) => return Ok(place),
-        Err(fault) => fault,
-    };
+/// Whether a path may be written: it may be a link itself, which then goes, but lies behind none.
+fn check(workspace: &Path, path: &Path) -> Result<(), String> {
+    let Err(checked) = contained_path(workspace, path) else { return Ok(()) };
     let own = workspace.join(path);
     let is_link = fs::symlink_metadata(&own).is_ok_and(|found| found.is_symlink());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let is_behind_none = folder.is_none_or(|folder| contained_path(workspace, folder).is_ok());
-    if is_link && is_behind_none { Ok(own) } else { Err(checked.to_string()) }
+    if is_link && is_behind_none { Ok(()) } else { Err(checked.to_string()) }
 }
 
 fn write(scratch: &Path, kind: FileKind, bytes: &[u8]) -> io::Result<()> {

@@ -21,7 +21,7 @@ use crate::{
         globs::Globs,
         process::StopToken,
         traces::FileKind,
-        tree::{Snapshot, changes, open_plain, path_text},
+        tree::{Snapshot, changes, open_beneath, path_text},
     },
     guard::{Redactor, write_whole},
     runtime::{Order, Seen, TapedFile, TapedTurn},
@@ -200,7 +200,7 @@ fn read(workspace: &Path, path: &Path, before: &Snapshot, after: &Snapshot) -> T
         return TapedFile::Left("it is a link or something else that is no file".to_owned());
     }
     let mut bytes = Vec::new();
-    let read = open_plain(&workspace.join(path)).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    let read = open_beneath(workspace, path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
     match read {
         Ok(_) => {
             let word = |stamp: &super::tree::Stamp| stamp.file_kind() == FileKind::Program;

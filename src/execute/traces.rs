@@ -2,7 +2,7 @@
 //!
 //! A file's state is its kind, its executable bit and its content. Knows no steps, and decides nothing.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::{
         globs::Globs,
         tree::{Stamp, Trees, walk},
     },
-    guard::contained_path,
+    guard::{Root, contained_path},
     runtime::{Adapter, Call, Order, Scene},
 };
 
@@ -108,11 +108,15 @@ impl Traces {
     }
 
     fn one(&self, workspace: &Path, path: &str) -> Option<Option<FileState>> {
-        let place = contained_path(workspace, Path::new(path)).ok()?;
-        let Ok(found) = fs::symlink_metadata(&place) else { return Some(None) };
+        let path = Path::new(path);
+        contained_path(workspace, path).ok()?;
+        let found = match Root::open(workspace).ok()?.look(path) {
+            Err(error) => return (error.kind() == io::ErrorKind::NotFound).then_some(None),
+            Ok(found) => found,
+        };
         let stamp = Stamp::of(&found);
         (!found.is_dir()).then_some(())?;
-        Some(Some(state(&stamp, self.trees.content(&place, stamp).ok()?)))
+        Some(Some(state(&stamp, self.trees.content(workspace, path, stamp).ok()?)))
     }
 
     /// Whether an attempt's work can be taken as done: its own files are as it found them, as it left them or as its

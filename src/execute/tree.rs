@@ -8,12 +8,9 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::{self, File, Metadata, OpenOptions},
-    io,
-    os::unix::{
-        ffi::OsStrExt,
-        fs::{MetadataExt, OpenOptionsExt},
-    },
+    fs::{File, Metadata, OpenOptions},
+    io::{self, Read as _},
+    os::unix::{ffi::OsStrExt, fs::OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -24,7 +21,10 @@ use nix::fcntl::OFlag;
 use crate::{
     base::{Digest, Hasher},
     execute::traces::FileKind,
-    guard::sandbox::{PLACEHOLDER_TIME, placeholder},
+    guard::{
+        Found, Root,
+        sandbox::{PLACEHOLDER_TIME, placeholder},
+    },
 };
 
 /// Files of a workspace.
@@ -81,6 +81,10 @@ pub(super) type Snapshot = BTreeMap<PathBuf, Stamp>;
 
 impl Stamp {
     pub(super) fn of(found: &Metadata) -> Self {
+        Self::of_found(&Found::from(found))
+    }
+
+    pub(super) fn of_found(found: &Found) -> Self {
         let kind = if found.is_file() {
             Kind::File
         } else if found.is_symlink() {
@@ -90,12 +94,12 @@ impl Stamp {
         };
         Self {
             kind,
-            is_executable: found.mode() & 0o111 != 0,
-            size: found.size(),
-            device: found.dev(),
-            inode: found.ino(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
+            is_executable: found.mode & 0o111 != 0,
+            size: found.size,
+            device: found.device,
+            inode: found.inode,
+            modified: found.modified,
+            changed: found.changed,
         }
     }
 
@@ -129,28 +133,29 @@ impl Stamp {
 pub(super) fn walk(root: &Path, below: &Path) -> Result<Snapshot, TreeFault> {
     let mut found = Snapshot::new();
     let mut folders = vec![below.to_owned()];
+    let beneath = match Root::open(root) {
+        Err(error) if is_gone(&error) => return Ok(found),
+        Err(source) => return Err(TreeFault::Read { path: root.display().to_string(), source }),
+        Ok(beneath) => beneath,
+    };
     while let Some(folder) = folders.pop() {
-        let place = root.join(&folder);
-        let read = |source| TreeFault::Read { path: place.display().to_string(), source };
-        let entries = match fs::read_dir(&place) {
-            // Others work in the same tree; what has gone is not there.
-            Err(error) if is_gone(&error) => continue,
-            other => other.map_err(read)?,
+        let entries = match beneath.entries(&folder) {
+            // Others work in the same tree; what has gone is not there, and what has become a link is not looked behind.
+            Err(error) if is_gone(&error) || beneath.look(&folder).is_ok_and(|found| !found.is_dir()) => continue,
+            Err(source) => {
+                return Err(TreeFault::Read { path: root.join(&folder).display().to_string(), source });
+            }
+            Ok(entries) => entries,
         };
-        for entry in entries {
-            let entry = entry.map_err(read)?;
-            let path = folder.join(entry.file_name());
-            let metadata = match entry.metadata() {
-                Err(error) if is_gone(&error) => continue,
-                other => other.map_err(read)?,
-            };
-            if metadata.is_dir() {
+        for (name, entry) in entries {
+            let path = folder.join(name);
+            if entry.is_dir() {
                 if !is_left_out(root, &path) {
                     folders.push(path);
                 }
-            } else if holds_a_place(root, &path, &metadata) {
+            } else if holds_a_place(root, &path, &entry) {
                 continue;
-            } else if found.insert(path, Stamp::of(&metadata)).is_none() && found.len() > FILES_MAX {
+            } else if found.insert(path, Stamp::of_found(&entry)).is_none() && found.len() > FILES_MAX {
                 return Err(TreeFault::TooMany);
             }
         }
@@ -159,10 +164,13 @@ pub(super) fn walk(root: &Path, below: &Path) -> Result<Snapshot, TreeFault> {
 }
 
 /// Whether a file only holds the place of one that a confined attempt must not make: nobody has changed anything.
-pub(super) fn holds_a_place(root: &Path, path: &Path, metadata: &Metadata) -> bool {
-    let is_of_then = metadata.mtime() == PLACEHOLDER_TIME && metadata.mtime_nsec() == 0 && metadata.is_file();
-    let Some(text) = placeholder(path).filter(|_| is_of_then) else { return false };
-    metadata.len() == text.len() as u64 && fs::read(root.join(path)).is_ok_and(|bytes| bytes == text.as_bytes())
+pub(super) fn holds_a_place(root: &Path, path: &Path, found: &Found) -> bool {
+    let is_of_then = found.modified == (PLACEHOLDER_TIME, 0) && found.is_file();
+    let text = placeholder(path).filter(|text| is_of_then && found.size == text.len() as u64);
+    let Some(text) = text else { return false };
+    let mut bytes = Vec::new();
+    let read = open_beneath(root, path).and_then(|file| file.take(text.len() as u64 + 1).read_to_end(&mut bytes));
+    read.is_ok() && bytes == text.as_bytes()
 }
 
 fn is_gone(error: &io::Error) -> bool {
@@ -245,41 +253,46 @@ impl Trees {
         }
         let mut digests = BTreeMap::new();
         for (path, stamp) in files {
-            let place = root.join(path);
-            match self.content(&place, *stamp) {
+            match self.content(root, path, *stamp) {
                 Ok(digest) => drop(digests.insert(path.clone(), (*stamp, digest))),
                 Err(error) if is_gone(&error) => {}
-                Err(source) => return Err(TreeFault::Read { path: place.display().to_string(), source }),
+                Err(source) => return Err(TreeFault::Read { path: root.join(path).display().to_string(), source }),
             }
         }
         Ok(digests)
     }
 
-    pub(super) fn content(&self, place: &Path, stamp: Stamp) -> io::Result<Digest> {
+    pub(super) fn content(&self, root: &Path, path: &Path, stamp: Stamp) -> io::Result<Digest> {
         match stamp.kind {
             Kind::Special => return Ok(Digest::of(b"")),
-            Kind::Link => return Ok(Digest::of(fs::read_link(place)?.as_os_str().as_bytes())),
+            Kind::Link => return Ok(Digest::of(Root::open(root)?.link(path)?.as_os_str().as_bytes())),
             Kind::File => {}
         }
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned();
+        let place = root.join(path);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
         if let Some((_, digest)) = known.filter(|(known, _)| *known == stamp) {
             return Ok(digest);
         }
         let mut hasher = Hasher::default();
-        io::copy(&mut open_plain(place)?, &mut hasher)?;
+        io::copy(&mut open_beneath(root, path)?, &mut hasher)?;
         let digest = hasher.finish();
         if !stamp.is_fresh() {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             if known.len() >= KNOWN_MAX {
                 known.clear();
             }
-            known.insert(place.to_owned(), (stamp, digest.clone()));
+            known.insert(place, (stamp, digest.clone()));
         }
         Ok(digest)
     }
 }
 
-/// Opens a file that others may have replaced: follows no link and never waits for a pipe.
+/// Opens a file of a workspace, in which others may exchange folders for links at any moment.
+pub(super) fn open_beneath(workspace: &Path, path: &Path) -> io::Result<File> {
+    Root::open(workspace)?.read(path)
+}
+
+/// Opens a file of a folder of our own that others may have replaced: follows no link and never waits for a pipe.
 pub(super) fn open_plain(place: &Path) -> io::Result<File> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(place)?;
@@ -288,7 +301,10 @@ pub(super) fn open_plain(place: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt, symlink},
+    };
 
     use super::*;
 

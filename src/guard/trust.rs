@@ -52,6 +52,9 @@ impl TrustStore {
     /// What was trusted of a file, if anything.
     #[must_use]
     pub fn grant(&self, path: &str) -> Option<Grant> {
+        if !self.is_own() {
+            return None;
+        }
         let grant = read(&self.place(path)).ok()?;
         // The name of the file is a digest of both; what it says must agree.
         (grant.project == self.project && grant.path == path).then_some(grant)
@@ -88,6 +91,9 @@ impl TrustStore {
     /// All grants for this project, by path; also those whose file is gone.
     #[must_use]
     pub fn grants(&self) -> Vec<Grant> {
+        if !self.is_own() {
+            return Vec::new();
+        }
         let Ok(entries) = fs::read_dir(&self.folder) else { return Vec::new() };
         let files = entries.flatten().take(GRANTS_MAX).map(|entry| entry.path());
         let files = files.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
@@ -95,6 +101,12 @@ impl TrustStore {
             files.filter_map(|path| read(&path).ok()).filter(|grant| grant.project == self.project).collect();
         grants.sort_by(|one, other| one.path.cmp(&other.path));
         grants
+    }
+
+    /// Whether the folder is the user's own, stands where it is looked for, and nobody else may put anything into it.
+    fn is_own(&self) -> bool {
+        fs::symlink_metadata(&self.folder)
+            .is_ok_and(|found| found.is_dir() && found.mode() & 0o022 == 0 && is_mine(&found))
     }
 
     fn place(&self, path: &str) -> PathBuf {
@@ -105,6 +117,10 @@ impl TrustStore {
     }
 }
 
+fn is_mine(found: &fs::Metadata) -> bool {
+    found.uid() == rustix::process::geteuid().as_raw()
+}
+
 /// Reads a grant that nobody but its owner can have written.
 fn read(path: &Path) -> io::Result<Grant> {
     let refused = |why: &str| io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned());
@@ -113,7 +129,7 @@ fn read(path: &Path) -> io::Result<Grant> {
     }
     let file = fs::File::open(path)?;
     let found = file.metadata()?;
-    if !found.is_file() || found.mode() & 0o077 != 0 || found.len() > BYTES_MAX {
+    if !found.is_file() || found.mode() & 0o077 != 0 || !is_mine(&found) || found.len() > BYTES_MAX {
         return Err(refused("others may write it"));
     }
     let mut text = String::new();
@@ -159,6 +175,13 @@ mod tests {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(store.grant("a.md"), None);
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let trust = file.parent().unwrap();
+        for mode in [0o770, 0o707] {
+            fs::set_permissions(trust, fs::Permissions::from_mode(mode)).unwrap();
+            assert!(store.grant("a.md").is_none() && store.grants().is_empty());
+        }
+        fs::set_permissions(trust, fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(store.grant("a.md").is_some());
         let aside = folder.path().join("aside.json");
         fs::rename(&file, &aside).unwrap();
         symlink(&aside, &file).unwrap();

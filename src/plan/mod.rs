@@ -17,7 +17,7 @@ mod told;
 pub mod truth;
 mod types;
 
-pub use compile::{Compiled, activated_skills, compile, compile_command, skill_command};
+pub use compile::{Compiled, MadeFrom, activated_skills, compile, compile_command, skill_command};
 pub use diff::{ChangedStep, Edge, PlanDiff, diff};
 pub use estimate::{Expected, PlanEstimate, StepEstimate, estimate};
 pub use isolated::{MergeWork, asks_about_work};

@@ -78,6 +78,9 @@ pub struct PlanTrust {
     pub digest: Digest,
     /// The commands, as they will run.
     pub commands: Vec<String>,
+    /// The files of the skills that its agents get; what lies beside them belongs to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skills: Vec<String>,
 }
 
 /// A secret as a run pins it: where its value is, never the value.

@@ -234,7 +234,7 @@ impl Guards {
 }
 
 /// Every command that a plan may start by itself, and where it stands.
-fn commands(plan: &Plan) -> Vec<(String, Command)> {
+pub(super) fn commands(plan: &Plan) -> Vec<(String, Command)> {
     let mut all = Vec::new();
     for secret in &plan.secrets {
         if let SecretSource::Command(words) = &secret.source {

@@ -16,7 +16,7 @@ use crate::{
         import::{ImportError, Imported, Known, Request},
         load::{lined_frontmatter, load_workflow_text},
     },
-    guard::{contained_path, write_whole},
+    guard::{Root, contained_path},
     plan::compile,
     service::{fault::Fault, filling, project::Project, refusal::Refusal},
 };
@@ -208,9 +208,7 @@ fn write(root: &Path, path: &Path, text: &str, force: bool) -> Result<(), Refusa
         let help = "correct its permissions, or name another file with `-o`";
         Refusal::new(1, "E0517", format!("{} cannot be written: {error}", path.display()), help).retryable()
     };
-    let folder = full.parent().unwrap_or(root);
-    fs::create_dir_all(folder).map_err(cannot)?;
-    write_whole(&full, text.as_bytes()).map_err(cannot)
+    Root::open(root).and_then(|root| root.write_whole(path, text.as_bytes())).map_err(cannot)
 }
 
 fn exists(path: &Path) -> Refusal {

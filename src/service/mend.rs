@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     base::{Diagnostic, Edit},
-    guard::{contained_path, write_whole},
+    guard::{Root, contained_path},
     service::{check::check, fault::Fault, project::Project, refusal::Refusal},
 };
 
@@ -58,7 +58,9 @@ pub fn mend(project: &Project, diagnostics: &[Diagnostic], write: bool) -> Resul
         let diff = diff.unified_diff().context_radius(CONTEXT_LINES).header(&name, &name).to_string();
         if write {
             let mark = if before.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK } else { &[] };
-            write_whole(&full, &[mark, text.as_bytes()].concat()).map_err(|error| {
+            let bytes = [mark, text.as_bytes()].concat();
+            let written = Root::open(project.root()).and_then(|root| root.write_whole(&path, &bytes));
+            written.map_err(|error| {
                 Refusal::new(1, "E0517", format!("cannot write {name}: {error}"), "check that you may write it")
             })?;
         }

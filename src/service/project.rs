@@ -19,7 +19,7 @@ use crate::{
     service::{
         cached::CacheSettings, container::ContainerWish, danger::Danger, fault::Fault, filling, given::of_process,
         guards::Guards, nested, refusal::Refusal, run_settings::RunSettings, runtimes, sandbox::SandboxWish,
-        secrets::SecretValues, servers::ServerValues, taping, trust::TrustGate,
+        secrets::SecretValues, servers::ServerValues, state::check_state, taping, trust::TrustGate,
     },
 };
 
@@ -65,6 +65,7 @@ impl Project {
                 })?
             }
         };
+        check_state(&root)?;
         let settings = config::load(environment, &root, flags).map_err(Fault::Diagnosed)?;
         let loader = Loader::new(&root).user(environment.user_folders()).threads(environment.cores());
         let loader = RefCell::new(loader);

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fs, path::Path};
 
 use crate::{
-    definition::load::{shipped_recordings, yaml_files},
+    definition::load::{shipped_recordings, within, yaml_files},
     plan::{Plan, PlanGate, PlanStep, Work},
     runtime::Replay,
     scheduler::Scheduler,
@@ -21,7 +21,7 @@ pub fn recordings(root: &Path, plan: &Plan) -> Replay {
         for path in yaml_files(&folder) {
             let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
             let small = path.metadata().is_ok_and(|found| found.len() <= BYTES_MAX);
-            if let Ok(text) = fs::read_to_string(&path)
+            if let Ok(text) = within(root, &path).and_then(fs::read_to_string)
                 && small
                 && !texts.iter().any(|(other, _)| *other == shown)
             {

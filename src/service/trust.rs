@@ -3,22 +3,18 @@
 //! Invariant: a plan that needs trust starts only if the digest of everything its commands come from is the one that a
 //! person has seen, kept outside of the project, or given on the command line in full.
 
-use std::{
-    fs::{File, Metadata},
-    io::Read as _,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::{
-    base::{Digest, Hasher, Timestamp},
+    base::{Digest, Timestamp},
     definition::{CommandBody, Scope},
     driver::Clock,
-    guard::{TrustStore, audit::Entry, contained_path},
+    guard::{TrustStore, audit::Entry},
     plan::{Plan, PlanTrust},
     service::{
+        closure::{Closure, closure},
         fault::Fault,
         find::{Found, compile_found, find},
         guards::Guards,
@@ -29,10 +25,6 @@ use crate::{
 
 /// The version of the JSON form of a list of items.
 pub const TRUST_VERSION: u16 = 1;
-
-/// Files that belong to what is trusted: as many, and of each as much.
-const FILES_MAX: usize = 200;
-const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Which definitions may run their commands.
 #[derive(Debug, Clone, Default)]
@@ -72,6 +64,9 @@ pub struct TrustItem {
     pub commands: Vec<String>,
     /// Files beside the definition that belong to it.
     pub files: Vec<String>,
+    /// Settings of the project that steer agent programs, and so belong to it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
     /// Where it has changed: the commands that were trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Vec<String>>,
@@ -84,7 +79,12 @@ impl TrustGate {
     /// With exit 40 where it has none, or has lost it by a change.
     pub fn check(&self, root: &Path, plan: &Plan) -> Result<(), Refusal> {
         let Some(trust) = &plan.trust else { return Ok(()) };
-        let item = self.item(root, trust);
+        let (item, fault) = self.item(root, plan, trust);
+        if let Some(fault) = fault {
+            let message = format!("`{}` cannot be trusted: {fault}", item.name);
+            let help = "take away what does not belong there, or move it out of the project's settings";
+            return Err(Refusal::new(40, "E0366", message, help));
+        }
         if item.state == TrustState::Trusted || self.allowed.iter().any(|digest| digest == item.digest.as_str()) {
             return Ok(());
         }
@@ -109,103 +109,30 @@ impl TrustGate {
     /// Whether the commands of a plan are trusted; nothing where none need it.
     #[must_use]
     pub fn state(&self, root: &Path, plan: &Plan) -> Option<TrustState> {
-        plan.trust.as_ref().map(|trust| self.item(root, trust).state)
+        plan.trust.as_ref().map(|trust| self.item(root, plan, trust).0.state)
     }
 
-    fn item(&self, root: &Path, trust: &PlanTrust) -> TrustItem {
-        let (digest, files) = closure(root, trust);
+    /// What a person is asked about, and why nobody can be asked.
+    fn item(&self, root: &Path, plan: &Plan, trust: &PlanTrust) -> (TrustItem, Option<String>) {
+        let Closure { digest, files, settings, fault } = closure(root, plan, trust);
         let grant = self.folder.as_ref().and_then(|folder| TrustStore::new(folder, root).grant(&trust.path));
         let state = match &grant {
-            Some(grant) if grant.digest == digest => TrustState::Trusted,
+            Some(grant) if grant.digest == digest && fault.is_none() => TrustState::Trusted,
             Some(_) => TrustState::Changed,
             None => TrustState::Untrusted,
         };
-        TrustItem {
+        let item = TrustItem {
             name: trust.name.clone(),
             path: trust.path.clone(),
             state,
             digest,
             commands: trust.commands.clone(),
             files,
+            settings,
             before: grant.filter(|_| state == TrustState::Changed).map(|grant| grant.commands),
-        }
+        };
+        (item, fault)
     }
-}
-
-/// The digest of a definition with the files that its commands name, and those files: a script that is run is a part
-/// of what is trusted. A skill is trusted with its whole folder.
-fn closure(root: &Path, trust: &PlanTrust) -> (Digest, Vec<String>) {
-    let mut files: Vec<PathBuf> = Vec::new();
-    let definition = Path::new(&trust.path);
-    if definition.file_name().is_some_and(|name| name.eq_ignore_ascii_case("SKILL.md"))
-        && let Some(folder) = definition.parent()
-    {
-        below(root, folder, &mut files);
-    }
-    files.extend(trust.commands.iter().flat_map(|command| scripts(root, command)).take(FILES_MAX));
-    files.retain(|file| file != definition);
-    files.sort();
-    files.dedup();
-    let mut hasher = Hasher::default();
-    hasher.update(trust.digest.as_str().as_bytes());
-    // What a template makes of the same file may change with this program.
-    trust.commands.iter().for_each(|command| hasher.update(Digest::of(command.as_bytes()).as_str().as_bytes()));
-    for file in &files {
-        hasher.update(Digest::of(file.as_os_str().as_encoded_bytes()).as_str().as_bytes());
-        hasher.update(content(&root.join(file)).as_str().as_bytes());
-    }
-    (hasher.finish(), files.iter().map(|file| file.display().to_string()).collect())
-}
-
-/// The files of the project that a command runs, as far as its text shows them: what stands where a program stands or
-/// behind an interpreter, and what may be executed. What a command only reads may change without a question.
-fn scripts(root: &Path, command: &str) -> Vec<PathBuf> {
-    const INTERPRETERS: &[&str] =
-        &[".", "bash", "bun", "deno", "node", "perl", "php", "python", "python3", "ruby", "sh", "source", "zsh"];
-    let mut found = Vec::new();
-    for part in command.split(['\n', ';', '|', '&', '(', ')', '`']) {
-        let mut runs_next = true;
-        for word in part.split(|letter: char| letter.is_whitespace() || "\"'$<>=".contains(letter)) {
-            if word.is_empty() || word.starts_with('-') {
-                continue;
-            }
-            let path = word.trim_start_matches("{PWD}/").trim_start_matches("./");
-            let there = contained_path(root, Path::new(path)).ok().and_then(|place| place.symlink_metadata().ok());
-            let is_program = |file: &Metadata| file.is_file() && (runs_next || file.permissions().mode() & 0o111 != 0);
-            if there.is_some_and(|file| is_program(&file)) {
-                found.push(PathBuf::from(path));
-            }
-            runs_next = INTERPRETERS.contains(&word) || (runs_next && word == "env");
-        }
-    }
-    found
-}
-
-/// The plain files below a folder; links are not followed.
-fn below(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) {
-    let mut open = vec![folder.to_path_buf()];
-    while let Some(folder) = open.pop() {
-        let Ok(entries) = std::fs::read_dir(root.join(&folder)) else { continue };
-        let mut names: Vec<_> = entries.flatten().take(FILES_MAX * 2).collect();
-        names.sort_by_key(std::fs::DirEntry::file_name);
-        for entry in names {
-            let inside = folder.join(entry.file_name());
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() && open.len() < FILES_MAX => open.push(inside),
-                Ok(kind) if kind.is_file() && files.len() < FILES_MAX => files.push(inside),
-                Ok(_) | Err(_) => {}
-            }
-        }
-    }
-}
-
-fn content(path: &Path) -> Digest {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes));
-    if read.is_err() {
-        bytes.clear();
-    }
-    Digest::of(&bytes)
 }
 
 /// The definitions that hold commands: the one called `name`, or all.
@@ -214,7 +141,7 @@ fn content(path: &Path) -> Digest {
 /// When there is none of that name, it has faults, or it holds no command.
 pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustItem>, Fault> {
     let gate = TrustGate { folder: project.environment().trust_folder(), ..TrustGate::default() };
-    let item = |plan: &Plan| plan.trust.as_ref().map(|trust| gate.item(project.root(), trust));
+    let item = |plan: &Plan| plan.trust.as_ref().map(|trust| gate.item(project.root(), plan, trust).0);
     if let Some(name) = name {
         let asked = if name.contains('.') || name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
         let mut compiled = compile_found(project, &find(project, &asked)?).map_err(Fault::Diagnosed)?;

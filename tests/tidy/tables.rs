@@ -98,7 +98,17 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("reqwest", &["src/execute/service/http.rs"]),
     ("ring", &["src/guard/audit/key.rs"]),
     ("rusqlite", &["src/journal/sqlite/"]),
-    ("rustix", &["src/execute/process/", "src/service/project.rs", "src/service/added/shelf.rs", "src/cli/live.rs"]),
+    (
+        "rustix",
+        &[
+            "src/guard/root.rs",
+            "src/guard/trust.rs",
+            "src/execute/process/",
+            "src/service/project.rs",
+            "src/service/added/shelf.rs",
+            "src/cli/live.rs",
+        ],
+    ),
     ("rustls", &["src/execute/service/http.rs"]),
     ("seccompiler", &["src/execute/process/confine/calls.rs"]),
     ("serde", &["*"]),

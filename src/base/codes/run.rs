@@ -200,4 +200,10 @@ codes! {
          form, the work is that of a command, a merge or a group without an agent under `on_gate_fail`, or the step was pushed \
          back ten times.\n\
          Fix: `orch approve` or `orch reject`.";
+    LINKED_STATE "E0365" 31 false "the folder of the runs is a link, or holds one"
+        "`.orch/state` is where `orch` keeps the runs, logs and workspaces of a project. A repository can bring a symbolic link in its          place, and every run would then write and delete where the link leads. Nothing was read or written there.\n\
+         Fix: remove the link.";
+    NEVER_TRUSTED "E0366" 40 false "a definition cannot be looked at whole"
+        "A person trusts a definition with everything that it sets going: scripts, the folders of its skills, and the project's          settings of agent programs (`.claude`, `.codex`, `.gemini`, `.mcp.json`, `.env`, `orch.toml`). Here these are more than 4,000          files or 512 MB, lie too deep or cannot be read, so a change in the rest would go unseen. Nothing was started.\n\
+         Fix: take away what does not belong into these folders, or correct their permissions.";
 }

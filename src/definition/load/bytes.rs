@@ -39,6 +39,39 @@ pub(super) fn read(path: &Path, shown: &Path) -> Result<Text, Box<Diagnostic>> {
     decode(read_bytes(path, shown)?.0, shown)
 }
 
+/// Reads a file that a project brings along. A link may lead anywhere in its repository; one that leads out of it would show
+/// what nobody has named, and send it to a model.
+pub(super) fn read_within(root: &Path, path: &Path, shown: &Path) -> Result<Text, Box<Diagnostic>> {
+    match within(root, path) {
+        Ok(real) => read(&real, shown),
+        Err(error) => Err(not_within(shown, &error)),
+    }
+}
+
+/// The real path of what a project brings along.
+///
+/// # Errors
+/// When it is not there, or a link leads out of the project's repository.
+pub fn within(root: &Path, path: &Path) -> io::Result<PathBuf> {
+    let real = path.canonicalize()?;
+    let root = root.canonicalize()?;
+    let top = root.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(&root);
+    let is_inside = real.starts_with(&root) || real.starts_with(top);
+    if is_inside { Ok(real) } else { Err(io::Error::other("a symbolic link leads out of the project")) }
+}
+
+/// What is told of a file that [`within`] does not give.
+pub(super) fn not_within(shown: &Path, error: &io::Error) -> Box<Diagnostic> {
+    let is_out = error.kind() == io::ErrorKind::Other;
+    let (code, help) = if is_out {
+        (codes::FILE_OUTSIDE, "put the file itself in the place of the link")
+    } else {
+        (codes::UNREADABLE, "check that it is a plain file and that you may read it")
+    };
+    let fault = Diagnostic::error(code, &Source::new(shown, ""), Span::default(), "cannot read this file");
+    Box::new(fault.cause(plain_io(error)).help(help))
+}
+
 /// The bytes of such a file, and what the system said about it before they were read.
 pub(super) fn read_bytes(path: &Path, shown: &Path) -> Result<(Vec<u8>, Metadata), Box<Diagnostic>> {
     let unreadable = |why: String| {

@@ -155,7 +155,9 @@ pub fn shipped_cases() -> Vec<(PathBuf, &'static str)> {
 /// Reads a file of cases. `None` means that a diagnostic is an error.
 #[must_use]
 pub fn load_cases(path: &Path, shown: &Path) -> (Option<CaseFile>, Vec<Diagnostic>) {
-    match bytes::read(path, shown) {
+    // What the path has besides what is shown of it is the project.
+    let root = path.ancestors().nth(shown.components().count()).unwrap_or(Path::new("/"));
+    match bytes::read_within(root, path, shown) {
         Ok(text) => read(&text),
         Err(fault) => (None, vec![*fault]),
     }

@@ -98,6 +98,7 @@ impl Reader<'_, '_> {
             secrets: Vec::new(),
             steps,
             outputs: Vec::new(),
+            reads: self.folder.reads(),
         }
     }
 

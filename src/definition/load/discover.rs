@@ -71,6 +71,8 @@ pub(super) struct Found {
     pub home: Arc<Home>,
     /// The file.
     pub path: PathBuf,
+    /// Whether a link was followed on the way to it, or it is one.
+    pub is_linked: bool,
     /// The plugin that its manifest gives it to, else that of the place.
     pub plugin: Option<String>,
     /// Why its home tool would not see it.
@@ -86,7 +88,12 @@ impl Found {
 
 /// The files of a place, sorted by path, and the faults of its folders.
 pub(super) fn walk(home: &Arc<Home>) -> (Vec<Found>, Vec<Diagnostic>) {
-    let mut walk = Walk { home, faults: Vec::new(), found: Vec::new(), seen: HashSet::new(), cut: false };
+    let mut walk = Walk { home, faults: Vec::new(), found: Vec::new(), seen: HashSet::new(), cut: false, linked: true };
+    if let (Ok(top), Ok(root), Ok(inner)) =
+        (home.top.canonicalize(), home.root.canonicalize(), home.top.strip_prefix(&home.root))
+    {
+        walk.linked = top != root.join(inner);
+    }
     if home.top.is_symlink() {
         walk.seen.extend(home.top.canonicalize());
     }
@@ -102,6 +109,8 @@ struct Walk<'w> {
     seen: HashSet<PathBuf>,
     /// Whether there were too many files.
     cut: bool,
+    /// Whether the way to where it stands leads through a link.
+    linked: bool,
 }
 
 impl Walk<'_> {
@@ -136,14 +145,14 @@ impl Walk<'_> {
                 kind.is_dir()
             };
             if !is_folder {
-                self.file(path);
+                self.file(path, kind.is_symlink());
             } else if !IGNORED.iter().any(|ignored| name == *ignored) {
                 self.folder(&path, kind.is_symlink(), depth);
             }
         }
     }
 
-    fn file(&mut self, path: PathBuf) {
+    fn file(&mut self, path: PathBuf, link: bool) {
         let odd = match self.fit(&path) {
             Fit::Proper => None,
             // `orch` itself reads skills in folders of folders.
@@ -152,7 +161,8 @@ impl Walk<'_> {
             Fit::Not => return,
         };
         if self.found.len() < FILES_MAX {
-            self.found.push(Found { home: Arc::clone(self.home), path, plugin: self.home.plugin.clone(), odd });
+            let (home, is_linked) = (Arc::clone(self.home), link || self.linked);
+            self.found.push(Found { home, path, is_linked, plugin: self.home.plugin.clone(), odd });
         } else if !self.cut {
             self.cut = true;
             let help = "move what is no definition out of it";
@@ -179,7 +189,10 @@ impl Walk<'_> {
             }
         }
         if depth < DEPTH_MAX {
+            let before = self.linked;
+            self.linked |= link;
             self.enter(path, depth + 1);
+            self.linked = before;
         }
     }
 

@@ -75,5 +75,5 @@ pub(super) fn named_gate(origin: &Origin, name: &str, folder: &Folder, faults: &
     let description = reader.text_of(fields.take("description")).map(|text| text.value).unwrap_or_default();
     let checks = fields.take("checks").map(|entry| reader.gates(entry)).unwrap_or_default();
     fields.done("a named gate", reader.faults, |_| String::new());
-    (!faults.failed()).then(|| NamedGate { name, description, checks, origin: origin.clone() })
+    (!faults.failed()).then(|| NamedGate { name, description, checks, origin: origin.clone(), reads: folder.reads() })
 }

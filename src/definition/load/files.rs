@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    base::{Code, Source, codes::definition as codes},
+    base::{Code, Digest, Source, codes::definition as codes},
     definition::load::{builtin, bytes},
 };
 
@@ -23,6 +23,8 @@ pub(super) enum Folder {
         folder: PathBuf,
         /// What was asked for so far, whether it is there or not.
         asked: RefCell<Vec<PathBuf>>,
+        /// The digests of those that were there, in the order in which they were read.
+        reads: RefCell<Vec<Digest>>,
     },
     /// In the library built into the binary; the path inside it.
     Builtin(PathBuf),
@@ -39,7 +41,20 @@ pub(super) struct FileFault {
 impl Folder {
     /// A folder on disk; nothing outside of `root` is read.
     pub fn disk(root: &Path, folder: &Path) -> Self {
-        Self::Disk { root: root.to_path_buf(), folder: folder.to_path_buf(), asked: RefCell::default() }
+        Self::Disk {
+            root: root.to_path_buf(),
+            folder: folder.to_path_buf(),
+            asked: RefCell::default(),
+            reads: RefCell::default(),
+        }
+    }
+
+    /// The digests of the files that were read so far, byte for byte.
+    pub fn reads(&self) -> Vec<Digest> {
+        match self {
+            Self::Disk { reads, .. } => reads.borrow().clone(),
+            Self::Builtin(_) => Vec::new(),
+        }
     }
 
     /// The files that were asked for, whether they are there or not.
@@ -73,10 +88,12 @@ impl Folder {
             return Err(outside("`..` leads out of the folder"));
         }
         match self {
-            Self::Disk { root, folder, asked } => {
+            Self::Disk { root, folder, asked, reads } => {
                 let path = folder.join(path);
                 asked.borrow_mut().push(path.clone());
-                read_disk(root, &path, name, outside)
+                let source = read_disk(root, &path, name, outside)?;
+                reads.borrow_mut().push(source.digest().clone());
+                Ok(source)
             }
             Self::Builtin(folder) => {
                 let inside: PathBuf =

@@ -13,7 +13,7 @@ use toml_edit::{ImDocument, Table};
 
 use crate::{
     base::{Digest, Hasher},
-    definition::{LOCK_VERSION, Pin},
+    definition::{LOCK_VERSION, Pin, load::bytes::within},
 };
 
 /// The lock file's name, beside `library/`.
@@ -36,7 +36,8 @@ pub fn read_lock(path: &Path) -> Result<Vec<Pin>, String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.to_string()),
     }
-    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let real = within(path.parent().unwrap_or(Path::new(".")), path).map_err(|error| error.to_string())?;
+    let text = fs::read_to_string(real).map_err(|error| error.to_string())?;
     parse(&text)
 }
 

@@ -77,6 +77,7 @@ mod yaml_fault;
 mod yaml_lenient;
 
 pub use builtin::{ShippedSample, is_shipped_script, shipped_recordings, shipped_samples};
+pub use bytes::within;
 pub use cases::{case_files, load_cases, load_cases_text, shipped_cases, yaml_files};
 pub use collect::value_of;
 pub use discover::project_root;

@@ -218,7 +218,7 @@ impl Scan<'_> {
             return None;
         }
         let shown = self.shown(path).to_path_buf();
-        let fault = match bytes::read(path, &shown) {
+        let fault = match bytes::read_within(self.root, path, &shown) {
             Ok(text) => match json::parse(&text.source) {
                 Ok(value) if value.is_object() => return Some(value),
                 Ok(_) => Box::new(

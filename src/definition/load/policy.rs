@@ -59,7 +59,11 @@ pub fn load_policy(path: &Path, shown: &Path, layer: PolicyLayer) -> (Option<Pol
     if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
         return (Some(PolicyFile::default()), Vec::new());
     }
-    match bytes::read(path, shown) {
+    let found = match (layer, path.parent()) {
+        (PolicyLayer::Project, Some(folder)) => bytes::read_within(folder, path, shown),
+        (PolicyLayer::Project | PolicyLayer::User, _) => bytes::read(path, shown),
+    };
+    match found {
         Ok(text) => read(&text, layer),
         Err(fault) => (None, vec![*fault]),
     }

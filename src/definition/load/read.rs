@@ -24,6 +24,7 @@ use crate::{
             toml,
         },
         normal_name,
+        workflow::Workflow,
     },
 };
 
@@ -63,7 +64,13 @@ struct Card<'a> {
 /// shows next time.
 pub(super) fn text(found: &Found) -> Result<(Text, Stamp), Box<Diagnostic>> {
     let shown = found.home.shown(&found.path);
-    let (bytes, metadata) = bytes::read_bytes(&found.path, shown)?;
+    let is_users = matches!(found.home.scope, Scope::User | Scope::UserDialect | Scope::UserAdded);
+    let path = if found.is_linked && !is_users {
+        bytes::within(&found.home.root, &found.path).map_err(|error| bytes::not_within(shown, &error))?
+    } else {
+        found.path.clone()
+    };
+    let (bytes, metadata) = bytes::read_bytes(&path, shown)?;
     let decode = if is_lenient(found.home.place.kind) { bytes::decode_lenient } else { bytes::decode };
     Ok((decode(bytes, shown)?, Stamp::from(&metadata)))
 }
@@ -133,7 +140,12 @@ fn workflow_entries(origin: &Origin, path: &Path, folder: &Folder, faults: &mut 
     } else {
         document::workflows(origin, name, folder, faults)
     };
-    found.into_iter().map(|workflow| WorkflowEntry { workflow, origin: origin.clone() }).collect()
+    let entry = |workflow| {
+        // A literate workflow reads files after its head.
+        let workflow = Workflow { reads: folder.reads(), ..workflow };
+        WorkflowEntry { workflow, origin: origin.clone() }
+    };
+    found.into_iter().map(entry).collect()
 }
 
 fn origin(scope: Scope, dialect: Dialect, plugin: Option<&str>, text: Text) -> Origin {

@@ -33,7 +33,9 @@ pub fn load_servers(root: &Path) -> BTreeMap<String, Arc<Server>> {
     for name in SERVER_FILES {
         let path = root.join(name);
         // Not a plain file, or one that cannot be read: its faults are told where manifests are.
-        let Some(text) = path.is_file().then(|| bytes::read(&path, Path::new(name)).ok()).flatten() else { continue };
+        let Some(text) = path.is_file().then(|| bytes::read_within(root, &path, Path::new(name)).ok()).flatten() else {
+            continue;
+        };
         let Ok(value) = json::parse(&text.source) else { continue };
         let inner = KEYS.iter().find_map(|key| value.get(key).and_then(Value::as_object));
         // Claude Code takes the file without the outer key as well.

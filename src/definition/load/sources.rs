@@ -220,7 +220,7 @@ impl Sources {
             top: top.unwrap_or(at.root).to_path_buf(),
             cut: at.cut.to_path_buf(),
         };
-        self.add(Found { home: Arc::new(home), path, plugin, odd: None });
+        self.add(Found { home: Arc::new(home), path, is_linked: true, plugin, odd: None });
     }
 
     /// The repositories that `orch add` took in.

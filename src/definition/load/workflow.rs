@@ -66,6 +66,7 @@ impl Reader<'_, '_> {
             secrets,
             steps,
             outputs,
+            reads: self.folder.reads(),
         }
     }
 

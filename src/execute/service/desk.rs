@@ -3,10 +3,17 @@
 //! Invariants: nothing outside the workspace is touched but the files that the order names; a refused change is a
 //! denial, never a small thing; what is told is bounded.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    fs::File,
+    io,
+    path::{Component, Path, PathBuf},
+};
 
 use crate::{
-    execute::globs::Globs,
+    execute::{
+        globs::Globs,
+        tree::{open_beneath, open_plain},
+    },
     guard::{PathFault, contained_path},
     runtime::{
         Order, PathRules, path_rules,
@@ -65,18 +72,24 @@ impl Desk {
         Ok(Self { workspace: workspace.to_owned(), attempt: attempt.to_owned(), named, declared, rules })
     }
 
-    /// Where a file to be read lies.
-    pub(super) fn readable(&self, path: &Path) -> Result<PathBuf, Refusal> {
+    /// Opens a file to be read.
+    pub(super) fn read(&self, path: &Path) -> Result<File, Refusal> {
+        let failed = |error: io::Error| wrong(format!("`{}` cannot be read: {error}", path.display()));
         if self.named.iter().any(|named| named == path) {
-            return Ok(path.to_owned());
+            return open_plain(path).map_err(failed);
         }
+        open_beneath(&self.workspace, &self.readable(path)?).map_err(failed)
+    }
+
+    /// The path of a file that may be read, relative to the workspace.
+    pub(super) fn readable(&self, path: &Path) -> Result<PathBuf, Refusal> {
         let relative = self.relative(path);
-        let place = contained_path(&self.workspace, &relative).map_err(refused_look)?;
+        contained_path(&self.workspace, &relative).map_err(refused_look)?;
         if !self.may_look(&relative) {
             let shown = relative.display();
             return Err(Refusal::Denied(format!("the rules of this step do not let the path `{shown}` be read")));
         }
-        Ok(place)
+        Ok(relative)
     }
 
     /// Whether the rules let a file be looked at.

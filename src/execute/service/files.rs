@@ -1,10 +1,10 @@
 //! Reads and writes files for an agent. Blocks while it waits for the disk.
 
-use std::{io::Read as _, path::Path};
+use std::{fs::File, io::Read as _, path::Path};
 
 use super::desk::{Desk, TOLD_BYTES_MAX, told, wrong};
 use crate::{
-    execute::{recorded, tree::open_plain},
+    execute::{recorded, tree::open_beneath},
     runtime::{
         RecordedWrite,
         service::{Refusal, ToolDone},
@@ -16,7 +16,7 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Lines of a file.
 pub(super) fn read(desk: &Desk, path: &Path, offset: u64, limit: u64) -> Result<ToolDone, Refusal> {
-    let bytes = whole(&desk.readable(path)?, path)?;
+    let bytes = whole(desk.read(path)?, path)?;
     if bytes.contains(&0) {
         return Err(wrong(format!("`{}` is no text: {} bytes", path.display(), bytes.len())));
     }
@@ -68,7 +68,9 @@ pub(super) fn write(desk: &Desk, path: &Path, content: &str) -> Result<ToolDone,
 /// Replaces a text in a file.
 pub(super) fn edit(desk: &Desk, path: &Path, old: &str, new: &str, all: bool) -> Result<ToolDone, Refusal> {
     let place = desk.writable(path)?;
-    let bytes = whole(&desk.workspace.join(&place), path)?;
+    let file = open_beneath(&desk.workspace, &place)
+        .map_err(|error| wrong(format!("`{}` cannot be read: {error}", path.display())))?;
+    let bytes = whole(file, path)?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("the file is not UTF-8; it can only be written whole"))?;
     if old.is_empty() {
         return Err(wrong("`old` is empty"));
@@ -94,9 +96,9 @@ pub(super) fn edit(desk: &Desk, path: &Path, old: &str, new: &str, all: bool) ->
 }
 
 /// All bytes of a file.
-fn whole(place: &Path, path: &Path) -> Result<Vec<u8>, Refusal> {
+fn whole(file: File, path: &Path) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
-    let read = open_plain(place).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
     read.map_err(|error| wrong(format!("`{}` cannot be read: {error}", path.display())))?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(wrong(format!("`{}` is longer than {} MB", path.display(), FILE_BYTES_MAX >> 20)));

@@ -12,7 +12,7 @@ use super::desk::{Desk, TOLD_BYTES_MAX, told, wrong};
 use crate::{
     execute::{
         globs::Globs,
-        tree::{open_plain, path_text, walk},
+        tree::{open_beneath, path_text, walk},
     },
     runtime::service::{Refusal, ToolDone},
 };
@@ -60,7 +60,7 @@ pub(super) fn search(desk: &Desk, path: &Path, pattern: &str, glob: Option<&str>
     for path in files(desk, &below, glob)? {
         let mut bytes = Vec::new();
         // What has gone meanwhile, or may not be read, holds nothing for us.
-        let Ok(file) = open_plain(&desk.workspace.join(&path)) else { continue };
+        let Ok(file) = open_beneath(&desk.workspace, &path) else { continue };
         if file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).is_err()
             || bytes.len() as u64 > FILE_BYTES_MAX
             || bytes.contains(&0)

@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::{Bounds, Change, Oid, Repository, WorkspaceFault, lock::Lock, repository::unique_beside};
+use crate::guard::Root;
 
 impl Repository {
     /// Makes these changes to the project, whose files were `seen` when they were worked out.
@@ -60,72 +61,51 @@ impl Repository {
 /// Changes names: first what goes, then what comes. Doing it again changes nothing more.
 pub(super) fn perform(top: &Path, stage: &Path, changes: &[Change], which: &[usize]) -> Result<(), WorkspaceFault> {
     let failed = |path: &Path| WorkspaceFault::io(format!("change {}", top.join(path).display()));
+    let root = Root::open(top).map_err(failed(Path::new("")))?;
     for change in which.iter().map(|number| &changes[*number]).filter(|change| change.to.is_none()) {
-        remove(top, &change.path).map_err(failed(&change.path))?;
+        remove(&root, &change.path).map_err(failed(&change.path))?;
     }
     for number in which {
         let change = &changes[*number];
         let from = stage.join(number.to_string());
         if change.to.is_some() && fs::symlink_metadata(&from).is_ok() {
-            put(top, &change.path, &from).map_err(failed(&change.path))?;
+            put(&root, &change.path, &from).map_err(failed(&change.path))?;
         }
     }
     Ok(())
 }
 
-fn remove(top: &Path, path: &Path) -> io::Result<()> {
-    if !is_plain(top, path) {
+fn remove(root: &Root, path: &Path) -> io::Result<()> {
+    // Behind a link, or below what is no folder, there is nothing of the project.
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if !folder.as_os_str().is_empty() && !root.look(folder).is_ok_and(|found| found.is_dir()) {
         return Ok(());
     }
-    match fs::remove_file(top.join(path)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
+    root.remove_file(path)?;
     for folder in path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()) {
         // Fails where something is left in it, which is what is wanted.
-        if fs::remove_dir(top.join(folder)).is_err() {
+        if root.remove_folder(folder).is_err() {
             break;
         }
     }
     Ok(())
 }
 
-fn put(top: &Path, path: &Path, from: &Path) -> io::Result<()> {
-    let place = top.join(path);
-    if !is_plain(top, path) {
-        return Err(io::Error::other("a link has come in the way"));
+fn put(root: &Root, path: &Path, from: &Path) -> io::Result<()> {
+    if root.look(path).is_ok_and(|found| found.is_dir()) {
+        remove_empty(root, path)?;
     }
-    if let Some(folder) = place.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    if fs::symlink_metadata(&place).is_ok_and(|found| found.is_dir()) {
-        remove_empty(&place)?;
-    }
-    match fs::rename(from, &place) {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let beside = unique_beside(&place);
-            let found = fs::symlink_metadata(from)?;
-            if found.is_symlink() {
-                std::os::unix::fs::symlink(fs::read_link(from)?, &beside)?;
-            } else {
-                fs::copy(from, &beside)?;
-            }
-            fs::rename(&beside, &place)?;
-            fs::remove_file(from)
-        }
-        done => done,
-    }
+    root.take(from, path)
 }
 
 /// Removes folders that hold nothing but folders.
-fn remove_empty(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            remove_empty(&entry.path())?;
+fn remove_empty(root: &Root, folder: &Path) -> io::Result<()> {
+    for (name, found) in root.entries(folder)? {
+        if found.is_dir() {
+            remove_empty(root, &folder.join(name))?;
         }
     }
-    fs::remove_dir(folder)
+    root.remove_folder(folder).map(drop)
 }
 
 /// Whether no folder on the way is a link.

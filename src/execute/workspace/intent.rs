@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{Read as _, Write as _},
     os::unix::ffi::{OsStrExt as _, OsStringExt as _},
     path::{Path, PathBuf},
 };
@@ -11,6 +11,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Entry, Repository, WorkspaceFault, apply, lock::Lock, repository::write_whole};
+use crate::guard::Root;
 
 /// The longest intent that is read, in bytes.
 const BYTES_MAX: u64 = 512 * 1024 * 1024;
@@ -100,13 +101,15 @@ impl Repository {
 
     /// What the project holds at a path.
     fn entry_at(&self, path: &Path) -> Result<Option<Entry>, WorkspaceFault> {
-        let place = self.top().join(path);
-        let Ok(found) = fs::symlink_metadata(&place) else { return Ok(None) };
+        let failed = |error| WorkspaceFault::io(format!("read {}", self.top().join(path).display()))(error);
+        let root = Root::open(self.top()).map_err(failed)?;
+        let Ok(found) = root.look(path) else { return Ok(None) };
         let bytes = if found.is_symlink() {
-            let link = fs::read_link(&place).map_err(WorkspaceFault::io(format!("read {}", place.display())))?;
-            link.into_os_string().into_vec()
+            root.link(path).map_err(failed)?.into_os_string().into_vec()
         } else if found.is_file() {
-            fs::read(&place).map_err(WorkspaceFault::io(format!("read {}", place.display())))?
+            let mut bytes = Vec::new();
+            root.read(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(failed)?;
+            bytes
         } else {
             return Ok(None);
         };

@@ -6,53 +6,31 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    fs::{self, Metadata},
-    os::unix::fs::MetadataExt as _,
+    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use super::Oid;
+use crate::guard::{Found, Root};
 
 /// A larger folder is looked at by git alone.
 const FILES_MAX: usize = 20_000;
 /// A file changed this recently may change again without a new time stamp.
 const FRESH: Duration = Duration::from_millis(100);
 
-/// What tells one state of a file from the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    place: (u64, u64),
-    mode: u32,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(found: &Metadata) -> Self {
-        Self {
-            place: (found.dev(), found.ino()),
-            mode: found.mode(),
-            size: found.size(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        }
-    }
-
-    /// When it was last touched in any way; a clock that stands before 1970 is no clock.
-    fn touched(&self) -> SystemTime {
-        let (seconds, nanoseconds) = self.changed.max(self.modified);
-        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX / 4);
-        SystemTime::UNIX_EPOCH + Duration::new(seconds, u32::try_from(nanoseconds).unwrap_or_default())
-    }
+/// When a file was last touched in any way; a clock that stands before 1970 is no clock.
+fn touched(found: &Found) -> SystemTime {
+    let (seconds, nanoseconds) = found.changed.max(found.modified);
+    let seconds = u64::try_from(seconds).unwrap_or(u64::MAX / 4);
+    SystemTime::UNIX_EPOCH + Duration::new(seconds, u32::try_from(nanoseconds).unwrap_or_default())
 }
 
 /// The files of a folder as they stood at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Files {
-    stamps: BTreeMap<PathBuf, Stamp>,
+    stamps: BTreeMap<PathBuf, Found>,
     is_settled: bool,
 }
 
@@ -74,33 +52,31 @@ impl Files {
         let begun = SystemTime::now();
         let mut stamps = BTreeMap::new();
         let mut folders = vec![PathBuf::new()];
+        let beneath = Root::open(ground.folder).ok()?;
         while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(ground.folder.join(&folder)).ok()? {
-                let entry = entry.ok()?;
-                let path = folder.join(entry.file_name());
-                if entry.file_name() == ".git" {
+            for (name, found) in beneath.entries(&folder).ok()? {
+                let path = folder.join(&name);
+                if name == ".git" {
                     if folder.as_os_str().is_empty() {
                         continue;
                     }
                     return None;
                 }
-                let found = entry.metadata().ok()?;
                 if found.is_dir() {
-                    if !ground.ignored.contains(&path) && entry.path() != ground.state {
+                    if !ground.ignored.contains(&path) && ground.folder.join(&path) != ground.state {
                         folders.push(path);
                     }
                     continue;
                 }
-                stamps.insert(path, Stamp::of(&found));
+                stamps.insert(path, found);
                 if stamps.len() > FILES_MAX {
                     return None;
                 }
             }
         }
-        let elsewhere =
-            ground.also.iter().filter_map(|path| Some((path.clone(), Stamp::of(&fs::metadata(path).ok()?))));
+        let elsewhere = ground.also.iter().filter_map(|path| Some((path.clone(), stamp(path)?)));
         stamps.extend(elsewhere);
-        let is_settled = stamps.values().all(|stamp| stamp.touched() + FRESH < begun);
+        let is_settled = stamps.values().all(|stamp| touched(stamp) + FRESH < begun);
         Some(Self { stamps, is_settled })
     }
 }
@@ -108,7 +84,7 @@ impl Files {
 /// What is known of one index.
 #[derive(Debug, Clone)]
 struct Known {
-    index: Stamp,
+    index: Found,
     ignored: BTreeSet<PathBuf>,
     files: Option<Files>,
     tree: Oid,
@@ -142,8 +118,8 @@ impl Seen {
     }
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
-    fs::metadata(path).ok().map(|found| Stamp::of(&found))
+fn stamp(path: &Path) -> Option<Found> {
+    fs::metadata(path).ok().map(|found| Found::from(&found))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::{
     repository::unique_beside,
     seen::{Files, Ground},
 };
-use crate::execute::tree::holds_a_place;
+use crate::{execute::tree::holds_a_place, guard::Found};
 
 /// What a checkpoint may take in anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +160,7 @@ impl Repository {
         }
         news.paths.retain(|path| {
             let found = fs::symlink_metadata(look.folder.join(path));
-            !found.is_ok_and(|found| holds_a_place(look.folder, path, &found))
+            !found.is_ok_and(|found| holds_a_place(look.folder, path, &Found::from(&found)))
         });
         if let Some(tracker) = look.tracker {
             self.tracked(look, tracker, &mut nested, &mut news);

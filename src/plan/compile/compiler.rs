@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 use serde_json::Value;
 
 use crate::{
-    base::{Source, Span},
+    base::{Digest, Source, Span},
     definition::{Library, normal_name, workflow::StepKind},
     plan::{
         compile::{
@@ -89,6 +89,8 @@ pub(super) struct Pins {
     pub(super) skills: Vec<PlanSkill>,
     pub(super) servers: Vec<PlanServer>,
     pub(super) secrets: Vec<PlanSecret>,
+    /// The files of the gates that steps name, and what these read.
+    pub(super) gates: Vec<Digest>,
     agent_places: HashMap<String, u32>,
     skill_places: HashMap<String, u32>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     base::{Diagnostic, Digest},
     definition::{
-        Dialect, Library,
+        Dialect, Library, Scope,
         workflow::{OnFailure, OnLimit, Workflow},
     },
     plan::{
@@ -32,6 +32,17 @@ pub struct Compiled {
     pub plan: Plan,
     /// Faults that do not stop a run.
     pub warnings: Vec<Diagnostic>,
+    /// The files that it was made from.
+    pub made_from: MadeFrom,
+}
+
+/// The files that a plan was made from, for whoever is asked to trust it.
+#[derive(Debug, Clone, Default)]
+pub struct MadeFrom {
+    /// The digest of each, byte for byte.
+    pub digests: Vec<Digest>,
+    /// Where the skills are, but for those in the binary.
+    pub skills: Vec<String>,
 }
 
 /// Compiles a workflow.
@@ -68,16 +79,15 @@ pub(super) fn seal(plan: &mut Plan) {
     plan.digest = Digest::of(&text);
 }
 
-/// What a person has to trust before steps work without limits or get secrets: the whole plan, because every prompt and
-/// every command counts.
-fn of_the_plan(plan: &Plan) -> Option<(Digest, Vec<String>)> {
+/// What a person has to trust before steps work without limits or get secrets.
+fn of_the_plan(plan: &Plan) -> Vec<String> {
     let is_dangerous = |step: &&PlanStep| matches!(&step.work, Work::Agent(agent) if agent.danger);
     let steps = plan.steps.iter().filter(is_dangerous);
     let mut commands: Vec<String> = steps
         .map(|step| format!("# the agent of the step {} works without limits (danger: true)", step.path))
         .collect();
     commands.extend(plan.secrets.iter().map(secrets::shown));
-    (!commands.is_empty()).then(|| (plan.digest.clone(), commands))
+    commands
 }
 
 impl Compiler<'_> {
@@ -88,6 +98,7 @@ impl Compiler<'_> {
         roots: Vec<StepIx>,
         outputs: Vec<(String, crate::plan::text::ValueText)>,
     ) -> Compiled {
+        let made_from = self.made_from();
         let mut plan = Plan {
             version: PLAN_VERSION,
             name: workflow.name.value.clone(),
@@ -115,8 +126,27 @@ impl Compiler<'_> {
         memory::pin(self.library, &mut plan, Dialect::Orch);
         seal(&mut plan);
         let path = workflow.source.path.display().to_string();
-        plan.trust = servers::trust(&plan, &plan.name, &path, of_the_plan(&plan));
-        Compiled { plan, warnings: self.faults.finish(&workflow.source) }
+        let mut compiled = Compiled { plan, warnings: self.faults.finish(&workflow.source), made_from };
+        let commands = of_the_plan(&compiled.plan);
+        compiled.plan.trust = servers::trust(&compiled, (&compiled.plan.name, &path), commands);
+        compiled
+    }
+
+    /// The files that the plan was made from, byte for byte: also what changes nothing in the plan may not change unseen
+    /// where a person has said yes to it.
+    fn made_from(&self) -> MadeFrom {
+        let mut digests: Vec<Digest> = Vec::new();
+        for unit in &self.draft.units {
+            digests.push(unit.workflow.source.digest().clone());
+            digests.extend(unit.workflow.reads.iter().cloned());
+        }
+        digests.extend(self.pins.gates.iter().cloned());
+        let agents = self.pins.agents.iter().filter_map(|agent| self.library.agents.get(&agent.name));
+        digests.extend(agents.map(|agent| agent.origin.digest().clone()));
+        let skills: Vec<_> = self.pins.skills.iter().filter_map(|skill| self.library.skills.get(&skill.name)).collect();
+        digests.extend(skills.iter().map(|skill| skill.origin.digest().clone()));
+        let own = skills.iter().filter(|skill| skill.origin.scope != Scope::Builtin);
+        MadeFrom { digests, skills: own.map(|skill| skill.origin.path.display().to_string()).collect() }
     }
 
     /// The tiers of all workflows; where two define the same, the one further out wins.

@@ -83,6 +83,8 @@ impl<'a> Compiler<'a> {
             self.faults.push(fault.cause(cause).help("write the checks out"));
             return;
         }
+        let files = std::iter::once(gate.origin.digest()).chain(&gate.reads);
+        self.pins.gates.extend(files.cloned());
         let mut names = home.names.clone();
         names.push(gate);
         let sight = Sight { this: true, closed: true, ..Sight::default() };

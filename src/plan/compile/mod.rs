@@ -30,5 +30,5 @@ mod texts;
 mod wire;
 
 pub use command::{compile_command, skill_command};
-pub use entry::{Compiled, compile};
+pub use entry::{Compiled, MadeFrom, compile};
 pub use skills::activated_skills;

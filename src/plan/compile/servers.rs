@@ -6,15 +6,15 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    base::{Digest, Hasher, Source, Span, Spanned},
+    base::{Hasher, Source, Span, Spanned},
     definition::{Agent, Scope, Server, ServerForm, ServerUse, variables_of},
     plan::{
         compile::{
             compiler::Compiler,
+            entry::Compiled,
             faults::{self, Place, suggest},
         },
         told::{PlanServer, PlanTrust},
-        types::Plan,
     },
 };
 
@@ -168,21 +168,20 @@ fn is_server_name(name: &str) -> bool {
 }
 
 /// What a person has to trust before a run of this plan: commands of the definition itself, and servers that may have come
-/// with a repository.
-pub(super) fn trust(plan: &Plan, name: &str, path: &str, own: Option<(Digest, Vec<String>)>) -> Option<PlanTrust> {
-    let servers: Vec<_> = plan.servers.iter().filter(|server| server.needs_trust).collect();
-    let (name, path) = (name.to_owned(), path.to_owned());
-    if servers.is_empty() {
-        return own.map(|(digest, commands)| PlanTrust { name, path, digest, commands });
+/// with a repository. It is the whole plan that is trusted, with every byte of the files that it was made from: each prompt,
+/// schema and command counts.
+pub(super) fn trust(compiled: &Compiled, (name, path): (&str, &str), mut commands: Vec<String>) -> Option<PlanTrust> {
+    let plan = &compiled.plan;
+    commands.extend(plan.servers.iter().filter(|server| server.needs_trust).map(shown));
+    if commands.is_empty() {
+        return None;
     }
     let mut hasher = Hasher::default();
-    let (digest, mut commands) = own.map_or((None, Vec::new()), |(digest, commands)| (Some(digest), commands));
-    digest.iter().for_each(|digest| hasher.update(digest.as_str().as_bytes()));
-    for server in servers {
-        hasher.update(server.digest.as_str().as_bytes());
-        commands.push(shown(server));
+    for digest in std::iter::once(&plan.digest).chain(&compiled.made_from.digests) {
+        hasher.update(digest.as_str().as_bytes());
     }
-    Some(PlanTrust { name, path, digest: hasher.finish(), commands })
+    let (name, path, skills) = (name.to_owned(), path.to_owned(), compiled.made_from.skills.clone());
+    Some(PlanTrust { name, path, digest: hasher.finish(), commands, skills })
 }
 
 /// A server's command as a person would type it, and what it is.

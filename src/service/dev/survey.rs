@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     base::{Diagnostic, Digest, Hasher, render::to_json},
-    plan::{Compiled, Plan},
+    plan::{Compiled, MadeFrom, Plan},
     service::{
         check::{check_each, sorted},
         dev::memo::Memo,
@@ -75,7 +75,7 @@ pub(super) fn survey(project: &Project, name: Option<&str>, memo: &mut Memo) -> 
         survey.plans.clear();
         match find_runnable(project, name) {
             Ok(runnable) => {
-                let compiled = Compiled { plan: runnable.plan, warnings: Vec::new() };
+                let compiled = Compiled { plan: runnable.plan, warnings: Vec::new(), made_from: MadeFrom::default() };
                 survey.diagnostics.extend(runnable.warnings);
                 survey.plans.insert(name.to_owned(), Surveyed::new(Arc::new(compiled), runnable.path));
             }

@@ -92,13 +92,13 @@ pub(in crate::plan::compile) fn compile_prose(
             _ => {}
         }
     }
-    let own = (!prose.commands.is_empty() && subject.origin.scope != Scope::Builtin).then(|| {
-        let commands = prose.commands.iter().map(|command| command.text.clone()).collect();
-        (subject.origin.digest().clone(), commands)
-    });
-    compiled.plan.trust = servers::trust(&compiled.plan, &shown, &subject.origin.path.display().to_string(), own);
+    let is_own = subject.origin.scope != Scope::Builtin;
+    let commands = prose.commands.iter().filter(|_| is_own).map(|command| command.text.clone()).collect();
     memory::pin(library, &mut compiled.plan, subject.origin.dialect);
+    compiled.plan.trust = None;
     seal(&mut compiled.plan);
+    let path = subject.origin.path.display().to_string();
+    compiled.plan.trust = servers::trust(&compiled, (&shown, &path), commands);
     Ok(compiled)
 }
 
@@ -177,6 +177,7 @@ fn workflow(subject: Subject<'_>, prose: &Prose) -> Workflow {
         secrets: Vec::new(),
         steps,
         outputs: vec![(here("text"), text(&format!("{{{{ {id}.result.text }}}}"), span))],
+        reads: Vec::new(),
     }
 }
 

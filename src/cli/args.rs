@@ -31,8 +31,9 @@ use crate::cli::{
     test::TestArgs,
     trust::TrustArgs,
     update::UpdateArgs,
-    values::{BudgetArg, Pair, budget, pair},
+    values::{Pair, pair},
 };
+use crate::service::{BudgetWish, parse_budget};
 
 /// `orch` and everything after it.
 #[derive(Debug, Parser)]
@@ -258,8 +259,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub parallel: Option<u32>,
     /// What the run may spend: usd=5,tokens=1M,time=1h,agents=20
-    #[arg(long, value_name = "LIMITS", value_parser = budget)]
-    pub budget: Option<BudgetArg>,
+    #[arg(long, value_name = "LIMITS", value_parser = parse_budget)]
+    pub budget: Option<BudgetWish>,
     /// What to do when a person is asked and nobody is there [default: wait]
     #[arg(long, value_name = "WHAT")]
     pub on_approval: Option<ApprovalArg>,
@@ -391,8 +392,8 @@ pub struct ResumeArgs {
     #[arg(long = "as", value_name = "OUTCOME", requires = "step", id = "outcome")]
     pub outcome: Option<OutcomeArg>,
     /// Raise what the run may spend: usd=5,tokens=1M,time=1h,agents=20
-    #[arg(long, value_name = "LIMITS", value_parser = budget)]
-    pub budget: Option<BudgetArg>,
+    #[arg(long, value_name = "LIMITS", value_parser = parse_budget)]
+    pub budget: Option<BudgetWish>,
     /// What to do when a person is asked and nobody is there [default: wait]
     #[arg(long, value_name = "WHAT")]
     pub on_approval: Option<ApprovalArg>,
@@ -423,8 +424,8 @@ pub struct RetryArgs {
     #[arg(long, value_name = "NAME=VALUE", requires = "from", conflicts_with = "failed", value_parser = pair)]
     pub with: Vec<Pair>,
     /// Raise what the run may spend: usd=5,tokens=1M,time=1h,agents=20
-    #[arg(long, value_name = "LIMITS", value_parser = budget)]
-    pub budget: Option<BudgetArg>,
+    #[arg(long, value_name = "LIMITS", value_parser = parse_budget)]
+    pub budget: Option<BudgetWish>,
     /// What to do when a person is asked and nobody is there [default: wait]
     #[arg(long, value_name = "WHAT")]
     pub on_approval: Option<ApprovalArg>,

@@ -67,4 +67,4 @@ pub use live::{Screen, ScreenKind};
 pub use out::Out;
 pub use report::{Look, Report, RunningAttempt};
 pub use session::Session;
-pub use values::{BudgetArg, Pair};
+pub use values::Pair;

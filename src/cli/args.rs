@@ -18,6 +18,7 @@ use crate::cli::{
     help::HelpArgs,
     import::ImportArgs,
     init::InitArgs,
+    keys::KeysArgs,
     list::ListArgs,
     lsp::LspArgs,
     mcp::McpArgs,
@@ -27,6 +28,7 @@ use crate::cli::{
     rollback::{GcArgs, RollbackArgs},
     runtimes::RuntimesArgs,
     schema::SchemaArgs,
+    serve::ServeArgs,
     show::ShowArgs,
     test::TestArgs,
     trust::TrustArgs,
@@ -165,6 +167,10 @@ pub enum Verb {
     Update(UpdateArgs),
     /// Serve editors: faults, completion, meanings, definitions and fixes as you type
     Lsp(LspArgs),
+    /// Serve the dashboard and the API: watch, start and decide from a browser or a program
+    Serve(ServeArgs),
+    /// Make, list and take away the keys of programs and people that ask the server
+    Keys(KeysArgs),
     /// Serve MCP clients: list, plan and run workflows, and say where runs stand
     Mcp(McpArgs),
     /// Look at everything a run needs and say how to mend what is wrong

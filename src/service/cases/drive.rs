@@ -164,7 +164,7 @@ fn decide(runs: &Runs, loaded: &Loaded, plan: &Plan, case: &Case) -> Result<Opti
                 Decision::Approve { fields: asked.map(|step| form(plan, case, step)).unwrap_or_default() }
             }
         };
-        let verdict = Verdict { step: Some(step.as_str().to_owned()), decision };
+        let verdict = Verdict { step: Some(step.as_str().to_owned()), decision, subject: None };
         return Ok(Some(runs.decide(&loaded.summary.run, verdict)?));
     }
     Ok(None)

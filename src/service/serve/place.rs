@@ -80,6 +80,7 @@ struct Opened {
 /// One open project.
 pub struct Place {
     name: String,
+    epoch: String,
     root: PathBuf,
     environment: Environment,
     program: PathBuf,
@@ -114,6 +115,7 @@ impl Place {
         let settings = stamps(&root, environment);
         Ok(Self {
             name,
+            epoch: crate::service::decided::mark()?,
             root,
             environment: environment.clone(),
             program,
@@ -142,10 +144,22 @@ impl Place {
         self
     }
 
+    /// By which the numbers of its stream are told from those of another process.
+    #[must_use]
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
     /// Its folder.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// This program's own file.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Its events.

@@ -1,0 +1,5 @@
+//! The dashboard.
+
+mod login;
+
+pub(super) use login::login;

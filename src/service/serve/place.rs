@@ -37,6 +37,8 @@ use crate::{
 
 /// By this file in a run's folder the next server knows that it is its to go on with.
 const MARK: &str = "served";
+/// How long a run may take to be written down that somebody else begins.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What somebody asks to be run.
 #[derive(Debug, Clone, Default)]
@@ -217,10 +219,27 @@ impl Place {
             Ok::<_, Fault>((plan, inputs, replay))
         })??;
         let runs = Arc::new(self.runs_of(who));
-        let owned = runs.start_as(&plan, inputs, replay, asked.run.clone())?;
+        let owned = match runs.start_as(&plan, inputs, replay, asked.run.clone()) {
+            // The same request has come twice at the same time: the other one begins it.
+            Err(refusal) if asked.run.is_some() && matches!(refusal.id, "E0402" | "E0406") => {
+                return self.wait_for_existing(asked)?.ok_or_else(|| refusal.into());
+            }
+            owned => owned?,
+        };
         let run = owned.run().clone();
         self.submit(runs, owned)?;
         Ok(Started { run, existed: false })
+    }
+
+    fn wait_for_existing(&self, asked: &Asked) -> Result<Option<Started>, Fault> {
+        let start = std::time::Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(started) = self.existing(asked)? {
+                return Ok(Some(started));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        Ok(None)
     }
 
     /// The run that the same request has begun before.

@@ -218,7 +218,10 @@ fn another_process_keeps_to_the_time_of_the_journal() {
     loop {
         let status = project.run(&["status"]);
         // All three have been refused: a step whose end nobody saw would rightly wait for a person's word.
-        if status.stdout.contains("parked: sh until ") && calls(&project).len() == 3 && !status.stdout.contains("running all/") {
+        if status.stdout.contains("parked: sh until ")
+            && calls(&project).len() == 3
+            && !status.stdout.contains("running all/")
+        {
             break;
         }
         assert!(Instant::now() < late, "never parked: {status:?}");

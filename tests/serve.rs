@@ -115,7 +115,9 @@ const ATTACKS: &[(&str, Attack)] = &[
     ("a suffix", |server, _, route| on_path(server, route, &format!("{}/healthz", path_of(route)), &[])),
     ("a suffix of old", |server, _, route| on_path(server, route, &format!("{}/configs", path_of(route)), &[])),
     ("two slashes", |server, _, route| on_path(server, route, &format!("/{}", path_of(route)), &[])),
-    ("an escaped parent", |server, _, route| on_path(server, route, &format!("/healthz/%2e%2e{}", path_of(route)), &[])),
+    ("an escaped parent", |server, _, route| {
+        on_path(server, route, &format!("/healthz/%2e%2e{}", path_of(route)), &[])
+    }),
     ("a parameter", |server, _, route| on_path(server, route, &format!("{};x=/healthz", path_of(route)), &[])),
     ("upper case", |server, _, route| as_owner(server, route, &path_of(route).to_uppercase())),
     ("a trailing dot", |server, _, route| as_owner(server, route, &format!("{}.", path_of(route)))),
@@ -144,11 +146,23 @@ fn every_route_under_every_attack() {
             let Some(answer) = attack(&server, &keys, route) else { continue };
             tried += 1;
             // The public routes are for everybody, whatever is sent beside them.
-            let is_public = route.scope == orch::service::Scope::Public && !name.contains("host") && !name.contains("slash")
-                && !name.contains("suffix") && !name.contains("parent") && !name.contains("upper") && !name.contains("dot")
+            let is_public = route.scope == orch::service::Scope::Public
+                && !name.contains("host")
+                && !name.contains("slash")
+                && !name.contains("suffix")
+                && !name.contains("parent")
+                && !name.contains("upper")
+                && !name.contains("dot")
                 && !name.contains("parameter");
             let is_let_in = (200..300).contains(&answer.status);
-            assert!(is_public || !is_let_in, "{name} on {} {}: {} {}", route.method.word(), route.path, answer.status, answer.text());
+            assert!(
+                is_public || !is_let_in,
+                "{name} on {} {}: {} {}",
+                route.method.word(),
+                route.path,
+                answer.status,
+                answer.text()
+            );
             assert!(answer.status != 0 && answer.status != 500, "{name} on {}: {}", route.path, answer.text());
         }
     }
@@ -245,7 +259,8 @@ fn a_person_decides_about_exactly_what_was_shown() {
     };
     let outdated = decide("approve", &"0".repeat(subject.len()));
     assert_eq!((outdated.status, outdated.json()["code"].clone()), (409, json!("E0614")));
-    assert_eq!(decide("approve", &subject).status, 200);
+    let taken = decide("approve", &subject);
+    assert_eq!(taken.status, 200, "{}", taken.text());
     server.wait_for(&run, "succeeded");
     let late = decide("approve", &subject);
     assert_eq!((late.status, late.json()["code"].clone()), (409, json!("E0307")), "{}", late.text());
@@ -368,8 +383,9 @@ fn a_key_may_ask_so_often() {
         assert_eq!(server.send("GET", "/api/v1/projects", &[("Authorization", &key)], None).status, 200);
     }
     // Whoever guesses is stopped, also when a guess is right by then.
-    let guesses: Vec<_> =
-        (0..40).map(|_| server.send("GET", "/api/v1/runs", &[("Authorization", "Bearer orch_x")], None).status).collect();
+    let guesses: Vec<_> = (0..40)
+        .map(|_| server.send("GET", "/api/v1/runs", &[("Authorization", "Bearer orch_x")], None).status)
+        .collect();
     assert!(guesses.contains(&429) && !guesses.contains(&200), "{guesses:?}");
 }
 

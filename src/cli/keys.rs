@@ -94,7 +94,8 @@ pub(super) fn run(session: &mut Session, args: &KeysArgs) -> Result<u8, Failure>
                 return Err(Refusal::new(2, "E0520", message, "orch keys add ci --role operator").into());
             }
             let now = now();
-            let expires = args.expires.map(|life| Timestamp(now.0 + u64::try_from(life.as_millis()).unwrap_or(u64::MAX / 4)));
+            let expires =
+                args.expires.map(|life| Timestamp(now.0 + u64::try_from(life.as_millis()).unwrap_or(u64::MAX / 4)));
             let (key, whole) = keys.make(&args.name, args.role.role(), now, expires, args.rate).map_err(fault)?;
             if session.global.json {
                 let line = json!({ "v": 1, "id": key.id, "name": key.name, "role": key.role, "expires": key.expires, "key": whole });
@@ -118,9 +119,7 @@ pub(super) fn run(session: &mut Session, args: &KeysArgs) -> Result<u8, Failure>
 
 fn list(session: &mut Session, keys: &[ApiKey]) -> Result<(), Failure> {
     if session.global.json {
-        let line = |key: &ApiKey| {
-            json!({ "v": 1, "id": key.id, "name": key.name, "role": key.role, "created": key.created, "expires": key.expires, "rate": key.rate })
-        };
+        let line = |key: &ApiKey| json!({ "v": 1, "id": key.id, "name": key.name, "role": key.role, "created": key.created, "expires": key.expires, "rate": key.rate });
         return Ok(session.out.json(&keys.iter().map(line).collect::<Vec<_>>())?);
     }
     let mut text = String::new();

@@ -123,14 +123,22 @@ pub(super) fn run(session: &mut Session, args: &ServeArgs) -> Result<u8, Failure
     let metrics = Metrics::new();
     let places = places(session, args, &workers, &metrics)?;
     for place in &places {
-        session.out.talk(&format!("{} {}\n", paint(BOLD, &one_line(place.name())), paint(DIM, &one_line(&place.root().display().to_string()))));
+        session.out.talk(&format!(
+            "{} {}\n",
+            paint(BOLD, &one_line(place.name())),
+            paint(DIM, &one_line(&place.root().display().to_string()))
+        ));
     }
     let app = App::new(session.environment.clone(), serving, workers, places, metrics)?;
     if let Some(link) = app.link("owner", Role::Admin) {
         session.out.data(&format!("{link}\n"))?;
     }
-    session.out.talk(&format!("this link begins one session. Programs: the key in {}, or `orch keys add`\n", one_line(&key.display().to_string())));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| Failure::bug(&error))?;
+    session.out.talk(&format!(
+        "this link begins one session. Programs: the key in {}, or `orch keys add`\n",
+        one_line(&key.display().to_string())
+    ));
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| Failure::bug(&error))?;
     runtime.block_on(serve(app, &doors, listener, args.drain, told_to_end()))?;
     runtime.shutdown_timeout(Duration::from_secs(2));
     Ok(0)
@@ -158,7 +166,8 @@ fn places(
             continue;
         }
         let name = place.name().to_owned();
-        let same = places.iter().filter(|other| other.name() == name || other.name().starts_with(&format!("{name}-"))).count();
+        let same =
+            places.iter().filter(|other| other.name() == name || other.name().starts_with(&format!("{name}-"))).count();
         places.push(Arc::new(if same == 0 { place } else { place.named(format!("{name}-{}", same + 1)) }));
     }
     Ok(places)
@@ -168,11 +177,19 @@ fn jwt(session: &Session, args: &JwtArgs) -> Result<Option<JwtSettings>, Failure
     let Some(file) = &args.jwt_key else { return Ok(None) };
     let refused = |why: String| {
         let message = format!("the key for tokens in {} cannot be used: {why}", file.display());
-        Failure::from(Refusal::new(2, "E0618", message, "give the public key as PEM, or for HS256 a secret of 32 bytes or more"))
+        Failure::from(Refusal::new(
+            2,
+            "E0618",
+            message,
+            "give the public key as PEM, or for HS256 a secret of 32 bytes or more",
+        ))
     };
     let key = std::fs::read(session.folder().join(file)).map_err(|error| refused(error.to_string()))?;
-    let (issuer, audience) = (args.jwt_issuer.clone().unwrap_or_default(), args.jwt_audience.clone().unwrap_or_default());
-    JwtSettings::new(&args.jwt_algorithm, &key, issuer, audience, args.jwt_role_claim.clone()).map(Some).map_err(refused)
+    let (issuer, audience) =
+        (args.jwt_issuer.clone().unwrap_or_default(), args.jwt_audience.clone().unwrap_or_default());
+    JwtSettings::new(&args.jwt_algorithm, &key, issuer, audience, args.jwt_role_claim.clone())
+        .map(Some)
+        .map_err(refused)
 }
 
 /// Comes true when the server is told to end.

@@ -167,8 +167,7 @@ impl ApiKeys {
             return Err(io::Error::other(format!("there are {KEYS_MAX} keys already")));
         }
         let (id, whole) = fresh()?;
-        let key =
-            ApiKey { id, name: name.to_owned(), role, digest: digest_of(&whole), created: now, expires, rate };
+        let key = ApiKey { id, name: name.to_owned(), role, digest: digest_of(&whole), created: now, expires, rate };
         keys.push(key.clone());
         self.write(&keys)?;
         Ok((key, whole))

@@ -141,7 +141,8 @@ impl App {
     pub(super) fn listener(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Problem> {
         Arc::clone(&self.0.listeners).try_acquire_owned().map_err(|_| {
             let message = format!("{LISTENERS_MAX} streams of events are open already");
-            let mut problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E0619", message, "close some, or ask again later");
+            let mut problem =
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E0619", message, "close some, or ask again later");
             problem.retry_after = Some(5);
             problem
         })
@@ -151,11 +152,9 @@ impl App {
     pub(super) fn place(&self, name: Option<&str>) -> Result<&Arc<Place>, Problem> {
         let names = || self.places().iter().map(|place| place.name()).collect::<Vec<_>>().join(", ");
         match name {
-            Some(name) => self
-                .places()
-                .iter()
-                .find(|place| place.name() == name)
-                .ok_or_else(|| Problem::missing(format!("there is no project `{name}`"), format!("there are: {}", names()))),
+            Some(name) => self.places().iter().find(|place| place.name() == name).ok_or_else(|| {
+                Problem::missing(format!("there is no project `{name}`"), format!("there are: {}", names()))
+            }),
             None => match self.places() {
                 [place] => Ok(place),
                 _ => Err(Problem::field(format!("`project` is missing; it is one of: {}", names()))),

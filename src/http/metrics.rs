@@ -232,11 +232,21 @@ impl Inner {
         let registry = &mut self.registry;
         registry.register("orch_runs", "Runs that have ended", self.runs.clone());
         registry.register("orchestrator_tasks", "Steps that have settled", self.tasks.clone());
-        registry.register_with_unit("orchestrator_task_duration", "From the first attempt of a step to its end", Unit::Seconds, self.task_seconds.clone());
+        registry.register_with_unit(
+            "orchestrator_task_duration",
+            "From the first attempt of a step to its end",
+            Unit::Seconds,
+            self.task_seconds.clone(),
+        );
         registry.register("orchestrator_task_failures", "Steps that have failed", self.failures.clone());
         registry.register("orchestrator_agent_calls", "Attempts of agents that have begun", self.calls.clone());
         registry.register("orchestrator_agent_errors", "Attempts of agents that have failed", self.errors.clone());
-        registry.register_with_unit("orchestrator_agent_response_time", "How long attempts of agents took", Unit::Seconds, self.response.clone());
+        registry.register_with_unit(
+            "orchestrator_agent_response_time",
+            "How long attempts of agents took",
+            Unit::Seconds,
+            self.response.clone(),
+        );
         registry.register("orchestrator_cache_hits", "Steps that the cache has answered", self.hits.clone());
         registry.register("orchestrator_cache_misses", "Steps that it could not", self.misses.clone());
         registry.register("orchestrator_active_sessions", "Agents that work now", self.sessions.clone());

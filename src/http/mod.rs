@@ -27,9 +27,9 @@ mod routes;
 mod server;
 mod spec;
 
-pub use app::{App, Serving};
-pub use routes::{Method, ROUTES, Route};
 pub use access::{ALGORITHMS, JwtSettings};
+pub use app::{App, Serving};
 pub use metrics::Metrics;
+pub use routes::{Method, ROUTES, Route};
 pub use server::{Doors, bind, check_health, hosts_of, serve};
 pub use spec::openapi;

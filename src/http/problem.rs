@@ -120,4 +120,3 @@ impl From<Fault> for Problem {
         }
     }
 }
-

@@ -25,7 +25,7 @@ use crate::{
         access::{check, is_loopback},
         app::App,
         ask::Ask,
-        live,
+        live, pages,
         problem::Problem,
         routes::{self, Answers, ROUTES, Route},
     },
@@ -83,7 +83,8 @@ pub async fn serve(
             rustls::crypto::ring::default_provider().install_default().ok();
             let read = RustlsConfig::from_pem_file(certificates, key).await;
             Some(read.map_err(|error| {
-                let message = format!("{} and {} are no certificate and its key: {error}", certificates.display(), key.display());
+                let message =
+                    format!("{} and {} are no certificate and its key: {error}", certificates.display(), key.display());
                 Refusal::new(2, "E0618", message, "correct the file that the message names")
             })?)
         }
@@ -148,7 +149,9 @@ fn router(app: App) -> Router {
         router = router.route(route.path, on(filter, answer));
     }
     router
-        .fallback(|| async { guarded(Problem::missing("there is no such route", "GET /api/v1/openapi.json lists them").response()) })
+        .fallback(|| async {
+            guarded(Problem::missing("there is no such route", "GET /api/v1/openapi.json lists them").response())
+        })
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             let help = "please report it with `orch doctor --json`; no run is touched";
@@ -157,11 +160,21 @@ fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn answer(app: App, route: &'static Route, address: IpAddr, params: RawPathParams, request: Request) -> Response<Body> {
+async fn answer(
+    app: App,
+    route: &'static Route,
+    address: IpAddr,
+    params: RawPathParams,
+    request: Request,
+) -> Response<Body> {
     let start = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let drawn_for = app.clone();
     let answered = try_answer(app, route, address, &params, request).await;
-    let response = answered.unwrap_or_else(|problem| problem.response());
+    let response = answered.unwrap_or_else(|problem| {
+        let page = (route.answers == Answers::Page).then(|| pages::fault(&drawn_for, &problem)).flatten();
+        page.map_or_else(|| problem.response(), crate::http::ask::Answer::response)
+    });
     let (status, took) = (response.status().as_u16(), start.elapsed());
     tracing::debug!(target: "api", %method, path, status, micros = took.as_micros(), "answered");
     guarded(response)
@@ -220,11 +233,21 @@ async fn read_body(app: &App, route: &Route, headers: &axum::http::HeaderMap, bo
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         let help = "send `Content-Type: application/json`";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "E0610", "the body does not say that it is JSON", help));
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "E0610",
+            "the body does not say that it is JSON",
+            help,
+        ));
     }
     let too_long = || {
         let message = format!("the body is longer than {BODY_MAX} bytes, or did not arrive in time");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "E0611", message, "send less; large inputs belong into a file of the project")
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "E0611",
+            message,
+            "send less; large inputs belong into a file of the project",
+        )
     };
     let read = tokio::time::timeout(BODY_PATIENCE, axum::body::to_bytes(body, BODY_MAX)).await;
     let bytes = read.map_err(|_| too_long())?.map_err(|_| too_long())?;
@@ -244,7 +267,7 @@ fn guarded(mut response: Response<Body>) -> Response<Body> {
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src \
-             'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+             'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types orch",
         ),
     ];
     let headers = response.headers_mut();
@@ -265,7 +288,11 @@ pub fn check_health(listen: SocketAddr) -> Result<bool, Refusal> {
     use std::io::{Read as _, Write as _};
     let mut address = listen;
     if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() { IpAddr::from([127, 0, 0, 1]) } else { IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]) });
+        address.set_ip(if address.is_ipv4() {
+            IpAddr::from([127, 0, 0, 1])
+        } else {
+            IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])
+        });
     }
     let ask = || -> std::io::Result<bool> {
         let mut stream = std::net::TcpStream::connect_timeout(&address, Duration::from_secs(3))?;

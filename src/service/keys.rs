@@ -28,13 +28,19 @@ pub fn first_key_file(environment: &Environment) -> Result<PathBuf, Refusal> {
 
 fn folder(environment: &Environment) -> Result<PathBuf, Refusal> {
     let folder = environment.state_folder().map(|folder| folder.join("serve"));
-    folder.ok_or_else(|| Refusal::new(31, "E0617", "there is no home folder for the keys", "set HOME, or XDG_STATE_HOME"))
+    folder
+        .ok_or_else(|| Refusal::new(31, "E0617", "there is no home folder for the keys", "set HOME, or XDG_STATE_HOME"))
 }
 
 /// That the file of keys is of no use.
 #[must_use]
 pub fn keys_fault(error: &io::Error) -> Refusal {
-    Refusal::new(31, "E0617", format!("the keys cannot be used: {error}"), "`orch keys list` works again when that is mended")
+    Refusal::new(
+        31,
+        "E0617",
+        format!("the keys cannot be used: {error}"),
+        "`orch keys list` works again when that is mended",
+    )
 }
 
 /// Makes the first key, with the role of an admin, where there is none yet, and writes it for its user's eyes only.

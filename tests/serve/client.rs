@@ -50,13 +50,15 @@ impl Server {
     pub fn start(project: &Project, flags: &[&str]) -> Self {
         let mut words = vec!["serve", "--listen", "127.0.0.1:0"];
         words.extend(flags);
-        let mut child = project.command(&words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            project.command(&words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let link = line.trim().to_owned();
         let address = link.strip_prefix("http://").unwrap_or_else(|| panic!("no link: {line:?}"));
         let address = address.split('/').next().unwrap().parse().unwrap();
-        let key = std::fs::read_to_string(project.home().join(".local/state/orch/serve/token")).unwrap().trim().to_owned();
+        let key =
+            std::fs::read_to_string(project.home().join(".local/state/orch/serve/token")).unwrap().trim().to_owned();
         let server = Self { child, address, link, key };
         let late = Instant::now() + Duration::from_secs(20);
         while server.get("/readyz").status != 200 {
@@ -139,7 +141,10 @@ impl Server {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let last = after.map_or_else(String::new, |after| format!("Last-Event-ID: {after}\r\n"));
-        let head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n{last}\r\n", self.address, self.key);
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n{last}\r\n",
+            self.address, self.key
+        );
         stream.write_all(head.as_bytes()).unwrap();
         BufReader::new(stream)
     }

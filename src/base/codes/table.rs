@@ -22,7 +22,13 @@ pub struct CodeInfo {
 
 /// All codes, in order.
 pub fn all() -> impl Iterator<Item = &'static CodeInfo> {
-    definition::CODES.iter().chain(plan::CODES).chain(run::CODES).chain(store::CODES).chain(use_::CODES).chain(serve::CODES)
+    definition::CODES
+        .iter()
+        .chain(plan::CODES)
+        .chain(run::CODES)
+        .chain(store::CODES)
+        .chain(use_::CODES)
+        .chain(serve::CODES)
 }
 
 /// The entry of a code, written as `E0107` in any case.

@@ -82,7 +82,6 @@ pub(super) fn is_signed(public: &str, text: &str, signature: &str) -> bool {
     UnparsedPublicKey::new(&ED25519, public).verify(text.as_bytes(), &signature).is_ok()
 }
 
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {

@@ -8,7 +8,7 @@ mod limit;
 mod session;
 mod ways;
 
-pub use jwt::{ALGORITHMS, JwtSettings};
 pub(super) use door::{Access, Caller, check};
+pub use jwt::{ALGORITHMS, JwtSettings};
 pub(super) use session::COOKIE;
 pub(super) use ways::is_loopback;

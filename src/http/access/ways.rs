@@ -29,7 +29,8 @@ pub(super) fn check_host<'a>(serving: &Serving, uri: &'a Uri, headers: &'a Heade
     let host = host_of(uri, headers).filter(|host| serving.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)));
     host.ok_or_else(|| {
         let message = "this server is not asked under that name";
-        let help = format!("use {}, or start the server with `--host NAME`", serving.hosts.first().map_or("", String::as_str));
+        let help =
+            format!("use {}, or start the server with `--host NAME`", serving.hosts.first().map_or("", String::as_str));
         Problem::new(StatusCode::MISDIRECTED_REQUEST, "E0605", message, help)
     })
 }

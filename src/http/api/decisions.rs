@@ -31,7 +31,9 @@ fn question(place: &Place, run: &RunId) -> Result<Option<Value>, Problem> {
 }
 
 /// All that waits in these projects.
-pub(in crate::http) fn waiting<'a>(all: impl IntoIterator<Item = &'a std::sync::Arc<Place>>) -> Result<Vec<Value>, Problem> {
+pub(in crate::http) fn waiting<'a>(
+    all: impl IntoIterator<Item = &'a std::sync::Arc<Place>>,
+) -> Result<Vec<Value>, Problem> {
     let live = RunQuery { live: true, ..RunQuery::default() };
     let mut found = Vec::new();
     for place in all {

@@ -48,7 +48,11 @@ fn cursors(ask: &Ask<'_>) -> Result<Vec<RunId>, Problem> {
     text.split('-').filter(|part| !part.is_empty()).map(run_id).collect()
 }
 
-pub(in crate::http) fn list(ask: &Ask<'_>) -> Result<Answer, Problem> {
+/// A page of the list, and where the next one begins.
+pub(in crate::http) type RunPage<'a> = (Vec<(&'a std::sync::Arc<Place>, RunSummary)>, Option<String>);
+
+/// The page that a request asks for.
+pub(in crate::http) fn page_of<'a>(ask: &'a Ask<'_>) -> Result<RunPage<'a>, Problem> {
     let (limit, cursors, places) = (limit(ask, PAGE), cursors(ask)?, places(ask)?);
     let mut found = Vec::new();
     let mut more = false;
@@ -61,8 +65,8 @@ pub(in crate::http) fn list(ask: &Ask<'_>) -> Result<Answer, Problem> {
         }
         // A project of which the page before had shown nothing begins at its first run.
         let wanted = RunQuery {
-            status: ask.text("status").map(str::to_owned),
-            workflow: ask.text("workflow").map(str::to_owned),
+            status: ask.text("status").filter(|word| !word.is_empty()).map(str::to_owned),
+            workflow: ask.text("workflow").filter(|word| !word.is_empty()).map(str::to_owned),
             live: false,
             after,
         };
@@ -74,6 +78,11 @@ pub(in crate::http) fn list(ask: &Ask<'_>) -> Result<Answer, Problem> {
     more |= found.len() > limit;
     found.truncate(limit);
     let next = more.then(|| next(&found, &cursors));
+    Ok((found, next))
+}
+
+pub(in crate::http) fn list(ask: &Ask<'_>) -> Result<Answer, Problem> {
+    let (found, next) = page_of(ask)?;
     let runs: Vec<_> = found.iter().map(|(place, run)| line(place, run)).collect();
     Answer::json(&json!({ "runs": runs, "next": next }))
 }
@@ -127,7 +136,8 @@ fn budget_of(body: &Value) -> BudgetWish {
 
 /// What starts a run, for every route that does.
 pub(in crate::http) fn start_schema(own: &[(&str, Value)], required: &[&str]) -> Value {
-    let mut properties: Map<String, Value> = own.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    let mut properties: Map<String, Value> =
+        own.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
     properties.insert("project".to_owned(), spec::project());
     properties.insert("inputs".to_owned(), json!({ "type": "object", "maxProperties": 100 }));
     properties.insert("budget".to_owned(), budget());

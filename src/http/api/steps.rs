@@ -78,7 +78,12 @@ pub(in crate::http) fn log(ask: &Ask<'_>) -> Result<Answer, Problem> {
     if let Some(range) = range {
         let Some((first, last)) = range_of(range, size) else {
             let message = format!("the range is none of the {size} bytes");
-            return Err(Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "E0609", message, "ask for `bytes=FIRST-LAST`"));
+            return Err(Problem::new(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "E0609",
+                message,
+                "ask for `bytes=FIRST-LAST`",
+            ));
         };
         (from, length) = (first, (last - first + 1).min(1_048_576));
     }
@@ -180,7 +185,9 @@ mod tests {
         assert_eq!(range_of("bytes=90-", 100), Some((90, 99)));
         assert_eq!(range_of("bytes=-10", 100), Some((90, 99)));
         assert_eq!(range_of("bytes=5-500", 100), Some((5, 99)));
-        for bad in ["bytes=100-", "bytes=9-5", "bytes=-0", "bytes=a-b", "bytes=0-1,2-3", "lines=0-1", "bytes=-", "bytes=0-x"] {
+        for bad in
+            ["bytes=100-", "bytes=9-5", "bytes=-0", "bytes=a-b", "bytes=0-1,2-3", "lines=0-1", "bytes=-", "bytes=0-x"]
+        {
             assert_eq!(range_of(bad, 100), None, "{bad}");
         }
         assert_eq!(range_of("bytes=0-0", 0), None);

@@ -64,9 +64,8 @@ pub(in crate::http) fn openapi(_: &Ask<'_>) -> Result<Answer, Problem> {
 }
 
 pub(in crate::http) fn projects(ask: &Ask<'_>) -> Result<Answer, Problem> {
-    let line = |place: &std::sync::Arc<crate::service::serve::Place>| {
-        json!({ "name": place.name(), "folder": place.root() })
-    };
+    let line =
+        |place: &std::sync::Arc<crate::service::serve::Place>| json!({ "name": place.name(), "folder": place.root() });
     Answer::json(&json!({ "projects": ask.app.places().iter().map(line).collect::<Vec<_>>() }))
 }
 

@@ -53,9 +53,8 @@ impl Follower {
     pub fn of_run(place: &Arc<Place>, run: RunId, after: Option<&str>) -> Result<Self, Problem> {
         let last = match after {
             None => StreamPlace::default(),
-            Some(text) => {
-                StreamPlace::parse(text).ok_or_else(|| Problem::field("query `after`: an id of this stream is `SEQ.INDEX`"))?
-            }
+            Some(text) => StreamPlace::parse(text)
+                .ok_or_else(|| Problem::field("query `after`: an id of this stream is `SEQ.INDEX`"))?,
         };
         let wake = place.stream().listen();
         let number = place.stream().last();
@@ -70,7 +69,9 @@ impl Follower {
             None => (place.stream().last(), false),
             Some(text) => {
                 let (known, number) = text.split_once('-').unwrap_or_default();
-                let number = number.parse().map_err(|_| Problem::field("query `after`: an id of this stream is `EPOCH-NUMBER`"))?;
+                let number = number
+                    .parse()
+                    .map_err(|_| Problem::field("query `after`: an id of this stream is `EPOCH-NUMBER`"))?;
                 if known == epoch { (number, false) } else { (place.stream().last(), true) }
             }
         };

@@ -34,7 +34,12 @@ pub(super) struct Wish {
 }
 
 /// Opens a stream.
-pub(super) async fn open(app: &App, kind: Open, wish: &Wish, request: axum::extract::Request) -> Result<Response<Body>, Problem> {
+pub(super) async fn open(
+    app: &App,
+    kind: Open,
+    wish: &Wish,
+    request: axum::extract::Request,
+) -> Result<Response<Body>, Problem> {
     let place = match &wish.run {
         Some(run) => app.place_of(run)?,
         None => app.place(wish.project.as_deref().or_else(|| app.places().first().map(|place| place.name())))?,

@@ -31,7 +31,12 @@ pub(super) async fn response(
     let app = app.clone();
     let Ok(upgrade) = request.extract::<WebSocketUpgrade, _>().await else {
         let message = "this route takes only WebSocket connections";
-        return Err(Problem::new(StatusCode::UPGRADE_REQUIRED, "E0609", message, "GET /api/v1/events is the same as a stream"));
+        return Err(Problem::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "E0609",
+            message,
+            "GET /api/v1/events is the same as a stream",
+        ));
     };
     let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX);
     Ok(upgrade

@@ -22,5 +22,7 @@ pub(in crate::http) fn login(ask: &Ask<'_>) -> Result<Answer, Problem> {
 }
 
 fn page(text: &str) -> String {
-    format!("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>orch</title><main><h1>orch</h1><p>{text}</p></main></html>")
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>orch</title><main><h1>orch</h1><p>{text}</p></main></html>"
+    )
 }

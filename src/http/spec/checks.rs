@@ -22,21 +22,22 @@ pub(in crate::http) struct Checks {
 
 /// A schema as a validator; one that cannot be compiled lets nothing pass.
 fn compiled(schema: &Value) -> Validator {
-    jsonschema::validator_for(schema).or_else(|_| jsonschema::validator_for(&json!(false))).expect("`false` is a schema")
+    jsonschema::validator_for(schema)
+        .or_else(|_| jsonschema::validator_for(&json!(false)))
+        .expect("`false` is a schema")
 }
 
 fn object_of(params: &[Param]) -> Value {
-    let properties: Map<String, Value> =
-        params.iter().map(|param| (param.name.to_owned(), (param.schema)())).collect();
+    let properties: Map<String, Value> = params.iter().map(|param| (param.name.to_owned(), (param.schema)())).collect();
     let required: Vec<_> = params.iter().filter(|param| param.required).map(|param| param.name).collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
 impl Checks {
     pub fn new() -> Self {
-        let params = ROUTES.iter().map(|route| {
-            (route.name, (compiled(&object_of(route.parts)), compiled(&object_of(route.query))))
-        });
+        let params = ROUTES
+            .iter()
+            .map(|route| (route.name, (compiled(&object_of(route.parts)), compiled(&object_of(route.query)))));
         let bodies = ROUTES.iter().filter_map(|route| Some((route.name, compiled(&(route.body?)()))));
         Self { params: params.collect(), bodies: bodies.collect() }
     }
@@ -54,7 +55,8 @@ impl Checks {
         note(path, &Value::Object(values), "path", &mut faults);
         let mut values = Map::new();
         for (name, text) in given {
-            let value = route.query.iter().find(|param| param.name == name).map_or(json!(text), |param| read(param, &text));
+            let value =
+                route.query.iter().find(|param| param.name == name).map_or(json!(text), |param| read(param, &text));
             if values.insert(name.clone(), value).is_some() {
                 faults.push(format!("query `{name}` is given twice"));
             }

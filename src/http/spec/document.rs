@@ -63,8 +63,7 @@ fn operation(route: &Route) -> Value {
         value["security"] = json!([]);
     }
     if let Some(body) = route.body {
-        value["requestBody"] =
-            json!({ "required": true, "content": { "application/json": { "schema": body() } } });
+        value["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": body() } } });
     }
     value
 }
@@ -95,7 +94,9 @@ fn responses(route: &Route) -> Value {
         })
     };
     responses.insert("default".to_owned(), problem("why it was not done"));
-    for (status, about) in [("400", "a field is not as it should be"), ("401", "nobody is named"), ("403", "not allowed")] {
+    for (status, about) in
+        [("400", "a field is not as it should be"), ("401", "nobody is named"), ("403", "not allowed")]
+    {
         if route.scope != Scope::Public {
             responses.insert(status.to_owned(), problem(about));
         }

@@ -60,6 +60,11 @@ pub fn status() -> Value {
     json!({ "enum": ["running", "waiting", "interrupted", "succeeded", "failed", "cancelled"] })
 }
 
+/// The status of a run, or none: as a form sends it.
+pub fn some_status() -> Value {
+    json!({ "enum": ["", "running", "waiting", "interrupted", "succeeded", "failed", "cancelled"] })
+}
+
 /// How many of a page.
 pub fn limit() -> Value {
     json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 50 })

@@ -6,7 +6,8 @@ use crate::service::schema;
 
 /// An object with these properties; all others may come later.
 fn object(properties: &[(&str, Value)]) -> Value {
-    let map: Map<String, Value> = properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    let map: Map<String, Value> =
+        properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
     let required: Vec<_> = properties.iter().map(|(name, _)| *name).collect();
     json!({ "type": "object", "properties": map, "required": required })
 }
@@ -68,7 +69,9 @@ pub(in crate::http) fn component(name: &str) -> Option<Value> {
         "started" => object(&[("run", text()), ("project", text()), ("status_url", text()), ("next", text())]),
         "done" => object(&[("run", text()), ("done", text()), ("next", json!({ "type": "array", "items": text() }))]),
         "steps" => object(&[("steps", json!({ "type": "array", "items": anything() })), ("next", maybe("integer"))]),
-        "definitions" => object(&[("definitions", json!({ "type": "array", "items": anything() })), ("left_out", number())]),
+        "definitions" => {
+            object(&[("definitions", json!({ "type": "array", "items": anything() })), ("left_out", number())])
+        }
         "inbox" => object(&[("waiting", json!({ "type": "array", "items": anything() }))]),
         "lines" => object(&[
             ("attempt", text()),

@@ -37,9 +37,10 @@ impl Inbox {
 
     /// SQLite's own mark of what others have committed.
     pub(super) fn mark(&self) -> Result<u64, StoreError> {
-        let mark = self.connection.prepare_cached("PRAGMA data_version").and_then(|mut statement| {
-            statement.query_row([], |row| row.get::<_, i64>(0))
-        });
+        let mark = self
+            .connection
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)));
         mark.map(i64::cast_unsigned).map_err(|error| RowFault::from(error).sort("read the inbox"))
     }
 

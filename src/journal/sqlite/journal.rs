@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     base::RunId,
-    journal::{Ack, Append, AppendError, Decision, DecisionId, Journal, NewRun, Records, RunQuery, RunSummary, StoreError},
+    journal::{
+        Ack, Append, AppendError, Decision, DecisionId, Journal, NewRun, Records, RunQuery, RunSummary, StoreError,
+    },
 };
 
 /// The journal in a database file. Dropping it finishes what was handed over, then closes the file.

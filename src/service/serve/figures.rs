@@ -135,7 +135,8 @@ fn critical(mut spans: Vec<(String, u64, u64)>) -> Vec<String> {
 
 fn spread(mut took: Vec<u64>) -> Spread {
     took.sort_unstable();
-    let at = |percent: usize| took.get((took.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default();
+    let at =
+        |percent: usize| took.get((took.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default();
     Spread { count: took.len(), p50: at(50), p95: at(95), p99: at(99) }
 }
 

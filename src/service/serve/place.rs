@@ -325,8 +325,8 @@ impl Place {
         self.wake.notify_one();
         if delivered == Delivered::Written {
             match self.take_up(runs, run, Vec::new()) {
-                // Whoever has taken it in this moment goes on with it.
-                Err(Fault::Refused(refusal)) if refusal.id == "E0402" => {}
+                // Whoever has taken it in this moment goes on with it, or has already ended it.
+                Err(Fault::Refused(refusal)) if matches!(refusal.id, "E0402" | "E0304") => {}
                 taken => taken?,
             }
         }

@@ -91,7 +91,8 @@ impl Workers {
             return Ok(());
         }
         let message = format!("{queued} runs wait in line already, and more are not taken");
-        Err(Refusal::new(75, "E0600", message, "ask again when some have ended; `orch serve --queue` sets how many").retryable())
+        Err(Refusal::new(75, "E0600", message, "ask again when some have ended; `orch serve --queue` sets how many")
+            .retryable())
     }
 
     /// Drives a run as soon as there is a place for it.
@@ -136,13 +137,7 @@ impl Workers {
 }
 
 /// Drives a run to its end, or until only a person can move it.
-async fn drive(
-    runs: &Runs,
-    owned: Owned,
-    inputs: mpsc::UnboundedReceiver<Event>,
-    stream: &Stream,
-    wake: &Notify,
-) {
+async fn drive(runs: &Runs, owned: Owned, inputs: mpsc::UnboundedReceiver<Event>, stream: &Stream, wake: &Notify) {
     let run = owned.run().clone();
     let (watchers, mut events) = mpsc::unbounded_channel::<RunEvent>();
     let options = DriveOptions { on_approval: OnApproval::Wait, park: true };

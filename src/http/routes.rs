@@ -193,7 +193,7 @@ pub const ROUTES: &[Route] = &[
     route(Get, "/runs/{run}/diff", Read, "page_diff", "What a run or a step has changed", Page, pages::diff)
         .takes(RUN, &[may("step", spec::step, "only what this step has changed")]),
     route(Get, "/assets/{file}", Read, "page_asset", "The dashboard's script and style", Page, pages::asset)
-        .takes(&[must("file", spec::file_name, "its name")], &[]),
+        .takes(&[must("file", spec::file_name, "its name")], &[may("v", spec::search, "the version, for caches")]),
     route(Get, "/healthz", Public, "live", "Whether the server is alive", Json("object"), api::system::live),
     route(Get, "/readyz", Public, "ready", "Whether the server takes work", Json("object"), api::system::ready),
     route(Get, "/login", Public, "login", "Begin a session of the dashboard", Page, pages::login)

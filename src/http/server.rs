@@ -172,6 +172,9 @@ async fn answer(
     let drawn_for = app.clone();
     let answered = try_answer(app, route, address, &params, request).await;
     let response = answered.unwrap_or_else(|problem| {
+        if problem.status.is_server_error() {
+            tracing::error!(target: "api", %method, path, code = problem.refusal.id, "{}", problem.refusal.message);
+        }
         let page = (route.answers == Answers::Page).then(|| pages::fault(&drawn_for, &problem)).flatten();
         page.map_or_else(|| problem.response(), crate::http::ask::Answer::response)
     });

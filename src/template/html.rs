@@ -30,7 +30,20 @@ impl Views {
     /// When there is no such view, or it cannot be filled.
     pub fn render(&self, name: &str, values: &Value) -> Result<String, String> {
         let view = self.0.get_template(name).map_err(|error| error.to_string())?;
-        view.render(minijinja::value::Serde(values)).map_err(|error| format!("{error:#}"))
+        view.render(minijinja::value::Serde(without_nulls(values.clone()))).map_err(|error| format!("{error:#}"))
+    }
+}
+
+/// What is nothing is not there: it must not be drawn as a word.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| (key, without_nulls(value)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
     }
 }
 
@@ -47,6 +60,8 @@ mod tests {
             Views::new(&[("a.html", "<p title=\"{{ x }}\">{{ x }}</p>{% for y in z %}{{ y }}{% endfor %}")]).unwrap();
         let hostile = "\"><script>alert('1')</script>{{ x }}";
         let page = views.render("a.html", &json!({ "x": hostile, "z": [hostile] })).unwrap();
+        let empty = views.render("a.html", &json!({ "x": null, "z": [] })).unwrap();
+        assert_eq!(empty, "<p title=\"\"></p>");
         assert!(
             !page.contains("<script>") && !page.contains("'1'") && page.matches("&lt;script").count() == 3,
             "{page}"

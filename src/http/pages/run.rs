@@ -8,7 +8,7 @@ use crate::{
         ask::{Answer, Ask},
         pages::{
             runs::took,
-            shell::{Page, draw},
+            shell::{Page, draw, in_query},
         },
         problem::Problem,
     },
@@ -90,6 +90,7 @@ fn waiting(one: &Waiting, status: &Status) -> Value {
     });
     value["fields"] = json!(fields.collect::<Vec<_>>());
     value["next"] = json!(status.next);
+    value["step_query"] = json!(one.step.as_deref().map(in_query));
     value
 }
 
@@ -100,7 +101,7 @@ fn step_of(step: &StepStatus, start: Timestamp, end: Timestamp) -> Value {
         json!({ "id": attempt.id, "name": name, "title": format!("{}: {} {}", attempt.purpose, attempt.end, attempt.reason) })
     });
     json!({
-        "id": step.id, "name": step.id.rsplit('/').next(), "anchor": format!("s-{}", step.id.replace(['/', '[', ']', '#'], "-")),
+        "id": step.id, "query": in_query(&step.id), "name": step.id.rsplit('/').next(), "anchor": format!("s-{}", step.id.replace(['/', '[', ']', '#'], "-")),
         "depth": step.id.matches('/').count().min(4), "status": step.status.word(), "summary": step.summary,
         "reason": step.reason, "gates": step.gates.iter().filter(|gate| gate.verdict != "none").collect::<Vec<_>>(),
         "took": step.started.map(|from| took(from, step.ended)), "attempts": links.collect::<Vec<_>>(),

@@ -10,7 +10,7 @@ use crate::{
             runs::{line, page_of},
         },
         ask::{Answer, Ask},
-        pages::shell::{Page, draw},
+        pages::shell::{Page, draw, in_query},
         problem::Problem,
     },
     service::now,
@@ -44,7 +44,7 @@ pub(in crate::http) fn runs(ask: &Ask<'_>) -> Result<Answer, Problem> {
         value
     });
     let (status, workflow) = (ask.text("status").unwrap_or_default(), ask.text("workflow").unwrap_or_default());
-    let next = next.map(|next| format!("/?status={status}&workflow={workflow}&cursor={next}"));
+    let next = next.map(|next| format!("/?status={status}&workflow={}&cursor={next}", in_query(workflow)));
     let values = json!({
         "runs": runs.collect::<Vec<_>>(), "next": next, "statuses": STATUSES, "status": status, "workflow": workflow,
     });
@@ -57,6 +57,7 @@ pub(in crate::http) fn inbox(ask: &Ask<'_>) -> Result<Answer, Problem> {
     for question in waiting(ask.app.places())? {
         for one in question["waiting_for"].as_array().into_iter().flatten() {
             let mut one: Value = one.clone();
+            one["step_query"] = json!(one["step"].as_str().map(in_query));
             one["run"] = question["run"].clone();
             one["workflow"] = question["workflow"].clone();
             one["next"] = question["next"].clone();

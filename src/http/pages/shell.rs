@@ -39,6 +39,12 @@ fn bug(error: &str) -> Problem {
     Problem::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "E0599", error, help)
 }
 
+/// A text as a part of an address.
+pub(super) fn in_query(text: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    text.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 /// What a page is, besides its own values.
 pub(super) struct Page<'a> {
     /// Its view.
@@ -74,4 +80,24 @@ pub(in crate::http) fn fault(_: &App, problem: &Problem) -> Option<Answer> {
     let told = problem.to_json();
     let text = dressed(&page, &told, 0, ("", None)).ok()?;
     Some(Answer::html(text).status(problem.status))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_view_can_be_drawn_of_nothing() {
+        for (name, _) in VIEWS {
+            views().unwrap().render(name, &json!({ "now": {} })).unwrap();
+        }
+    }
+
+    #[test]
+    fn addresses_hold_no_signs() {
+        assert_eq!(in_query("build[a b]/code&x=\"é"), "build%5Ba%20b%5D%2Fcode%26x%3D%22%C3%A9");
+    }
 }

@@ -409,6 +409,7 @@ impl Place {
         let who = reader.who().to_owned();
         match self.take_up(self.runs_of(&who), run, Vec::new()) {
             Ok(()) => Ok(true),
+            Err(Fault::Refused(refusal)) if matches!(refusal.id, "E0402" | "E0304") => Ok(false),
             Err(fault) => {
                 tracing::warn!(target: "system", run = %run, "cannot be gone on with: {fault}");
                 Ok(false)

@@ -121,7 +121,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ("reqwest", &["src/execute/service/http.rs"]),
     ("ring", &["src/guard/api_keys.rs", "src/guard/audit/key.rs", "src/http/access/jwt.rs"]),
     ("rusqlite", &["src/journal/sqlite/"]),
-    ("rustix", &["src/execute/process/", "src/service/project.rs", "src/cli/live.rs"]),
+    ("rustix", &["src/execute/process/", "src/service/project.rs", "src/service/added/shelf.rs", "src/cli/live.rs"]),
     ("rustls", &["src/execute/service/http.rs", "src/http/server.rs"]),
     ("seccompiler", &["src/execute/process/confine/calls.rs"]),
     ("serde", &["*"]),

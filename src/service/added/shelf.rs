@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2};
+use nix::fcntl::{Flock, FlockArg};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::{
     definition::{
@@ -89,8 +90,8 @@ impl Library {
     pub fn put(&self, name: &str, new: &Path) -> Result<(), Refusal> {
         let place = self.folder(name);
         sync(new);
-        let flags = if place.exists() { RenameFlags::RENAME_EXCHANGE } else { RenameFlags::RENAME_NOREPLACE };
-        renameat2(AT_FDCWD, new, AT_FDCWD, &place, flags).map_err(|error| cannot(&place, &error.into()))
+        let flags = if place.exists() { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+        renameat_with(CWD, new, CWD, &place, flags).map_err(|error| cannot(&place, &error.into()))
     }
 
     /// Takes the folder `name` away, at once; it is then at `to`, which must not be there.

@@ -91,8 +91,9 @@ const NEW_NAMESPACES: &[libc::c_int] = &[
     libc::CLONE_NEWNET,
 ];
 
-/// Types into a terminal, selects and pastes on a console, changes the line discipline.
-const TERMINAL: &[libc::c_ulong] = &[libc::TIOCSTI, 0x541C, libc::TIOCSETD];
+/// Types into a terminal, selects and pastes on a console, changes the line discipline: `TIOCSTI`, `TIOCLINUX` and
+/// `TIOCSETD`, as numbers because each libc has a type of its own for them.
+const TERMINAL: &[u64] = &[0x5412, 0x541C, 0x5423];
 
 /// The kinds of sockets that programs need.
 const SOCKETS: &[libc::c_int] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];

@@ -42,8 +42,8 @@ pub struct ServeArgs {
     /// Their private key, as a PEM file
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// A proxy that speaks TLS stands in front
-    #[arg(long, requires = "hosts", conflicts_with = "tls_cert")]
+    /// A proxy that speaks TLS stands in front; without `--host` it decides under which names
+    #[arg(long, conflicts_with = "tls_cert")]
     pub behind_proxy: bool,
     /// Show only: nothing can be started, decided or changed
     #[arg(long)]

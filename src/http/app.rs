@@ -89,7 +89,8 @@ impl App {
     pub fn link(&self, who: &str, role: Role) -> Option<String> {
         let code = self.access().sessions.link(who, role)?;
         let scheme = if self.serving().is_secure { "https" } else { "http" };
-        Some(format!("{scheme}://{}/login?once={code}", self.serving().hosts.first()?))
+        let host = self.serving().hosts.first().map_or("YOUR-HOST", String::as_str);
+        Some(format!("{scheme}://{host}/login?once={code}"))
     }
 
     /// Its projects.

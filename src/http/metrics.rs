@@ -20,11 +20,14 @@ use prometheus_client::{
 };
 
 use crate::{
-    base::{RunId, Usage},
+    base::{RunId, Timestamp, Usage},
     driver::{RunEvent, What},
     http::app::App,
     scheduler::StepState,
-    service::RunQuery,
+    service::{
+        RunQuery, now,
+        serve::{Counted, leaked_processes, take_commit_times},
+    },
 };
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -50,8 +53,35 @@ struct Error {
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Tokens {
+    runtime: String,
     direction: &'static str,
 }
+
+/// What is counted, for dashboards and alerts: each name, its kind, and its labels.
+pub const FIGURES: &[(&str, &str, &[&str])] = &[
+    ("orchestrator_tasks_total", "counter", &["status"]),
+    ("orchestrator_task_duration_seconds", "histogram", &[]),
+    ("orchestrator_task_failures_total", "counter", &["reason"]),
+    ("orchestrator_agent_calls_total", "counter", &["runtime"]),
+    ("orchestrator_agent_errors_total", "counter", &["runtime", "kind"]),
+    ("orchestrator_agent_response_time_seconds", "histogram", &["runtime"]),
+    ("orchestrator_cache_hits_total", "counter", &[]),
+    ("orchestrator_cache_misses_total", "counter", &[]),
+    ("orchestrator_active_sessions", "gauge", &[]),
+    ("orch_runs_total", "counter", &["status"]),
+    ("orch_step_duration_seconds", "histogram", &[]),
+    ("orch_steps_running", "gauge", &[]),
+    ("orch_queue_wait_seconds", "histogram", &[]),
+    ("orch_retries_total", "counter", &["reason"]),
+    ("orch_agent_tokens_total", "counter", &["runtime", "direction"]),
+    ("orch_cost_usd_total", "counter", &["runtime"]),
+    ("orch_approvals_pending", "gauge", &[]),
+    ("orch_breaker_state", "gauge", &["runtime"]),
+    ("orch_journal_fsync_seconds", "histogram", &[]),
+    ("orch_leaked_processes_total", "counter", &[]),
+    ("orch_sse_dropped_total", "counter", &[]),
+    ("orch_disk_free_bytes", "gauge", &[]),
+];
 
 /// Runtimes that have a label of their own; all others share one.
 const RUNTIMES_MAX: usize = 20;
@@ -75,12 +105,18 @@ struct Inner {
     steps_running: Gauge,
     retries: Family<Reason, Counter>,
     tokens: Family<Tokens, Counter>,
-    cost: Counter<f64, AtomicU64>,
+    cost: Family<Runtime, Counter<f64, AtomicU64>>,
+    step_seconds: Histogram,
+    queue_wait: Histogram,
+    fsync: Histogram,
+    leaked: Counter,
+    disk_free: Gauge,
     waiting: Gauge,
     breakers: Family<Runtime, Gauge>,
     dropped: Counter,
-    queued: Gauge,
     known: Mutex<BTreeSet<String>>,
+    /// Until when runtimes take nothing.
+    held: Mutex<BTreeMap<String, Timestamp>>,
     /// Attempts of agents that go on, with their runtimes.
     working: Mutex<BTreeMap<(RunId, String), String>>,
 }
@@ -114,61 +150,28 @@ impl Metrics {
             steps_running: Gauge::default(),
             retries: Family::default(),
             tokens: Family::default(),
-            cost: Counter::default(),
+            cost: Family::default(),
+            step_seconds: seconds(),
+            queue_wait: seconds(),
+            fsync: Histogram::new(exponential_buckets(0.0001, 4.0, 9)),
+            leaked: Counter::default(),
+            disk_free: Gauge::default(),
             waiting: Gauge::default(),
             breakers: Family::default(),
             dropped: Counter::default(),
-            queued: Gauge::default(),
             known: Mutex::default(),
+            held: Mutex::default(),
             working: Mutex::default(),
         };
         all.register();
         Self(Arc::new(all))
     }
 
-    /// Counts an event.
-    pub fn count(&self, event: &RunEvent) {
-        let all = &*self.0;
-        match &event.what {
-            What::AttemptStarted { runtime: Some(runtime), attempt, .. } => {
-                all.working().insert((event.run.clone(), attempt.clone()), runtime.clone());
-                all.calls.get_or_create(&Runtime { runtime: all.label(runtime) }).inc();
-                all.sessions.inc();
-            }
-            What::AttemptFinished { attempt, end, duration_ms, purpose, .. } => {
-                let Some(runtime) = all.working().remove(&(event.run.clone(), attempt.clone())) else { return };
-                let runtime = all.label(&runtime);
-                all.sessions.dec();
-                let seconds = as_seconds(*duration_ms);
-                all.response.get_or_create(&Runtime { runtime: runtime.clone() }).observe(seconds);
-                if matches!(*end, "failed" | "lost" | "error") {
-                    let kind = if purpose.starts_with("gate") { "judge" } else { end };
-                    all.errors.get_or_create(&Error { runtime, kind }).inc();
-                }
-            }
-            What::Retrying { .. } => drop(all.retries.get_or_create(&Reason { reason: "transient" }).inc()),
-            What::Feedback { .. } => drop(all.retries.get_or_create(&Reason { reason: "gate" }).inc()),
-            What::PushedBack { .. } => drop(all.retries.get_or_create(&Reason { reason: "person" }).inc()),
-            What::StepSettled { container: false, state, duration_ms, .. } => {
-                let status = state.word();
-                all.tasks.get_or_create(&Status { status }).inc();
-                all.task_seconds.observe(as_seconds(*duration_ms));
-                if *state == StepState::Failed {
-                    all.failures.get_or_create(&Reason { reason: "step" }).inc();
-                }
-            }
-            What::Held { runtime, .. } => {
-                all.breakers.get_or_create(&Runtime { runtime: all.label(runtime) }).set(1);
-            }
-            What::RunEnded { status, spent, cache, .. } => {
-                all.runs.get_or_create(&Status { status }).inc();
-                all.spent(&spent.usage);
-                if let Some(cache) = cache {
-                    all.hits.inc_by(cache.hits);
-                    all.misses.inc_by(cache.misses);
-                }
-            }
-            _ => {}
+    /// Counts what has happened.
+    pub fn count(&self, counted: Counted<'_>) {
+        match counted {
+            Counted::Event(event) => self.0.count(event),
+            Counted::Spent { runtime, usage } => self.0.spent(runtime, &usage),
         }
     }
 
@@ -186,12 +189,15 @@ impl Metrics {
             let runs = place.list(&live, 10_000).map(|page| page.runs).unwrap_or_default();
             waiting += runs.iter().filter(|run| run.waiting_for.is_some()).count();
         }
-        let set = |gauge: &Gauge, value: usize| {
+        let set = |gauge: &Gauge, value: u64| {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         };
-        set(&all.waiting, waiting);
-        set(&all.queued, app.workers().busy().queued);
-        set(&all.steps_running, app.workers().busy().driving);
+        set(&all.waiting, waiting as u64);
+        set(&all.disk_free, app.places().iter().filter_map(|place| place.disk_free()).min().unwrap_or_default());
+        app.workers().take_waits().iter().for_each(|wait| all.queue_wait.observe(wait.as_secs_f64()));
+        take_commit_times().iter().for_each(|took| all.fsync.observe(took.as_secs_f64()));
+        all.leaked.inc_by(leaked_processes().saturating_sub(all.leaked.get()));
+        all.hold();
         let mut text = String::new();
         if encode(&mut text, &all.registry).is_err() {
             let _ = writeln!(text, "# the figures cannot be written");
@@ -206,6 +212,70 @@ fn as_seconds(milliseconds: u64) -> f64 {
 }
 
 impl Inner {
+    fn count(&self, event: &RunEvent) {
+        match &event.what {
+            What::AttemptStarted { runtime, attempt, .. } => {
+                self.steps_running.inc();
+                let Some(runtime) = runtime else { return };
+                self.working().insert((event.run.clone(), attempt.clone()), runtime.clone());
+                self.calls.get_or_create(&Runtime { runtime: self.label(runtime) }).inc();
+                self.sessions.inc();
+            }
+            What::AttemptFinished { attempt, end, duration_ms, purpose, .. } => {
+                self.finished((event.run.clone(), attempt.clone()), end, *duration_ms, purpose);
+            }
+            What::Held { runtime, until, .. } => drop(self.held().insert(self.label(runtime), *until)),
+            What::Retrying { .. } => self.again("transient"),
+            What::Feedback { .. } => self.again("gate"),
+            What::PushedBack { .. } => self.again("person"),
+            What::StepSettled { container: false, state, duration_ms, .. } => {
+                self.tasks.get_or_create(&Status { status: state.word() }).inc();
+                self.task_seconds.observe(as_seconds(*duration_ms));
+                if *state == StepState::Failed {
+                    self.failures.get_or_create(&Reason { reason: "step" }).inc();
+                }
+            }
+            What::RunEnded { status, cache, .. } => {
+                self.runs.get_or_create(&Status { status }).inc();
+                if let Some(cache) = cache {
+                    self.hits.inc_by(cache.hits);
+                    self.misses.inc_by(cache.misses);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn finished(&self, attempt: (RunId, String), end: &'static str, duration_ms: u64, purpose: &str) {
+        self.steps_running.dec();
+        let seconds = as_seconds(duration_ms);
+        self.step_seconds.observe(seconds);
+        let Some(runtime) = self.working().remove(&attempt) else { return };
+        let runtime = self.label(&runtime);
+        self.sessions.dec();
+        self.response.get_or_create(&Runtime { runtime: runtime.clone() }).observe(seconds);
+        if matches!(end, "failed" | "lost" | "error") {
+            let kind = if purpose.starts_with("gate") { "judge" } else { end };
+            self.errors.get_or_create(&Error { runtime, kind }).inc();
+        }
+    }
+
+    /// Says which runtimes take nothing now: those that were held and whose time has not come.
+    fn hold(&self) {
+        let now = now();
+        for (runtime, until) in &*self.held() {
+            self.breakers.get_or_create(&Runtime { runtime: runtime.clone() }).set(i64::from(*until > now));
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<String, Timestamp>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn again(&self, reason: &'static str) {
+        self.retries.get_or_create(&Reason { reason }).inc();
+    }
+
     fn working(&self) -> MutexGuard<'_, BTreeMap<(RunId, String), String>> {
         self.working.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -221,11 +291,12 @@ impl Inner {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "micro-dollars of a run are far below 2^52")]
-    fn spent(&self, usage: &Usage) {
+    fn spent(&self, runtime: &str, usage: &Usage) {
+        let runtime = self.label(runtime);
         for (direction, count) in [("in", usage.input_tokens), ("out", usage.output_tokens)] {
-            self.tokens.get_or_create(&Tokens { direction }).inc_by(count);
+            self.tokens.get_or_create(&Tokens { runtime: runtime.clone(), direction }).inc_by(count);
         }
-        self.cost.inc_by(usage.usd_micros as f64 / 1_000_000.0);
+        self.cost.get_or_create(&Runtime { runtime }).inc_by(usage.usd_micros as f64 / 1_000_000.0);
     }
 
     fn register(&mut self) {
@@ -250,13 +321,65 @@ impl Inner {
         registry.register("orchestrator_cache_hits", "Steps that the cache has answered", self.hits.clone());
         registry.register("orchestrator_cache_misses", "Steps that it could not", self.misses.clone());
         registry.register("orchestrator_active_sessions", "Agents that work now", self.sessions.clone());
-        registry.register("orch_runs_driving", "Runs that this server drives now", self.steps_running.clone());
-        registry.register("orch_runs_queued", "Runs that wait in line", self.queued.clone());
+        registry.register("orch_steps_running", "Attempts that go on", self.steps_running.clone());
+        registry.register_with_unit(
+            "orch_step_duration",
+            "How long attempts took",
+            Unit::Seconds,
+            self.step_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "orch_queue_wait",
+            "How long runs waited in line",
+            Unit::Seconds,
+            self.queue_wait.clone(),
+        );
+        registry.register_with_unit(
+            "orch_journal_fsync",
+            "How long commits of the journal took",
+            Unit::Seconds,
+            self.fsync.clone(),
+        );
+        registry.register("orch_leaked_processes", "Processes that commands left behind", self.leaked.clone());
+        registry.register_with_unit(
+            "orch_disk_free",
+            "Free bytes of the store's disk",
+            Unit::Bytes,
+            self.disk_free.clone(),
+        );
         registry.register("orch_retries", "Attempts after a failure, by what they followed", self.retries.clone());
         registry.register("orch_agent_tokens", "Tokens of runs that have ended", self.tokens.clone());
         registry.register("orch_cost_usd", "Dollars of runs that have ended", self.cost.clone());
         registry.register("orch_approvals_pending", "Runs that wait for a person", self.waiting.clone());
         registry.register("orch_breaker_state", "1 where a runtime has been held", self.breakers.clone());
         registry.register("orch_sse_dropped", "Listeners that were too slow", self.dropped.clone());
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_to_be_counted_is_counted() {
+        let metrics = Metrics::new();
+        let mut text = String::new();
+        encode(&mut text, &metrics.0.registry).unwrap();
+        let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let mut counted: Vec<_> = kinds
+            .map(|(name, kind)| format!("{name}{} {kind}", if kind == "counter" { "_total" } else { "" }))
+            .collect();
+        let mut said: Vec<_> = FIGURES.iter().map(|(name, kind, _)| format!("{name} {kind}")).collect();
+        counted.sort();
+        said.sort();
+        assert_eq!(counted, said);
+    }
+
+    #[test]
+    fn runtimes_have_a_bounded_number_of_labels() {
+        let metrics = Metrics::new();
+        let labels: BTreeSet<_> = (0..1_000).map(|number| metrics.0.label(&format!("runtime{number}"))).collect();
+        assert_eq!(labels.len(), RUNTIMES_MAX + 1);
     }
 }

@@ -29,7 +29,7 @@ mod spec;
 
 pub use access::{ALGORITHMS, JwtSettings};
 pub use app::{App, Serving};
-pub use metrics::Metrics;
+pub use metrics::{FIGURES, Metrics};
 pub use routes::{Method, ROUTES, Route};
 pub use server::{Doors, bind, check_health, hosts_of, serve};
 pub use spec::openapi;

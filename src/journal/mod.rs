@@ -37,5 +37,5 @@ pub use fault::{Cause, StoreError};
 pub use lock::{LockError, Owner, RunLock, owner};
 pub use memory::Memory;
 pub use record::{Decision, DecisionId, NewRecord, Record, RunQuery, RunSummary};
-pub use sqlite::Sqlite;
+pub use sqlite::{Sqlite, take_commit_times};
 pub use store::Store;

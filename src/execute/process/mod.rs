@@ -34,6 +34,7 @@ mod sweep;
 mod table;
 mod words;
 
+pub use attempt::leaked_processes;
 pub use command::{Command, Limits, LogPaths};
 pub use confine::{Confinement, Doorway, Probe, SANDBOX_ARGUMENT, probe, serve as serve_confined};
 pub(in crate::execute) use confine::{Holding, is_complaint};

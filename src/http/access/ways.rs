@@ -24,9 +24,11 @@ fn host_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     }
 }
 
-/// Refuses requests for names that are not this server's: a web page may point a name of its own at this machine.
+/// Refuses requests for names that are not this server's: a web page may point a name of its own at this machine. Where a
+/// proxy stands in front and no name is given, the proxy decides.
 pub(super) fn check_host<'a>(serving: &Serving, uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, Problem> {
-    let host = host_of(uri, headers).filter(|host| serving.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)));
+    let host = host_of(uri, headers)
+        .filter(|host| serving.hosts.is_empty() || serving.hosts.iter().any(|known| known.eq_ignore_ascii_case(host)));
     host.ok_or_else(|| {
         let message = "this server is not asked under that name";
         let help =

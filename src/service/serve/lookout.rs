@@ -9,10 +9,11 @@ use std::{
 };
 
 use crate::{
-    base::RunId,
+    base::{RunId, Usage},
     driver::{Loaded, RunEvent, unread},
     journal::RunQuery,
     service::{
+        costs::cost,
         refusal::Refusal,
         runs::Runs,
         serve::{
@@ -27,8 +28,22 @@ const PAGE: usize = 200;
 /// Ended runs whose last place is remembered, in case somebody tries them again.
 const ENDED_MAX: usize = 4_096;
 
-/// Who counts what happens.
-pub(super) type Counter = Box<dyn Fn(&RunEvent) + Send + Sync>;
+/// What is counted.
+#[derive(Debug, Clone, Copy)]
+pub enum Counted<'a> {
+    /// Something has happened.
+    Event(&'a RunEvent),
+    /// What a run that has ended has spent on one runtime.
+    Spent {
+        /// The runtime.
+        runtime: &'a str,
+        /// What.
+        usage: Usage,
+    },
+}
+
+/// Who counts it.
+pub(super) type Counter = Box<dyn Fn(Counted<'_>) + Send + Sync>;
 
 #[derive(Default)]
 struct Seen {
@@ -83,7 +98,7 @@ impl Lookout {
             let told = ended.get(run).copied().unwrap_or_default();
             let read = catch_up(journal.as_ref(), loaded, |place: Place, event| {
                 if place.seq > told {
-                    count(&event);
+                    count(Counted::Event(&event));
                     stream.tell(&event, Some(place));
                 }
             });
@@ -94,6 +109,9 @@ impl Lookout {
         });
         live.retain(|run, loaded| {
             if loaded.scheduler.ended().is_some() {
+                if loaded.seq > ended.get(run).copied().unwrap_or_default() && !is_first {
+                    spent(loaded, count);
+                }
                 if ended.len() >= ENDED_MAX {
                     ended.pop_first();
                 }
@@ -109,6 +127,13 @@ impl Lookout {
         // Last: whatever failed above is looked at again.
         seen.mark = Some(mark);
         Ok(Some(alive))
+    }
+}
+
+/// Counts what a run has spent on each runtime.
+fn spent(loaded: &Loaded, count: &Counter) {
+    for line in cost(loaded).lines {
+        count(Counted::Spent { runtime: &line.runtime, usage: line.usage });
     }
 }
 

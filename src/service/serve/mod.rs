@@ -20,7 +20,11 @@ mod workers;
 
 pub use figures::{Figures, Spread, figures};
 pub use lines::{Lines, read_lines};
+pub use lookout::Counted;
 pub use place::{Asked, Page, Place, Started};
 pub use states::Standing;
 pub use stream::{LiveEvent, Place as StreamPlace, Stream, Tail, event_name};
 pub use workers::{Busy, Workers};
+
+pub use crate::execute::process::leaked_processes;
+pub use crate::journal::take_commit_times;

@@ -27,7 +27,7 @@ use crate::{
         refusal::Refusal,
         runs::Runs,
         serve::{
-            lookout::{Counter, Lookout},
+            lookout::{Counted, Counter, Lookout},
             states::{Standing, States, told_after},
             stream::{Place as StreamPlace, Stream},
             workers::Workers,
@@ -107,7 +107,7 @@ impl Place {
         environment: &Environment,
         program: PathBuf,
         workers: Arc<Workers>,
-        count: impl Fn(&RunEvent) + Send + Sync + 'static,
+        count: impl Fn(Counted<'_>) + Send + Sync + 'static,
     ) -> Result<Self, Fault> {
         let project = Project::open(root, Opening::Search, environment, &Flags::new())?;
         let root = project.root().canonicalize().unwrap_or_else(|_| project.root().to_owned());
@@ -162,6 +162,12 @@ impl Place {
     #[must_use]
     pub fn program(&self) -> &Path {
         &self.program
+    }
+
+    /// Free bytes on the disk of its store.
+    #[must_use]
+    pub fn disk_free(&self) -> Option<u64> {
+        crate::service::preflight::free_bytes(&self.root)
     }
 
     /// Its events.

@@ -50,7 +50,12 @@ pub struct Workers {
     driving: AtomicUsize,
     /// The ways to the runs that are driven or wait in line.
     inputs: Mutex<BTreeMap<RunId, mpsc::UnboundedSender<Event>>>,
+    /// How long runs have waited in line, for whoever counts.
+    waits: Mutex<Vec<Duration>>,
 }
+
+/// Waits that are kept until somebody counts them.
+const WAITS_MAX: usize = 10_000;
 
 impl Workers {
     /// Room for `slots` runs at once, and for `queue_max` that wait.
@@ -63,6 +68,7 @@ impl Workers {
             queued: AtomicUsize::new(0),
             driving: AtomicUsize::new(0),
             inputs: Mutex::default(),
+            waits: Mutex::default(),
         }
     }
 
@@ -103,7 +109,9 @@ impl Workers {
         self.queued.fetch_add(1, Ordering::Relaxed);
         let workers = Arc::clone(self);
         tokio::spawn(async move {
+            let start = std::time::Instant::now();
             let place = workers.slots.acquire().await;
+            workers.note_wait(start.elapsed());
             workers.queued.fetch_sub(1, Ordering::Relaxed);
             if place.is_ok() {
                 workers.driving.fetch_add(1, Ordering::Relaxed);
@@ -113,6 +121,19 @@ impl Workers {
             workers.lines().remove(&run);
             wake.notify_one();
         });
+    }
+
+    fn note_wait(&self, wait: Duration) {
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        if waits.len() < WAITS_MAX {
+            waits.push(wait);
+        }
+    }
+
+    /// How long runs have waited in line since somebody asked last.
+    #[must_use]
+    pub fn take_waits(&self) -> Vec<Duration> {
+        std::mem::take(&mut *self.waits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether a run is driven here or waits in line.

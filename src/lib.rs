@@ -17,6 +17,7 @@
 //! | [`driver`] | the loop that feeds the scheduler and performs its actions |
 //! | [`config`] | defaults < file < environment < flags |
 //! | [`service`] | what a user can ask for |
+//! | [`http`] | the server: API, live events, dashboard |
 //! | [`cli`] | one file a subcommand; terminal reports; exit codes |
 
 pub mod base;
@@ -26,6 +27,7 @@ pub mod definition;
 pub mod driver;
 pub mod execute;
 pub mod guard;
+pub mod http;
 pub mod journal;
 pub mod plan;
 pub mod runtime;

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::Digest;
+
 /// Why a text is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a {kind}: expected {expected}")]
@@ -34,6 +36,15 @@ impl RunId {
             bits >>= 5;
         }
         Self(text.iter().map(|byte| char::from(*byte)).collect::<String>().into())
+    }
+
+    /// The id that always belongs to a text: the same text, the same id.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        let digest = Digest::of(text.as_bytes());
+        let hex = digest.as_str().rsplit(':').next().unwrap_or_default();
+        let byte = |place: usize| hex.get(2 * place..2 * place + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        Self::from_random(std::array::from_fn(|place| byte(place).unwrap_or_default()))
     }
 
     /// The id as text.

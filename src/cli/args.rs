@@ -18,6 +18,7 @@ use crate::cli::{
     help::HelpArgs,
     import::ImportArgs,
     init::InitArgs,
+    keys::KeysArgs,
     list::ListArgs,
     lsp::LspArgs,
     mcp::McpArgs,
@@ -27,12 +28,14 @@ use crate::cli::{
     rollback::{GcArgs, RollbackArgs},
     runtimes::RuntimesArgs,
     schema::SchemaArgs,
+    serve::ServeArgs,
     show::ShowArgs,
     test::TestArgs,
     trust::TrustArgs,
     update::UpdateArgs,
-    values::{BudgetArg, Pair, budget, pair},
+    values::{Pair, pair},
 };
+use crate::service::{BudgetWish, parse_budget};
 
 /// `orch` and everything after it.
 #[derive(Debug, Parser)]
@@ -164,6 +167,10 @@ pub enum Verb {
     Update(UpdateArgs),
     /// Serve editors: faults, completion, meanings, definitions and fixes as you type
     Lsp(LspArgs),
+    /// Serve the dashboard and the API: watch, start and decide from a browser or a program
+    Serve(ServeArgs),
+    /// Make, list and take away the keys of programs and people that ask the server
+    Keys(KeysArgs),
     /// Serve MCP clients: list, plan and run workflows, and say where runs stand
     Mcp(McpArgs),
     /// Look at everything a run needs and say how to mend what is wrong
@@ -261,8 +268,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub parallel: Option<u32>,
     /// What the run may spend: usd=5,tokens=1M,time=1h,agents=20
-    #[arg(long, value_name = "LIMITS", value_parser = budget)]
-    pub budget: Option<BudgetArg>,
+    #[arg(long, value_name = "LIMITS", value_parser = parse_budget)]
+    pub budget: Option<BudgetWish>,
     /// What to do when a person is asked and nobody is there [default: wait]
     #[arg(long, value_name = "WHAT")]
     pub on_approval: Option<ApprovalArg>,
@@ -394,8 +401,8 @@ pub struct ResumeArgs {
     #[arg(long = "as", value_name = "OUTCOME", requires = "step", id = "outcome")]
     pub outcome: Option<OutcomeArg>,
     /// Raise what the run may spend: usd=5,tokens=1M,time=1h,agents=20
-    #[arg(long, value_name = "LIMITS", value_parser = budget)]
-    pub budget: Option<BudgetArg>,
+    #[arg(long, value_name = "LIMITS", value_parser = parse_budget)]
+    pub budget: Option<BudgetWish>,
     /// What to do when a person is asked and nobody is there [default: wait]
     #[arg(long, value_name = "WHAT")]
     pub on_approval: Option<ApprovalArg>,
@@ -426,8 +433,8 @@ pub struct RetryArgs {
     #[arg(long, value_name = "NAME=VALUE", requires = "from", conflicts_with = "failed", value_parser = pair)]
     pub with: Vec<Pair>,
     /// Raise what the run may spend: usd=5,tokens=1M,time=1h,agents=20
-    #[arg(long, value_name = "LIMITS", value_parser = budget)]
-    pub budget: Option<BudgetArg>,
+    #[arg(long, value_name = "LIMITS", value_parser = parse_budget)]
+    pub budget: Option<BudgetWish>,
     /// What to do when a person is asked and nobody is there [default: wait]
     #[arg(long, value_name = "WHAT")]
     pub on_approval: Option<ApprovalArg>,

@@ -48,7 +48,7 @@ pub(super) fn deliver(
     decision: Decision,
     word: &str,
 ) -> Result<u8, Failure> {
-    let delivered = runs.decide(run, Verdict { step: step.map(str::to_owned), decision })?;
+    let delivered = runs.decide(run, Verdict { step: step.map(str::to_owned), decision, subject: None })?;
     let next = match &delivered {
         Delivered::ToOwner(owner) => format!("process {} goes on with it; `orch watch {run}` follows", owner.pid),
         Delivered::Written => format!("orch resume {run}"),

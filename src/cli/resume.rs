@@ -11,12 +11,11 @@ use crate::{
         drive::drive,
         failure::Failure,
         session::Session,
-        values::BudgetArg,
         watch,
     },
     config::Flags,
     driver::exit_code,
-    scheduler::{Answer, Event},
+    scheduler::Answer,
     service::{Forked, Project, Refusal, Runs, gather_inputs, recordings},
 };
 
@@ -66,19 +65,10 @@ pub(super) fn run(session: &mut Session, args: &ResumeArgs) -> Result<u8, Failur
             return Err(Refusal::new(2, "E0520", "`--step` and `--as` belong together", help).into());
         }
     }
-    then.extend(args.budget.map(raised));
+    then.extend(args.budget.and_then(|budget| budget.event()));
     let replay = recordings(project.root(), loaded.scheduler.plan());
     let owned = runs.resume(&run, replay, then)?;
     drive(session, &runs, owned, project.settings().on_approval, project.root())
-}
-
-fn raised(budget: BudgetArg) -> Event {
-    Event::BudgetRaised {
-        usd_micros: budget.usd_micros,
-        tokens: budget.tokens,
-        time_ms: budget.time_ms,
-        agents: budget.agents,
-    }
 }
 
 /// What a fork takes over, what it does again, and what a person should look at.
@@ -117,6 +107,6 @@ pub(super) fn retry(session: &mut Session, args: &RetryArgs) -> Result<u8, Failu
         }
         return drive(session, &runs, forked.owned, project.settings().on_approval, project.root());
     }
-    let owned = runs.retry(&run, replay, args.budget.map(raised))?;
+    let owned = runs.retry(&run, replay, args.budget.and_then(|budget| budget.event()))?;
     drive(session, &runs, owned, project.settings().on_approval, project.root())
 }

@@ -15,7 +15,6 @@ use crate::{
     },
     config::Flags,
     definition::load,
-    plan::Plan,
     service::{
         AskedCommand, CacheWish, FirstUse, RecordTarget, Refusal, Runs, agree, answer_all, find_runnable,
         gather_inputs, recordings,
@@ -42,7 +41,7 @@ pub(super) fn run(session: &mut Session, args: &RunArgs) -> Result<u8, Failure> 
     let pairs: BTreeMap<_, _> = args.inputs.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect();
     let pairs: Vec<_> = pairs.into_iter().collect();
     let inputs = gather_inputs(&runnable.plan.inputs, &args.words, &pairs, file)?;
-    set_budget(&mut runnable.plan, args);
+    args.budget.unwrap_or_default().narrow(&mut runnable.plan);
     if args.runtime.as_deref() == Some(REPLAY) {
         answer_all(&mut runnable.plan);
     }
@@ -121,15 +120,6 @@ fn ask_risk(session: &mut Session, asked: &[AskedCommand]) -> bool {
     let mut line = String::new();
     let read = std::io::stdin().lock().read_line(&mut line).unwrap_or(0);
     read > 0 && matches!(line.trim().to_lowercase().as_str(), "y" | "yes")
-}
-
-fn set_budget(plan: &mut Plan, args: &RunArgs) {
-    if let Some(budget) = args.budget {
-        plan.budget.usd_micros = budget.usd_micros.or(plan.budget.usd_micros);
-        plan.budget.tokens = budget.tokens.or(plan.budget.tokens);
-        plan.budget.time_ms = budget.time_ms.or(plan.budget.time_ms);
-        plan.budget.agents = budget.agents.unwrap_or(plan.budget.agents);
-    }
 }
 
 /// The longest file of inputs.

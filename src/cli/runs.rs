@@ -15,7 +15,7 @@ use crate::{
         style::{ASK, BAD, BOLD, DIM, DOUBT, GOOD, paint},
     },
     scheduler::StepState,
-    service::{Extent, Runs, Status},
+    service::{Extent, RunQuery, Runs, Status},
 };
 
 /// The most steps that a status prints as text.
@@ -28,10 +28,8 @@ fn runs(session: &mut Session) -> Result<Runs, Failure> {
 
 pub(super) fn list(session: &mut Session, args: &RunsArgs) -> Result<u8, Failure> {
     let runs = runs(session)?;
-    let mut lines = runs.list(10_000)?;
-    lines.retain(|run| args.status.as_ref().is_none_or(|status| *status == run.status));
-    lines.retain(|run| args.workflow.as_ref().is_none_or(|workflow| *workflow == run.workflow));
-    lines.truncate(args.limit as usize);
+    let wanted = RunQuery { status: args.status.clone(), workflow: args.workflow.clone(), ..RunQuery::default() };
+    let lines = runs.find_runs(&wanted, args.limit as usize)?;
     if session.global.json {
         let lines: Vec<_> = lines
             .iter()
@@ -197,7 +195,7 @@ fn gates(step: &crate::service::StepStatus) -> String {
 pub(super) fn inbox(session: &mut Session, args: &InboxArgs) -> Result<u8, Failure> {
     let runs = runs(session)?;
     let mut waiting = Vec::new();
-    for run in runs.list(10_000)?.into_iter().filter(|run| run.ended.is_none()) {
+    for run in runs.find_runs(&RunQuery { live: true, ..RunQuery::default() }, usize::MAX)? {
         let now = runs.standing(&run.run)?;
         if !now.waiting_for.is_empty() {
             waiting.push(now);

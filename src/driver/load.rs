@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     base::{RunId, Timestamp},
     driver::record::{RecordError, decode},
-    journal::{Journal, RunSummary, StoreError},
+    journal::{Journal, Record, RunSummary, StoreError},
     plan::{PLAN_VERSION, Plan},
     scheduler::{Action, Notice, Scheduler},
 };
@@ -54,10 +54,18 @@ pub fn load(
     run: &RunId,
     mut watch: impl FnMut(&Scheduler, Timestamp, &Notice),
 ) -> Result<Loaded, LoadError> {
-    let (summary, plan) = plan_of(journal, run)?;
-    let mut loaded = Loaded { summary, scheduler: Scheduler::new(Arc::new(plan)), seq: 0, last: Timestamp::default() };
+    let mut loaded = unread(journal, run)?;
     follow(journal, &mut loaded, &mut watch)?;
     Ok(loaded)
+}
+
+/// A run before its first record.
+///
+/// # Errors
+/// When the run is not there, or its plan cannot be read.
+pub fn unread(journal: &dyn Journal, run: &RunId) -> Result<Loaded, LoadError> {
+    let (summary, plan) = plan_of(journal, run)?;
+    Ok(Loaded { summary, scheduler: Scheduler::new(Arc::new(plan)), seq: 0, last: Timestamp::default() })
 }
 
 /// A run's line in the list, and the plan that it is pinned to.
@@ -82,17 +90,32 @@ pub fn follow(
     loaded: &mut Loaded,
     mut watch: impl FnMut(&Scheduler, Timestamp, &Notice),
 ) -> Result<(), LoadError> {
+    follow_records(journal, loaded, |scheduler, record, notices| {
+        notices.iter().for_each(|notice| watch(scheduler, record.at, notice));
+    })
+}
+
+/// The same, record by record: with the state just after it, and with all that it has to tell.
+///
+/// # Errors
+/// As [`follow`].
+pub fn follow_records(
+    journal: &dyn Journal,
+    loaded: &mut Loaded,
+    mut watch: impl FnMut(&Scheduler, &Record, &[Notice]),
+) -> Result<(), LoadError> {
     let run = loaded.summary.run.clone();
     for record in journal.read(&run, loaded.seq + 1)? {
         let record = record?;
         let event = decode(&record)?;
         loaded.seq = record.seq;
         loaded.last = record.at;
-        for action in loaded.scheduler.step(record.at, event) {
-            if let Action::Notice(notice) = action {
-                watch(&loaded.scheduler, record.at, &notice);
-            }
-        }
+        let actions = loaded.scheduler.step(record.at, event);
+        let notices = actions.into_iter().filter_map(|action| match action {
+            Action::Notice(notice) => Some(notice),
+            _ => None,
+        });
+        watch(&loaded.scheduler, &record, &notices.collect::<Vec<_>>());
     }
     Ok(())
 }

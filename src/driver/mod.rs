@@ -29,7 +29,7 @@ pub use asking::too_late;
 pub use assign::{Assigner, Confine};
 pub use clock::Clock;
 pub use evaluate::{complete_inputs, evaluate, object, render};
-pub use load::{LoadError, Loaded, follow, load};
+pub use load::{LoadError, Loaded, follow, follow_records, load, unread};
 pub use local::{DriveError, Finish, Input, LocalDriver};
 pub use machine::machine;
 pub use narrate::{RUN_EVENT_VERSION, RunEvent, What, end_word, gate_words, narrate, opening, purpose_words};

@@ -1,7 +1,9 @@
 //! What keeps secrets in and hostile text harmless.
 
+mod api_keys;
 pub mod audit;
 mod contained;
+mod hex;
 mod leaks;
 mod redact;
 pub mod risk;
@@ -11,6 +13,7 @@ mod shapes;
 mod trust;
 mod whole;
 
+pub use api_keys::{ApiKey, ApiKeys, Role, Scope};
 pub use contained::{PathFault, contained_path, plain_path};
 pub use leaks::{Leak, Leaks};
 pub use redact::{Redactor, SECRET_BYTES_MIN, Secret, StreamRedactor};

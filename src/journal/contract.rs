@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Decision, DecisionId, NewRecord, Record, RunSummary, StoreError};
+use super::{Decision, DecisionId, NewRecord, Record, RunQuery, RunSummary, StoreError};
 use crate::base::RunId;
 
 /// The largest body of a record, a decision or a plan, in bytes.
@@ -37,7 +37,15 @@ pub trait Journal: Send + Sync {
     fn last_seq(&self, run: &RunId) -> Result<Option<u64>, StoreError>;
 
     /// The latest `limit` runs, the one that began last first.
-    fn runs(&self, limit: usize) -> Result<Vec<RunSummary>, StoreError>;
+    fn runs(&self, limit: usize) -> Result<Vec<RunSummary>, StoreError> {
+        self.find_runs(&RunQuery::default(), limit)
+    }
+
+    /// The latest `limit` runs that fit, the one that began last first.
+    fn find_runs(&self, wanted: &RunQuery, limit: usize) -> Result<Vec<RunSummary>, StoreError>;
+
+    /// A mark that moves with every commit, whoever makes it. Cheap enough to be asked every few milliseconds.
+    fn mark(&self) -> Result<u64, StoreError>;
 
     /// One run's summary.
     fn run(&self, run: &RunId) -> Result<Option<RunSummary>, StoreError>;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Ack, Append, AppendError, Decision, DecisionId, Journal, NewRecord, NewRun, Record, Records, RunSummary,
+    Ack, Append, AppendError, Decision, DecisionId, Journal, NewRecord, NewRun, Record, Records, RunQuery, RunSummary,
     StoreError,
     contract::{check_append, check_bodies},
 };
@@ -123,11 +123,27 @@ impl Journal for Memory {
         Ok(self.state().runs.get(run).map(Run::last_seq))
     }
 
-    fn runs(&self, limit: usize) -> Result<Vec<RunSummary>, StoreError> {
+    fn find_runs(&self, wanted: &RunQuery, limit: usize) -> Result<Vec<RunSummary>, StoreError> {
         let state = self.state();
-        let mut runs: Vec<&Run> = state.runs.values().collect();
-        runs.sort_by_key(|run| std::cmp::Reverse((run.summary.started, run.number)));
-        Ok(runs.into_iter().take(limit).map(|run| run.summary.clone()).collect())
+        let mut kept: Vec<&Run> = state.runs.values().collect();
+        kept.sort_by_key(|run| std::cmp::Reverse((run.summary.started, run.number)));
+        let mut runs: Vec<_> = kept.into_iter().map(|run| run.summary.clone()).collect();
+        if let Some(after) = &wanted.after {
+            let place = runs.iter().position(|run| run.run == *after).map_or(runs.len(), |place| place + 1);
+            runs.drain(..place);
+        }
+        runs.retain(|run| {
+            wanted.status.as_ref().is_none_or(|status| *status == run.status)
+                && wanted.workflow.as_ref().is_none_or(|workflow| *workflow == run.workflow)
+                && (!wanted.live || run.ended.is_none())
+        });
+        runs.truncate(limit);
+        Ok(runs)
+    }
+
+    fn mark(&self) -> Result<u64, StoreError> {
+        let state = self.state();
+        Ok(state.runs.values().map(|run| run.last_seq() + 1).sum::<u64>() + state.decisions_left)
     }
 
     fn run(&self, run: &RunId) -> Result<Option<RunSummary>, StoreError> {

@@ -36,6 +36,6 @@ pub use contract::{Ack, Append, AppendError, Journal, NewRun, RECORD_BYTES_MAX, 
 pub use fault::{Cause, StoreError};
 pub use lock::{LockError, Owner, RunLock, owner};
 pub use memory::Memory;
-pub use record::{Decision, DecisionId, NewRecord, Record, RunSummary};
-pub use sqlite::Sqlite;
+pub use record::{Decision, DecisionId, NewRecord, Record, RunQuery, RunSummary};
+pub use sqlite::{Sqlite, take_commit_times};
 pub use store::Store;

@@ -49,6 +49,19 @@ pub struct RunSummary {
     pub exit_code: Option<u8>,
 }
 
+/// Which runs of a list are wanted; all where nothing is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunQuery {
+    /// Only runs with this status.
+    pub status: Option<String>,
+    /// Only runs of this workflow.
+    pub workflow: Option<String>,
+    /// Only runs that have not ended.
+    pub live: bool,
+    /// Only what stands behind this run in the list; nothing where there is no such run.
+    pub after: Option<RunId>,
+}
+
 /// The place of a decision in the store's inbox; later decisions have larger ids.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DecisionId(pub u64);

@@ -30,6 +30,8 @@ pub struct Verdict {
     pub step: Option<String>,
     /// What.
     pub decision: Decision,
+    /// The digest of what the person was shown, where the caller knows it: about anything else it does not count.
+    pub subject: Option<String>,
 }
 
 /// What became of a decision.
@@ -98,6 +100,10 @@ impl Runs {
         let WaitingFor::Decision { subject, .. } = waiting else {
             return Err(Refusal::new(11, "E0307", format!("run {run} asks nothing"), "`orch status`"));
         };
+        if verdict.subject.as_ref().is_some_and(|shown| shown != subject.as_str()) {
+            let message = "what is asked now is not what was shown: it has changed since";
+            return Err(Refusal::new(2, "E0614", message, format!("`orch status {run}` shows what is asked now")));
+        }
         match &verdict.decision {
             Decision::Approve { fields } => check_form(&loaded, attempt, fields)?,
             Decision::Pushback { .. } => may_push_back(&loaded, attempt)?,

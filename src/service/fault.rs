@@ -16,3 +16,15 @@ impl From<Refusal> for Fault {
         Self::Refused(refusal)
     }
 }
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Diagnosed(faults) => match faults.first() {
+                Some(first) => write!(f, "{} ({} faults)", first.message, faults.len()),
+                None => f.write_str("faults in what people wrote"),
+            },
+        }
+    }
+}

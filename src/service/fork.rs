@@ -60,7 +60,7 @@ impl Runs {
             let (step, kept) = (path.as_str().to_owned(), Box::new(kept.clone()));
             Event::Kept { step, kept }
         }));
-        let owned = self.start_after(plan, inputs, replay, before)?;
+        let owned = self.start_after(plan, inputs, replay, before, None)?;
         let kept = fork.kept.iter().filter(|(_, kept)| kept.settled.is_some()).map(|(path, _)| path.to_string());
         let again = fork.again.iter().map(ToString::to_string);
         Ok(Forked { owned, kept: kept.collect(), again: again.collect(), doubts })

@@ -243,7 +243,7 @@ pub(super) fn disk(state: &Path, floor: u64) -> Result<(), Refusal> {
 }
 
 /// Free bytes of a folder's disk, where the system says.
-fn free_bytes(folder: &Path) -> Option<u64> {
+pub(super) fn free_bytes(folder: &Path) -> Option<u64> {
     let stat = nix::sys::statvfs::statvfs(folder).ok()?;
     Some(stat.blocks_available() * stat.fragment_size())
 }

@@ -11,7 +11,12 @@ use crate::{
     execute::workspace::{Oid, Repository},
     scheduler::{AttemptId, Comment, Decision, Review, Side},
     service::{
-        changes::files, decided::may_push_back, refusal::Refusal, rollback::refused, run_settings::RunSettings,
+        changes::files,
+        decided::may_push_back,
+        hunks::{PatchLine, hunks},
+        refusal::Refusal,
+        rollback::refused,
+        run_settings::RunSettings,
         runs::Runs,
     },
 };
@@ -26,8 +31,6 @@ const TOTAL_MAX: usize = 64 * 1024;
 const AROUND: usize = 3;
 /// Lines that are quoted of one comment.
 const QUOTED_MAX: usize = 40;
-/// Bytes of one quoted line.
-const LINE_MAX: usize = 300;
 /// Files that a refusal names.
 const NAMED_MAX: usize = 20;
 
@@ -70,18 +73,11 @@ impl Reviewer {
     }
 }
 
-/// A line of a difference.
-struct Line {
-    old: Option<u32>,
-    new: Option<u32>,
-    text: String,
-}
-
 /// What is shown, file by file.
 struct Shown<'a> {
     between: Option<(&'a Repository, Oid, Oid)>,
     files: Vec<String>,
-    hunks: BTreeMap<String, Vec<Vec<Line>>>,
+    hunks: BTreeMap<String, Vec<Vec<PatchLine>>>,
 }
 
 impl Runs {
@@ -225,8 +221,8 @@ impl<'a> Shown<'a> {
     /// The lines of the difference around a place.
     fn quote(&mut self, path: &str, (first, last): (u32, u32), side: Side) -> Result<String, String> {
         let hunks = self.hunks(path)?;
-        let number = |line: &Line| if side == Side::Old { line.old } else { line.new };
-        let is_meant = |line: &Line| number(line).is_some_and(|number| (first..=last).contains(&number));
+        let number = |line: &PatchLine| if side == Side::Old { line.old } else { line.new };
+        let is_meant = |line: &PatchLine| number(line).is_some_and(|number| (first..=last).contains(&number));
         let all = (first..=last).all(|wanted| hunks.iter().flatten().any(|line| number(line) == Some(wanted)));
         let hunk = hunks.iter().find(|hunk| hunk.iter().any(is_meant));
         let Some(hunk) = hunk.filter(|_| all) else {
@@ -246,7 +242,7 @@ impl<'a> Shown<'a> {
         Ok(lines.fold(String::new(), |quoted, line| quoted + &line.text + "\n"))
     }
 
-    fn hunks(&mut self, path: &str) -> Result<&[Vec<Line>], String> {
+    fn hunks(&mut self, path: &str) -> Result<&[Vec<PatchLine>], String> {
         if !self.hunks.contains_key(path) {
             let Some((repository, from, to)) = &self.between else { return Ok(&[]) };
             let full: PathBuf = repository.inner().join(path);
@@ -255,45 +251,4 @@ impl<'a> Shown<'a> {
         }
         Ok(self.hunks.get(path).map(Vec::as_slice).unwrap_or_default())
     }
-}
-
-/// The hunks of a patch of one file.
-fn hunks(patch: &str) -> Vec<Vec<Line>> {
-    let mut hunks: Vec<Vec<Line>> = Vec::new();
-    let (mut old, mut new, mut old_left, mut new_left) = (0, 0, 0, 0);
-    for line in patch.lines() {
-        if old_left == 0 && new_left == 0 {
-            let Some(head) = line.strip_prefix("@@ -").and_then(head) else { continue };
-            ((old, old_left), (new, new_left)) = head;
-            hunks.push(Vec::new());
-            continue;
-        }
-        let (is_old, is_new) = match line.as_bytes().first() {
-            Some(b'-') => (true, false),
-            Some(b'+') => (false, true),
-            Some(b'\\') => continue,
-            _ => (true, true),
-        };
-        let text = line[..line.floor_char_boundary(LINE_MAX)].to_owned();
-        let entry = Line { old: is_old.then_some(old), new: is_new.then_some(new), text };
-        old += u32::from(is_old);
-        new += u32::from(is_new);
-        old_left = u32::saturating_sub(old_left, u32::from(is_old));
-        new_left = u32::saturating_sub(new_left, u32::from(is_new));
-        if let Some(hunk) = hunks.last_mut() {
-            hunk.push(entry);
-        }
-    }
-    hunks
-}
-
-/// `12,3 +14,5 @@…`: where both sides begin, and how many lines each has.
-fn head(text: &str) -> Option<((u32, u32), (u32, u32))> {
-    let (old, rest) = text.split_once(" +")?;
-    let (new, _) = rest.split_once(" @@")?;
-    let span = |text: &str| {
-        let (start, count) = text.split_once(',').unwrap_or((text, "1"));
-        Some((start.parse().ok()?, count.parse().ok()?))
-    };
-    Some((span(old)?, span(new)?))
 }

@@ -24,7 +24,7 @@ use crate::{
         render::Renderer,
         workspace::Spaces,
     },
-    journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
+    journal::{Journal, NewRun, Owner, RunLock, RunQuery, RunSummary, Store, owner},
     plan::Plan,
     runtime::{Adapter, Capabilities, Replay},
     scheduler::{Action, Event, Notice, Scheduler},
@@ -44,6 +44,9 @@ use crate::{
     },
 };
 
+/// The status of a run that has not ended and that nobody drives.
+const INTERRUPTED: &str = "interrupted";
+
 /// How a run is driven.
 #[derive(Debug, Clone, Copy)]
 pub struct DriveOptions {
@@ -55,7 +58,7 @@ pub struct DriveOptions {
 
 /// The runs of a project.
 pub struct Runs {
-    pub(super) store: Store,
+    pub(super) store: Arc<Store>,
     pub(super) root: PathBuf,
     pub(super) settings: RunSettings,
     pub(super) reuse: Option<Reuse>,
@@ -67,9 +70,14 @@ impl Runs {
     /// # Errors
     /// When the store cannot be opened.
     pub fn open(root: &Path, settings: RunSettings) -> Result<Self, Refusal> {
-        let reuse = CacheWish::Use.reuse(&settings.cache);
         let store = Store::open(root).map_err(|error| nested::inner_state(root, error))?;
-        Ok(Self { store, root: root.to_owned(), settings, reuse })
+        Ok(Self::of(Arc::new(store), root, settings))
+    }
+
+    /// The runs of a store that is open already.
+    pub(super) fn of(store: Arc<Store>, root: &Path, settings: RunSettings) -> Self {
+        let reuse = CacheWish::Use.reuse(&settings.cache);
+        Self { store, root: root.to_owned(), settings, reuse }
     }
 
     /// Keeps the work of all agents and commands; with `reads`, what was done before is not done again.
@@ -117,13 +125,33 @@ impl Runs {
     /// # Errors
     /// When the store cannot be read.
     pub fn list(&self, limit: usize) -> Result<Vec<RunSummary>, Refusal> {
-        let mut runs = self.store.journal().runs(limit)?;
-        for run in &mut runs {
-            if run.ended.is_none() && self.owner(&run.run)?.is_none() && run.status == "running" {
-                run.status = "interrupted".to_owned();
+        self.find_runs(&RunQuery::default(), limit)
+    }
+
+    /// The latest runs that fit. `interrupted` is a status too: that of a run which nobody drives.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn find_runs(&self, wanted: &RunQuery, limit: usize) -> Result<Vec<RunSummary>, Refusal> {
+        let kept = |word: &String| if word == INTERRUPTED { "running".to_owned() } else { word.clone() };
+        let mut query = RunQuery { status: wanted.status.as_ref().map(kept), ..wanted.clone() };
+        let mut found = Vec::new();
+        loop {
+            let page = self.store.journal().find_runs(&query, limit)?;
+            let is_last = page.len() < limit;
+            query.after = page.last().map(|run| run.run.clone());
+            for mut run in page {
+                if run.ended.is_none() && run.status == "running" && self.owner(&run.run)?.is_none() {
+                    run.status = INTERRUPTED.to_owned();
+                }
+                if wanted.status.as_ref().is_none_or(|status| *status == run.status) && found.len() < limit {
+                    found.push(run);
+                }
+            }
+            if is_last || found.len() >= limit {
+                return Ok(found);
             }
         }
-        Ok(runs)
     }
 
     /// Finds a run by its id, by the beginning of one, or the latest one.
@@ -191,7 +219,18 @@ impl Runs {
     /// # Errors
     /// Everything that would make the run fail before its first step, all at once.
     pub fn start(&self, plan: &Plan, inputs: Map<String, Value>, replay: Replay) -> Result<Owned, Refusal> {
-        self.start_after(plan, inputs, replay, Vec::new())
+        self.start_as(plan, inputs, replay, None)
+    }
+
+    /// The same with an id that somebody else has chosen.
+    pub(super) fn start_as(
+        &self,
+        plan: &Plan,
+        inputs: Map<String, Value>,
+        replay: Replay,
+        id: Option<RunId>,
+    ) -> Result<Owned, Refusal> {
+        self.start_after(plan, inputs, replay, Vec::new(), id)
     }
 
     /// The same, after events that come before the beginning of a run.
@@ -201,6 +240,7 @@ impl Runs {
         inputs: Map<String, Value>,
         replay: Replay,
         before: Vec<Event>,
+        id: Option<RunId>,
     ) -> Result<Owned, Refusal> {
         self.settings.trust.check(&self.root, plan)?;
         self.settings.trust.guards.check(plan, &self.settings.trust.allowed)?;
@@ -226,7 +266,8 @@ impl Runs {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)
             .map_err(|error| Refusal::new(70, "E0302", format!("no random numbers: {error}"), "try again"))?;
-        let id = RunId::from_random([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]]);
+        let chance = RunId::from_random([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]]);
+        let id = id.unwrap_or(chance);
         let seed = u64::from_le_bytes(std::array::from_fn(|place| bytes[8 + place]));
         let now = Clock::start(Timestamp::default()).now();
         let lock = RunLock::acquire(&self.store.run_folder(&id)?, now)?;

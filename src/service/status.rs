@@ -93,6 +93,15 @@ pub struct Waiting {
     /// Whether it is about files, which `orch diff RUN STEP` shows.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub reviewed: bool,
+    /// The digest of what is shown; a decision may name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Whether it can be pushed back with comments.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub pushback: bool,
+    /// The schema of the fields that must be filled in, where it is a form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub form: Option<Value>,
 }
 
 /// One step.
@@ -209,20 +218,32 @@ fn parked(scheduler: &Scheduler) -> Vec<Parked> {
 }
 
 fn waiting_status(scheduler: &Scheduler, waiting: &WaitingFor) -> Waiting {
+    let plain = |kind: &'static str, step: Option<String>, about: String| Waiting {
+        kind,
+        step,
+        about,
+        reviewed: false,
+        subject: None,
+        pushback: false,
+        form: None,
+    };
     match waiting {
-        WaitingFor::Decision { attempt, step, shown, .. } => Waiting {
-            kind: "decision",
-            step: Some(step.as_str().to_owned()),
-            about: shown.clone(),
-            reviewed: scheduler.question(attempt.instance).is_some_and(|question| question.review.is_some()),
-        },
-        WaitingFor::Outcome { step, .. } => Waiting {
-            kind: "outcome",
-            step: Some(step.as_str().to_owned()),
-            about: "it started, and orch ended before it did: nobody knows whether it was done".to_owned(),
-            reviewed: false,
-        },
-        WaitingFor::Budget { reason } => Waiting { kind: "budget", step: None, about: reason.clone(), reviewed: false },
+        WaitingFor::Decision { attempt, step, shown, subject } => {
+            let planned = scheduler.plan_step(attempt.instance).1;
+            Waiting {
+                reviewed: scheduler.question(attempt.instance).is_some_and(|question| question.review.is_some()),
+                subject: Some(subject.as_str().to_owned()),
+                pushback: scheduler.no_pushback(attempt.instance).is_none(),
+                form: planned.output.clone().filter(|_| matches!(planned.work, Work::Ask { .. })),
+                ..plain("decision", Some(step.as_str().to_owned()), shown.clone())
+            }
+        }
+        WaitingFor::Outcome { step, .. } => plain(
+            "outcome",
+            Some(step.as_str().to_owned()),
+            "it started, and orch ended before it did: nobody knows whether it was done".to_owned(),
+        ),
+        WaitingFor::Budget { reason } => plain("budget", None, reason.clone()),
     }
 }
 

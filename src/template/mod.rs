@@ -9,6 +9,7 @@ mod context;
 mod cost;
 mod engine;
 mod filters;
+mod html;
 mod json;
 mod limits;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod scan;
 mod text;
 
 pub use context::{Nonce, Part, estimate_tokens, fence, fork};
+pub use html::Views;
 pub use limits::{FUEL, OUTPUT_BYTES_MAX, TEXT_BYTES_MAX, VALUES_BYTES_MAX};
 pub use reference::Reference;
 pub use render::RenderError;

@@ -99,7 +99,7 @@ fn the_words_of_others_reach_the_owner_at_once() {
             Decision::Approve { fields: Value::Null }
         };
         let began = Instant::now();
-        runs.decide(&run, Verdict { step: Some(step), decision }).unwrap();
+        runs.decide(&run, Verdict { step: Some(step), decision, subject: None }).unwrap();
         let left = Instant::now();
         let decided = || {
             let records = runs.journal().read(&run, 1).unwrap();
@@ -247,7 +247,7 @@ fn fifty_clients_are_never_told_that_the_store_is_locked() {
                     _ => {
                         let step = Some(format!("both/q{}", 1 + operation % 5));
                         let decision = Decision::Approve { fields: Value::Null };
-                        let refusal = runs.decide(&run, Verdict { step, decision }).err();
+                        let refusal = runs.decide(&run, Verdict { step, decision, subject: None }).err();
                         refusal.filter(|refusal| !matches!(refusal.id, "E0307" | "E0360" | "E0362"))
                     }
                 };

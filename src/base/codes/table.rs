@@ -2,7 +2,7 @@
 
 use crate::base::{
     Code,
-    codes::{definition, plan, run, store, use_},
+    codes::{definition, plan, run, serve, store, use_},
 };
 
 /// What `orch explain` says of one code.
@@ -22,7 +22,13 @@ pub struct CodeInfo {
 
 /// All codes, in order.
 pub fn all() -> impl Iterator<Item = &'static CodeInfo> {
-    definition::CODES.iter().chain(plan::CODES).chain(run::CODES).chain(store::CODES).chain(use_::CODES)
+    definition::CODES
+        .iter()
+        .chain(plan::CODES)
+        .chain(run::CODES)
+        .chain(store::CODES)
+        .chain(use_::CODES)
+        .chain(serve::CODES)
 }
 
 /// The entry of a code, written as `E0107` in any case.

@@ -176,7 +176,7 @@ fn decide(
         Decision::Reject { .. } => "rejected",
         Decision::Pushback { .. } => "pushed back",
     };
-    match runs.decide(&run, Verdict { step: text(given, "step").map(str::to_owned), decision })? {
+    match runs.decide(&run, Verdict { step: text(given, "step").map(str::to_owned), decision, subject: None })? {
         Delivered::ToOwner(_) | Delivered::Ended => {}
         Delivered::Written => runs.go_on_apart(&run)?,
     }

@@ -5,7 +5,11 @@
 //! - What the command wrote before its end is in the report, even if a process that it left
 //!   behind still holds the pipe.
 
-use std::{ffi::OsString, time::Duration};
+use std::{
+    ffi::OsString,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use nix::errno::Errno;
 use tokio::time::Instant;
@@ -37,6 +41,15 @@ const LINGER: Duration = Duration::from_secs(5);
 const LINGER_GRACE: Duration = Duration::from_secs(1);
 /// How long a command that converses may take to answer its farewell.
 const PARTING: Duration = Duration::from_millis(500);
+
+/// Processes that commands of this process have left behind.
+static LEAKED: AtomicU64 = AtomicU64::new(0);
+
+/// How many processes commands have left behind, which had to be killed, since this process began.
+#[must_use]
+pub fn leaked_processes() -> u64 {
+    LEAKED.load(Ordering::Relaxed)
+}
 
 pub(super) async fn run(
     keeper: &Keeper,
@@ -208,6 +221,7 @@ impl Running {
             }
             Some(Notice::Gone { leaked, .. }) => {
                 self.leaked = leaked;
+                LEAKED.fetch_add(u64::from(leaked), Ordering::Relaxed);
                 return Progress::Over;
             }
             Some(Notice::Failed { fault, .. }) => {

@@ -34,6 +34,7 @@ mod sweep;
 mod table;
 mod words;
 
+pub use attempt::leaked_processes;
 pub use command::{Command, Limits, LogPaths};
 pub use confine::{
     Confinement, Container, Doorway, Probe, SANDBOX_ARGUMENT, probe, probe_all, serve as serve_confined, surroundings,

@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use crate::guard::hex::{hex, unhex};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
 /// Signs checkpoints.
@@ -79,15 +80,6 @@ impl AuditKey {
 pub(super) fn is_signed(public: &str, text: &str, signature: &str) -> bool {
     let (Some(public), Some(signature)) = (unhex(public), unhex(signature)) else { return false };
     UnparsedPublicKey::new(&ED25519, public).verify(text.as_bytes(), &signature).is_ok()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    text.len().is_multiple_of(2).then(|| text.as_bytes().chunks(2).map(pair).collect()).flatten()
 }
 
 #[cfg(test)]

@@ -35,6 +35,15 @@ impl Inbox {
             .ok_or_else(|| StoreError::UnknownRun { run: run.clone() })
     }
 
+    /// SQLite's own mark of what others have committed.
+    pub(super) fn mark(&self) -> Result<u64, StoreError> {
+        let mark = self
+            .connection
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)));
+        mark.map(i64::cast_unsigned).map_err(|error| RowFault::from(error).sort("read the inbox"))
+    }
+
     fn look(&mut self, run: &RunId, after: DecisionId) -> Result<Option<Vec<Decision>>, RowFault> {
         let mark: i64 = self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
         if self.seen != Some(mark) {

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     base::RunId,
-    journal::{Ack, Append, AppendError, Decision, DecisionId, Journal, NewRun, Records, RunSummary, StoreError},
+    journal::{
+        Ack, Append, AppendError, Decision, DecisionId, Journal, NewRun, Records, RunQuery, RunSummary, StoreError,
+    },
 };
 
 /// The journal in a database file. Dropping it finishes what was handed over, then closes the file.
@@ -64,8 +66,12 @@ impl Journal for Sqlite {
         Ok(self.readers.run(run)?.map(|row| row.last_seq))
     }
 
-    fn runs(&self, limit: usize) -> Result<Vec<RunSummary>, StoreError> {
-        self.readers.runs(limit)
+    fn find_runs(&self, wanted: &RunQuery, limit: usize) -> Result<Vec<RunSummary>, StoreError> {
+        self.readers.find_runs(wanted, limit)
+    }
+
+    fn mark(&self) -> Result<u64, StoreError> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).mark()
     }
 
     fn run(&self, run: &RunId) -> Result<Option<RunSummary>, StoreError> {

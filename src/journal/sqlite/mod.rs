@@ -19,3 +19,4 @@ mod schema;
 mod writer;
 
 pub use journal::Sqlite;
+pub use writer::take_commit_times;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     base::RunId,
-    journal::{Record, RunSummary, StoreError},
+    journal::{Record, RunQuery, RunSummary, StoreError},
 };
 
 /// How many idle connections are kept.
@@ -56,11 +56,13 @@ impl Readers {
         self.with(|connection| run_row(connection, run))
     }
 
-    /// The latest runs.
-    pub(super) fn runs(&self, limit: usize) -> Result<Vec<RunSummary>, StoreError> {
+    /// The latest runs that fit.
+    pub(super) fn find_runs(&self, wanted: &RunQuery, limit: usize) -> Result<Vec<RunSummary>, StoreError> {
         self.with(|connection| {
-            let mut statement = connection.prepare_cached(RunRow::SELECT_LATEST)?;
-            let mut rows = statement.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
+            let mut statement = connection.prepare_cached(RunRow::SELECT_FOUND)?;
+            let after = wanted.after.as_ref().map(RunId::as_str);
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut rows = statement.query(params![wanted.status, wanted.workflow, wanted.live, after, limit])?;
             let mut runs = Vec::new();
             while let Some(row) = rows.next()? {
                 runs.push(RunRow::load(row)?.summary);

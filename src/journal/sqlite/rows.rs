@@ -91,9 +91,12 @@ impl RunRow {
     pub(super) const SELECT_ONE: &'static str = "SELECT number, id, workflow, status, started, ended, waiting_for,
          exit_code, last_seq, sum FROM run WHERE id = ?1";
 
-    /// The latest runs, in the same columns.
-    pub(super) const SELECT_LATEST: &'static str = "SELECT number, id, workflow, status, started, ended, waiting_for,
-         exit_code, last_seq, sum FROM run ORDER BY started DESC, number DESC LIMIT ?1";
+    /// The latest runs that fit, in the same columns: status, workflow, whether only live ones, the run before, how many.
+    pub(super) const SELECT_FOUND: &'static str = "SELECT number, id, workflow, status, started, ended, waiting_for,
+         exit_code, last_seq, sum FROM run
+         WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR workflow = ?2) AND (?3 = 0 OR ended IS NULL)
+           AND (?4 IS NULL OR (started, number) < (SELECT started, number FROM run WHERE id = ?4))
+         ORDER BY started DESC, number DESC LIMIT ?5";
 
     /// Reads and checks a row.
     pub(super) fn load(row: &Row<'_>) -> Result<Self, RowFault> {

@@ -2,8 +2,12 @@
 //! last commit ran, commits it together, then acknowledges.
 
 use std::{
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -100,7 +104,12 @@ fn work(mut connection: Connection, queue: &Receiver<Order>) {
         let (commands, replies) = drain(first, queue);
         let outcome = match &poison {
             Some(error) => Err(error.clone()),
-            None => commit(&mut connection, commands),
+            None => {
+                let start = Instant::now();
+                let done = commit(&mut connection, commands);
+                note(start.elapsed());
+                done
+            }
         };
         match outcome {
             Ok(results) => {
@@ -121,6 +130,24 @@ fn work(mut connection: Connection, queue: &Receiver<Order>) {
             }
         }
     }
+}
+
+/// Times that are kept until somebody counts them.
+const TIMES_MAX: usize = 10_000;
+
+static TIMES: Mutex<Vec<Duration>> = Mutex::new(Vec::new());
+
+fn note(took: Duration) {
+    let mut times = TIMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if times.len() < TIMES_MAX {
+        times.push(took);
+    }
+}
+
+/// How long the commits of this process took since somebody asked last.
+#[must_use]
+pub fn take_commit_times() -> Vec<Duration> {
+    std::mem::take(&mut *TIMES.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The first command and what else waits, up to a batch.

@@ -100,7 +100,7 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
     };
     // Nobody resumes a case, so its journal waits for no disk.
     let store = Store::passing(&root).map_err(Refusal::from)?;
-    let runs = Runs { store, root, settings, reuse: None };
+    let runs = Runs { store: Arc::new(store), root, settings, reuse: None };
     let owned = runs.start(&stubbed.plan, case.inputs.value.clone(), Replay::default())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ended = to_the_end(&runtime, &runs, owned, plan, case);
@@ -177,7 +177,7 @@ fn decide(
             }
         };
         *given += 1;
-        let verdict = Verdict { step: Some(step.as_str().to_owned()), decision };
+        let verdict = Verdict { step: Some(step.as_str().to_owned()), decision, subject: None };
         return Ok(Some(runs.decide(&loaded.summary.run, verdict)?));
     }
     Ok(None)

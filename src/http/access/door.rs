@@ -1,0 +1,169 @@
+//! The door: every request passes here before anything of it is read.
+//!
+//! In this order: the host, who asks, what they may, the origin of what changes or streams, the proof of our own pages, how
+//! often. What fails says no more than which of these it was.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, Method as HttpMethod, StatusCode, Uri, header};
+
+use crate::{
+    config::Environment,
+    http::{
+        access::{
+            limit::Limits,
+            session::{COOKIE, Session, Sessions},
+            ways::{check_host, check_origin},
+        },
+        app::{App, Serving},
+        problem::Problem,
+        routes::Route,
+    },
+    service::{ApiKeys, Refusal, Role, Scope, api_keys, now},
+};
+
+/// Who may ask this server.
+pub(in crate::http) struct Access {
+    pub keys: ApiKeys,
+    pub sessions: Sessions,
+    limits: Limits,
+}
+
+impl Access {
+    pub fn new(environment: &Environment, serving: &Serving) -> Result<Self, Refusal> {
+        let limits = Limits::new(serving.rate, serving.rate_all);
+        Ok(Self { keys: api_keys(environment)?, sessions: Sessions::default(), limits })
+    }
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Caller {
+    /// For the record.
+    pub who: String,
+    /// What they may; nothing where nobody is named.
+    pub role: Option<Role>,
+    /// By which their requests are counted.
+    pub id: String,
+    /// What their pages send with every change, where they have pages.
+    pub csrf: Option<String>,
+    rate: Option<u32>,
+}
+
+impl Caller {
+    fn nobody(address: IpAddr) -> Self {
+        Self { who: String::new(), role: None, id: format!("address {address}"), csrf: None, rate: None }
+    }
+
+    /// Whether they may do that.
+    pub fn may(&self, scope: Scope) -> bool {
+        scope == Scope::Public || self.role.is_some_and(|role| role.may(scope))
+    }
+}
+
+/// Lets a request on to its route, or says why not.
+pub(in crate::http) fn check(
+    app: &App,
+    route: &Route,
+    method: &HttpMethod,
+    uri: &Uri,
+    headers: &HeaderMap,
+    address: IpAddr,
+) -> Result<Caller, Problem> {
+    let serving = app.serving();
+    let host = check_host(serving, uri, headers)?;
+    let caller = who(app, headers, address)?;
+    if !caller.may(route.scope) {
+        if caller.role.is_none() {
+            // Only who is told no is counted: the public routes stay open to probes.
+            app.access().limits.check_failures(address)?;
+            return Err(nobody());
+        }
+        let word = format!("{:?}", route.scope).to_lowercase();
+        let message = format!("`{}` may not do that: it needs the scope `{word}`", caller.who);
+        let help = "ask for a key with another role: `orch keys add NAME --role ROLE`";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "E0604", message, help));
+    }
+    let changes = *method != HttpMethod::GET && *method != HttpMethod::HEAD;
+    if changes || route.streams {
+        check_origin(serving, host, headers, caller.csrf.is_some() && changes)?;
+    }
+    if changes && caller.csrf.is_some() {
+        let given = headers.get("x-orch-csrf").and_then(|given| given.to_str().ok());
+        if given.is_none() || given != caller.csrf.as_deref() {
+            let message = "the page did not prove that it is the server's own";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "E0607", message, "load the page again"));
+        }
+    }
+    if changes && serving.read_only && route.scope != Scope::Public {
+        let help = "use the command line, or start the server without `--read-only`";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "E0613", "this server only shows", help));
+    }
+    app.access().limits.count(&caller.id, caller.rate)?;
+    Ok(caller)
+}
+
+fn nobody() -> Problem {
+    let message = "the request does not say who asks";
+    let help = "send `Authorization: Bearer KEY`; `orch keys add NAME --role viewer` makes a key";
+    Problem::new(StatusCode::UNAUTHORIZED, "E0603", message, help)
+}
+
+/// Who asks: by a key or a token, else by a session. Whoever sends a wrong one is nobody, and is told so.
+fn who(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Problem> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(first) = given.next() else {
+        let session = cookie(headers).and_then(|cookie| app.access().sessions.find(cookie));
+        return Ok(session.map_or_else(|| Caller::nobody(address), of_session));
+    };
+    let named = first.to_str().ok().filter(|_| given.next().is_none()).and_then(bearer);
+    let found = match named {
+        Some(named) => by_name(app, named)?,
+        None => None,
+    };
+    match found {
+        Some(caller) => Ok(caller),
+        None => {
+            app.access().limits.check_failures(address)?;
+            Err(nobody())
+        }
+    }
+}
+
+fn bearer(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(rest)
+}
+
+fn by_name(app: &App, named: &str) -> Result<Option<Caller>, Problem> {
+    if !named.starts_with("orch_") {
+        let token = app.serving().jwt.as_ref().and_then(|jwt| jwt.who(named));
+        return Ok(token.map(|token| Caller {
+            id: format!("token {}", token.who),
+            who: token.who,
+            role: Some(token.role),
+            csrf: None,
+            rate: None,
+        }));
+    }
+    let found = app.access().keys.who(named, now()).map_err(|error| crate::service::keys_fault(&error))?;
+    Ok(found.map(|key| Caller { who: key.name, role: Some(key.role), id: key.id, csrf: None, rate: key.rate }))
+}
+
+fn of_session(session: Session) -> Caller {
+    Caller {
+        id: format!("session {}", session.csrf),
+        who: session.who,
+        role: Some(session.role),
+        csrf: Some(session.csrf),
+        // A page asks for more than a program: its pictures, its scripts, its streams.
+        rate: Some(6_000),
+    }
+}
+
+/// The session that a request names.
+pub(in crate::http) fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = pairs.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+}

@@ -1,0 +1,14 @@
+//! Who asks, whether they may, and how often.
+//!
+//! Denied by default: a route without a scope cannot be written down, and only the scope `Public` lets nobody in.
+
+mod door;
+mod jwt;
+mod limit;
+mod session;
+mod ways;
+
+pub(super) use door::{Access, Caller, check};
+pub use jwt::{ALGORITHMS, JwtSettings};
+pub(super) use session::COOKIE;
+pub(super) use ways::is_loopback;

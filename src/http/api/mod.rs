@@ -1,0 +1,9 @@
+//! The routes of programs: each asks the service what its verb on the command line asks.
+
+pub(super) mod decisions;
+pub(super) mod definitions;
+pub(super) mod keys;
+pub(super) mod runs;
+pub(super) mod steps;
+pub(super) mod system;
+pub(super) mod work;

@@ -1,0 +1,175 @@
+//! What one server holds: its projects, who may ask, how often, what it counts.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::http::StatusCode;
+
+use crate::{
+    base::RunId,
+    config::Environment,
+    http::{access::Access, metrics::Metrics, problem::Problem, spec::Checks},
+    service::{
+        Role,
+        serve::{Place, Workers},
+    },
+};
+
+/// Streams of events that are open at once.
+const LISTENERS_MAX: usize = 200;
+
+/// What a server is told to do.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// Requests a minute of one key.
+    pub rate: u32,
+    /// Requests a minute of all together.
+    pub rate_all: u32,
+    /// Names under which it is asked, with their ports where they have one.
+    pub hosts: Vec<String>,
+    /// Whether the browser sees it by TLS.
+    pub is_secure: bool,
+    /// Whether nothing may be changed.
+    pub read_only: bool,
+    /// How tokens of somebody else's making are checked.
+    pub jwt: Option<crate::http::access::JwtSettings>,
+}
+
+struct Inner {
+    places: Vec<Arc<Place>>,
+    workers: Arc<Workers>,
+    access: Access,
+    serving: Serving,
+    metrics: Metrics,
+    checks: Checks,
+    environment: Environment,
+    started: Instant,
+    is_ready: AtomicBool,
+    listeners: Arc<tokio::sync::Semaphore>,
+}
+
+/// One server; a clone is the same server.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+impl App {
+    /// A server of these projects.
+    ///
+    /// # Errors
+    /// When the keys cannot be used.
+    pub fn new(
+        environment: Environment,
+        serving: Serving,
+        workers: Arc<Workers>,
+        places: Vec<Arc<Place>>,
+        metrics: Metrics,
+    ) -> Result<Self, crate::service::Refusal> {
+        let access = Access::new(&environment, &serving)?;
+        Ok(Self(Arc::new(Inner {
+            places,
+            workers,
+            access,
+            serving,
+            metrics,
+            checks: Checks::new(),
+            environment,
+            started: Instant::now(),
+            is_ready: AtomicBool::new(false),
+            listeners: Arc::new(tokio::sync::Semaphore::new(LISTENERS_MAX)),
+        })))
+    }
+
+    /// A link that begins one session of the dashboard, for somebody who is known.
+    #[must_use]
+    pub fn link(&self, who: &str, role: Role) -> Option<String> {
+        let code = self.access().sessions.link(who, role)?;
+        let scheme = if self.serving().is_secure { "https" } else { "http" };
+        let host = self.serving().hosts.first().map_or("YOUR-HOST", String::as_str);
+        Some(format!("{scheme}://{host}/login?once={code}"))
+    }
+
+    /// Its projects.
+    #[must_use]
+    pub fn places(&self) -> &[Arc<Place>] {
+        &self.0.places
+    }
+
+    /// Those who drive its runs.
+    #[must_use]
+    pub fn workers(&self) -> &Arc<Workers> {
+        &self.0.workers
+    }
+
+    pub(super) fn access(&self) -> &Access {
+        &self.0.access
+    }
+
+    pub(super) fn serving(&self) -> &Serving {
+        &self.0.serving
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(super) fn checks(&self) -> &Checks {
+        &self.0.checks
+    }
+
+    pub(super) fn environment(&self) -> &Environment {
+        &self.0.environment
+    }
+
+    pub(super) fn uptime_s(&self) -> u64 {
+        self.0.started.elapsed().as_secs()
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.0.is_ready.load(Ordering::Relaxed)
+    }
+
+    /// Says whether it takes work.
+    pub fn set_ready(&self, is_ready: bool) {
+        self.0.is_ready.store(is_ready, Ordering::Relaxed);
+    }
+
+    /// A place among the listeners.
+    pub(super) fn listener(&self) -> Result<tokio::sync::OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.0.listeners).try_acquire_owned().map_err(|_| {
+            let message = format!("{LISTENERS_MAX} streams of events are open already");
+            let mut problem =
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E0619", message, "close some, or ask again later");
+            problem.retry_after = Some(5);
+            problem
+        })
+    }
+
+    /// The project of that name; the only one where no name is given.
+    pub(super) fn place(&self, name: Option<&str>) -> Result<&Arc<Place>, Problem> {
+        let names = || self.places().iter().map(|place| place.name()).collect::<Vec<_>>().join(", ");
+        match name {
+            Some(name) => self.places().iter().find(|place| place.name() == name).ok_or_else(|| {
+                Problem::missing(format!("there is no project `{name}`"), format!("there are: {}", names()))
+            }),
+            None => match self.places() {
+                [place] => Ok(place),
+                _ => Err(Problem::field(format!("`project` is missing; it is one of: {}", names()))),
+            },
+        }
+    }
+
+    /// The project that has that run.
+    pub(super) fn place_of(&self, run: &RunId) -> Result<&Arc<Place>, Problem> {
+        for place in self.places() {
+            if place.has(run)? {
+                return Ok(place);
+            }
+        }
+        Err(Problem::missing(format!("there is no run {run}"), "GET /api/v1/runs lists the runs"))
+    }
+}

@@ -1,0 +1,12 @@
+//! Streams of events: over SSE and over a WebSocket, each resumed by the last id.
+//!
+//! Whoever listens holds a place in the stream and nothing more: no event is queued for anybody, and who is too slow reads
+//! the journal. So no listener costs memory, and none can hold up a run.
+
+mod follow;
+mod open;
+mod socket;
+mod sse;
+
+pub use open::Open;
+pub(super) use open::{Wish, open, run_of};

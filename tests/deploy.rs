@@ -83,12 +83,12 @@ fn faults(expression: &str) -> Vec<String> {
         };
         let function = found.get(1).map_or("", |name| name.as_str());
         let is_rate = ["rate", "increase"].contains(&function) && found.get(4).is_some();
-        match kind {
-            &"counter" if !is_rate => faults.push(format!("{base} only grows: ask for its rate")),
-            &"histogram" if part.is_empty() || !is_rate => {
+        match *kind {
+            "counter" if !is_rate => faults.push(format!("{base} only grows: ask for its rate")),
+            "histogram" if part.is_empty() || !is_rate => {
                 faults.push(format!("{base} has buckets: ask for their rate"))
             }
-            &"gauge" if ["rate", "increase"].contains(&function) => faults.push(format!("{base} does not count up")),
+            "gauge" if ["rate", "increase"].contains(&function) => faults.push(format!("{base} does not count up")),
             _ => {}
         }
         labels.extend(own.iter().copied());

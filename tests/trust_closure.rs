@@ -469,6 +469,7 @@ const VERBS: &[(&str, &[&[&str]])] = &[
     ("diff", &[&["diff"]]),
     ("remove", &[&["remove", "nothing"]]),
     ("update", &[&["update", "--check"]]),
+    ("keys", &[&["keys", "list"]]),
     ("lsp", &[&["lsp"]]),
     ("mcp", &[&["mcp"]]),
     ("schema", &[&["schema", "workflow"]]),
@@ -484,6 +485,7 @@ const STARTERS: &[(&str, &str)] = &[
     ("dev", "does not end; it runs as `run` does, behind the same door"),
     ("doctor", "asks the programs of the machine for their versions; tried below"),
     ("runtimes", "the same"),
+    ("serve", "does not end; whoever asks it passes the same doors as on the command line"),
     ("test", "runs stubs of its own; tried below"),
 ];
 

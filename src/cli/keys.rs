@@ -120,7 +120,7 @@ pub(super) fn run(session: &mut Session, args: &KeysArgs) -> Result<u8, Failure>
 fn list(session: &mut Session, keys: &[ApiKey]) -> Result<(), Failure> {
     if session.global.json {
         let line = |key: &ApiKey| json!({ "v": 1, "id": key.id, "name": key.name, "role": key.role, "created": key.created, "expires": key.expires, "rate": key.rate });
-        return Ok(session.out.json(&keys.iter().map(line).collect::<Vec<_>>())?);
+        return session.out.json(&keys.iter().map(line).collect::<Vec<_>>());
     }
     let mut text = String::new();
     for key in keys {
@@ -130,5 +130,5 @@ fn list(session: &mut Session, keys: &[ApiKey]) -> Result<(), Failure> {
     if keys.is_empty() {
         session.out.talk("no keys yet: orch keys add NAME --role viewer\n");
     }
-    Ok(session.out.data(&text)?)
+    session.out.data(&text)
 }

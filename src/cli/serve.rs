@@ -12,6 +12,7 @@ use crate::{
         failure::Failure,
         session::Session,
         style::{BOLD, DIM, paint},
+        values::text_of,
     },
     http::{ALGORITHMS, App, Doors, JwtSettings, Metrics, Serving, bind, check_health, hosts_of, serve},
     service::{
@@ -19,6 +20,9 @@ use crate::{
         serve::{Place, Workers},
     },
 };
+
+/// The longest file of keys or certificates.
+const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Arguments of `orch serve`.
 #[derive(Debug, Clone, Args)]
@@ -102,11 +106,7 @@ pub(super) fn run(session: &mut Session, args: &ServeArgs) -> Result<u8, Failure
         return Ok(if is_ready { 0 } else { 75 });
     }
     crate::cli::log::start(crate::config::LogLevel::Info, session.out.has_colours());
-    let doors = Doors {
-        listen: args.listen,
-        tls: args.tls_cert.clone().zip(args.tls_key.clone()),
-        behind_proxy: args.behind_proxy,
-    };
+    let doors = Doors { listen: args.listen, tls: tls(session, args)?, behind_proxy: args.behind_proxy };
     let listener = bind(&doors)?;
     // The system chooses the port where 0 is asked for.
     let listen = listener.local_addr()?;
@@ -173,6 +173,18 @@ fn places(
     Ok(places)
 }
 
+/// The texts of the certificates and of their key.
+fn tls(session: &Session, args: &ServeArgs) -> Result<Option<(String, String)>, Failure> {
+    let (Some(certificates), Some(key)) = (&args.tls_cert, &args.tls_key) else { return Ok(None) };
+    let read = |file: &PathBuf| {
+        text_of(&session.folder().join(file), PEM_BYTES_MAX).map_err(|why| {
+            let message = format!("{} cannot be used for TLS: {why}", file.display());
+            Failure::from(Refusal::new(2, "E0618", message, "give PEM files: the certificates, and their private key"))
+        })
+    };
+    Ok(Some((read(certificates)?, read(key)?)))
+}
+
 fn jwt(session: &Session, args: &JwtArgs) -> Result<Option<JwtSettings>, Failure> {
     let Some(file) = &args.jwt_key else { return Ok(None) };
     let refused = |why: String| {
@@ -184,10 +196,10 @@ fn jwt(session: &Session, args: &JwtArgs) -> Result<Option<JwtSettings>, Failure
             "give the public key as PEM, or for HS256 a secret of 32 bytes or more",
         ))
     };
-    let key = std::fs::read(session.folder().join(file)).map_err(|error| refused(error.to_string()))?;
+    let key = text_of(&session.folder().join(file), PEM_BYTES_MAX).map_err(refused)?;
     let (issuer, audience) =
         (args.jwt_issuer.clone().unwrap_or_default(), args.jwt_audience.clone().unwrap_or_default());
-    JwtSettings::new(&args.jwt_algorithm, &key, issuer, audience, args.jwt_role_claim.clone())
+    JwtSettings::new(&args.jwt_algorithm, key.as_bytes(), issuer, audience, args.jwt_role_claim.clone())
         .map(Some)
         .map_err(refused)
 }

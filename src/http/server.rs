@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr, TcpListener},
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -42,8 +41,8 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 pub struct Doors {
     /// The address.
     pub listen: SocketAddr,
-    /// The certificates and their key, as PEM files.
-    pub tls: Option<(PathBuf, PathBuf)>,
+    /// The certificates and their key, as PEM.
+    pub tls: Option<(String, String)>,
     /// Whether a proxy that speaks TLS stands in front.
     pub behind_proxy: bool,
 }
@@ -81,11 +80,10 @@ pub async fn serve(
     let tls = match &doors.tls {
         Some((certificates, key)) => {
             rustls::crypto::ring::default_provider().install_default().ok();
-            let read = RustlsConfig::from_pem_file(certificates, key).await;
+            let read = RustlsConfig::from_pem(certificates.clone().into_bytes(), key.clone().into_bytes()).await;
             Some(read.map_err(|error| {
-                let message =
-                    format!("{} and {} are no certificate and its key: {error}", certificates.display(), key.display());
-                Refusal::new(2, "E0618", message, "correct the file that the message names")
+                let message = format!("there is no certificate with its key: {error}");
+                Refusal::new(2, "E0618", message, "correct the files of `--tls-cert` and `--tls-key`")
             })?)
         }
         None => None,

@@ -97,7 +97,7 @@ impl JwtSettings {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &validation).ok()?.claims;
         let role = Role::of(claims.others.get(&self.role_claim)?.as_str()?)?;
         let is_name = !claims.sub.is_empty() && claims.sub.len() <= 200 && !claims.sub.chars().any(char::is_control);
-        is_name.then(|| Named { who: claims.sub, role })
+        is_name.then_some(Named { who: claims.sub, role })
     }
 }
 
@@ -146,5 +146,106 @@ impl Verifier<Vec<u8>> for Checked {
             _ => return Err(signature::Error::new()),
         };
         is_right.map_err(|_| signature::Error::new())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
+mod tests {
+    use ring::signature::{Ed25519KeyPair, KeyPair as _};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::runtime::base64_text as base64;
+
+    const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+    fn part(value: &Value) -> String {
+        url(value.to_string().as_bytes())
+    }
+
+    fn url(bytes: &[u8]) -> String {
+        base64(bytes).replace('+', "-").replace('/', "_").trim_end_matches('=').to_owned()
+    }
+
+    fn signed(header: &Value, claims: &Value, secret: &[u8]) -> String {
+        let text = format!("{}.{}", part(header), part(claims));
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), text.as_bytes());
+        format!("{text}.{}", url(tag.as_ref()))
+    }
+
+    fn claims() -> Value {
+        json!({ "sub": "ada", "iss": "us", "aud": "orch", "role": "operator", "exp": 4_000_000_000_u64 })
+    }
+
+    fn with(key: &str, value: Value) -> Value {
+        let mut claims = claims();
+        claims[key] = value;
+        claims
+    }
+
+    fn without(key: &str) -> Value {
+        let mut claims = claims();
+        claims.as_object_mut().unwrap().remove(key);
+        claims
+    }
+
+    fn settings(algorithm: &str, key: &[u8]) -> JwtSettings {
+        JwtSettings::new(algorithm, key, "us".to_owned(), "orch".to_owned(), "role".to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_right_token_names_somebody_and_twenty_forged_ones_nobody() {
+        let by_secret = settings("HS256", SECRET);
+        let hs = json!({ "alg": "HS256", "typ": "JWT" });
+        let good = signed(&hs, &claims(), SECRET);
+        assert_eq!(by_secret.who(&good), Some(Named { who: "ada".to_owned(), role: Role::Operator }));
+        let (head, rest) = good.split_once('.').unwrap();
+        let (body, tag) = rest.split_once('.').unwrap();
+        let forged = [
+            format!("{}.{body}.", part(&json!({ "alg": "none" }))),
+            format!("{}.{body}.{tag}", part(&json!({ "alg": "none" }))),
+            format!("{}.{body}.{tag}", part(&json!({ "alg": "NONE" }))),
+            format!("{head}.{body}."),
+            format!("{head}.{body}"),
+            format!("{head}.{}.{tag}", part(&with("role", json!("admin")))),
+            signed(&hs, &claims(), b"another secret of the same length"),
+            signed(&json!({ "alg": "HS384" }), &claims(), SECRET),
+            signed(&json!({ "alg": "RS256" }), &claims(), SECRET),
+            signed(&json!({ "alg": "HS256", "kid": "../../../dev/null" }), &claims(), b""),
+            signed(&hs, &with("exp", json!(1)), SECRET),
+            signed(&hs, &with("exp", json!("4000000000")), SECRET),
+            signed(&hs, &without("exp"), SECRET),
+            signed(&hs, &with("nbf", json!(4_000_000_000_u64)), SECRET),
+            signed(&hs, &with("iss", json!("them")), SECRET),
+            signed(&hs, &without("iss"), SECRET),
+            signed(&hs, &with("aud", json!("others")), SECRET),
+            signed(&hs, &without("aud"), SECRET),
+            signed(&hs, &with("role", json!("root")), SECRET),
+            signed(&hs, &without("role"), SECRET),
+            signed(&hs, &without("sub"), SECRET),
+            signed(&hs, &with("sub", json!("a\nb")), SECRET),
+            signed(&hs, &with("sub", json!("x".repeat(9_000))), SECRET),
+        ];
+        for (place, token) in forged.iter().enumerate() {
+            assert_eq!(by_secret.who(token), None, "forgery {place}");
+        }
+    }
+
+    #[test]
+    fn a_public_key_is_never_taken_for_a_secret() {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+        let mut der = vec![0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+        der.extend_from_slice(pair.public_key().as_ref());
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", base64(&der));
+        let by_key = settings("EdDSA", pem.as_bytes());
+        let text = format!("{}.{}", part(&json!({ "alg": "EdDSA" })), part(&claims()));
+        let good = format!("{text}.{}", url(pair.sign(text.as_bytes()).as_ref()));
+        assert!(by_key.who(&good).is_some());
+        assert_eq!(by_key.who(&signed(&json!({ "alg": "HS256" }), &claims(), pem.as_bytes())), None);
+        assert_eq!(by_key.who(&signed(&json!({ "alg": "EdDSA" }), &claims(), pair.public_key().as_ref())), None);
+        assert!(JwtSettings::new("HS256", pem.as_bytes(), String::new(), String::new(), String::new()).is_err());
+        assert!(JwtSettings::new("HS256", b"short", String::new(), String::new(), String::new()).is_err());
+        assert!(JwtSettings::new("none", SECRET, String::new(), String::new(), String::new()).is_err());
     }
 }

@@ -74,7 +74,7 @@ pub(in crate::http) fn page_of<'a>(ask: &'a Ask<'_>) -> Result<RunPage<'a>, Prob
         more |= page.more;
         found.extend(page.runs.into_iter().map(|run| (place, run)));
     }
-    found.sort_by(|(_, one), (_, other)| other.started.cmp(&one.started));
+    found.sort_by_key(|(_, run)| std::cmp::Reverse(run.started));
     more |= found.len() > limit;
     found.truncate(limit);
     let next = more.then(|| next(&found, &cursors));

@@ -364,6 +364,17 @@ mod tests {
     #[test]
     fn what_is_said_to_be_counted_is_counted() {
         let metrics = Metrics::new();
+        // A family is not written before it has a member.
+        metrics.0.again("gate");
+        metrics.0.spent("sh", &Usage::default());
+        let (status, runtime) = (Status { status: "x" }, Runtime { runtime: "sh".to_owned() });
+        metrics.0.runs.get_or_create(&status).inc();
+        metrics.0.tasks.get_or_create(&status).inc();
+        metrics.0.failures.get_or_create(&Reason { reason: "x" }).inc();
+        metrics.0.calls.get_or_create(&runtime).inc();
+        metrics.0.errors.get_or_create(&Error { runtime: "sh".to_owned(), kind: "x" }).inc();
+        metrics.0.response.get_or_create(&runtime).observe(1.0);
+        metrics.0.breakers.get_or_create(&runtime).set(1);
         let mut text = String::new();
         encode(&mut text, &metrics.0.registry).unwrap();
         let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));

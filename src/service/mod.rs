@@ -35,6 +35,7 @@ mod init;
 mod inputs;
 mod keys;
 mod lint;
+mod listing;
 mod logs;
 mod mend;
 mod nested;

@@ -24,7 +24,7 @@ use crate::{
         render::Renderer,
         workspace::Spaces,
     },
-    journal::{Journal, NewRun, Owner, RunLock, RunQuery, RunSummary, Store, owner},
+    journal::{Journal, NewRun, Owner, RunLock, RunSummary, Store, owner},
     plan::Plan,
     runtime::{Adapter, Capabilities, Replay},
     scheduler::{Action, Event, Notice, Scheduler},
@@ -43,9 +43,6 @@ use crate::{
         sandbox,
     },
 };
-
-/// The status of a run that has not ended and that nobody drives.
-const INTERRUPTED: &str = "interrupted";
 
 /// How a run is driven.
 #[derive(Debug, Clone, Copy)]
@@ -118,69 +115,6 @@ impl Runs {
     /// When it cannot be made.
     pub fn folder(&self, run: &RunId) -> Result<PathBuf, Refusal> {
         Ok(self.store.run_folder(run)?)
-    }
-
-    /// The latest runs.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn list(&self, limit: usize) -> Result<Vec<RunSummary>, Refusal> {
-        self.find_runs(&RunQuery::default(), limit)
-    }
-
-    /// The latest runs that fit. `interrupted` is a status too: that of a run which nobody drives.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn find_runs(&self, wanted: &RunQuery, limit: usize) -> Result<Vec<RunSummary>, Refusal> {
-        let kept = |word: &String| if word == INTERRUPTED { "running".to_owned() } else { word.clone() };
-        let mut query = RunQuery { status: wanted.status.as_ref().map(kept), ..wanted.clone() };
-        let mut found = Vec::new();
-        loop {
-            let page = self.store.journal().find_runs(&query, limit)?;
-            let is_last = page.len() < limit;
-            query.after = page.last().map(|run| run.run.clone());
-            for mut run in page {
-                if run.ended.is_none() && run.status == "running" && self.owner(&run.run)?.is_none() {
-                    run.status = INTERRUPTED.to_owned();
-                }
-                if wanted.status.as_ref().is_none_or(|status| *status == run.status) && found.len() < limit {
-                    found.push(run);
-                }
-            }
-            if is_last || found.len() >= limit {
-                return Ok(found);
-            }
-        }
-    }
-
-    /// Finds a run by its id, by the beginning of one, or the latest one.
-    ///
-    /// # Errors
-    /// When there is none, or more than one begins so.
-    pub fn find(&self, text: Option<&str>) -> Result<RunId, Refusal> {
-        let runs = self.store.journal().runs(10_000)?;
-        let Some(text) = text else {
-            return runs.first().map(|run| run.run.clone()).ok_or_else(|| {
-                Refusal::new(11, "E0301", "there is no run in this project yet", "start one: `orch run NAME`")
-            });
-        };
-        let mut found = runs.iter().filter(|run| run.run.as_str().starts_with(text));
-        match (found.next(), found.next()) {
-            (Some(run), None) => Ok(run.run.clone()),
-            (Some(_), Some(_)) => Err(Refusal::new(
-                11,
-                "E0301",
-                format!("more than one run begins with `{text}`"),
-                "give more of the id; `orch runs` lists them",
-            )),
-            (None, _) => Err(Refusal::new(
-                11,
-                "E0301",
-                format!("there is no run `{text}` in this project"),
-                "`orch runs` lists the runs of this project",
-            )),
-        }
     }
 
     /// The live owner of a run.
@@ -263,12 +197,8 @@ impl Runs {
         let secrets = self.secrets(&plan)?;
         secrets.check(&plan, &inputs)?;
         self.check_disk()?;
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| Refusal::new(70, "E0302", format!("no random numbers: {error}"), "try again"))?;
-        let chance = RunId::from_random([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]]);
+        let (chance, seed) = chance()?;
         let id = id.unwrap_or(chance);
-        let seed = u64::from_le_bytes(std::array::from_fn(|place| bytes[8 + place]));
         let now = Clock::start(Timestamp::default()).now();
         let lock = RunLock::acquire(&self.store.run_folder(&id)?, now)?;
         let summary = RunSummary {
@@ -486,11 +416,9 @@ impl Runs {
         let driver = LocalDriver::new(setup, loaded);
         let sender = driver.sender();
         let forward = tokio::spawn(async move {
-            while let Some(event) = inputs.recv().await {
-                if sender.send(Input::Event(event)).is_err() {
-                    break;
-                }
-            }
+            while let Some(event) = inputs.recv().await
+                && sender.send(Input::Event(event)).is_ok()
+            {}
         });
         let finish = driver.drive(first).await;
         forward.abort();
@@ -516,6 +444,15 @@ impl Runs {
         self.settings.trust.guards.end(run, how(&finish));
         Ok(finish?)
     }
+}
+
+/// An id and a seed that nobody could have known.
+fn chance() -> Result<(RunId, u64), Refusal> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Refusal::new(70, "E0302", format!("no random numbers: {error}"), "try again"))?;
+    let seed = u64::from_le_bytes(std::array::from_fn(|place| bytes[8 + place]));
+    Ok((RunId::from_random([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]]), seed))
 }
 
 /// Those of the runtimes that can do something.

@@ -146,21 +146,6 @@ codes! {
          protect nobody.\n\
          Fix: `orch doctor` says what was tried and what to change. Where there is no way, `sandbox: off` in the step runs \
          it with all your rights; so does `--sandbox off` where no step says anything of it, and `sandbox = \"off\"` in orch.toml for every run.";
-    NO_CONTAINER "E0375" 41 false "a container cannot be made here"
-        "A step, the settings or `--sandbox` ask for `container`, and no image is named, neither docker nor podman answers, the image is \
-         not on this machine, or the step asks for what a container cannot keep (a list of hosts). Nothing was started.\n\
-         Fix: `[container]` with `image = \"NAME:TAG\"` in orch.toml, `podman pull NAME:TAG`, or `sandbox: workspace-write`.";
-    INNER_STATE "E0376" 41 false "a run inside another has no place for its state"
-        "This `orch` was started by a confined step of another run. What it keeps (`.orch/state` of its project, `~/.local/state/orch`) is \
-         in a place that the sandbox around it keeps from it: the project is the outer run's own, or lies outside of its workspace. \
-         Nothing was started.\n\
-         Fix: let the outer workflow call the inner one with `workflow:`; or copy the project into the workspace or \"$TMPDIR\" and run it \
-         there; or give the outer step `sandbox: off`.";
-    NO_UPSTREAM "E0377" 41 false "the proxy of the environment cannot be used"
-        "A step reaches a list of hosts (`network: [HOST]`). `orch` connects for it, and your environment says by which proxy \
-         (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`): one that speaks SOCKS or TLS, or a value that names no host. Going past it would not be \
-         what you said. Nothing was started.\n\
-         Fix: name a proxy that speaks plain HTTP (`http://HOST:PORT`), except hosts with `NO_PROXY`, or unset the variable.";
     NO_SECRET "E0350" 43 false "a secret has no value"
         "A step gets a secret, and its value is not where the definition says: the variable is not set, the file is not there, or \
          the program that should print it has failed. Values are looked for before anything starts, and again by `orch resume`.\n\
@@ -206,4 +191,19 @@ codes! {
     NEVER_TRUSTED "E0366" 40 false "a definition cannot be looked at whole"
         "A person trusts a definition with everything that it sets going: scripts, the folders of its skills, and the project's          settings of agent programs (`.claude`, `.codex`, `.gemini`, `.mcp.json`, `.env`, `orch.toml`). Here these are more than 4,000          files or 512 MB, lie too deep or cannot be read, so a change in the rest would go unseen. Nothing was started.\n\
          Fix: take away what does not belong into these folders, or correct their permissions.";
+    NO_CONTAINER "E0375" 41 false "a container cannot be made here"
+        "A step, the settings or `--sandbox` ask for `container`, and no image is named, neither docker nor podman answers, the image is \
+         not on this machine, or the step asks for what a container cannot keep (a list of hosts). Nothing was started.\n\
+         Fix: `[container]` with `image = \"NAME:TAG\"` in orch.toml, `podman pull NAME:TAG`, or `sandbox: workspace-write`.";
+    INNER_STATE "E0376" 41 false "a run inside another has no place for its state"
+        "This `orch` was started by a confined step of another run. What it keeps (`.orch/state` of its project, `~/.local/state/orch`) is \
+         in a place that the sandbox around it keeps from it: the project is the outer run's own, or lies outside of its workspace. \
+         Nothing was started.\n\
+         Fix: let the outer workflow call the inner one with `workflow:`; or copy the project into the workspace or \"$TMPDIR\" and run it \
+         there; or give the outer step `sandbox: off`.";
+    NO_UPSTREAM "E0377" 41 false "the proxy of the environment cannot be used"
+        "A step reaches a list of hosts (`network: [HOST]`). `orch` connects for it, and your environment says by which proxy \
+         (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`): one that speaks SOCKS or TLS, or a value that names no host. Going past it would not be \
+         what you said. Nothing was started.\n\
+         Fix: name a proxy that speaks plain HTTP (`http://HOST:PORT`), except hosts with `NO_PROXY`, or unset the variable.";
 }

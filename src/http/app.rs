@@ -2,13 +2,14 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::http::StatusCode;
+use serde_json::Value;
 
 use crate::{
     base::RunId,
@@ -22,6 +23,8 @@ use crate::{
 
 /// Streams of events that are open at once.
 const LISTENERS_MAX: usize = 200;
+/// How long what a deep look has found is given again.
+const LOOK_LIFE: Duration = Duration::from_secs(10);
 
 /// What a server is told to do.
 #[derive(Debug, Clone)]
@@ -51,6 +54,8 @@ struct Inner {
     started: Instant,
     is_ready: AtomicBool,
     listeners: Arc<tokio::sync::Semaphore>,
+    /// What the last deep look at everything has found, and when.
+    looked: Mutex<Option<(Instant, Value)>>,
 }
 
 /// One server; a clone is the same server.
@@ -81,6 +86,7 @@ impl App {
             started: Instant::now(),
             is_ready: AtomicBool::new(false),
             listeners: Arc::new(tokio::sync::Semaphore::new(LISTENERS_MAX)),
+            looked: Mutex::default(),
         })))
     }
 
@@ -136,6 +142,17 @@ impl App {
     /// Says whether it takes work.
     pub fn set_ready(&self, is_ready: bool) {
         self.0.is_ready.store(is_ready, Ordering::Relaxed);
+    }
+
+    /// What a deep look finds: a new one only where the last is old, as it asks programs.
+    pub(super) fn looked(&self, look: impl FnOnce() -> Result<Value, Problem>) -> Result<Value, Problem> {
+        let mut looked = self.0.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, found)) = looked.as_ref().filter(|(at, _)| at.elapsed() < LOOK_LIFE) {
+            return Ok(found.clone());
+        }
+        let found = look()?;
+        *looked = Some((Instant::now(), found.clone()));
+        Ok(found)
     }
 
     /// A place among the listeners.

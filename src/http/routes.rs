@@ -105,6 +105,12 @@ impl Route {
         rest.split('/').next().unwrap_or_default()
     }
 
+    /// Whether it says no more than that the server is there.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.scope == Public && matches!(self.answers, Json(_))
+    }
+
     const fn takes(mut self, parts: &'static [Param], query: &'static [Param]) -> Self {
         self.parts = parts;
         self.query = query;

@@ -16,6 +16,10 @@ use axum::{
     routing::{MethodFilter, on},
 };
 use axum_server::{Handle, tls_rustls::RustlsConfig};
+use hyper_util::{
+    rt::{TokioExecutor, TokioTimer},
+    server::conn::auto::Builder,
+};
 use serde_json::Value;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 
@@ -33,6 +37,10 @@ use crate::{
 
 /// Bytes of a body.
 const BODY_MAX: usize = 1024 * 1024;
+/// Bytes of the head of a request.
+const HEAD_MAX: usize = 16 * 1024;
+/// How long a head may take to arrive.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -110,11 +118,25 @@ pub async fn serve(
         Refusal::new(70, "E0599", format!("the server cannot go on: {error}"), "start it again").retryable()
     };
     let served = match tls {
-        Some(tls) => axum_server::from_tcp_rustls(listener, tls).map_err(failed)?.handle(handle).serve(service).await,
-        None => axum_server::from_tcp(listener).map_err(failed)?.handle(handle).serve(service).await,
+        Some(tls) => {
+            let mut server = axum_server::from_tcp_rustls(listener, tls).map_err(failed)?.handle(handle);
+            hurried(server.http_builder());
+            server.serve(service).await
+        }
+        None => {
+            let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
+            hurried(server.http_builder());
+            server.serve(service).await
+        }
     };
     watching.iter().for_each(tokio::task::JoinHandle::abort);
     served.map_err(failed)
+}
+
+/// Whoever takes too long to say what is wanted is told to go.
+fn hurried(builder: &mut Builder<TokioExecutor>) {
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(HEAD_MAX);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(30)).max_concurrent_streams(100);
 }
 
 /// Looks again and again what any process has written.

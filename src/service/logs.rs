@@ -2,12 +2,13 @@
 
 use std::{
     fs::File,
-    io::{Read as _, Seek as _, SeekFrom},
+    io::{self, Read as _, Seek as _, SeekFrom},
     path::Path,
 };
 
 use crate::{
     base::RunId,
+    guard::Root,
     service::{refusal::Refusal, runs::Runs},
 };
 
@@ -16,10 +17,24 @@ const FILE_MAX: u64 = 4 * 1024 * 1024;
 /// The streams of an attempt, in the order in which they are shown.
 pub const STREAMS: [&str; 3] = ["stdout.log", "stderr.log", "answer.txt"];
 
+/// Opens a file that an attempt has left; `None` where there is none. Never through a link: an agent may have put one there,
+/// and what it leads to is not what the agent has said.
+///
+/// # Errors
+/// When it is no plain file, or cannot be read.
+pub fn open_kept(path: &Path) -> io::Result<Option<File>> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+    match Root::open(folder).and_then(|folder| folder.read(Path::new(name))) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The end of a file; `None` where there is none.
 #[must_use]
 pub fn end_of(path: &Path, lines: Option<usize>) -> Option<String> {
-    let mut file = File::open(path).ok()?;
+    let mut file = open_kept(path).ok()??;
     let size = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(size.saturating_sub(FILE_MAX))).ok()?;
     let mut bytes = Vec::new();

@@ -94,7 +94,7 @@ pub use init::{Choice, Initialised, Template, init, templates};
 pub use inputs::gather_inputs;
 pub use keys::{api_keys, first_key_file, keys_fault, make_first_key, now};
 pub use lint::{lint, lint_library};
-pub use logs::{STREAMS, end_of, no_step};
+pub use logs::{STREAMS, end_of, no_step, open_kept};
 pub use mend::{Mended, mend, mend_all};
 pub use offer::{Offer, OfferedInput, Outline, OutlineStep, offers, outline};
 pub use owned::Owned;

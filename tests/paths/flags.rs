@@ -188,7 +188,7 @@ fn the_table_names_every_word_of_the_command_line() {
         for word in verb.get_arguments().filter(|word| word.get_value_parser().type_id() == path) {
             let id = format!("{name} {}", word.get_id()).trim().to_owned();
             let is = WORDS.iter().find(|(other, ..)| *other == id).map(|(_, is, _)| *is);
-            let is_path = matches!(is, Some(Read | Write | Name)) || (is.is_none() && word.is_global_set());
+            let is_path = matches!(is, Some(Read | Write | Name | As(_))) || (is.is_none() && word.is_global_set());
             assert!(is_path, "{id} is a path: {is:?}");
         }
         open.extend(

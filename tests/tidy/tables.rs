@@ -91,6 +91,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ),
     ("governor", &["src/http/access/limit.rs"]),
     ("gray_matter", &["src/definition/load/frontmatter.rs"]),
+    ("hyper_util", &["src/http/server.rs"]),
     ("include_dir", &["src/definition/load/builtin.rs"]),
     ("indicatif", &["src/cli/live.rs"]),
     (

@@ -15,7 +15,7 @@ use crate::{
         ask::{Answer, Ask},
         problem::Problem,
     },
-    service::{Extent, serve::read_lines},
+    service::{Extent, open_kept, serve::read_lines},
 };
 
 /// Files that are listed.
@@ -60,14 +60,12 @@ fn stream_file(ask: &Ask<'_>) -> Result<PathBuf, Problem> {
     Ok(attempt_folder(ask, ask.text("attempt").unwrap_or_default())?.join(name))
 }
 
-/// Opens a file of an attempt; a link is none, as nobody but `orch` makes files there.
+/// Opens a file of an attempt, with its size.
 fn open(path: &std::path::Path) -> Result<Option<(File, u64)>, Problem> {
-    let found = match path.symlink_metadata() {
-        Ok(found) if found.is_file() => found,
-        _ => return Ok(None),
-    };
-    let file = File::open(path).map_err(|error| Problem::missing(error.to_string(), "look at its permissions"))?;
-    Ok(Some((file, found.len())))
+    let missing = |error: std::io::Error| Problem::missing(error.to_string(), "GET …/artifacts lists what is there");
+    let Some(file) = open_kept(path).map_err(missing)? else { return Ok(None) };
+    let size = file.metadata().map_err(missing)?.len();
+    Ok(Some((file, size)))
 }
 
 pub(in crate::http) fn log(ask: &Ask<'_>) -> Result<Answer, Problem> {

@@ -28,35 +28,36 @@ pub(in crate::http) fn ready(ask: &Ask<'_>) -> Result<Answer, Problem> {
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E0620", "the server is not ready", help))
 }
 
-/// Everything that must be well: the doctor's checks of each project, the workers, the queue.
+/// Everything that must be well: the doctor's checks of each project, the workers, the queue, the open decisions.
 pub(in crate::http) fn health(ask: &Ask<'_>) -> Result<Answer, Problem> {
     let busy = ask.app.workers().busy();
-    let mut is_well = ask.app.is_ready() && busy.queued < busy.queue_max;
-    let mut projects = Vec::new();
+    let projects = ask.app.looked(|| checked(ask))?;
+    let all_well = projects.as_array().is_some_and(|all| all.iter().all(|one| one["well"] == true));
+    let is_well = ask.app.is_ready() && busy.queued < busy.queue_max && all_well;
+    let mut decisions = Vec::new();
     for place in ask.app.places() {
-        let checked = place.with(|project| doctor(Ok(project), ask.app.environment(), place.program()));
-        let open: Vec<Value> = waiting([place])?;
-        match checked {
-            Ok(health) => {
-                is_well &= health.is_well();
-                projects.push(json!({
-                    "project": place.name(), "well": health.is_well(), "checks": health.checks, "decisions": open,
-                }));
-            }
-            Err(fault) => {
-                is_well = false;
-                let problem = Problem::from(fault);
-                projects.push(json!({
-                    "project": place.name(), "well": false, "fault": problem.to_json(), "decisions": open,
-                }));
-            }
-        }
+        decisions.push(json!({ "project": place.name(), "waiting": waiting([place])? }));
     }
     let body = json!({
         "well": is_well, "version": env!("CARGO_PKG_VERSION"), "uptime_s": ask.app.uptime_s(), "workers": busy,
-        "projects": projects,
+        "projects": projects, "decisions": decisions,
     });
     Ok(Answer::json(&body)?.status(if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }))
+}
+
+/// The doctor's checks of each project.
+fn checked(ask: &Ask<'_>) -> Result<Value, Problem> {
+    let mut projects = Vec::new();
+    for place in ask.app.places() {
+        let checked = place.with(|project| doctor(Ok(project), ask.app.environment(), place.program()));
+        projects.push(match checked {
+            Ok(health) => json!({ "project": place.name(), "well": health.is_well(), "checks": health.checks }),
+            Err(fault) => {
+                json!({ "project": place.name(), "well": false, "fault": Problem::from(fault).to_json() })
+            }
+        });
+    }
+    Ok(Value::Array(projects))
 }
 
 pub(in crate::http) fn openapi(_: &Ask<'_>) -> Result<Answer, Problem> {

@@ -12,6 +12,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use crate::service::open_kept;
+
 /// Every so manyth line is in the index.
 const STRIDE: u64 = 256;
 /// Files whose index is kept.
@@ -80,15 +82,9 @@ static KEPT: Mutex<BTreeMap<PathBuf, Index>> = Mutex::new(BTreeMap::new());
 /// # Errors
 /// When it cannot be read, or is no plain file.
 pub fn read_lines(path: &Path, from: u64, count: usize, find: Option<&str>) -> io::Result<Lines> {
-    let none = Lines { from, total: 0, bytes: 0, lines: Vec::new() };
-    let found = match path.symlink_metadata() {
-        Ok(found) if found.is_file() => found,
-        Ok(_) => return Err(io::Error::other("it is no plain file")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(none),
-        Err(error) => return Err(error),
-    };
-    let mut file = File::open(path)?;
-    let size = file.metadata()?.len();
+    let Some(mut file) = open_kept(path)? else { return Ok(Lines { from, total: 0, bytes: 0, lines: Vec::new() }) };
+    let found = file.metadata()?;
+    let size = found.len();
     let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
     let mut index = kept.filter(|kept| kept.inode == found.ino() && kept.bytes <= size).unwrap_or_default();
     index.inode = found.ino();
@@ -200,5 +196,8 @@ mod tests {
         let read = read_lines(&path, 0, 10, None).unwrap();
         assert_eq!(read.lines.iter().map(String::len).collect::<Vec<_>>(), [LINE_MAX, 6, 0]);
         assert!(read_lines(folder.path(), 0, 1, None).is_err());
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(read_lines(&link, 0, 1, None).is_err(), "what a link leads to was not said by anybody");
     }
 }

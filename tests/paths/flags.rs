@@ -64,7 +64,7 @@ const WORDS: &[(&str, Is, &[&str])] = &[
     ("run record", Write, &["run", "ok", "--record=@"]),
     ("run trust", Name, &["run", "ok", "--trust", "@"]),
     ("run sandbox", Word, &[]),
-    ("trust name", Name, &["trust", "@", "--list"]),
+    ("trust name", Read, &["trust", "@", "--list"]),
     ("trust digest", Name, &["trust", "ok", "--digest", "@"]),
     ("audit verify head", Read, &["audit", "verify", "--head", "@"]),
     ("audit export since", Word, &[]),

@@ -26,7 +26,7 @@ pub use crate::definition::import::{Form as ImportForm, Format as ImportFrom};
 /// The largest source, in bytes.
 const BYTES_MAX: u64 = 512 * 1024;
 /// Files of one folder at most.
-const FILES_MAX: usize = 2000;
+const FILES_MAX: usize = 1_000;
 /// Folders inside each other at most.
 const DEPTH_MAX: usize = 16;
 
@@ -105,6 +105,10 @@ fn folder(
 ) -> Result<(Vec<ImportFile>, Vec<ImportFailure>), Fault> {
     let mut paths = Vec::new();
     files_below(full, 0, &mut paths);
+    if paths.len() > FILES_MAX {
+        let message = format!("{} holds more than {FILES_MAX} files that may be sources", full.display());
+        return Err(Refusal::new(11, "E0570", message, "name a folder below it, or one of the files").into());
+    }
     paths.sort();
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     for path in paths {
@@ -125,6 +129,10 @@ fn folder(
 fn files_below(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
+        // One more than may be: whoever asked is told, and not given a part.
+        if paths.len() > FILES_MAX {
+            return;
+        }
         let Ok(kind) = entry.file_type() else { continue };
         let path = entry.path();
         if kind.is_dir() && depth < DEPTH_MAX {
@@ -133,7 +141,7 @@ fn files_below(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) {
         let name = entry.file_name().to_string_lossy().to_lowercase();
         let is_source = [".md", ".yaml", ".yml"].iter().any(|ending| name.ends_with(ending))
             || ["makefile", "justfile"].contains(&name.as_str());
-        if kind.is_file() && is_source && !name.starts_with("readme") && paths.len() < FILES_MAX {
+        if kind.is_file() && is_source && !name.starts_with("readme") {
             paths.push(path);
         }
     }

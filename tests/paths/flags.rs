@@ -40,7 +40,7 @@ const WORDS: &[(&str, Is, &[&str])] = &[
     ("init template", Name, &["init", "made", "--template", "@"]),
     ("init sample", Name, &["init", "made", "--sample", "@"]),
     ("list kind", Word, &[]),
-    ("show name", Name, &["show", "@"]),
+    ("show name", Read, &["show", "@"]),
     ("show kind", Word, &[]),
     ("check paths", Read, &["check", "@"]),
     ("check format", Word, &[]),

@@ -218,6 +218,7 @@ fn drive(plan: &Plan, parallel: u32) -> f64 {
             nonce: "0123456789abcdef01234567".to_owned(),
             confine: None,
             audit: None,
+            trace: None,
         };
         let journal = store.journal();
         let loaded = load(journal.as_ref(), &run_id(), |_, _, _| {}).unwrap();

@@ -384,3 +384,26 @@ fn who_goes_on_spending_after_the_limit_is_killed_at_the_second_report_however_q
     assert_eq!([kills(&mut bench, deaf), kills(&mut bench, deaf), kills(&mut bench, deaf)], [0, 0, 1]);
     assert_eq!([kills(&mut bench, other), kills(&mut bench, other)], [0, 1]);
 }
+
+#[test]
+fn people_are_told_since_when_an_attempt_waited_and_when_its_runtime_took_nothing() {
+    let mut bench = Bench::new(agents(2, 0), 2);
+    bench.now = 1_500;
+    assert_eq!(bench.defer(9_000).len(), 2);
+    let told = |bench: &Bench| -> Vec<(u64, u64)> {
+        bench.scheduler.pauses().iter().map(|pause| (pause.from.0, pause.until.0)).collect()
+    };
+    assert_eq!(told(&bench), [(1_500, 9_000)], "one pause, however many it keeps waiting");
+    bench.now = 4_000;
+    bench.pace(None, None);
+    assert_eq!(told(&bench), [(1_500, 4_000)], "it ended when the runtime was let go");
+    bench.now = 4_200;
+    bench.begin();
+    let first = bench.attempt("a");
+    let record = &bench.scheduler.view(first.instance).history[0];
+    assert_eq!((record.ready, record.started), (Timestamp(1_000), Timestamp(4_200)), "in line since it was ready");
+    assert_eq!(bench.scheduler.ready_since(first.instance), None);
+    bench.now = 5_000;
+    bench.fail("a", FailureClass::Quota { until: Some(Timestamp(8_000)) }, None);
+    assert!(told(&bench).len() <= 2);
+}

@@ -102,12 +102,15 @@ fn comments_go_back_to_the_agent_and_the_new_work_is_asked_about() {
     );
     assert_eq!(ends_of(&project, &run, "work").len(), 2);
     assert_eq!(ends_of(&project, &run, "gate 1").len(), 2, "the other gates judge the new work too");
-    ends(&project.run(&["approve", &run]), 0);
+    ends(&project.run(&["approve", &run, "--comment", "now it is"]), 0);
     ends(&project.run(&["resume", &run]), 0);
     assert_eq!(project.read("taken"), project.read("code"));
     assert_eq!(
         ends_of(&project, &run, "gate 2"),
-        ["fail: pushed back by tester:\n- code:12: use a constant\n- say why: it matters", "pass: approved by tester"]
+        [
+            "fail: pushed back by tester:\n- code:12: use a constant\n- say why: it matters",
+            "pass: approved by tester: now it is"
+        ]
     );
 }
 

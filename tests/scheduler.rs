@@ -216,7 +216,7 @@ fn failure(class: FailureClass, exit: Option<i32>) -> Outcome {
 
 fn decision(yes: bool) -> Decision {
     if yes {
-        Decision::Approve { fields: json!({ "name": "x" }) }
+        Decision::Approve { fields: json!({ "name": "x" }), comment: String::new() }
     } else {
         Decision::Reject { comment: "no".to_owned(), is_final: true }
     }

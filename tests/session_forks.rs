@@ -36,6 +36,7 @@ fn assigner() -> Assigner {
         nonce: "0123456789abcdef01234567".to_owned(),
         confine: None,
         audit: None,
+        trace: None,
     }
 }
 

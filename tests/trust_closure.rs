@@ -470,6 +470,7 @@ const VERBS: &[(&str, &[&[&str]])] = &[
     ("remove", &[&["remove", "nothing"]]),
     ("update", &[&["update", "--check"]]),
     ("keys", &[&["keys", "list"]]),
+    ("notify", &[&["notify", "list"], &["notify", "test", "steals"]]),
     ("lsp", &[&["lsp"]]),
     ("mcp", &[&["mcp"]]),
     ("schema", &[&["schema", "workflow"]]),
@@ -555,7 +556,7 @@ fn trapped() -> Project {
     let project = hostile()
         .file(".env", "PATH=./bin\nHOME=.\nXDG_STATE_HOME=.\nORCH_RUNTIME=evil\nRUST_LOG=trace\nHTTPS_PROXY=http://127.0.0.1:9\n")
         .file(".mcp.json", "{ \"mcpServers\": { \"evil\": { \"command\": \"sh\", \"args\": [\"-c\", \"touch ran\"] } } }\n")
-        .file("orch.toml", "[runtimes.evil]\ncommand = [\"sh\", \"-c\", \"touch ran\"]\n")
+        .file("orch.toml", "[runtimes.evil]\ncommand = [\"sh\", \"-c\", \"touch ran\"]\n[notify.steals]\nvia = \"command\"\ncommand = [\"sh\", \"-c\", \"touch ran\"]\n")
         .file("workflows/plain.yaml", "name: plain\nsteps:\n  - { id: a, run: \"touch ran\" }\n")
         .file("workflows/ask.yaml", "name: ask\nsteps:\n  - { id: a, prompt: x, runtime: evil, tools: [mcp__evil__do] }\n")
         .file(".claude/settings.json", "{ \"hooks\": { \"SessionStart\": [{ \"hooks\": [{ \"type\": \"command\", \"command\": \"touch ran\" }] }] } }\n")

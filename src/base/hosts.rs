@@ -161,6 +161,12 @@ fn host(text: &str) -> Option<Host> {
     (name.len() <= NAME_MAX && name.split('.').all(is_label) && !is_number).then_some(Host::Name(name))
 }
 
+/// Whether an address is one of the open network, however it is written.
+#[must_use]
+pub fn is_open_address(address: IpAddr) -> bool {
+    is_open(address.to_canonical())
+}
+
 /// Whether an address is one of the open network: not this machine, not its neighbours, not the cloud's own services.
 fn is_open(address: IpAddr) -> bool {
     match address {

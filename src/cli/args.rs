@@ -8,6 +8,7 @@ use crate::cli::{
     add::{AddArgs, RemoveArgs},
     audit::AuditArgs,
     cache::{CacheArgs, ReuseArgs},
+    channels::NotifyArgs,
     check::CheckArgs,
     completions::CompletionsArgs,
     cost::CostArgs,
@@ -171,6 +172,8 @@ pub enum Verb {
     Serve(ServeArgs),
     /// Make, list and take away the keys of programs and people that ask the server
     Keys(KeysArgs),
+    /// List the channels by which people are told what runs need; test one
+    Notify(NotifyArgs),
     /// Serve MCP clients: list, plan and run workflows, and say where runs stand
     Mcp(McpArgs),
     /// Look at everything a run needs and say how to mend what is wrong

@@ -25,7 +25,8 @@ pub(super) fn approve(session: &mut Session, args: &ApproveArgs) -> Result<u8, F
         fields.insert(pair.name.clone(), value);
     }
     let fields = if fields.is_empty() { Value::Null } else { Value::Object(fields) };
-    decide(session, &args.run, args.step.as_deref(), Decision::Approve { fields }, "approved")
+    let comment = args.comment.clone().unwrap_or_default();
+    decide(session, &args.run, args.step.as_deref(), Decision::Approve { fields, comment }, "approved")
 }
 
 pub(super) fn reject(session: &mut Session, args: &RejectArgs) -> Result<u8, Failure> {

@@ -75,6 +75,7 @@ pub(super) fn drive(
         .build()
         .map_err(|error| Failure::bug(&error))?;
     let terminated = Arc::new(AtomicBool::new(false));
+    let notifier = runs.notifier();
     let finish = runtime.block_on(async {
         let (watchers, mut events) = mpsc::unbounded_channel();
         let (inputs, input_events) = mpsc::unbounded_channel();
@@ -87,6 +88,7 @@ pub(super) fn drive(
             tokio::select! {
                 biased;
                 Some(event) = events.recv() => {
+                    notifier.tell(&event);
                     screen.tell(&event);
                     if let (Some(questions), What::Asking { .. }) = (&questions, &event.what) {
                         screen.pause();
@@ -98,6 +100,7 @@ pub(super) fn drive(
             }
         };
         while let Ok(event) = events.try_recv() {
+            notifier.tell(&event);
             screen.tell(&event);
         }
         listening.abort();
@@ -105,6 +108,7 @@ pub(super) fn drive(
     });
     // A prompt that still waits for a line must not keep the process.
     runtime.shutdown_background();
+    notifier.end();
     let finish = finish.inspect_err(|_| screen.pause())?;
     let code = code_of(&finish, terminated.load(Ordering::Relaxed));
     finish_screen(&mut screen, runs, &run, root, code)?;
@@ -310,7 +314,7 @@ fn ask(
     loop {
         say(&format!("  [y] yes   [n] no, with a comment{push}   [d] details   [l] leave it waiting > "));
         match lines()?.trim() {
-            "y" | "yes" => return Some(Decision::Approve { fields: Value::Null }),
+            "y" | "yes" => return Some(Decision::Approve { fields: Value::Null, comment: String::new() }),
             "d" | "details" => say(&indent(&clean(&asked.shown))),
             "l" | "later" => {
                 say("  it waits; Ctrl-C ends the run, `orch approve` and `orch reject` decide from anywhere\n");
@@ -381,7 +385,10 @@ mod tests {
         assert_eq!(comments.iter().map(|comment| comment.text.as_str()).collect::<Vec<_>>(), ["shorter", "simpler"]);
         assert_eq!(sent.len(), 2);
         // Where nobody could follow comments, none are taken.
-        assert_eq!(typed(&["p", "y"], false), (Some(Decision::Approve { fields: Value::Null }), Vec::new()));
+        assert_eq!(
+            typed(&["p", "y"], false),
+            (Some(Decision::Approve { fields: Value::Null, comment: String::new() }), Vec::new())
+        );
         let no = Decision::Reject { comment: "why not".to_owned(), is_final: true };
         assert_eq!(typed(&["n", "why not"], true).0, Some(no));
         assert_eq!(typed(&["d", "l"], true).0, None);

@@ -11,7 +11,7 @@ use crate::{
     cli::{
         add,
         args::{Cli, Verb},
-        audit, cache, check,
+        audit, cache, channels, check,
         clean::one_line,
         completions, cost, decide, dev, diff, doctor,
         exit::Exit,
@@ -62,6 +62,7 @@ fn dispatch(session: &mut Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Lsp(args) => lsp::run(session, &args),
         Verb::Serve(args) => serve::run(session, &args),
         Verb::Keys(args) => keys::run(session, &args),
+        Verb::Notify(args) => channels::run(session, &args),
         Verb::Mcp(args) => mcp::run(session, &args),
         Verb::Runtimes(args) => runtimes::run(session, &args),
         Verb::Doctor(args) => doctor::run(session, &args),

@@ -41,7 +41,7 @@ pub struct AddKeyArgs {
     #[arg(long, default_value = "viewer")]
     pub role: RoleArg,
     /// After how long it ends, such as `90d` [default: never]
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub expires: Option<Duration>,
     /// Requests a minute [default: the server's own limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -77,10 +77,6 @@ impl RoleArg {
             Self::Admin => Role::Admin,
         }
     }
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
 }
 
 pub(super) fn run(session: &mut Session, args: &KeysArgs) -> Result<u8, Failure> {

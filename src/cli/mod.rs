@@ -7,6 +7,7 @@ mod add;
 mod args;
 mod audit;
 mod cache;
+mod channels;
 mod check;
 mod clean;
 mod completions;

@@ -14,9 +14,10 @@ use crate::{
         style::{BOLD, DIM, paint},
         values::text_of,
     },
+    config::Flags,
     http::{ALGORITHMS, App, Doors, JwtSettings, Metrics, Serving, bind, check_health, hosts_of, serve},
     service::{
-        Refusal, Role, make_first_key,
+        Opening, Project, Refusal, Role, make_first_key,
         serve::{Place, Workers},
     },
 };
@@ -64,12 +65,24 @@ pub struct ServeArgs {
     /// Requests a minute of all together
     #[arg(long, value_name = "N", default_value_t = 6_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub rate_all: u32,
+    /// Requests a minute and address that do not say who asks; all of a proxy's clients share its address
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub failures: u32,
     /// How long runs may go on when the server is told to end
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
     pub drain: Duration,
+    /// Connections that may be open at once
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(8..=100_000))]
+    pub connections: u32,
+    /// The form of what it says about itself on stderr [default: `log.format`]
+    #[arg(long, value_name = "FORM", value_parser = ["pretty", "json"])]
+    pub log_format: Option<String>,
+    /// A file that gets it as well, as JSON; `log.size` and others say when a new one begins [default: `log.file`]
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
     #[command(flatten)]
     pub jwt: JwtArgs,
-    /// Only ask the server at that address whether it is ready: exit code 0 or 75
+    /// Only ask the server at that address whether it is ready: exit code 0 or 75; with its `--tls-…` where it speaks TLS
     #[arg(long, conflicts_with_all = ["projects", "read_only"])]
     pub check_health: bool,
 }
@@ -95,24 +108,27 @@ pub struct JwtArgs {
     pub jwt_role_claim: String,
 }
 
-fn time(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
-}
-
 pub(super) fn run(session: &mut Session, args: &ServeArgs) -> Result<u8, Failure> {
     if args.check_health {
-        let is_ready = check_health(args.listen)?;
+        let certificates = tls(session, args)?.map(|(certificates, _)| certificates);
+        let is_ready = check_health(args.listen, certificates.as_deref())?;
         session.out.talk(if is_ready { "ready\n" } else { "not ready\n" });
         return Ok(if is_ready { 0 } else { 75 });
     }
-    crate::cli::log::start(crate::config::LogLevel::Info, session.out.has_colours());
-    let doors = Doors { listen: args.listen, tls: tls(session, args)?, behind_proxy: args.behind_proxy };
+    start_log(session, args)?;
+    let doors = Doors {
+        listen: args.listen,
+        tls: tls(session, args)?,
+        behind_proxy: args.behind_proxy,
+        connections: args.connections as usize,
+    };
     let listener = bind(&doors)?;
     // The system chooses the port where 0 is asked for.
     let listen = listener.local_addr()?;
     let serving = Serving {
         rate: args.rate,
         rate_all: args.rate_all,
+        failures: args.failures,
         hosts: if args.behind_proxy { args.hosts.clone() } else { hosts_of(listen, &args.hosts) },
         is_secure: args.behind_proxy || args.tls_cert.is_some(),
         read_only: args.read_only,
@@ -142,6 +158,21 @@ pub(super) fn run(session: &mut Session, args: &ServeArgs) -> Result<u8, Failure
     runtime.block_on(serve(app, &doors, listener, args.drain, told_to_end()))?;
     runtime.shutdown_timeout(Duration::from_secs(2));
     Ok(0)
+}
+
+/// Logs as the first project wants it, unless a flag says otherwise.
+fn start_log(session: &mut Session, args: &ServeArgs) -> Result<(), Failure> {
+    let folder = session.folder();
+    let file = args.log_file.as_ref().map(|file| folder.join(file).display().to_string());
+    let flags = Flags::new().with("log.format", "--log-format", args.log_format.as_deref()).with(
+        "log.file",
+        "--log-file",
+        file,
+    );
+    let first = args.projects.first().map_or_else(|| folder.clone(), |first| folder.join(first));
+    let project = Project::open(&first, Opening::Search, &session.environment, &flags)?;
+    session.start_log(&project, true);
+    Ok(())
 }
 
 /// Opens the projects; two of the same name get a number.
@@ -212,5 +243,5 @@ async fn told_to_end() {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    tracing::info!(target: "system", "ends: takes nothing more, and waits for what runs");
+    tracing::info!(target: "system", "the server ends: it takes nothing more, and waits for what runs");
 }

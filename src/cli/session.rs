@@ -8,11 +8,12 @@ use std::{
 use crate::{
     cli::{
         args::{ColorArg, Global},
+        clean::one_line,
         failure::Failure,
         log,
         out::Out,
     },
-    config::{ColorChoice, Environment, Flags},
+    config::{ColorChoice, Environment, Flags, LogLevel},
     service::{Opening, Project},
 };
 
@@ -66,8 +67,26 @@ impl Session {
         let start = self.global.folder.clone().unwrap_or_default();
         let project = Project::open(&start, opening, &self.environment, &flags)?;
         self.out = Out::new(stream_choice(project.settings().color));
-        log::start(log::level(project.settings().log_level, self.global.verbose), self.out.has_colours());
+        self.start_log(&project, false);
         Ok(project)
+    }
+
+    /// Begins to say what `orch` itself does, as the settings want it; a server says more than a verb that shows its run.
+    pub(super) fn start_log(&mut self, project: &Project, is_server: bool) {
+        let settings = project.settings();
+        let (verbose, quiet) = (self.global.verbose, self.global.quiet);
+        let set = if is_server && !settings.is_set("log_level") { LogLevel::Info } else { settings.log_level };
+        let wish = log::Wish {
+            // A server has no report that `-v` could make longer.
+            level: log::level(set, verbose + u8::from(is_server && verbose > 0), quiet && is_server),
+            log: settings.log.clone(),
+            colours: self.out.has_colours(),
+            story: is_server,
+            redactor: project.log_redactor(),
+        };
+        if let Some(fault) = log::start(wish) {
+            self.out.talk(&format!("{}\n", one_line(&fault)));
+        }
     }
 
     /// The folder of `-C` as an absolute path, or the current one.

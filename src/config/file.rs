@@ -11,7 +11,9 @@ use crate::{
         did_you_mean,
     },
     config::{
+        channels::CHANNEL_KEYS,
         form::Form,
+        hooks::HOOK_KEYS,
         keys::{self, KEYS},
         layer::{Entry, FilePlace, Layer},
         prices::PRICE_KEYS,
@@ -113,6 +115,16 @@ impl Reader<'_> {
                     Some(servers) => self.servers(servers),
                     None => self.refuse(at, &path, "this is no table", "write a table for each: [mcp.NAME]"),
                 }
+            } else if path == "notify" {
+                match item.as_table_like() {
+                    Some(channels) => self.channels(channels),
+                    None => self.refuse(at, &path, "this is no table", "write a table for each: [notify.NAME]"),
+                }
+            } else if path == "hooks" {
+                match item.as_table_like() {
+                    Some(hooks) => self.hooks(at, hooks),
+                    None => self.refuse(at, &path, "this is no table", "write a table for each: [hooks.NAME]"),
+                }
             } else if prefix.is_empty() && is_section(&path) {
                 match item.as_table_like() {
                     Some(inner) => self.table(&path, inner),
@@ -162,6 +174,12 @@ fn names_in(prefix: &str) -> Vec<String> {
     if prefix.starts_with("mcp.") {
         return SERVER_KEYS.iter().map(|&key| key.to_owned()).collect();
     }
+    if prefix.starts_with("notify.") {
+        return CHANNEL_KEYS.iter().map(|&key| key.to_owned()).collect();
+    }
+    if prefix.starts_with("hooks.") {
+        return HOOK_KEYS.iter().map(|&key| key.to_owned()).collect();
+    }
     if prefix.starts_with("prices.") {
         return PRICE_KEYS.iter().map(|&key| key.to_owned()).collect();
     }
@@ -178,7 +196,7 @@ fn names_in(prefix: &str) -> Vec<String> {
         }
     }
     if prefix.is_empty() {
-        names.extend(["runtimes".to_owned(), "prices".to_owned(), "mcp".to_owned()]);
+        names.extend(["runtimes", "prices", "mcp", "notify", "hooks"].map(str::to_owned));
     }
     names
 }

@@ -40,6 +40,8 @@ pub enum Form {
     Name,
     /// The image of a container: a name with its registry, its tag or its digest.
     Image,
+    /// The whole path of a file.
+    File,
 }
 
 /// A value that has been read and is within its bounds.
@@ -142,6 +144,8 @@ impl Form {
             Self::Name => Err(unreadable()),
             Self::Image if is_image(text) => Ok(Setting::Word(text.to_owned())),
             Self::Image => Err(unreadable()),
+            Self::File if is_file(text) => Ok(Setting::Word(text.to_owned())),
+            Self::File => Err(unreadable()),
         }
     }
 
@@ -164,6 +168,7 @@ impl Form {
             }
             Self::Name => "a name of letters, digits, `_`, `-` and `.`".to_owned(),
             Self::Image => "the name of an image, such as \"rust:1.90\"".to_owned(),
+            Self::File => "the whole path of a file, such as \"/var/log/orch/orch.log\"".to_owned(),
         }
     }
 
@@ -177,6 +182,7 @@ impl Form {
             Self::Words(_) => "a list of words",
             Self::Name => "a name",
             Self::Image => "the name of an image",
+            Self::File => "the whole path of a file",
         }
     }
 }
@@ -204,6 +210,11 @@ pub(super) fn is_name(text: &str) -> bool {
 fn is_image(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@".contains(c);
     text.len() <= 255 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain)
+}
+
+/// Whether it says where a file is, whatever folder a process was started in.
+fn is_file(text: &str) -> bool {
+    text.starts_with('/') && !text.ends_with('/') && text.len() <= 4_000 && !text.contains(char::is_control)
 }
 
 fn within(number: u64, min: u64, max: u64) -> Result<u64, String> {
@@ -284,6 +295,14 @@ mod tests {
             assert!(Form::Money.read_text(text).is_err(), "{text}");
         }
         assert_eq!(Form::Money.read_text("2.50"), Ok(Setting::Money(2.5)));
+    }
+
+    #[test]
+    fn files_have_whole_paths() {
+        assert!(Form::File.read_text("/var/log/orch.log").is_ok());
+        for text in ["orch.log", "/var/log/", "", "/a\nb"] {
+            assert!(Form::File.read_text(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -93,6 +93,42 @@ pub const KEYS: &[Key] = &[
         help: "how much orch says about itself on stderr",
     },
     Key {
+        path: "log.format",
+        form: Form::Word(&["pretty", "json"]),
+        default: Some("pretty"),
+        help: "the form of what orch says about itself on stderr; a log file is always JSON",
+    },
+    Key {
+        path: "log.file",
+        form: Form::File,
+        default: None,
+        help: "a file that gets it as well, one JSON object a line; only the user's own file, a variable or a flag may say",
+    },
+    Key {
+        path: "log.size",
+        form: Form::Bytes { min: 10_000, max: 10_000_000_000 },
+        default: Some("64M"),
+        help: "bytes after which the log file is put aside and a new one begun",
+    },
+    Key {
+        path: "log.every",
+        form: Form::Duration { min_ms: 60_000, max_ms: 365 * DAY_MS },
+        default: Some("1d"),
+        help: "how often that is done at least, counted from midnight UTC",
+    },
+    Key {
+        path: "log.keep",
+        form: Form::Count { min: 0, max: 10_000 },
+        default: Some("14"),
+        help: "log files that are kept aside; the oldest go first",
+    },
+    Key {
+        path: "log.age",
+        form: Form::Duration { min_ms: 60_000, max_ms: 3_650 * DAY_MS },
+        default: Some("30d"),
+        help: "how long they are kept",
+    },
+    Key {
         path: "color",
         form: Form::Word(&["auto", "always", "never"]),
         default: Some("auto"),

@@ -10,8 +10,10 @@ use figment::{
 use crate::{
     base::{Diagnostic, Price, Source, Span, codes::use_::BAD_VALUE, codes::use_::UNKNOWN_KEY, did_you_mean},
     config::{
+        channels::Channel,
         environment::Environment,
         form::Setting,
+        hooks::Hook,
         keys::{self, KEYS, variable_name},
         origin::Origin,
         runtime::Runtime,
@@ -38,6 +40,8 @@ pub(super) struct Layer {
     pub runtimes: Vec<(String, Runtime)>,
     pub prices: Vec<(String, Price)>,
     pub servers: Vec<Server>,
+    pub channels: Vec<Channel>,
+    pub hooks: Vec<Hook>,
     pub faults: Vec<Diagnostic>,
 }
 

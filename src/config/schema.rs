@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     config::{
+        channels::NoticeKind,
         form::Form,
         keys::{KEYS, Key},
     },
@@ -30,6 +31,8 @@ pub fn schema() -> Value {
     properties.insert("runtimes".to_owned(), runtimes());
     properties.insert("prices".to_owned(), prices());
     properties.insert("mcp".to_owned(), servers());
+    properties.insert("notify".to_owned(), channels());
+    properties.insert("hooks".to_owned(), hooks());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://orch.run/schemas/config.schema.json",
@@ -59,6 +62,7 @@ fn of(key: &Key) -> Value {
             { "type": "string" },
         ] }),
         Form::Image => json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_./:@-]{0,254}$" }),
+        Form::File => json!({ "type": "string", "pattern": "^/.*[^/]$" }),
         Form::Name => json!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]{1,63}$" }),
     };
     schema["description"] = json!(key.help);
@@ -92,6 +96,85 @@ fn runtimes() -> Value {
         "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,63}$", "not": { "enum": ["replay"] } },
         "properties": properties,
         "additionalProperties": { "oneOf": [command(), acp(), other] },
+    })
+}
+
+fn secret() -> Value {
+    let words = json!({ "type": "array", "minItems": 1, "items": { "type": "string" } });
+    json!({
+        "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false,
+        "properties": { "env": { "type": "string" }, "file": { "type": "string" }, "command": words },
+        "description": "Where the value is: a variable, a file that nobody else may read, or what a program prints.",
+    })
+}
+
+fn texts(about: &str) -> Value {
+    let list = json!({ "type": "array", "items": { "type": "string" } });
+    json!({ "oneOf": [{ "type": "string" }, list], "description": about })
+}
+
+fn text(about: &str) -> Value {
+    json!({ "type": "string", "description": about })
+}
+
+fn channels() -> Value {
+    let events = NoticeKind::ALL.map(NoticeKind::word);
+    let url =
+        json!({ "oneOf": [{ "type": "string" }, secret()], "description": "The address; of Slack only where it is." });
+    let words = json!({ "type": "array", "minItems": 1, "items": { "type": "string" }, "description": "Program and arguments." });
+    let properties = json!({
+        "via": { "enum": ["slack", "email", "webhook", "desktop", "command"], "description": "How people are told." },
+        "events": { "type": "array", "items": { "enum": events }, "description": "About what; all where absent." },
+        "workflows": texts("Of which workflows; one `*` in a name stands for anything."),
+        "projects": texts("Of which projects, by the name of their folder."),
+        "title": text("A template in place of the usual title."),
+        "text": text("A template in place of the usual text."),
+        "dashboard": text("Where the dashboard is, for links."),
+        "allow": texts("Hosts that are reached although they are not of the open network: HOST:PORT."),
+        "url": url,
+        "secret": secret(),
+        "server": text("The mail server, HOST:PORT."),
+        "tls": { "enum": ["starttls", "tls", "none"], "default": "starttls", "description": "How it is spoken to." },
+        "from": text("From whom a mail is."),
+        "to": texts("To whom a mail goes."),
+        "user": text("As whom the mail server is asked."),
+        "password": secret(),
+        "command": words,
+        "time": { "type": "string", "default": "30s", "description": "How long the command may take." },
+    });
+    json!({
+        "type": "object",
+        "description": "Where people are told what runs need of them, by name.",
+        "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,63}$" },
+        "additionalProperties": {
+            "type": "object", "additionalProperties": false, "required": ["via"], "properties": properties,
+        },
+    })
+}
+
+fn hooks() -> Value {
+    let inputs = json!({
+        "type": "object", "additionalProperties": { "type": "string", "pattern": "^(/.*)?$" },
+        "description": "Inputs, each with its place in the payload as a JSON pointer.",
+    });
+    let properties = json!({
+        "kind": { "enum": ["generic", "github"], "default": "generic", "description": "How deliveries are signed." },
+        "secret": secret(),
+        "workflow": text("What is started."),
+        "project": text("In which project of the server."),
+        "events": texts("Which events of GitHub count: pull_request, or pull_request.opened."),
+        "inputs": inputs,
+        "rate": {
+            "type": "integer", "minimum": 1, "maximum": 10_000, "default": 60, "description": "Deliveries a minute.",
+        },
+    });
+    json!({
+        "type": "object",
+        "description": "What other systems may start by a signed request; only in the user's own file.",
+        "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,63}$" },
+        "additionalProperties": {
+            "type": "object", "additionalProperties": false, "required": ["secret", "workflow"], "properties": properties,
+        },
     })
 }
 

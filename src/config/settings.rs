@@ -7,15 +7,18 @@ use figment::Figment;
 use crate::{
     base::{
         Diagnostic, Prices, SandboxMode, Severity, Source, Span,
-        codes::use_::{CONTRADICTION, UNKNOWN_RUNTIME},
+        codes::use_::{BAD_VALUE, CONTRADICTION, UNKNOWN_RUNTIME},
         did_you_mean,
     },
     config::{
+        channels::Channel,
         environment::{Environment, FILE_NAME},
         file,
         form::Setting,
+        hooks::Hook,
         keys::{KEYS, Key},
         layer::{FilePlace, Flags, Layer},
+        log::Log,
         origin::Origin,
         prices,
         runtime::{Runtime, built_in, is_built_in},
@@ -59,6 +62,8 @@ pub struct Settings {
     pub container: Container,
     /// How much `orch` says about itself.
     pub log_level: LogLevel,
+    /// How it says it, and where it is kept.
+    pub log: Log,
     /// When the output has colours.
     pub color: ColorChoice,
     /// How long things may take.
@@ -71,6 +76,10 @@ pub struct Settings {
     pub prices: Prices,
     /// MCP servers by name.
     pub servers: BTreeMap<String, Arc<Server>>,
+    /// Where people are told what runs need of them, by name.
+    pub channels: BTreeMap<String, Channel>,
+    /// What other systems may start, by name.
+    pub hooks: BTreeMap<String, Hook>,
     /// How many agents of a runtime work at once.
     pub workers: Workers,
     /// How failures of a runtime's service are met.
@@ -244,16 +253,12 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
             origins.insert(*path, (entry.setting.clone(), entry.origin.clone()));
         }
     }
-    let mut runtimes = BTreeMap::new();
-    for (name, runtime) in layers.iter().flat_map(|layer| &layer.runtimes) {
-        runtimes.insert(name.clone(), runtime.clone());
-    }
     let values = Values(&origins);
     let cores = environment.cores().clamp(1, 100);
     Settings {
         parallel: values.count("parallel").map_or(cores, narrow),
         runtime: values.word("runtime").map(str::to_owned),
-        runtimes,
+        runtimes: layers.iter().flat_map(|layer| &layer.runtimes).cloned().collect(),
         on_approval: match values.word("on_approval") {
             Some("fail") => OnApproval::Fail,
             Some("approve") => OnApproval::Approve,
@@ -267,6 +272,7 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
         sandbox: values.word("sandbox").and_then(SandboxMode::of),
         container: container(&values),
         log_level: log_level(values.word("log_level")),
+        log: Log::of(&values),
         color: match values.word("color") {
             Some("always") => ColorChoice::Always,
             Some("never") => ColorChoice::Never,
@@ -291,6 +297,8 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
         },
         prices: prices::merged(layers),
         servers: servers(layers),
+        channels: named(layers.iter().flat_map(|layer| &layer.channels), |one| &one.name),
+        hooks: named(layers.iter().flat_map(|layer| &layer.hooks), |one| &one.name),
         workers: workers(&values),
         resilience: resilience(&values),
         intervals: Intervals {
@@ -300,6 +308,11 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
         cache: cache(&values),
         origins,
     }
+}
+
+/// By name; of two with the same one the nearer.
+fn named<'a, T: Clone + 'a>(all: impl Iterator<Item = &'a T>, name: fn(&T) -> &String) -> BTreeMap<String, T> {
+    all.map(|one| (name(one).clone(), one.clone())).collect()
 }
 
 fn servers(layers: &[Layer]) -> BTreeMap<String, Arc<Server>> {
@@ -340,17 +353,17 @@ fn resilience(values: &Values<'_>) -> Resilience {
 }
 
 /// The merged values by their type. A key always has the type that its form reads.
-struct Values<'a>(&'a BTreeMap<&'static str, (Setting, Origin)>);
+pub(super) struct Values<'a>(&'a BTreeMap<&'static str, (Setting, Origin)>);
 
 impl Values<'_> {
-    fn count(&self, path: &str) -> Option<u64> {
+    pub fn count(&self, path: &str) -> Option<u64> {
         match self.0.get(path) {
             Some((Setting::Count(count), _)) => Some(*count),
             Some(_) | None => None,
         }
     }
 
-    fn number(&self, path: &str) -> u32 {
+    pub fn number(&self, path: &str) -> u32 {
         self.count(path).map_or(0, narrow)
     }
 
@@ -361,7 +374,7 @@ impl Values<'_> {
         }
     }
 
-    fn word(&self, path: &str) -> Option<&str> {
+    pub fn word(&self, path: &str) -> Option<&str> {
         match self.0.get(path) {
             Some((Setting::Word(word), _)) => Some(word),
             Some(_) | None => None,
@@ -375,7 +388,7 @@ impl Values<'_> {
         }
     }
 
-    fn duration(&self, path: &str) -> Duration {
+    pub fn duration(&self, path: &str) -> Duration {
         self.maybe_duration(path).expect("the table gives this duration a default")
     }
 }
@@ -426,6 +439,14 @@ fn check(settings: &Settings, layers: &[Layer], faults: &mut Vec<Diagnostic>) {
         let (source, span) = place_of(layers, "runtime");
         let fault = Diagnostic::error(UNKNOWN_RUNTIME, &source, span, format!("there is no runtime `{name}`"));
         faults.push(fault.cause("no [runtimes] table has this name").help(help));
+    }
+    for entry in layers.iter().filter_map(|layer| layer.entry("log.file")) {
+        // A repository that is only looked at must not have files written wherever it likes.
+        if matches!(entry.origin, Origin::Project { .. }) {
+            let fault = Diagnostic::error(BAD_VALUE, &entry.source, entry.span, "a project may not say `log.file`");
+            let help = "write it into your own ~/.config/orch/orch.toml, or set ORCH_LOG_FILE";
+            faults.push(fault.cause("it would be written wherever this file says").help(help));
+        }
     }
     let timeouts = &settings.timeouts;
     for (path, longest) in [("timeouts.agent", timeouts.agent), ("timeouts.command", timeouts.command)] {

@@ -108,7 +108,7 @@ impl LocalDriver {
             OnApproval::Wait => return None,
             // A form has fields that nobody but a person can fill in.
             OnApproval::Approve if form => return None,
-            OnApproval::Approve => Decision::Approve { fields: serde_json::Value::Null },
+            OnApproval::Approve => Decision::Approve { fields: serde_json::Value::Null, comment: String::new() },
             OnApproval::Fail => Decision::Reject { comment: "nobody was there to ask".to_owned(), is_final: true },
         };
         Some(Event::Decided { attempt, subject, decision, by: "--on-approval".to_owned(), mark: None })

@@ -20,6 +20,7 @@ use crate::{
         order::orders,
         review::Reviewed,
         session_fork::fork,
+        trace::Trace,
     },
     execute::{
         Assignment, Baseline, CommandText, Confined, Engine, Excuse, Live, Place, Search, process::Limits,
@@ -62,6 +63,8 @@ pub struct Assigner {
     pub confine: Option<Confine>,
     /// Where the decisions of people are written, besides the journal.
     pub audit: Option<Arc<AuditLog>>,
+    /// The trace of the run, where somebody wants to know: programs are told of which span they are a part.
+    pub trace: Option<Trace>,
 }
 
 /// What every sandbox of a run has in common.
@@ -117,6 +120,12 @@ impl Assigner {
         }
     }
 
+    /// The environment of an attempt.
+    fn told(&self, attempt: AttemptId) -> Vec<(OsString, OsString)> {
+        let told = self.trace.as_ref().map(|trace| ("TRACEPARENT".into(), trace.told(attempt).to_string().into()));
+        self.env.iter().cloned().chain(told).collect()
+    }
+
     fn place(
         &self,
         scheduler: &Scheduler,
@@ -142,7 +151,7 @@ impl Assigner {
         Ok(Place {
             workspace,
             attempt_dir: self.folder.join("attempts").join(attempt.to_string()),
-            env: self.env.clone(),
+            env: self.told(attempt),
             attempt: format!("{run}/{attempt}"),
             run,
             live: Live::default(),

@@ -404,8 +404,7 @@ impl LocalDriver {
             }
         }
         for event in self.told.drain(..) {
-            // A watcher that has gone away must not stop the run.
-            self.setup.watchers.send(event).ok();
+            self.setup.tell(event);
         }
         Ok(())
     }

@@ -24,9 +24,12 @@ mod review;
 mod session_fork;
 mod setup;
 mod spaces;
+mod told;
+mod trace;
 
 pub use asking::too_late;
 pub use assign::{Assigner, Confine};
+pub use audit::said;
 pub use clock::Clock;
 pub use evaluate::{complete_inputs, evaluate, object, render};
 pub use load::{LoadError, Loaded, follow, follow_records, load, unread};
@@ -44,3 +47,4 @@ pub use reuse::{
 pub use review::{Check, Reviewed, check_of};
 pub use setup::{OnApproval, Setup};
 pub use spaces::{before_name, beside, is_told_apart, last_before, may_have_changed};
+pub use trace::{Trace, TraceParent};

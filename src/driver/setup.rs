@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 use crate::{
-    driver::{assign::Assigner, narrate::RunEvent, pace::Pacer, reuse::Recall},
+    driver::{assign::Assigner, narrate::RunEvent, pace::Pacer, reuse::Recall, told},
     execute::{Executor, workspace::Spaces},
     guard::Redactor,
     journal::Journal,
@@ -48,4 +48,13 @@ pub struct Setup {
     pub redactor: Redactor,
     /// What was done before; nothing is taken from there where absent.
     pub recall: Option<Recall>,
+}
+
+impl Setup {
+    /// Tells an event to the log, and to whoever watches.
+    pub fn tell(&self, event: RunEvent) {
+        told::log(&event);
+        // A watcher that has gone away must not stop the run.
+        self.watchers.send(event).ok();
+    }
 }

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 use crate::{
-    base::Timestamp,
-    guard::{hex::hex, write_whole},
+    base::{Timestamp, hex, random},
+    guard::write_whole,
 };
 
 /// Keys of one file.
@@ -54,6 +54,8 @@ pub enum Scope {
     Decide,
     /// To give keys.
     Admin,
+    /// A signature over the request itself; no key opens it.
+    Signed,
 }
 
 impl Role {
@@ -85,6 +87,7 @@ impl Role {
             Scope::Operate => matches!(self, Self::Operator | Self::Admin),
             Scope::Decide => matches!(self, Self::Approver | Self::Admin),
             Scope::Admin => self == Self::Admin,
+            Scope::Signed => false,
         }
     }
 }
@@ -242,8 +245,7 @@ fn keys_in(file: &Path) -> io::Result<Vec<ApiKey>> {
 
 /// A new key: its id and the whole.
 fn fresh() -> io::Result<(String, String)> {
-    let mut bytes = [0; 38];
-    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    let bytes = random::<38>()?;
     let (id, secret) = bytes.split_at(6);
     let id = hex(id);
     let whole = format!("orch_{id}_{}", hex(secret));

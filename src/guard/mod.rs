@@ -3,13 +3,13 @@
 mod api_keys;
 pub mod audit;
 mod contained;
-mod hex;
 mod leaks;
 mod redact;
 pub mod risk;
 mod root;
 pub mod sandbox;
 mod shapes;
+mod signing;
 mod trust;
 mod whole;
 
@@ -19,5 +19,6 @@ pub use leaks::{Leak, Leaks};
 pub use redact::{Redactor, SECRET_BYTES_MIN, Secret, StreamRedactor};
 pub use root::{Found, Root};
 pub use shapes::{SHAPES, Shape, any_shape};
+pub use signing::{is_signed, sign};
 pub use trust::{Grant, TrustStore};
 pub use whole::write_whole;

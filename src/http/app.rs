@@ -1,6 +1,7 @@
 //! What one server holds: its projects, who may ask, how often, what it counts.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -12,11 +13,11 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::{
-    base::RunId,
+    base::{RunId, Timestamp},
     config::Environment,
     http::{access::Access, metrics::Metrics, problem::Problem, spec::Checks},
     service::{
-        Role,
+        Role, State, now,
         serve::{Place, Workers},
     },
 };
@@ -33,6 +34,8 @@ pub struct Serving {
     pub rate: u32,
     /// Requests a minute of all together.
     pub rate_all: u32,
+    /// Requests a minute of one address that do not say who asks.
+    pub failures: u32,
     /// Names under which it is asked, with their ports where they have one.
     pub hosts: Vec<String>,
     /// Whether the browser sees it by TLS.
@@ -54,6 +57,8 @@ struct Inner {
     started: Instant,
     is_ready: AtomicBool,
     listeners: Arc<tokio::sync::Semaphore>,
+    /// How each check stands, and since when.
+    since: Mutex<BTreeMap<String, (State, Timestamp)>>,
     /// What the last deep look at everything has found, and when.
     looked: Mutex<Option<(Instant, Value)>>,
 }
@@ -86,6 +91,7 @@ impl App {
             started: Instant::now(),
             is_ready: AtomicBool::new(false),
             listeners: Arc::new(tokio::sync::Semaphore::new(LISTENERS_MAX)),
+            since: Mutex::default(),
             looked: Mutex::default(),
         })))
     }
@@ -153,6 +159,19 @@ impl App {
         let found = look()?;
         *looked = Some((Instant::now(), found.clone()));
         Ok(found)
+    }
+
+    /// Since when a check stands so. The names are those of the table and of the server's projects, so they are few.
+    pub(super) fn since(&self, name: &str, state: State) -> Timestamp {
+        let mut all = self.0.since.lock().unwrap_or_else(PoisonError::into_inner);
+        match all.get(name) {
+            Some((before, since)) if *before == state => *since,
+            _ => {
+                let now = now();
+                all.insert(name.to_owned(), (state, now));
+                now
+            }
+        }
     }
 
     /// A place among the listeners.

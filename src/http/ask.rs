@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     base::RunId,
     http::{access::Caller, app::App, problem::Problem},
+    service::serve::Signed,
 };
 
 /// A checked request.
@@ -22,6 +23,8 @@ pub(super) struct Ask<'a> {
     pub query: Map<String, Value>,
     pub body: Value,
     pub headers: &'a HeaderMap,
+    /// Who has signed it, where the route asks for that.
+    pub signed: Option<&'a Signed>,
 }
 
 impl Ask<'_> {

@@ -22,11 +22,14 @@ use prometheus_client::{
 use crate::{
     base::{RunId, Timestamp, Usage},
     driver::{RunEvent, What},
-    http::app::App,
+    http::{
+        app::App,
+        system_figures::{System, plain},
+    },
     scheduler::StepState,
     service::{
         RunQuery, now,
-        serve::{Counted, leaked_processes, take_commit_times},
+        serve::{Counted, MachineFigures, leaked_processes, take_commit_times},
     },
 };
 
@@ -81,6 +84,17 @@ pub const FIGURES: &[(&str, &str, &[&str])] = &[
     ("orch_leaked_processes_total", "counter", &[]),
     ("orch_sse_dropped_total", "counter", &[]),
     ("orch_disk_free_bytes", "gauge", &[]),
+    ("orch_disk_bytes", "gauge", &[]),
+    ("orch_runs_driving", "gauge", &[]),
+    ("orch_runs_queued", "gauge", &[]),
+    ("orch_machine_cpu_ratio", "gauge", &[]),
+    ("orch_machine_load", "gauge", &[]),
+    ("orch_machine_cores", "gauge", &[]),
+    ("orch_machine_memory_bytes", "gauge", &[]),
+    ("orch_machine_memory_free_bytes", "gauge", &[]),
+    ("process_cpu_seconds_total", "counter", &[]),
+    ("process_resident_memory_bytes", "gauge", &[]),
+    ("process_open_fds", "gauge", &[]),
 ];
 
 /// Runtimes that have a label of their own; all others share one.
@@ -111,14 +125,15 @@ struct Inner {
     fsync: Histogram,
     leaked: Counter,
     disk_free: Gauge,
+    system: System,
     waiting: Gauge,
     breakers: Family<Runtime, Gauge>,
     dropped: Counter,
     known: Mutex<BTreeSet<String>>,
     /// Until when runtimes take nothing.
     held: Mutex<BTreeMap<String, Timestamp>>,
-    /// Attempts of agents that go on, with their runtimes.
-    working: Mutex<BTreeMap<(RunId, String), String>>,
+    /// Attempts that go on and have begun under this server; those of agents with their runtimes.
+    working: Mutex<BTreeMap<(RunId, String), Option<String>>>,
 }
 
 impl Default for Metrics {
@@ -156,6 +171,7 @@ impl Metrics {
             fsync: Histogram::new(exponential_buckets(0.0001, 4.0, 9)),
             leaked: Counter::default(),
             disk_free: Gauge::default(),
+            system: System::default(),
             waiting: Gauge::default(),
             breakers: Family::default(),
             dropped: Counter::default(),
@@ -180,6 +196,11 @@ impl Metrics {
         self.0.dropped.inc();
     }
 
+    /// What the machine and this process use now.
+    pub(super) fn machine(&self, app: &App) -> MachineFigures {
+        self.0.system.look(app.places().first().map_or(std::path::Path::new("/"), |place| place.root()))
+    }
+
     /// All of them as text.
     pub(super) fn text(&self, app: &App) -> String {
         let all = &*self.0;
@@ -192,17 +213,21 @@ impl Metrics {
         let set = |gauge: &Gauge, value: u64| {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         };
+        // Counted from what is there: an attempt that began before this server was never added.
+        let (working, agents) = all.at_work();
+        set(&all.steps_running, working);
+        set(&all.sessions, agents);
         set(&all.waiting, waiting as u64);
         set(&all.disk_free, app.places().iter().filter_map(|place| place.disk_free()).min().unwrap_or_default());
         app.workers().take_waits().iter().for_each(|wait| all.queue_wait.observe(wait.as_secs_f64()));
         take_commit_times().iter().for_each(|took| all.fsync.observe(took.as_secs_f64()));
         all.leaked.inc_by(leaked_processes().saturating_sub(all.leaked.get()));
         all.hold();
-        let mut text = String::new();
-        if encode(&mut text, &all.registry).is_err() {
-            let _ = writeln!(text, "# the figures cannot be written");
-        }
-        text
+        let busy = app.workers().busy();
+        set(&all.system.driving, busy.driving as u64);
+        set(&all.system.queued, busy.queued as u64);
+        self.machine(app);
+        all.written()
     }
 }
 
@@ -212,14 +237,21 @@ fn as_seconds(milliseconds: u64) -> f64 {
 }
 
 impl Inner {
+    /// All of it in the text form that Prometheus reads without being asked for another.
+    fn written(&self) -> String {
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            let _ = writeln!(text, "# the figures cannot be written");
+        }
+        plain(&text)
+    }
+
     fn count(&self, event: &RunEvent) {
         match &event.what {
             What::AttemptStarted { runtime, attempt, .. } => {
-                self.steps_running.inc();
-                let Some(runtime) = runtime else { return };
                 self.working().insert((event.run.clone(), attempt.clone()), runtime.clone());
+                let Some(runtime) = runtime else { return };
                 self.calls.get_or_create(&Runtime { runtime: self.label(runtime) }).inc();
-                self.sessions.inc();
             }
             What::AttemptFinished { attempt, end, duration_ms, purpose, .. } => {
                 self.finished((event.run.clone(), attempt.clone()), end, *duration_ms, purpose);
@@ -247,12 +279,10 @@ impl Inner {
     }
 
     fn finished(&self, attempt: (RunId, String), end: &'static str, duration_ms: u64, purpose: &str) {
-        self.steps_running.dec();
         let seconds = as_seconds(duration_ms);
         self.step_seconds.observe(seconds);
-        let Some(runtime) = self.working().remove(&attempt) else { return };
+        let Some(runtime) = self.working().remove(&attempt).flatten() else { return };
         let runtime = self.label(&runtime);
-        self.sessions.dec();
         self.response.get_or_create(&Runtime { runtime: runtime.clone() }).observe(seconds);
         if matches!(end, "failed" | "lost" | "error") {
             let kind = if purpose.starts_with("gate") { "judge" } else { end };
@@ -276,7 +306,13 @@ impl Inner {
         self.retries.get_or_create(&Reason { reason }).inc();
     }
 
-    fn working(&self) -> MutexGuard<'_, BTreeMap<(RunId, String), String>> {
+    /// Attempts that go on, and how many of them are of agents.
+    fn at_work(&self) -> (u64, u64) {
+        let working = self.working();
+        (working.len() as u64, working.values().flatten().count() as u64)
+    }
+
+    fn working(&self) -> MutexGuard<'_, BTreeMap<(RunId, String), Option<String>>> {
         self.working.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -347,6 +383,7 @@ impl Inner {
             Unit::Bytes,
             self.disk_free.clone(),
         );
+        self.system.register(registry);
         registry.register("orch_retries", "Attempts after a failure, by what they followed", self.retries.clone());
         registry.register("orch_agent_tokens", "Tokens of runs that have ended", self.tokens.clone());
         registry.register("orch_cost_usd", "Dollars of runs that have ended", self.cost.clone());
@@ -375,16 +412,70 @@ mod tests {
         metrics.0.errors.get_or_create(&Error { runtime: "sh".to_owned(), kind: "x" }).inc();
         metrics.0.response.get_or_create(&runtime).observe(1.0);
         metrics.0.breakers.get_or_create(&runtime).set(1);
-        let mut text = String::new();
-        encode(&mut text, &metrics.0.registry).unwrap();
+        let text = metrics.0.written();
         let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
-        let mut counted: Vec<_> = kinds
-            .map(|(name, kind)| format!("{name}{} {kind}", if kind == "counter" { "_total" } else { "" }))
-            .collect();
+        let mut counted: Vec<_> = kinds.map(|(name, kind)| format!("{name} {kind}")).collect();
         let mut said: Vec<_> = FIGURES.iter().map(|(name, kind, _)| format!("{name} {kind}")).collect();
         counted.sort();
         said.sort();
         assert_eq!(counted, said);
+    }
+
+    /// Names that people, agents and repositories might choose.
+    fn hostile(number: usize) -> String {
+        format!("n{number}\"}}\n# TYPE evil counter\nevil{{a=\"b\u{1b}[2J\\é{}", "x".repeat(number % 300))
+    }
+
+    fn feed(metrics: &Metrics, number: usize) {
+        let name = hostile(number);
+        let run = RunId::of_text(&name);
+        let tell = |what: What| {
+            let event = RunEvent { v: 1, at: Timestamp(1), run: run.clone(), what };
+            metrics.count(Counted::Event(&event));
+        };
+        let (step, attempt) = (name.clone(), format!("{number}-1"));
+        tell(What::RunStarted { workflow: name.clone(), steps: 3, resumed: false });
+        let runtime = Some(name.clone());
+        let (purpose, danger) = (name.clone(), None);
+        tell(What::AttemptStarted { step: step.clone(), attempt: attempt.clone(), purpose, runtime, danger });
+        let end = ["succeeded", "failed", "lost", "error", "pass", "fail", "stopped"][number % 7];
+        let (purpose, reason) = (format!("gate 1: {name}"), name.clone());
+        tell(What::AttemptFinished { step: step.clone(), attempt, purpose, end, reason, duration_ms: 5 });
+        tell(What::Retrying { step: step.clone(), delay_ms: 1, reason: name.clone() });
+        tell(What::Held { runtime: name.clone(), until: Timestamp(u64::MAX), reason: name.clone() });
+        let state = if number.is_multiple_of(2) { StepState::Failed } else { StepState::Succeeded };
+        tell(What::StepSettled {
+            step,
+            container: false,
+            state,
+            reason: name.clone(),
+            summary: name.clone(),
+            duration_ms: 7,
+            attempts: 1,
+            tokens: 5,
+            reused: None,
+            saved: Usage::default(),
+        });
+        metrics.count(Counted::Spent { runtime: &name, usage: Usage { input_tokens: 1, ..Usage::default() } });
+    }
+
+    #[test]
+    fn ten_thousand_runs_with_hostile_names_make_few_series() {
+        let metrics = Metrics::new();
+        (0..10_000).for_each(|number| feed(&metrics, number));
+        metrics.0.hold();
+        let text = metrics.0.written();
+        let series = text.lines().filter(|line| !line.starts_with('#')).count();
+        assert!(series > 200 && series <= 2_000, "{series}");
+        let known: BTreeSet<_> = FIGURES.iter().map(|(name, ..)| *name).collect();
+        for line in text.lines() {
+            let name = line.split([' ', '{']).next().unwrap();
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+            assert!(name == "#" || known.contains(base), "{line}");
+        }
+        // Each run had one attempt, and each is over.
+        assert!(text.contains("orch_step_duration_seconds_count 10000"), "{text}");
+        assert!(text.contains("orch_steps_running 0"), "{text}");
     }
 
     #[test]

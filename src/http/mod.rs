@@ -12,13 +12,19 @@
 //! | `live/` | streams of events |
 //! | `pages/` | the dashboard |
 //! | `app` | what one server holds |
+//! | `connections` | how many are let in at once |
+//! | `health` | asks another server whether it is ready |
 //! | `server` | listens, answers, ends |
 //! | `problem` | how a request fails |
+//! | `metrics`, `system_figures` | what is counted |
+//! | `trail` | what the log says of requests |
 
 mod access;
 mod api;
 mod app;
 mod ask;
+mod connections;
+mod health;
 mod live;
 mod metrics;
 mod pages;
@@ -26,10 +32,13 @@ mod problem;
 mod routes;
 mod server;
 mod spec;
+mod system_figures;
+mod trail;
 
 pub use access::{ALGORITHMS, JwtSettings};
 pub use app::{App, Serving};
+pub use health::check_health;
 pub use metrics::{FIGURES, Metrics};
-pub use routes::{Method, ROUTES, Route};
-pub use server::{Doors, bind, check_health, hosts_of, serve};
+pub use routes::{Method, Route, routes};
+pub use server::{Doors, bind, hosts_of, serve};
 pub use spec::openapi;

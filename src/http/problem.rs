@@ -63,7 +63,16 @@ impl Problem {
 
     /// As it is sent.
     pub fn response(&self) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.to_json().to_string()));
+        self.response_to(None)
+    }
+
+    /// As it is sent, with the id by which the lines of the log about this request are found.
+    pub fn response_to(&self, request: Option<&str>) -> Response<Body> {
+        let mut value = self.to_json();
+        if let Some(request) = request {
+            value["request"] = json!(request);
+        }
+        let mut response = Response::new(Body::from(value.to_string()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -15,24 +15,30 @@ use axum::{
     http::{HeaderName, HeaderValue, Response, StatusCode, header},
     routing::{MethodFilter, on},
 };
-use axum_server::{Handle, tls_rustls::RustlsConfig};
+use axum_server::{
+    Handle,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
     server::conn::auto::Builder,
 };
 use serde_json::Value;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
+use tracing::Instrument as _;
 
 use crate::{
     http::{
-        access::{check, is_loopback},
+        access::{check, check_signed, is_loopback},
         app::App,
         ask::Ask,
+        connections::Limited,
         live, pages,
         problem::Problem,
-        routes::{self, Answers, ROUTES, Route},
+        routes::{self, Answers, Route, routes},
+        trail,
     },
-    service::Refusal,
+    service::{Refusal, Scope},
 };
 
 /// Bytes of a body.
@@ -53,6 +59,8 @@ pub struct Doors {
     pub tls: Option<(String, String)>,
     /// Whether a proxy that speaks TLS stands in front.
     pub behind_proxy: bool,
+    /// Connections that may be open at once.
+    pub connections: usize,
 }
 
 /// Takes the address.
@@ -106,6 +114,7 @@ pub async fn serve(
         }
     }
     app.set_ready(true);
+    tracing::info!(target: "system", address = %doors.listen, projects = app.places().len(), "the server is ready");
     let ending = handle.clone();
     let ended = app.clone();
     tokio::spawn(async move {
@@ -117,19 +126,26 @@ pub async fn serve(
     let failed = |error: std::io::Error| {
         Refusal::new(70, "E0599", format!("the server cannot go on: {error}"), "start it again").retryable()
     };
+    let limited = Limited::new(doors.connections);
     let served = match tls {
         Some(tls) => {
-            let mut server = axum_server::from_tcp_rustls(listener, tls).map_err(failed)?.handle(handle);
+            let acceptor = RustlsAcceptor::new(tls).acceptor(limited);
+            let mut server = axum_server::from_tcp(listener).map_err(failed)?.acceptor(acceptor).handle(handle);
             hurried(server.http_builder());
             server.serve(service).await
         }
         None => {
-            let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
+            let mut server = axum_server::from_tcp(listener).map_err(failed)?.acceptor(limited).handle(handle);
             hurried(server.http_builder());
             server.serve(service).await
         }
     };
     watching.iter().for_each(tokio::task::JoinHandle::abort);
+    for place in app.places() {
+        let ending = Arc::clone(place);
+        tokio::task::spawn_blocking(move || ending.end()).await.ok();
+    }
+    tracing::info!(target: "system", "the server has ended");
     served.map_err(failed)
 }
 
@@ -157,7 +173,7 @@ async fn watch(place: Arc<crate::service::serve::Place>) {
 
 fn router(app: App) -> Router {
     let mut router = Router::new();
-    for route in ROUTES {
+    for route in routes() {
         let filter = match route.method {
             routes::Method::Get => MethodFilter::GET,
             routes::Method::Post => MethodFilter::POST,
@@ -173,9 +189,9 @@ fn router(app: App) -> Router {
             guarded(Problem::missing("there is no such route", "GET /api/v1/openapi.json lists them").response())
         })
         .layer(CompressionLayer::new())
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            let help = "please report it with `orch doctor --json`; no run is touched";
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "E0599", "a bug in orch", help).response()
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| {
+            trail::panicked(panic.as_ref());
+            a_bug().response()
         }))
         .with_state(app)
 }
@@ -187,20 +203,36 @@ async fn answer(
     params: RawPathParams,
     request: Request,
 ) -> Response<Body> {
+    let id = trail::request_id(request.headers());
+    let span = tracing::error_span!("request", request = id);
+    let mut response = recorded(app, route, address, params, request, &id).instrument(span).await;
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(trail::REQUEST_ID, id);
+    }
+    guarded(response)
+}
+
+/// Answers a request, and says so.
+async fn recorded(
+    app: App,
+    route: &'static Route,
+    address: IpAddr,
+    params: RawPathParams,
+    request: Request,
+    id: &str,
+) -> Response<Body> {
     let start = Instant::now();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let method = request.method().clone();
+    let asked = trail::Asked { method: &method, route: route.path, address };
     let drawn_for = app.clone();
     let answered = try_answer(app, route, address, &params, request).await;
     let response = answered.unwrap_or_else(|problem| {
-        if problem.status.is_server_error() {
-            tracing::error!(target: "api", %method, path, code = problem.refusal.id, "{}", problem.refusal.message);
-        }
+        trail::refused(&asked, &problem);
         let page = (route.answers == Answers::Page).then(|| pages::fault(&drawn_for, &problem)).flatten();
-        page.map_or_else(|| problem.response(), crate::http::ask::Answer::response)
+        page.map_or_else(|| problem.response_to(Some(id)), crate::http::ask::Answer::response)
     });
-    let (status, took) = (response.status().as_u16(), start.elapsed());
-    tracing::debug!(target: "api", %method, path, status, micros = took.as_micros(), "answered");
-    guarded(response)
+    trail::answered(&asked, response.status(), start.elapsed());
+    response
 }
 
 async fn try_answer(
@@ -236,23 +268,46 @@ async fn try_answer(
         }
         routes::Handle::Ask(handle) => {
             let (head, body) = request.into_parts();
+            let (mut caller, mut signed) = (caller, None);
             let body = match route.body {
-                Some(_) => read_body(&app, route, &head.headers, body).await?,
+                Some(_) => {
+                    let bytes = read_bytes(&head.headers, body).await?;
+                    if route.scope == Scope::Signed {
+                        let (from, headers) = (app.clone(), head.headers.clone());
+                        let name = parts.get("name").cloned().unwrap_or_default();
+                        let checking = bytes.clone();
+                        let checked = move || check_signed(&from, &name, &headers, &checking, address);
+                        let checked = tokio::task::spawn_blocking(checked).await.map_err(|_| a_bug())??;
+                        (caller, signed) = (checked.0, Some(checked.1));
+                    }
+                    parse_body(&app, route, &bytes)?
+                }
                 None => Value::Null,
             };
+            let span = tracing::Span::current();
             let work = move || {
-                let ask = Ask { app: &app, caller: &caller, path: parts, query, body, headers: &head.headers };
+                let _here = span.entered();
+                let headers = &head.headers;
+                let ask =
+                    Ask { app: &app, caller: &caller, path: parts, query, body, headers, signed: signed.as_ref() };
                 handle(&ask).map(|answer| answer.response())
             };
-            tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
-                let help = "please report it with `orch doctor --json`; no run is touched";
-                Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "E0599", "a bug in orch", help))
+            tokio::task::spawn_blocking(work).await.unwrap_or_else(|broken| {
+                if let Ok(panic) = broken.try_into_panic() {
+                    trail::panicked(panic.as_ref());
+                }
+                Err(a_bug())
             })
         }
     }
 }
 
-async fn read_body(app: &App, route: &Route, headers: &axum::http::HeaderMap, body: Body) -> Result<Value, Problem> {
+fn a_bug() -> Problem {
+    let help = "please report it with `orch doctor --json`; no run is touched";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "E0599", "a bug in orch", help)
+}
+
+async fn read_bytes(headers: &axum::http::HeaderMap, body: Body) -> Result<axum::body::Bytes, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         let help = "send `Content-Type: application/json`";
@@ -273,8 +328,11 @@ async fn read_body(app: &App, route: &Route, headers: &axum::http::HeaderMap, bo
         )
     };
     let read = tokio::time::timeout(BODY_PATIENCE, axum::body::to_bytes(body, BODY_MAX)).await;
-    let bytes = read.map_err(|_| too_long())?.map_err(|_| too_long())?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
+    read.map_err(|_| too_long())?.map_err(|_| too_long())
+}
+
+fn parse_body(app: &App, route: &Route, bytes: &[u8]) -> Result<Value, Problem> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "E0610", format!("the body is no JSON: {error}"), "send a JSON object")
     })?;
     app.checks().body(route, &value)?;
@@ -301,34 +359,6 @@ fn guarded(mut response: Response<Body>) -> Response<Body> {
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
-}
-
-/// Asks a server of this machine whether it is ready, for the health check of a container.
-///
-/// # Errors
-/// When nobody answers.
-pub fn check_health(listen: SocketAddr) -> Result<bool, Refusal> {
-    use std::io::{Read as _, Write as _};
-    let mut address = listen;
-    if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() {
-            IpAddr::from([127, 0, 0, 1])
-        } else {
-            IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])
-        });
-    }
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = std::net::TcpStream::connect_timeout(&address, Duration::from_secs(3))?;
-        stream.set_read_timeout(Some(Duration::from_secs(3)))?;
-        write!(stream, "GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer)?;
-        Ok(&answer == b"HTTP/1.1 200")
-    };
-    ask().map_err(|error| {
-        let message = format!("nobody answers on {address}: {error}");
-        Refusal::new(75, "E0620", message, "is the server started, and with the same `--listen`?").retryable()
-    })
 }
 
 /// The names under which a server at that address is asked.

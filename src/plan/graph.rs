@@ -79,6 +79,18 @@ fn in_order(plan: &Plan, body: &[StepIx]) -> Vec<StepIx> {
 /// fan-out and each loop counts once.
 #[must_use]
 pub fn distances(plan: &Plan) -> Vec<u32> {
+    let (lengths, mut distances) = measured(plan);
+    // What comes after the container comes after its children too.
+    for ix in indices(plan) {
+        if let Some(parent) = plan.step(ix).parent {
+            distances[ix.index()] += distances[parent.index()] - lengths[parent.index()];
+        }
+    }
+    distances
+}
+
+/// How long each step is by itself, and how far it is from it to the end of its body.
+fn measured(plan: &Plan) -> (Vec<u32>, Vec<u32>) {
     // How long a step is by itself: for a container the longest way through it. Children come after parents.
     let mut lengths = vec![1u32; plan.steps.len()];
     let mut within = vec![0u32; plan.steps.len()];
@@ -90,14 +102,30 @@ pub fn distances(plan: &Plan) -> Vec<u32> {
         }
     }
     body_distances(plan, &plan.roots, &lengths, &mut within);
-    let mut distances = within;
-    // What comes after the container comes after its children too.
+    (lengths, within)
+}
+
+/// The steps on one longest way through the plan, containers before what is in them.
+#[must_use]
+pub fn critical_path(plan: &Plan) -> Vec<StepIx> {
+    let (lengths, within) = measured(plan);
+    let mut waiting: HashMap<StepIx, Vec<StepIx>> = HashMap::new();
     for ix in indices(plan) {
-        if let Some(parent) = plan.step(ix).parent {
-            distances[ix.index()] += distances[parent.index()] - lengths[parent.index()];
+        for need in &plan.step(ix).needs {
+            waiting.entry(need.step).or_default().push(ix);
         }
     }
-    distances
+    let first = |of: &[StepIx]| of.iter().copied().max_by_key(|ix| (within[ix.index()], std::cmp::Reverse(*ix)));
+    let mut path = Vec::new();
+    let mut ways: Vec<StepIx> = first(&plan.roots).into_iter().collect();
+    while let Some(ix) = ways.pop() {
+        path.push(ix);
+        let rest = within[ix.index()] - lengths[ix.index()];
+        let next = waiting.get(&ix).into_iter().flatten().find(|next| rest > 0 && within[next.index()] == rest);
+        ways.extend(next);
+        ways.extend(first(plan.step(ix).work.children()));
+    }
+    path
 }
 
 fn body_distances(plan: &Plan, body: &[StepIx], lengths: &[u32], within: &mut [u32]) {

@@ -21,6 +21,7 @@ use crate::{
         fork::{ForkOf, Kept},
         ledger::Ledger,
         limiter::Limiter,
+        pace::Pause,
         planted::{self, Bug},
         state::{Frame, FrameId, Instance, Phase, Question, Shape},
     },
@@ -60,6 +61,8 @@ pub struct Scheduler {
     pub(super) fork_of: Option<ForkOf>,
     /// What a fork takes over and has not met yet, by path.
     pub(super) keeping: BTreeMap<StepPath, Kept>,
+    /// When which runtime took nothing, for people.
+    pub(super) pauses: Vec<Pause>,
     pub(super) todo: VecDeque<Todo>,
     pub(super) actions: Vec<Action>,
 }
@@ -139,6 +142,7 @@ impl Scheduler {
             ended: None,
             fork_of: None,
             keeping: BTreeMap::new(),
+            pauses: Vec::new(),
             todo: VecDeque::new(),
             actions: Vec::new(),
         }
@@ -354,6 +358,7 @@ impl Scheduler {
         at.question = None;
         at.stop_sent = None;
         at.halted = false;
+        at.ready = None;
         self.todo.push_back(Todo::Propagate(instance));
         self.notice(Notice::Settled { instance });
         self.merge_over(instance);

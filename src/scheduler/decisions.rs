@@ -86,13 +86,14 @@ impl Scheduler {
             return;
         }
         let (verdict, comment) = match &decision {
-            Decision::Approve { .. } => (Verdict::Pass, format!("approved by {by}")),
+            Decision::Approve { comment, .. } if comment.is_empty() => (Verdict::Pass, format!("approved by {by}")),
+            Decision::Approve { comment, .. } => (Verdict::Pass, format!("approved by {by}: {comment}")),
             Decision::Reject { comment, .. } => (Verdict::Fail, format!("rejected by {by}: {comment}")),
             Decision::Pushback { comments } => (Verdict::Fail, pushed_words(by, comments)),
         };
         self.question_over(instance, purpose, AttemptEnd::Judged(verdict), &comment);
         match (purpose, decision) {
-            (Purpose::Work, Decision::Approve { fields }) => {
+            (Purpose::Work, Decision::Approve { fields, .. }) => {
                 self.take_fields(instance, fields, by);
                 self.work_done(instance);
             }

@@ -102,6 +102,9 @@ pub enum Decision {
         /// The fields of a form; null for a plain question.
         #[serde(default, skip_serializing_if = "Value::is_null")]
         fields: Value,
+        /// A word for the record.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        comment: String,
     },
     /// No, with a comment.
     Reject {

@@ -112,7 +112,9 @@ impl Scheduler {
             self.at_mut(instance).counted = true;
             self.start_work(instance);
         } else {
-            self.at_mut(instance).phase = Phase::Held;
+            let now = self.now;
+            let at = self.at_mut(instance);
+            (at.phase, at.ready) = (Phase::Held, Some(now));
             self.frame_mut(frame).held.push_back(instance);
         }
     }

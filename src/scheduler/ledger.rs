@@ -142,7 +142,7 @@ impl Ledger {
     }
 
     /// What is held for all agents together.
-    fn held(&self) -> Hold {
+    pub fn held(&self) -> Hold {
         let sum = |sum: Hold, hold: &Hold| Hold {
             tokens: sum.tokens.saturating_add(hold.tokens),
             usd_micros: sum.usd_micros.saturating_add(hold.usd_micros),

@@ -64,7 +64,9 @@ impl Scheduler {
         if self.merging == Some(instance) || planted::on(Bug::MergesBeside) {
             return self.try_merge(instance);
         }
-        self.at_mut(instance).phase = Phase::Held;
+        let now = self.now;
+        let at = self.at_mut(instance);
+        (at.phase, at.ready) = (Phase::Held, Some(now));
         self.to_merge.push_back(instance);
         self.merge_due = true;
     }

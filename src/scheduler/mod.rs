@@ -33,6 +33,6 @@ pub use event::{
 };
 pub use fork::{Fork, ForkFault, ForkOf, Kept};
 pub use ledger::{Hold, Spent};
-pub use pace::Pace;
+pub use pace::{Pace, Pause};
 pub use state::{AttemptEnd, AttemptRecord, Cost, Question};
 pub use view::{StepState, StepView, Thread, WaitingFor};

@@ -19,6 +19,22 @@ use crate::{
 /// A wait shorter than this, in milliseconds, is told to nobody.
 const TOLD_FROM_MS: u64 = 1_000;
 
+/// Pauses that are kept of a run; later ones are only felt.
+const PAUSES_MAX: usize = 1_000;
+
+/// A time in which a runtime took nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Which runtime.
+    pub runtime: String,
+    /// Since when.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
 /// How fast a runtime may be used, and who uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pace {
@@ -74,6 +90,11 @@ impl Scheduler {
         tempo.slots = slots.map(|slots| slots.max(1));
         let before = std::mem::take(&mut tempo.until);
         tempo.reason = Arc::from(reason);
+        // What is said now counts, and what was said before no more.
+        let last = until.unwrap_or_default().max(self.now);
+        if let Some(pause) = self.pauses.iter_mut().rev().find(|pause| pause.runtime == runtime) {
+            pause.until = pause.until.min(last);
+        }
         if let Some(until) = until {
             self.limiter.tempo(class).until = before.min(until);
             self.hold(class, until, reason);
@@ -90,10 +111,34 @@ impl Scheduler {
         }
         tempo.until = until;
         tempo.reason = Arc::from(reason);
+        self.note_pause(class, until, reason);
         if until.0 >= before.0 + TOLD_FROM_MS && self.ended.is_none() {
             let runtime = self.limiter.name(class).to_owned();
             self.notice(Notice::Held { runtime });
         }
+    }
+
+    fn note_pause(&mut self, class: u16, until: Timestamp, reason: &str) {
+        let (runtime, from, has_room) = (self.limiter.name(class), self.now, self.pauses.len() < PAUSES_MAX);
+        match self.pauses.iter_mut().rev().find(|pause| pause.runtime == runtime) {
+            Some(pause) if pause.until >= from => (pause.until, pause.reason) = (until, reason.to_owned()),
+            _ if has_room => {
+                self.pauses.push(Pause { runtime: runtime.to_owned(), from, until, reason: reason.to_owned() });
+            }
+            _ => {}
+        }
+    }
+
+    /// The times in which a runtime took nothing, in their order.
+    #[must_use]
+    pub fn pauses(&self) -> &[Pause] {
+        &self.pauses
+    }
+
+    /// Since when nothing but room is missing for the next attempt of a step.
+    #[must_use]
+    pub fn ready_since(&self, instance: InstanceId) -> Option<Timestamp> {
+        self.at(instance).ready
     }
 
     /// How fast each runtime may be used, of those that this run has asked for so far.

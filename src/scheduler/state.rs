@@ -127,6 +127,8 @@ pub(super) struct Instance {
     pub spends_on: u8,
     /// What was asked, while a person is asked.
     pub question: Option<Box<Question>>,
+    /// Since when nothing but room is missing for the next attempt.
+    pub ready: Option<Timestamp>,
     /// What happened, for people.
     pub history: Vec<AttemptRecord>,
     /// For containers: the frames of the current opening.
@@ -186,6 +188,8 @@ pub struct AttemptRecord {
     pub number: u32,
     /// What for.
     pub purpose: Purpose,
+    /// Since when nothing but room was missing for it.
+    pub ready: Timestamp,
     /// When it began.
     pub started: Timestamp,
     /// When it ended.
@@ -366,6 +370,7 @@ impl Instance {
             redone: false,
             spends_on: 0,
             question: None,
+            ready: None,
             history: Vec::new(),
             frames: Vec::new(),
             due: Timestamp::default(),

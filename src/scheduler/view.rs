@@ -282,6 +282,18 @@ impl Scheduler {
         self.ledger.spent()
     }
 
+    /// What the run may spend now: what its plan says, and what people have added.
+    #[must_use]
+    pub fn budget(&self) -> &crate::plan::Budget {
+        self.ledger.limits()
+    }
+
+    /// What is held free for attempts that work or are about to.
+    #[must_use]
+    pub fn held(&self) -> Hold {
+        self.ledger.held()
+    }
+
     /// What a session has been charged so far.
     #[must_use]
     pub fn charged_in(&self, session: &str) -> crate::base::Usage {

@@ -70,7 +70,10 @@ impl Scheduler {
         if self.refuses(instance, purpose) {
             return self.settle(instance, Settled::Cancelled);
         }
-        self.at_mut(instance).phase = Phase::Queued(purpose);
+        let now = self.now;
+        let at = self.at_mut(instance);
+        at.phase = Phase::Queued(purpose);
+        at.ready.get_or_insert(now);
         self.stand_in_line(instance, purpose, line);
     }
 
@@ -138,6 +141,7 @@ impl Scheduler {
         at.history.push(AttemptRecord {
             number: attempt.number,
             purpose,
+            ready: at.ready.take().unwrap_or(now),
             started: now,
             ended: None,
             end: AttemptEnd::Live,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Map;
 
 use crate::{
-    base::{Seal, Timestamp},
+    base::{Seal, Timestamp, random},
     driver::{
         Assigner, Clock, Confine, FileTier, FilesUse, Foreseen, MemoryTier, Recall, Reuse, Scope, StepCache, Would,
         complete_inputs,
@@ -105,8 +105,7 @@ fn secret(file: &Path) -> io::Result<[u8; 32]> {
     }
     let folder = file.parent().ok_or_else(|| io::Error::other("it has no folder"))?;
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mut fresh = [0; 32];
-    getrandom::fill(&mut fresh).map_err(|error| io::Error::other(error.to_string()))?;
+    let fresh = random::<32>()?;
     let aside = file.with_extension(format!("{}.new", std::process::id()));
     drop(fs::remove_file(&aside));
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?.write_all(&fresh)?;
@@ -182,6 +181,7 @@ pub fn foresee(project: &Project, plan: &Plan, program: PathBuf) -> Vec<Foreseen
         // Nothing is started, so nothing has to be kept.
         confine: Some(Confine { method: crate::guard::sandbox::Method::Namespaces, engine: None, own: Vec::new() }),
         audit: None,
+        trace: None,
     };
     let find = |name: &str| adapters.iter().find(|adapter| adapter.name() == name).cloned();
     let now = Clock::start(Timestamp::default()).now();

@@ -162,7 +162,7 @@ impl Look<'_> {
 /// The files of the project that a command runs, as far as its text shows them: what stands where a program stands or
 /// behind an interpreter, and what may be executed, also by way of a link. What a command only reads may change without a
 /// question.
-fn scripts(root: &Path, command: &str) -> Vec<PathBuf> {
+pub(super) fn scripts(root: &Path, command: &str) -> Vec<PathBuf> {
     const INTERPRETERS: &[&str] =
         &[".", "bash", "bun", "deno", "node", "perl", "php", "python", "python3", "ruby", "sh", "source", "zsh"];
     let mut found = Vec::new();

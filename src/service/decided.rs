@@ -5,12 +5,13 @@
 use std::time::{Duration, Instant};
 
 use crate::{
+    base::{hex, random},
     driver::{Loaded, check_of, decode, too_late},
     scheduler::{Action, AttemptId, Decision, Event},
     service::{
         decisions::{Delivered, OWNED},
         refusal::Refusal,
-        runs::Runs,
+        runs::{Runs, no_chance},
     },
 };
 
@@ -21,10 +22,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// By which a person's word is found again.
 pub(super) fn mark() -> Result<String, Refusal> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Refusal::new(70, "E0302", format!("no random numbers: {error}"), "try again"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    random::<8>().map(|bytes| hex(&bytes)).map_err(|error| no_chance(&error))
 }
 
 /// Refuses a push-back that nobody could follow.

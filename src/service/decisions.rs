@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     base::RunId,
-    driver::{Clock, Loaded, decode_decision, encode, exit_code, status_word, waiting_words},
+    driver::{Clock, Loaded, decode_decision, encode, exit_code, said, status_word, waiting_words},
     journal::{Append, DecisionId, Owner, RunSummary},
     plan::Work,
     scheduler::{Action, Answer, AttemptId, Decision, Event, InstanceId, Strength, WaitingFor},
@@ -105,7 +105,7 @@ impl Runs {
             return Err(Refusal::new(2, "E0614", message, format!("`orch status {run}` shows what is asked now")));
         }
         match &verdict.decision {
-            Decision::Approve { fields } => check_form(&loaded, attempt, fields)?,
+            Decision::Approve { fields, .. } => check_form(&loaded, attempt, fields)?,
             Decision::Pushback { .. } => may_push_back(&loaded, attempt)?,
             Decision::Reject { .. } => {}
         }
@@ -207,6 +207,10 @@ impl Runs {
         for event in events {
             let now = clock.now();
             let event = self.in_time(&loaded, event);
+            // Nobody drives the run, so nobody else writes down who has said it.
+            if let Some(entry) = said(&loaded.scheduler, &event) {
+                self.settings.trust.guards.write(&entry)?;
+            }
             records.push(encode(now, &event));
             let _: Vec<Action> = loaded.scheduler.step(now, event);
         }

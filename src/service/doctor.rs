@@ -14,7 +14,8 @@ use crate::{
     execute::process::probe_all,
     journal::{Sqlite, Store},
     service::{
-        check, fault::Fault, project::Project, runs::Runs, runtimes::list_runtimes, sandbox::words, security::security,
+        check, fault::Fault, notices::doctor_checks, project::Project, runs::Runs, runtimes::list_runtimes,
+        sandbox::words, security::security,
     },
 };
 
@@ -94,6 +95,7 @@ pub fn doctor(project: Result<&Project, &Fault>, environment: &Environment, prog
             checks.push(runtimes(project));
             checks.push(definitions(project));
             checks.push(open_runs(project, program));
+            checks.extend(doctor_checks(&project.run_settings(program.to_owned()).notices));
             settings = setting_lines(project);
         }
         Err(fault) => {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::{
-    base::RunId,
+    base::{RunId, hex, random},
     config::Environment,
     driver::{Pacer, machine},
     runtime::{Adapter, Resilience},
@@ -33,9 +33,5 @@ pub(super) fn pacer(settings: &RunSettings, adapters: &[Arc<dyn Adapter>]) -> Pa
 
 /// Marks the borders of untrusted text; random, so that no recorded or guessed text can hold it.
 pub(super) fn nonce(run: &RunId) -> String {
-    let mut bytes = [0; 12];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        Err(_) => format!("{run}{run}"),
-    }
+    random::<12>().map_or_else(|_| format!("{run}{run}"), |bytes| hex(&bytes))
 }

@@ -15,11 +15,13 @@ use crate::{
         Library,
         load::{Loader, Watched, load_memory, load_servers, project_root},
     },
+    guard::Redactor,
     plan::PlanSandbox,
     service::{
         cached::CacheSettings, container::ContainerWish, danger::Danger, fault::Fault, filling, given::of_process,
-        guards::Guards, nested, refusal::Refusal, run_settings::RunSettings, runtimes, sandbox::SandboxWish,
-        secrets::SecretValues, servers::ServerValues, state::check_state, taping, trust::TrustGate,
+        guards::Guards, nested, notices::Notices, refusal::Refusal, run_settings::RunSettings, runtimes,
+        sandbox::SandboxWish, secrets::SecretValues, servers::ServerValues, state::check_state, taping, traces::Traces,
+        trust::TrustGate,
     },
 };
 
@@ -104,6 +106,12 @@ impl Project {
         })
     }
 
+    /// Takes secrets of this machine and of the settings out of what `orch` says about itself.
+    #[must_use]
+    pub fn log_redactor(&self) -> Redactor {
+        taping::machine(self)
+    }
+
     /// Forgets the definitions, so that the next look reads them again: only files that have changed are opened.
     pub fn reload(&mut self) {
         self.library = OnceCell::new();
@@ -146,6 +154,7 @@ impl Project {
     /// What runs need to know; `program` is this program's own file.
     #[must_use]
     pub fn run_settings(&self, program: PathBuf) -> RunSettings {
+        let machine = taping::machine(self);
         let who = ["USER", "LOGNAME"].iter().find_map(|name| self.environment.variable(name));
         RunSettings {
             parallel: self.settings.parallel,
@@ -161,12 +170,13 @@ impl Project {
             ),
             inbox: self.settings.intervals.inbox,
             heartbeat: self.settings.intervals.heartbeat,
-            program,
             chain: nested::chain(self.environment.variable(nested::VARIABLE)),
             prices: Arc::new(self.settings.prices.clone()),
             policy: self.settings.policy(),
             resilience: of_process(&self.environment),
             cache: self.cache_settings(),
+            traces: Traces::of(&self.environment),
+            trace_parent: config::trace_parent(&self.environment),
             danger: Danger { is_allowed: false, runtimes: runtimes::dangerous(self) },
             sandbox: SandboxWish {
                 modes: self.settings.sandbox.map(|standard| PlanSandbox { standard, ..PlanSandbox::default() }),
@@ -180,8 +190,10 @@ impl Project {
                 }
                 .on(&self.environment),
             },
+            notices: Notices::of(self, &machine, &program),
+            program,
             redactor: Arc::new(taping::redactor(self)),
-            machine: taping::machine(self),
+            machine,
             secrets: SecretValues::of_project(&self.root, &self.environment),
             trust: TrustGate { folder: self.environment.trust_folder(), allowed: Vec::new(), guards: Guards::of(self) },
             servers: ServerValues::of_project(&self.root, &self.environment),

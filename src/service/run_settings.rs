@@ -7,8 +7,8 @@ use crate::{
     guard::Redactor,
     runtime::{Declared, Policy, Resilience},
     service::{
-        cached::CacheSettings, danger::Danger, runtimes::FoundRuntime, sandbox::SandboxWish, secrets::SecretValues,
-        servers::ServerValues, trust::TrustGate,
+        cached::CacheSettings, danger::Danger, notices::Notices, runtimes::FoundRuntime, sandbox::SandboxWish,
+        secrets::SecretValues, servers::ServerValues, traces::Traces, trust::TrustGate,
     },
 };
 
@@ -59,6 +59,12 @@ pub struct RunSettings {
     pub policy: Policy,
     /// What all runs of this process share of the runtimes.
     pub resilience: Arc<Resilience>,
+    /// Where traces go.
+    pub traces: Option<Arc<Traces>>,
+    /// The trace that whoever starts a run is a part of, as the W3C writes it.
+    pub trace_parent: Option<String>,
+    /// Who is told what runs need.
+    pub notices: Notices,
     /// How the step cache is used.
     pub cache: CacheSettings,
 }

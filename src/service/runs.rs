@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::{
-    base::{RunId, Timestamp},
+    base::{RunId, Timestamp, random},
     driver::{
         Assigner, Clock, Confine, DriveError, Finish, Input, Loaded, LocalDriver, OnApproval, Reuse, RunEvent, Scope,
         Setup, complete_inputs, encode, exit_code, load, narrate, opening, status_word,
@@ -41,6 +41,7 @@ use crate::{
         refusal::Refusal,
         run_settings::RunSettings,
         sandbox,
+        traces::{self, Traced},
     },
 };
 
@@ -200,7 +201,9 @@ impl Runs {
         let (chance, seed) = chance()?;
         let id = id.unwrap_or(chance);
         let now = Clock::start(Timestamp::default()).now();
-        let lock = RunLock::acquire(&self.store.run_folder(&id)?, now)?;
+        let folder = self.store.run_folder(&id)?;
+        let lock = RunLock::acquire(&folder, now)?;
+        traces::begin(&folder, self.settings.trace_parent.as_deref());
         let summary = RunSummary {
             run: id.clone(),
             workflow: plan.name.clone(),
@@ -380,10 +383,13 @@ impl Runs {
             .taped(self.taper(&run, loaded.scheduler.plan(), &secrets)?);
         executor.mend_all(self.left_behind(&loaded)).await;
         let baseline = self.baseline(&executor, &loaded).await?;
+        let folder = self.store.run_folder(&run)?;
+        let traced = Traced::begin(self.settings.traces.as_ref(), self.store.journal(), &folder, &loaded.summary);
         let assigner = Assigner {
             renderer: Arc::new(Renderer::new(self.settings.program.clone())),
             root: self.root.clone(),
-            folder: self.store.run_folder(&run)?,
+            folder,
+            trace: traced.trace.clone(),
             env: nested::told(self.settings.env.clone(), &self.settings.chain, &loaded.summary.workflow),
             stream_bytes_max: self.settings.stream_bytes_max,
             baseline,
@@ -392,10 +398,7 @@ impl Runs {
             servers: self.settings.servers.of(loaded.scheduler.plan())?,
             secrets: secrets.values,
             nonce: nonce(&run),
-            confine: keeping.map(|sandbox::Keeping { method, engine }| {
-                let own = self.settings.sandbox.own.iter().cloned();
-                Confine { method, engine, own: own.chain([self.store.state_folder().to_owned()]).collect() }
-            }),
+            confine: keeping.map(|keeping| self.confine(keeping)),
             audit: self.settings.trust.guards.audit()?,
         };
         let setup = Setup {
@@ -412,7 +415,7 @@ impl Runs {
             redactor: secrets.redactor,
             recall: cached::recall(&self.settings.cache, &self.root, loaded.scheduler.plan(), self.reuse),
         };
-        told.into_iter().for_each(|event| drop(setup.watchers.send(event)));
+        told.into_iter().for_each(|event| setup.tell(event));
         let driver = LocalDriver::new(setup, loaded);
         let sender = driver.sender();
         let forward = tokio::spawn(async move {
@@ -423,7 +426,14 @@ impl Runs {
         let finish = driver.drive(first).await;
         forward.abort();
         keeper.shutdown().await;
+        traced.end().await;
         self.left(lock, &run, finish)
+    }
+
+    /// What every sandbox of a run has in common.
+    fn confine(&self, sandbox::Keeping { method, engine }: sandbox::Keeping) -> Confine {
+        let own = self.settings.sandbox.own.iter().cloned();
+        Confine { method, engine, own: own.chain([self.store.state_folder().to_owned()]).collect() }
     }
 
     /// Where the attempts of a run work that work apart.
@@ -446,11 +456,14 @@ impl Runs {
     }
 }
 
+/// That the system has no random numbers.
+pub(super) fn no_chance(error: &std::io::Error) -> Refusal {
+    Refusal::new(70, "E0302", error.to_string(), "try again")
+}
+
 /// An id and a seed that nobody could have known.
 fn chance() -> Result<(RunId, u64), Refusal> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Refusal::new(70, "E0302", format!("no random numbers: {error}"), "try again"))?;
+    let bytes = random::<16>().map_err(|error| no_chance(&error))?;
     let seed = u64::from_le_bytes(std::array::from_fn(|place| bytes[8 + place]));
     Ok((RunId::from_random([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]]), seed))
 }

@@ -22,7 +22,7 @@ use crate::{
     config::Environment,
     definition::SecretSource,
     guard::{Redactor, SECRET_BYTES_MIN, Secret},
-    plan::{Plan, PlanSecret},
+    plan::Plan,
     service::{project::user_id, refusal::Refusal, runs::Runs},
 };
 
@@ -86,7 +86,7 @@ impl SecretValues {
         for secret in &plan.secrets {
             let found = match &self.place {
                 None => Ok(Secret::new(format!("no-value-of-{}", secret.name))),
-                Some((root, environment)) => read(secret, root, environment),
+                Some((root, environment)) => read(&secret.name, &secret.source, root, environment),
             };
             match found {
                 Ok(value) => values.push(value),
@@ -164,10 +164,22 @@ fn refused(faults: &[Fault]) -> Refusal {
     }
 }
 
-fn read(secret: &PlanSecret, root: &Path, environment: &Environment) -> Result<Secret, Fault> {
-    let name = &secret.name;
+/// The value at a place that settings name.
+///
+/// # Errors
+/// Why there is none, in words.
+pub(super) fn secret_value(
+    name: &str,
+    source: &SecretSource,
+    root: &Path,
+    environment: &Environment,
+) -> Result<Secret, String> {
+    read(name, source, root, environment).map_err(|fault| fault.text)
+}
+
+fn read(name: &str, source: &SecretSource, root: &Path, environment: &Environment) -> Result<Secret, Fault> {
     let missing = |why: String| Fault { kind: Kind::Missing, text: format!("the secret `{name}` is not there: {why}") };
-    let text = match &secret.source {
+    let text = match source {
         SecretSource::Env(variable) => {
             let value = environment.variable(variable);
             let value = value.ok_or_else(|| missing(format!("the variable `{variable}` is not set")))?;

@@ -30,16 +30,16 @@ pub(super) fn check_state(root: &Path) -> Result<(), Refusal> {
         if kind.is_symlink() {
             return refused(&name, "is a symbolic link");
         }
-        let links = kind.is_dir().then(|| entries(&part.path())).into_iter().flatten();
-        if let Some(link) = links.into_iter().find(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink())) {
+        let mut within = kind.is_dir().then(|| entries(&part.path())).into_iter().flatten();
+        if let Some(link) = within.find(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink())) {
             return refused(&format!("{name}/{}", link.file_name().to_string_lossy()), "is a symbolic link");
         }
     }
     Ok(())
 }
 
-fn entries(folder: &Path) -> Vec<fs::DirEntry> {
-    fs::read_dir(folder).into_iter().flatten().collect::<io::Result<_>>().unwrap_or_default()
+fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> + use<> {
+    fs::read_dir(folder).into_iter().flatten().map_while(io::Result::ok)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use crate::{
     base::{Digest, RunId},
     config::{Environment, RuntimeForm},
+    definition::SecretSource,
     driver::{Loaded, status_word},
     execute::Taper,
     guard::{Redactor, write_whole},
@@ -126,6 +127,16 @@ fn named(project: &Project) -> Vec<(String, String)> {
             RuntimeForm::Acp(settings) => named.extend(settings.env.clone()),
             RuntimeForm::Program(wishes) => named.extend(wishes.env.clone()),
             RuntimeForm::Service(wishes) => keys.extend(wishes.key_env.clone()),
+        }
+    }
+    for source in project.settings().channels.values().flat_map(|channel| channel.via.secrets()) {
+        if let SecretSource::Env(name) = source {
+            keys.push(name.clone());
+        }
+    }
+    for hook in project.settings().hooks.values() {
+        if let SecretSource::Env(name) = &hook.secret {
+            keys.push(name.clone());
         }
     }
     // A path is where something lies, not what is secret: `SSH_KEY=/home/…`.

@@ -18,6 +18,7 @@ use crate::{
         fault::Fault,
         find::{Found, compile_found, find},
         guards::Guards,
+        notices::channel_item,
         project::Project,
         refusal::Refusal,
     },
@@ -143,6 +144,10 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
     let gate = TrustGate { folder: project.environment().trust_folder(), ..TrustGate::default() };
     let item = |plan: &Plan| plan.trust.as_ref().map(|trust| gate.item(project.root(), plan, trust).0);
     if let Some(name) = name {
+        let channel = name.strip_prefix("notify.").and_then(|name| project.settings().channels.get(name));
+        if let Some(channel) = channel.filter(|channel| !channel.is_own) {
+            return Ok(vec![channel_item(channel, project.root(), project.environment())]);
+        }
         let asked = if name.contains('.') || name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
         let mut compiled = compile_found(project, &find(project, &asked)?).map_err(Fault::Diagnosed)?;
         if compiled.plan.trust.is_none() {
@@ -157,6 +162,8 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
             }
         };
     }
+    let of_project = project.settings().channels.values().filter(|channel| !channel.is_own);
+    let channels = of_project.map(|channel| channel_item(channel, project.root(), project.environment()));
     let library = project.library();
     let asks = !library.servers.is_empty() || library.agents.iter().any(|agent| !agent.servers.is_empty());
     let prose = |command: &&crate::definition::Command| matches!(command.body, CommandBody::Prose { .. });
@@ -171,7 +178,7 @@ pub fn trust_items(project: &Project, name: Option<&str>) -> Result<Vec<TrustIte
     });
     // One with faults can be neither run nor trusted; `orch check` shows them.
     let plans = workflows.chain(own).filter_map(|found| compile_found(project, &found).ok());
-    Ok(plans.filter_map(|compiled| item(&compiled.plan)).collect())
+    Ok(plans.filter_map(|compiled| item(&compiled.plan)).chain(channels).collect())
 }
 
 /// Trusts an item as it stands.

@@ -151,6 +151,7 @@ impl Scene1 {
                 nonce: "0123456789abcdef01234567".to_owned(),
                 confine: None,
                 audit: None,
+                trace: None,
             };
             let journal = self.store.journal();
             let loaded = load(journal.as_ref(), &run_id(), |_, _, _| {}).unwrap();

@@ -23,6 +23,8 @@ pub fn runs(folder: &Path) -> Runs {
         servers: orch::service::ServerValues::default(),
         prices: std::sync::Arc::default(),
         chain: Vec::new(),
+        traces: None,
+        trace_parent: None,
         parallel: 4,
         runtime: None,
         found: None,
@@ -40,6 +42,7 @@ pub fn runs(folder: &Path) -> Runs {
         machine: orch::guard::Redactor::default(),
         secrets: orch::service::SecretValues::default(),
         trust: orch::service::TrustGate::default(),
+        notices: orch::service::Notices::default(),
         cache: orch::service::CacheSettings::off(),
         danger: orch::service::Danger::default(),
         sandbox: orch::service::SandboxWish::default(),
@@ -96,7 +99,7 @@ fn the_words_of_others_reach_the_owner_at_once() {
         let decision = if number == 5 {
             Decision::Reject { comment: "not like this".to_owned(), is_final: true }
         } else {
-            Decision::Approve { fields: Value::Null }
+            Decision::Approve { fields: Value::Null, comment: String::new() }
         };
         let began = Instant::now();
         runs.decide(&run, Verdict { step: Some(step), decision, subject: None }).unwrap();
@@ -246,7 +249,7 @@ fn fifty_clients_are_never_told_that_the_store_is_locked() {
                     // About a question that is long answered, or is being answered: refused with words or heard.
                     _ => {
                         let step = Some(format!("both/q{}", 1 + operation % 5));
-                        let decision = Decision::Approve { fields: Value::Null };
+                        let decision = Decision::Approve { fields: Value::Null, comment: String::new() };
                         let refusal = runs.decide(&run, Verdict { step, decision, subject: None }).err();
                         refusal.filter(|refusal| !matches!(refusal.id, "E0307" | "E0360" | "E0362"))
                     }

@@ -134,7 +134,15 @@ const WORDS: &[(&str, Is, &[&str])] = &[
     ("serve queue", Word, &[]),
     ("serve rate", Word, &[]),
     ("serve rate_all", Word, &[]),
+    ("serve failures", Word, &[]),
+    ("serve connections", Word, &[]),
     ("serve drain", Word, &[]),
+    ("serve log_format", Word, &[]),
+    (
+        "serve log_file",
+        Write,
+        &["serve", "--listen", "127.0.0.1:0", "--log-file", "@", "--tls-cert", "none.pem", "--tls-key", "none.pem"],
+    ),
     (
         "serve jwt_key",
         Read,
@@ -144,6 +152,7 @@ const WORDS: &[(&str, Is, &[&str])] = &[
     ("serve jwt_issuer", Word, &[]),
     ("serve jwt_audience", Word, &[]),
     ("serve jwt_role_claim", Word, &[]),
+    ("notify test name", Name, &["notify", "test", "@"]),
     ("keys add name", Name, &["keys", "add", "@"]),
     ("keys add role", Word, &[]),
     ("keys add expires", Word, &[]),

@@ -162,7 +162,7 @@ fn answer(
                     how: None,
                     review: None,
                 });
-                let decision = Decision::Approve { fields: Value::Null };
+                let decision = Decision::Approve { fields: Value::Null, comment: String::new() };
                 queue.push_back(Event::Decided { attempt, subject, decision, by: "ann".to_owned(), mark: None });
                 return Ok(());
             }

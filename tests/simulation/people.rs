@@ -71,7 +71,7 @@ impl World {
             _ => Event::Decided {
                 attempt,
                 subject: Digest::of(b"what nobody was shown"),
-                decision: Decision::Approve { fields: Value::Null },
+                decision: Decision::Approve { fields: Value::Null, comment: String::new() },
                 by: "nobody".to_owned(),
                 mark: None,
             },
@@ -245,7 +245,7 @@ impl World {
             let comment = Comment { path: String::new(), lines: None, side: Side::New, quoted: String::new(), text };
             Decision::Pushback { comments: vec![comment] }
         } else {
-            Decision::Approve { fields: json!({ "name": "x" }) }
+            Decision::Approve { fields: json!({ "name": "x" }), comment: String::new() }
         }
     }
 

@@ -1,15 +1,6 @@
 //! Codes of the family `E01xx`: faults in definition files. All are found before anything runs.
 
-use crate::base::{Code, codes::CodeInfo};
-
-macro_rules! codes {
-    ($($name:ident $code:literal $title:literal $story:literal;)*) => {
-        $(#[doc = $title] pub const $name: Code = Code($code);)*
-
-        pub(super) const CODES: &[CodeInfo] =
-            &[$(CodeInfo { code: $name, title: $title, story: $story, exit: 10, retryable: false },)*];
-    };
-}
+use crate::base::codes::table::codes;
 
 codes! {
     UNREADABLE "E0101" "a definition file cannot be read"

@@ -1,15 +1,6 @@
 //! Codes of the family `E02xx`: faults that show when a workflow is compiled. All are found before anything runs.
 
-use crate::base::{Code, codes::CodeInfo};
-
-macro_rules! codes {
-    ($($name:ident $code:literal $title:literal $story:literal;)*) => {
-        $(#[doc = $title] pub const $name: Code = Code($code);)*
-
-        pub(super) const CODES: &[CodeInfo] =
-            &[$(CodeInfo { code: $name, title: $title, story: $story, exit: 10, retryable: false },)*];
-    };
-}
+use crate::base::codes::table::codes;
 
 codes! {
     UNKNOWN_AGENT "E0201" "no agent has that name"

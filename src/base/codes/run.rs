@@ -1,15 +1,6 @@
 //! Codes of the family `E03xx`: starting, moving and answering runs.
 
-use crate::base::{Code, codes::CodeInfo};
-
-macro_rules! codes {
-    ($($name:ident $code:literal $exit:literal $retryable:literal $title:literal $story:literal;)*) => {
-        $(#[doc = $title] pub const $name: Code = Code($code);)*
-
-        pub(super) const CODES: &[CodeInfo] =
-            &[$(CodeInfo { code: $name, title: $title, story: $story, exit: $exit, retryable: $retryable },)*];
-    };
-}
+use crate::base::codes::table::codes;
 
 codes! {
     UNKNOWN_RUN "E0301" 11 false "there is no such run"

@@ -1,15 +1,6 @@
 //! Codes of the family `E06xx`: the server.
 
-use crate::base::{Code, codes::CodeInfo};
-
-macro_rules! codes {
-    ($($name:ident $code:literal $exit:literal $retryable:literal $title:literal $story:literal;)*) => {
-        $(#[doc = $title] pub const $name: Code = Code($code);)*
-
-        pub(super) const CODES: &[CodeInfo] =
-            &[$(CodeInfo { code: $name, title: $title, story: $story, exit: $exit, retryable: $retryable },)*];
-    };
-}
+use crate::base::codes::table::codes;
 
 codes! {
     QUEUE_FULL "E0600" 75 true "too many runs wait in line"
@@ -79,4 +70,18 @@ codes! {
     NOT_READY "E0620" 75 true "the server is not ready"
         "It starts, it ends, or its store cannot be written.\n\
          Fix: GET /api/v1/health says what is wrong.";
+    NO_CHANNEL "E0650" 11 false "there is no such channel"
+        "Channels are the tables [notify.NAME] of orch.toml, yours or the project's.\n\
+         Fix: `orch notify list` shows them.";
+    CHANNEL_UNTRUSTED "E0651" 40 false "a channel of the project is not trusted"
+        "A project's own settings could send what runs say to anybody, so such a channel tells nobody before you have seen it.\n\
+         Fix: `orch trust notify.NAME` shows what it sends and where, and asks.";
+    NOTICE_NOT_SENT "E0652" 41 true "a notice could not be sent"
+        "The channel did not take it, its secret is not there, or its address is one that is not reached: this machine, its \
+         neighbours and the clouds' own services only where `allow` lists them.\n\
+         Fix: correct the channel as the message says; `orch notify test NAME` tries it.";
+    NOT_SIGNED "E0655" 2 false "a delivery is not signed as it should be"
+        "There is no hook of that name, the signature does not fit the body, the time is more than 5 minutes off, or a header \
+         is missing; which of these is not said.\n\
+         Fix: docs/notifications.md says what is signed and how.";
 }

@@ -1,15 +1,6 @@
 //! Codes of the family `E04xx`: the store in `.orch/state`.
 
-use crate::base::{Code, codes::CodeInfo};
-
-macro_rules! codes {
-    ($($name:ident $code:literal $exit:literal $retryable:literal $title:literal $story:literal;)*) => {
-        $(#[doc = $title] pub const $name: Code = Code($code);)*
-
-        pub(super) const CODES: &[CodeInfo] =
-            &[$(CodeInfo { code: $name, title: $title, story: $story, exit: $exit, retryable: $retryable },)*];
-    };
-}
+use crate::base::codes::table::codes;
 
 codes! {
     UNUSABLE "E0401" 31 false "the store cannot be used"

@@ -5,6 +5,22 @@ use crate::base::{
     codes::{definition, plan, run, serve, store, use_},
 };
 
+/// A family of codes: a constant of each and the table of all. The long form says the exit code and whether trying again
+/// helps; the short one is of faults in definitions, where both are always the same.
+macro_rules! codes {
+    ($($name:ident $code:literal $title:literal $story:literal;)*) => {
+        $crate::base::codes::table::codes! { $($name $code 10 false $title $story;)* }
+    };
+    ($($name:ident $code:literal $exit:literal $retryable:literal $title:literal $story:literal;)*) => {
+        $(#[doc = $title] pub const $name: $crate::base::Code = $crate::base::Code($code);)*
+
+        pub(super) const CODES: &[$crate::base::codes::CodeInfo] = &[$($crate::base::codes::CodeInfo {
+            code: $name, title: $title, story: $story, exit: $exit, retryable: $retryable,
+        },)*];
+    };
+}
+pub(super) use codes;
+
 /// What `orch explain` says of one code.
 #[derive(Debug, Clone, Copy)]
 pub struct CodeInfo {

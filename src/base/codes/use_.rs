@@ -1,15 +1,6 @@
 //! Codes of the family `E05xx`: settings and the use of commands.
 
-use crate::base::{Code, codes::CodeInfo};
-
-macro_rules! codes {
-    ($($name:ident $code:literal $exit:literal $retryable:literal $title:literal $story:literal;)*) => {
-        $(#[doc = $title] pub const $name: Code = Code($code);)*
-
-        pub(super) const CODES: &[CodeInfo] =
-            &[$(CodeInfo { code: $name, title: $title, story: $story, exit: $exit, retryable: $retryable },)*];
-    };
-}
+use crate::base::codes::table::codes;
 
 codes! {
     INPUT "E0501" 2 false "an input of the workflow is wrong"

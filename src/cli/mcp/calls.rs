@@ -105,7 +105,7 @@ fn done(session: &Session, tool: Tool, given: &Map<String, Value>) -> Result<Val
         }
         Tool::Approve => {
             let fields = given.get("fields").cloned().unwrap_or(Value::Null);
-            decide(session, &project, given, Decision::Approve { fields })
+            decide(session, &project, given, Decision::Approve { fields, comment: String::new() })
         }
         Tool::Reject => {
             let comment = text(given, "comment").unwrap_or_default().to_owned();

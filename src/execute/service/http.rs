@@ -1,4 +1,4 @@
-//! Sends one request and reads its answer while it comes. The only module that names `reqwest` and `rustls`.
+//! Sends one request and reads its answer while it comes. Speaks to model services; other requests are `outgoing`'s.
 //!
 //! Invariants: a redirect is never followed, so that a key goes nowhere else; a stop or a silence closes the connection;
 //! an answer counts only when it is whole; what is said of a fault never holds the key.

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use crate::guard::hex::{hex, unhex};
+use crate::base::{hex, random, unhex};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
 /// Signs checkpoints.
@@ -26,8 +26,7 @@ impl AuditKey {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             read => return read,
         }
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
+        let seed = random::<32>()?;
         let mut file = tempfile::Builder::new().prefix(".orch-").tempfile_in(folder)?;
         file.write_all(&seed)?;
         file.as_file().sync_all()?;

@@ -31,8 +31,18 @@ pub(in crate::http) struct Access {
 
 impl Access {
     pub fn new(environment: &Environment, serving: &Serving) -> Result<Self, Refusal> {
-        let limits = Limits::new(serving.rate, serving.rate_all);
+        let limits = Limits::new(serving.rate, serving.rate_all, serving.failures);
         Ok(Self { keys: api_keys(environment)?, sessions: Sessions::default(), limits })
+    }
+
+    /// Counts a request.
+    pub fn count(&self, caller: &Caller) -> Result<(), Problem> {
+        self.limits.count(&caller.id, caller.rate)
+    }
+
+    /// Refuses an address that has failed too often of late.
+    pub fn check_failures(&self, address: IpAddr) -> Result<(), Problem> {
+        self.limits.check_failures(address)
     }
 }
 
@@ -51,6 +61,11 @@ pub(in crate::http) struct Caller {
 }
 
 impl Caller {
+    /// A system that signs what it sends.
+    pub fn of_hook(name: &str, rate: u32) -> Self {
+        Self { who: format!("hook {name}"), role: None, id: format!("hook {name}"), csrf: None, rate: Some(rate) }
+    }
+
     fn nobody(address: IpAddr) -> Self {
         Self { who: String::new(), role: None, id: format!("address {address}"), csrf: None, rate: None }
     }
@@ -76,6 +91,11 @@ pub(in crate::http) fn check(
     }
     let serving = app.serving();
     let host = check_host(serving, uri, headers)?;
+    if route.scope == Scope::Signed {
+        // No key and no session counts here. Who sends it is known when all of it has come.
+        check_origin(serving, host, headers, false)?;
+        return if serving.read_only { Err(read_only()) } else { Ok(Caller::nobody(address)) };
+    }
     let caller = who(app, headers, address)?;
     if !caller.may(route.scope) {
         if caller.role.is_none() {
@@ -100,11 +120,15 @@ pub(in crate::http) fn check(
         }
     }
     if changes && serving.read_only && route.scope != Scope::Public {
-        let help = "use the command line, or start the server without `--read-only`";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "E0613", "this server only shows", help));
+        return Err(read_only());
     }
     app.access().limits.count(&caller.id, caller.rate)?;
     Ok(caller)
+}
+
+fn read_only() -> Problem {
+    let help = "use the command line, or start the server without `--read-only`";
+    Problem::new(StatusCode::FORBIDDEN, "E0613", "this server only shows", help)
 }
 
 fn nobody() -> Problem {

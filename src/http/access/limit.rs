@@ -15,8 +15,6 @@ use governor::{
 
 use crate::http::problem::Problem;
 
-/// Failures to say who one is, a minute and address.
-const FAILURES: u32 = 20;
 /// Limiters of keys that are kept.
 const KEYS_MAX: usize = 2_000;
 
@@ -33,10 +31,10 @@ fn quota(a_minute: u32) -> Quota {
 }
 
 impl Limits {
-    pub fn new(rate: u32, rate_all: u32) -> Self {
+    pub fn new(rate: u32, rate_all: u32, failures: u32) -> Self {
         Self {
             all: RateLimiter::direct(quota(rate_all)),
-            failures: RateLimiter::keyed(quota(FAILURES)),
+            failures: RateLimiter::keyed(quota(failures)),
             keys: Mutex::default(),
             rate,
             clock: DefaultClock::default(),

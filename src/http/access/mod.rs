@@ -6,9 +6,11 @@ mod door;
 mod jwt;
 mod limit;
 mod session;
+mod signed;
 mod ways;
 
 pub(super) use door::{Access, Caller, check};
 pub use jwt::{ALGORITHMS, JwtSettings};
 pub(super) use session::COOKIE;
+pub(super) use signed::{check_signed, not_signed};
 pub(super) use ways::is_loopback;

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::service::Role;
+use crate::{
+    base::{hex, random},
+    service::Role,
+};
 
 /// The cookie's name.
 pub(in crate::http) const COOKIE: &str = "orch_session";
@@ -37,9 +40,7 @@ pub(in crate::http) struct Sessions {
 }
 
 fn chance() -> Option<String> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    random::<32>().ok().map(|bytes| hex(&bytes))
 }
 
 impl Sessions {

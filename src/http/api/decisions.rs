@@ -38,6 +38,10 @@ pub(in crate::http) fn waiting<'a>(
     let mut found = Vec::new();
     for place in all {
         for run in place.list(&live, RUNS_MAX)?.runs {
+            // Whoever drives a run says in the list that it waits; a large one is not read for nothing.
+            if run.waiting_for.is_none() && place.runs().owner(&run.run)?.is_some() {
+                continue;
+            }
             found.extend(question(place, &run.run)?);
         }
     }
@@ -68,6 +72,9 @@ pub(in crate::http) fn decide_body() -> Value {
             "fields": { "type": "object" },
             "subject": { "type": "string", "maxLength": 100, "pattern": "^[0-9a-z:]+$" },
         },
+        // Which step ended so is never guessed.
+        "if": { "properties": { "decision": { "enum": ["retry", "done", "failed"] } } },
+        "then": { "required": ["step"] },
     })
 }
 
@@ -78,12 +85,19 @@ pub(in crate::http) fn decide(ask: &Ask<'_>) -> Result<Answer, Problem> {
     let comment = ask.said("comment").unwrap_or_default();
     let word = ask.said("decision").unwrap_or_default();
     if let Some(outcome) = outcome(word) {
-        let step = step.ok_or_else(|| Problem::field("body: `step` says which step ended so"))?;
-        place.resume(&ask.caller.who, &run, Some((step, outcome)), crate::service::BudgetWish::default())?;
+        place.resume(
+            &ask.caller.who,
+            &run,
+            Some((step.unwrap_or_default(), outcome)),
+            crate::service::BudgetWish::default(),
+        )?;
         return done(ask, &run, "answered");
     }
     let (decision, said) = match word {
-        "approve" => (Decision::Approve { fields: ask.body.get("fields").cloned().unwrap_or(Value::Null) }, "approved"),
+        "approve" => {
+            let fields = ask.body.get("fields").cloned().unwrap_or(Value::Null);
+            (Decision::Approve { fields, comment: comment.to_owned() }, "approved")
+        }
         "reject" => (Decision::Reject { comment: comment.to_owned(), is_final: true }, "rejected"),
         _ => {
             let said: Vec<Said> = serde_json::from_value(ask.body.get("comments").cloned().unwrap_or(json!([])))

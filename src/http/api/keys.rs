@@ -46,6 +46,8 @@ pub(in crate::http) fn make(ask: &Ask<'_>) -> Result<Answer, Problem> {
     let keys = api_keys(ask.app.environment())?;
     let made = keys.make(ask.said("name").unwrap_or_default(), role, now, expires, rate);
     let (key, whole) = made.map_err(|error| keys_fault(&error))?;
+    let (id, name, role) = (&key.id, &key.name, key.role.word());
+    tracing::info!(target: "security", by = ask.caller.who, id, name, role, "a key was made");
     let body = json!({ "id": key.id, "name": key.name, "role": key.role, "expires": key.expires, "key": whole });
     Ok(Answer::json(&body)?.status(StatusCode::CREATED))
 }
@@ -53,6 +55,7 @@ pub(in crate::http) fn make(ask: &Ask<'_>) -> Result<Answer, Problem> {
 pub(in crate::http) fn revoke(ask: &Ask<'_>) -> Result<Answer, Problem> {
     let id = ask.part("id");
     if api_keys(ask.app.environment())?.revoke(id).map_err(|error| keys_fault(&error))? {
+        tracing::info!(target: "security", by = ask.caller.who, id, "a key was revoked");
         return Ok(Answer::bytes("text/plain; charset=utf-8", "").status(StatusCode::NO_CONTENT));
     }
     Err(Problem::missing(format!("there is no key `{id}`"), "GET /api/v1/keys lists them"))

@@ -6,14 +6,15 @@ use serde_json::{Map, Value, json};
 use crate::{
     base::RunId,
     http::{
+        api::audit::since,
         ask::{Answer, Ask, run_id},
         problem::Problem,
         spec,
     },
     scheduler::{Answer as Outcome, Strength},
     service::{
-        BudgetWish, RunQuery, RunSummary, Target,
-        serve::{Asked, Place},
+        BudgetWish, COST_VERSION, RunQuery, RunSummary, Target,
+        serve::{Asked, Place, SpentBy, Started, spending},
     },
 };
 
@@ -32,7 +33,7 @@ pub(in crate::http) fn line(place: &Place, run: &RunSummary) -> Value {
 
 /// The projects that a request is about.
 pub(in crate::http) fn places<'a>(ask: &'a Ask<'_>) -> Result<Vec<&'a std::sync::Arc<Place>>, Problem> {
-    match ask.text("project") {
+    match ask.text("project").filter(|name| !name.is_empty()) {
         Some(name) => Ok(vec![ask.app.place(Some(name))?]),
         None => Ok(ask.app.places().iter().collect()),
     }
@@ -163,8 +164,14 @@ pub(in crate::http) fn begin(ask: &Ask<'_>, name: &str, words: Vec<String>) -> R
         inputs: ask.body["inputs"].as_object().cloned().unwrap_or_default(),
         budget: budget_of(&ask.body),
         run: same_run(ask)?,
+        trace_parent: ask.header(&HeaderName::from_static("traceparent")).map(str::to_owned),
     };
     let started = place.start(&ask.caller.who, &asked)?;
+    accepted(place, &started)
+}
+
+/// That a run was taken, and where it is found.
+pub(in crate::http) fn accepted(place: &Place, started: &Started) -> Result<Answer, Problem> {
     let (run, url) = (&started.run, format!("/api/v1/runs/{}", started.run));
     let body = json!({
         "run": run, "project": place.name(), "status_url": url, "next": format!("orch watch {run}"),
@@ -264,19 +271,33 @@ pub(in crate::http) fn cost(ask: &Ask<'_>) -> Result<Answer, Problem> {
     Answer::json(&ask.app.place_of(&run)?.runs().cost(&run)?)
 }
 
+pub(in crate::http) fn burn(ask: &Ask<'_>) -> Result<Answer, Problem> {
+    let run = ask.run()?;
+    Answer::json(&ask.app.place_of(&run)?.runs().burn(&run)?)
+}
+
 pub(in crate::http) fn costs(ask: &Ask<'_>) -> Result<Answer, Problem> {
-    let limit = limit(ask, PAGE).min(COSTS_MAX);
+    let (limit, by) = (limit(ask, PAGE).min(COSTS_MAX), ask.text("by").unwrap_or("day"));
+    let since = since(ask, "all");
     let mut projects = Vec::new();
     for place in places(ask)? {
-        let runs = place.runs();
-        let lines: Vec<Value> = if ask.text("by") == Some("run") {
+        let (lines, is_cut): (Vec<Value>, bool) = if by == "run" {
             let page = place.list(&RunQuery::default(), limit)?;
-            page.runs.iter().filter_map(|run| serde_json::to_value(runs.cost(&run.run).ok()?).ok()).collect()
+            let runs = page.runs.iter().filter(|run| since.is_none_or(|since| run.started >= since));
+            let of = |run: &RunSummary| serde_json::to_value(place.runs().cost(&run.run).ok()?).ok();
+            (runs.filter_map(of).collect(), page.more)
         } else {
-            let days = runs.costs()?;
-            days.iter().take(limit).filter_map(|day| serde_json::to_value(day).ok()).collect()
+            let all = spending(place, since)?;
+            let lines = match by {
+                "workflow" => all.workflows,
+                "agent" => all.by_agent,
+                "model" => all.models,
+                _ => all.days,
+            };
+            let of = |line: SpentBy| json!({ "v": COST_VERSION, by: line.name, "runs": line.runs, "agents": line.agents, "total": line.usage });
+            (lines.into_iter().take(limit).map(of).collect(), all.is_cut)
         };
-        projects.push(json!({ "project": place.name(), "lines": lines }));
+        projects.push(json!({ "project": place.name(), "lines": lines, "is_cut": is_cut }));
     }
     Answer::json(&json!({ "projects": projects }))
 }

@@ -143,6 +143,11 @@ pub(in crate::http) fn diff(ask: &Ask<'_>) -> Result<Answer, Problem> {
 }
 
 pub(in crate::http) fn artifacts(ask: &Ask<'_>) -> Result<Answer, Problem> {
+    Answer::json(&json!({ "artifacts": files_of(ask)? }))
+}
+
+/// The files that attempts have left, of a very large run the first.
+pub(in crate::http) fn files_of(ask: &Ask<'_>) -> Result<Vec<Value>, Problem> {
     let run = ask.run()?;
     let folder = ask.app.place_of(&run)?.runs().folder(&run)?.join("attempts");
     let mut files = Vec::new();
@@ -160,7 +165,7 @@ pub(in crate::http) fn artifacts(ask: &Ask<'_>) -> Result<Answer, Problem> {
         }
     }
     files.sort_by_key(|file| (file["attempt"].as_str().map(str::to_owned), file["name"].as_str().map(str::to_owned)));
-    Answer::json(&json!({ "artifacts": files }))
+    Ok(files)
 }
 
 pub(in crate::http) fn artifact(ask: &Ask<'_>) -> Result<Answer, Problem> {

@@ -1,7 +1,7 @@
-//! The server itself: whether it is alive, ready and well, how busy it is, what it counts.
+//! The server itself: whether it is alive and ready, how busy it is, what it counts.
 
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     http::{
@@ -13,7 +13,7 @@ use crate::{
         problem::Problem,
         spec,
     },
-    service::{RunQuery, audit_head, doctor, serve::figures, verify_audit},
+    service::{RunQuery, serve::figures},
 };
 
 pub(in crate::http) fn live(_: &Ask<'_>) -> Result<Answer, Problem> {
@@ -26,38 +26,6 @@ pub(in crate::http) fn ready(ask: &Ask<'_>) -> Result<Answer, Problem> {
     }
     let help = "GET /api/v1/health says what is wrong";
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E0620", "the server is not ready", help))
-}
-
-/// Everything that must be well: the doctor's checks of each project, the workers, the queue, the open decisions.
-pub(in crate::http) fn health(ask: &Ask<'_>) -> Result<Answer, Problem> {
-    let busy = ask.app.workers().busy();
-    let projects = ask.app.looked(|| checked(ask))?;
-    let all_well = projects.as_array().is_some_and(|all| all.iter().all(|one| one["well"] == true));
-    let is_well = ask.app.is_ready() && busy.queued < busy.queue_max && all_well;
-    let mut decisions = Vec::new();
-    for place in ask.app.places() {
-        decisions.push(json!({ "project": place.name(), "waiting": waiting([place])? }));
-    }
-    let body = json!({
-        "well": is_well, "version": env!("CARGO_PKG_VERSION"), "uptime_s": ask.app.uptime_s(), "workers": busy,
-        "projects": projects, "decisions": decisions,
-    });
-    Ok(Answer::json(&body)?.status(if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }))
-}
-
-/// The doctor's checks of each project.
-fn checked(ask: &Ask<'_>) -> Result<Value, Problem> {
-    let mut projects = Vec::new();
-    for place in ask.app.places() {
-        let checked = place.with(|project| doctor(Ok(project), ask.app.environment(), place.program()));
-        projects.push(match checked {
-            Ok(health) => json!({ "project": place.name(), "well": health.is_well(), "checks": health.checks }),
-            Err(fault) => {
-                json!({ "project": place.name(), "well": false, "fault": Problem::from(fault).to_json() })
-            }
-        });
-    }
-    Ok(Value::Array(projects))
 }
 
 pub(in crate::http) fn openapi(_: &Ask<'_>) -> Result<Answer, Problem> {
@@ -97,22 +65,7 @@ pub(in crate::http) fn analytics(ask: &Ask<'_>) -> Result<Answer, Problem> {
     for place in places(ask)? {
         projects.push(json!({ "project": place.name(), "figures": figures(place, limit)? }));
     }
-    Answer::json(&json!({ "projects": projects, "workers": ask.app.workers().busy() }))
-}
-
-pub(in crate::http) fn audit(ask: &Ask<'_>) -> Result<Answer, Problem> {
-    let mut projects = Vec::new();
-    for place in places(ask)? {
-        let checked = place.with(|project| (verify_audit(project, None), audit_head(project)))?;
-        let line = match checked {
-            (Ok(_), Ok(head)) => {
-                json!({ "project": place.name(), "whole": true, "entries": head.count, "head": head.head })
-            }
-            (Err(refusal), _) | (_, Err(refusal)) => {
-                json!({ "project": place.name(), "whole": false, "problem": Problem::from(refusal).to_json() })
-            }
-        };
-        projects.push(line);
-    }
-    Answer::json(&json!({ "projects": projects }))
+    let workers = ask.app.workers();
+    let body = json!({ "projects": projects, "workers": workers.busy(), "workers_used": workers.used_share() });
+    Answer::json(&body)
 }

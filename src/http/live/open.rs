@@ -7,7 +7,12 @@ use crate::{
     http::{
         app::App,
         ask::run_id,
-        live::{follow::Follower, socket, sse},
+        live::{
+            all::All,
+            changes::Changes,
+            follow::{Follower, OneRun},
+            socket, sse,
+        },
         problem::Problem,
     },
 };
@@ -21,6 +26,8 @@ pub enum Open {
     All,
     /// That of all runs, over a WebSocket.
     Socket,
+    /// That of changes of definitions.
+    Definitions,
 }
 
 /// What a listener asked for.
@@ -38,17 +45,23 @@ pub(in crate::http) async fn open(
     wish: &Wish,
     request: axum::extract::Request,
 ) -> Result<Response<Body>, Problem> {
-    let place = match &wish.run {
-        Some(run) => app.place_of(run)?,
-        None => app.place(wish.project.as_deref().or_else(|| app.places().first().map(|place| place.name())))?,
-    };
     let permit = app.listener()?;
-    let follower = match (&wish.run, kind) {
-        (Some(run), _) => Follower::of_run(place, run.clone(), wish.after.as_deref())?,
-        (None, _) => Follower::of_all(place, wish.after.as_deref())?,
+    let after = wish.after.as_deref();
+    let follower = match (&wish.run, wish.project.as_deref().filter(|name| !name.is_empty())) {
+        (Some(run), _) => Follower::Run(OneRun::new(app.place_of(run)?, run.clone(), after)?),
+        (None, project) => {
+            let places = match project {
+                Some(name) => std::slice::from_ref(app.place(Some(name))?),
+                None => app.places(),
+            };
+            match kind {
+                Open::Definitions => Follower::Changes(Changes::new(places, after)),
+                Open::Run | Open::All | Open::Socket => Follower::All(All::new(places, after)?),
+            }
+        }
     };
     match kind {
-        Open::Run | Open::All => Ok(sse::response(app, follower, permit)),
+        Open::Run | Open::All | Open::Definitions => Ok(sse::response(app, follower, permit)),
         Open::Socket => socket::response(app, follower, permit, request).await,
     }
 }

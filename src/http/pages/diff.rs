@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use crate::{
     http::{
         ask::{Answer, Ask},
-        pages::shell::{Page, draw},
+        pages::{
+            shell::{Page, draw},
+            tabs::tabs,
+        },
         problem::Problem,
     },
     service::{Extent, PatchLine, hunks},
@@ -35,7 +38,7 @@ pub(in crate::http) fn diff(ask: &Ask<'_>) -> Result<Answer, Problem> {
         files.push(json!({ "path": path.map_or(first, |file| file.path.as_str()), "lines": lines }));
     }
     let values = json!({
-        "run": run, "step": step, "files": changes.files, "notes": changes.notes, "hunks": files,
+        "run": run, "tabs": tabs(run.as_str(), "diff", None)?, "step": step, "files": changes.files, "notes": changes.notes, "hunks": files,
         "is_cut": left == 0, "comments": asked.is_some(),
     });
     draw(ask, &Page { view: "diff", title: format!("Changes of {run}"), live: None }, &values)

@@ -13,9 +13,13 @@ pub(in crate::http) fn login(ask: &Ask<'_>) -> Result<Answer, Problem> {
         return Ok(Answer::html(page("Open the link that <code>orch serve</code> has printed.")));
     };
     let Some(cookie) = ask.app.access().sessions.begin_by_link(code) else {
+        tracing::warn!(target: "security", "a link that begins a session was used again, is too old, or is none");
         let text = "This link was used already, or is too old. Start <code>orch serve</code> again, or type <code>orch serve --link</code>.";
         return Ok(Answer::html(page(text)).status(StatusCode::UNAUTHORIZED));
     };
+    if let Some(session) = ask.app.access().sessions.find(&cookie) {
+        tracing::info!(target: "security", who = session.who, role = session.role.word(), "a session begins");
+    }
     let secure = if ask.app.serving().is_secure { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={cookie}; HttpOnly; SameSite=Strict; Path=/; Max-Age=43200{secure}");
     Ok(Answer::to("/").with(header::SET_COOKIE, &cookie))

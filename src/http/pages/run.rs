@@ -9,17 +9,20 @@ use crate::{
         pages::{
             runs::took,
             shell::{Page, draw, in_query},
+            tabs::tabs,
         },
         problem::Problem,
     },
     scheduler::StepState,
-    service::{AttemptStatus, Status, StepStatus, Waiting, now},
+    service::{AttemptStatus, Status, StepStatus, Waiting, now, serve::Position},
 };
 
 /// Steps that are drawn; of a larger run those that matter most.
 const STEPS_MAX: usize = 400;
 /// Attempts of a step that are drawn.
 const ATTEMPTS_MAX: usize = 20;
+/// What an attempt has said, and the files that hold it.
+const STREAMS: [(&str, &str); 3] = [("stdout", "stdout.log"), ("stderr", "stderr.log"), ("answer", "answer.txt")];
 
 pub(in crate::http) fn run(ask: &Ask<'_>) -> Result<Answer, Problem> {
     let id = ask.run()?;
@@ -40,6 +43,8 @@ pub(in crate::http) fn run(ask: &Ask<'_>) -> Result<Answer, Problem> {
         "now": {
             "id": status.id, "workflow": status.workflow, "status": status.status, "cause": status.cause, "next": status.next,
         },
+        "tabs": tabs(&status.id, "run", None)?,
+        "cause_anchor": status.cause.as_ref().and_then(|cause| Some(anchor(cause.step.as_ref()?.as_str()))),
         "took": took(status.started, status.ended),
         "cost": (status.spent.agents > 0).then(|| dollars(status.spent.usage.usd_micros)),
         "counts": counts(status),
@@ -51,7 +56,8 @@ pub(in crate::http) fn run(ask: &Ask<'_>) -> Result<Answer, Problem> {
         "can_retry": status.ended.is_some() && status.status != "succeeded",
     });
     // Ids are plain characters; what follows is only what the page does not show yet.
-    let live = status.ended.is_none().then(|| format!("/api/v1/runs/{id}/events?after={}.4000000000", standing.tag.0));
+    let live =
+        status.ended.is_none().then(|| format!("/api/v1/runs/{id}/events?after={}", Position::behind(standing.tag.0)));
     draw(ask, &Page { view: "run", title: format!("{} {id}", status.workflow), live }, &values)
 }
 
@@ -96,19 +102,31 @@ fn waiting(one: &Waiting, status: &Status) -> Value {
 
 fn step_of(step: &StepStatus, start: Timestamp, end: Timestamp) -> Value {
     let attempts = &step.history[step.history.len().saturating_sub(ATTEMPTS_MAX)..];
-    let links = attempts.iter().enumerate().map(|(place, attempt)| {
-        let name = if attempt.purpose == "work" { format!("log {}", place + 1) } else { attempt.purpose.clone() };
+    let before = &step.history[..step.history.len() - attempts.len()];
+    let mut works = before.iter().filter(|attempt| attempt.purpose == "work").count();
+    let links = attempts.iter().map(|attempt| {
+        works += usize::from(attempt.purpose == "work");
+        let name = if attempt.purpose == "work" { format!("log {works}") } else { attempt.purpose.clone() };
         json!({ "id": attempt.id, "name": name, "title": format!("{}: {} {}", attempt.purpose, attempt.end, attempt.reason) })
     });
+    // What a person has said to a question that is the step itself.
+    let said = step.history.last().filter(|attempt| attempt.purpose == "work" && step.reason.is_empty());
     json!({
-        "id": step.id, "query": in_query(&step.id), "name": step.id.rsplit('/').next(), "anchor": format!("s-{}", step.id.replace(['/', '[', ']', '#'], "-")),
+        "said": said.map(|attempt| &attempt.reason),
+        "id": step.id, "query": in_query(&step.id), "name": step.id.rsplit('/').next(), "anchor": anchor(&step.id),
         "depth": step.id.matches('/').count().min(4), "status": step.status.word(), "summary": step.summary,
         "reason": step.reason, "gates": step.gates.iter().filter(|gate| gate.verdict != "none").collect::<Vec<_>>(),
         "took": step.started.map(|from| took(from, step.ended)), "attempts": links.collect::<Vec<_>>(),
+        "agent": attempts.iter().rev().find(|attempt| attempt.purpose == "work").map(|attempt| attempt.id.as_str()),
         "changed": step.status == StepState::Succeeded && !step.container,
         "lane_height": 10 * attempts.len().max(1),
         "bars": attempts.iter().enumerate().map(|(lane, attempt)| bar(attempt, lane, start, end)).collect::<Vec<_>>(),
     })
+}
+
+/// The place of a step on the page of its run.
+fn anchor(step: &str) -> String {
+    format!("s-{}", in_query(step).replace('%', "-"))
 }
 
 /// The bar of an attempt on a line of a thousand units.
@@ -130,11 +148,14 @@ fn bar(attempt: &AttemptStatus, lane: usize, start: Timestamp, end: Timestamp) -
 
 pub(in crate::http) fn log(ask: &Ask<'_>) -> Result<Answer, Problem> {
     let run = ask.run()?;
-    ask.app.place_of(&run)?;
+    let standing = ask.app.place_of(&run)?.standing(&run)?;
     let attempt = ask.text("attempt").unwrap_or_default();
+    let stream = ask.text("stream").unwrap_or("stdout");
+    let step = standing.status.steps.iter().find(|step| step.history.iter().any(|one| one.id == attempt));
+    let file = STREAMS.iter().find(|(name, _)| *name == stream).map(|(_, file)| file);
     let values = json!({
-        "run": run, "attempt": attempt, "stream": ask.text("stream").unwrap_or("stdout"),
-        "streams": ["stdout", "stderr", "answer"],
+        "run": run, "attempt": attempt, "tabs": tabs(run.as_str(), "log", Some(attempt))?, "stream": stream, "file": file,
+        "step": step.map(|step| &step.id), "streams": STREAMS.map(|(name, _)| name),
     });
     draw(ask, &Page { view: "log", title: format!("Log {run} {attempt}"), live: None }, &values)
 }

@@ -9,9 +9,10 @@ use crate::{
         api::decisions::waiting,
         app::App,
         ask::{Answer, Ask},
-        pages::assets::version,
+        pages::assets::{scripts, version},
         problem::Problem,
     },
+    service::Scope,
     template::Views,
 };
 
@@ -22,12 +23,54 @@ const VIEWS: &[(&str, &str)] = &[
     ("log.html", include_str!("views/log.html")),
     ("diff.html", include_str!("views/diff.html")),
     ("inbox.html", include_str!("views/inbox.html")),
-    ("start.html", include_str!("views/start.html")),
+    (
+        "start.html",
+        concat!(
+            include_str!("views/start_top.html"),
+            include_str!("views/form.html"),
+            include_str!("views/start_end.html")
+        ),
+    ),
+    ("definitions.html", include_str!("views/definitions.html")),
+    (
+        "definition.html",
+        concat!(
+            include_str!("views/definition_top.html"),
+            include_str!("views/form.html"),
+            include_str!("views/definition_end.html")
+        ),
+    ),
+    ("cost.html", include_str!("views/cost.html")),
+    ("burn.html", include_str!("views/burn.html")),
+    ("health.html", include_str!("views/health.html")),
+    ("audit.html", include_str!("views/audit.html")),
+    ("tabs.html", include_str!("views/tabs.html")),
+    ("graph.html", include_str!("views/graph.html")),
+    ("timeline.html", include_str!("views/timeline.html")),
+    ("agent.html", include_str!("views/agent.html")),
+    ("outputs.html", include_str!("views/outputs.html")),
     ("fault.html", include_str!("views/fault.html")),
 ];
 
-const NAV: [(&str, &str, &str); 3] =
-    [("runs", "Runs", "/"), ("inbox", "Inbox", "/inbox"), ("start", "Start", "/start")];
+const NAV: [(&str, &str, &str); 7] = [
+    ("runs", "Runs", "/"),
+    ("inbox", "Inbox", "/inbox"),
+    ("start", "Start", "/start"),
+    ("definitions", "Definitions", "/definitions"),
+    ("cost", "Cost", "/cost"),
+    ("health", "Health", "/health"),
+    ("audit", "Audit", "/audit"),
+];
+
+/// Who looks at a page.
+#[derive(Default)]
+struct Viewer<'a> {
+    who: &'a str,
+    csrf: Option<&'a str>,
+    is_admin: bool,
+    /// What waits for people.
+    open: usize,
+}
 
 fn views() -> Result<&'static Views, Problem> {
     static READ: OnceLock<Result<Views, String>> = OnceLock::new();
@@ -54,22 +97,30 @@ pub(super) struct Page<'a> {
     pub live: Option<String>,
 }
 
+/// Draws a part of a page; everything in it is escaped, so that the page may take it as it is.
+pub(super) fn part(view: &str, values: &Value) -> Result<String, Problem> {
+    views()?.render(&format!("{view}.html"), values).map_err(|error| bug(&error))
+}
+
 /// Draws a page.
 pub(super) fn draw(ask: &Ask<'_>, page: &Page<'_>, values: &Value) -> Result<Answer, Problem> {
     let open = waiting(ask.app.places())?.len();
-    let who = (ask.caller.who.as_str(), ask.caller.csrf.as_deref());
-    dressed(page, values, open, who).map(Answer::html)
+    let is_admin = ask.caller.role.is_some_and(|role| role.may(Scope::Admin));
+    let viewer = Viewer { who: &ask.caller.who, csrf: ask.caller.csrf.as_deref(), is_admin, open };
+    dressed(page, values, &viewer).map(Answer::html)
 }
 
-fn dressed(page: &Page<'_>, values: &Value, open: usize, who: (&str, Option<&str>)) -> Result<String, Problem> {
+fn dressed(page: &Page<'_>, values: &Value, viewer: &Viewer<'_>) -> Result<String, Problem> {
     let views = views()?;
     let body = views.render(&format!("{}.html", page.view), values).map_err(|error| bug(&error))?;
-    let nav = NAV.iter().map(|(view, name, to)| {
-        json!({ "name": name, "to": to, "here": *view == page.view, "count": if *view == "inbox" { open } else { 0 } })
+    // Only those who may look at the log are shown where it is.
+    let nav = NAV.iter().filter(|(view, ..)| *view != "audit" || viewer.is_admin).map(|(view, name, to)| {
+        let count = if *view == "inbox" { viewer.open } else { 0 };
+        json!({ "name": name, "to": to, "here": *view == page.view, "count": count })
     });
     let around = json!({
-        "title": page.title, "view": page.view, "body": body, "live": page.live, "who": who.0, "csrf": who.1,
-        "version": version(), "nav": nav.collect::<Vec<_>>(),
+        "title": page.title, "view": page.view, "body": body, "live": page.live, "who": viewer.who, "csrf": viewer.csrf,
+        "version": version(), "scripts": scripts(page.view), "nav": nav.collect::<Vec<_>>(),
     });
     views.render("layout.html", &around).map_err(|error| bug(&error))
 }
@@ -78,7 +129,7 @@ fn dressed(page: &Page<'_>, values: &Value, open: usize, who: (&str, Option<&str
 pub(in crate::http) fn fault(_: &App, problem: &Problem) -> Option<Answer> {
     let page = Page { view: "fault", title: "Not done".to_owned(), live: None };
     let told = problem.to_json();
-    let text = dressed(&page, &told, 0, ("", None)).ok()?;
+    let text = dressed(&page, &told, &Viewer::default()).ok()?;
     Some(Answer::html(text).status(problem.status))
 }
 
@@ -92,7 +143,7 @@ mod tests {
     #[test]
     fn every_view_can_be_drawn_of_nothing() {
         for (name, _) in VIEWS {
-            views().unwrap().render(name, &json!({ "now": {} })).unwrap();
+            views().unwrap().render(name, &json!({ "now": {}, "one": {} })).unwrap();
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::{
     problem::Problem,
-    routes::{ROUTES, Route},
+    routes::{Route, routes},
     spec::Param,
 };
 
@@ -35,10 +35,9 @@ fn object_of(params: &[Param]) -> Value {
 
 impl Checks {
     pub fn new() -> Self {
-        let params = ROUTES
-            .iter()
-            .map(|route| (route.name, (compiled(&object_of(route.parts)), compiled(&object_of(route.query)))));
-        let bodies = ROUTES.iter().filter_map(|route| Some((route.name, compiled(&(route.body?)()))));
+        let params =
+            routes().map(|route| (route.name, (compiled(&object_of(route.parts)), compiled(&object_of(route.query)))));
+        let bodies = routes().filter_map(|route| Some((route.name, compiled(&(route.body?)()))));
         Self { params: params.collect(), bodies: bodies.collect() }
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     http::{
-        routes::{Answers, ROUTES, Route},
+        routes::{Answers, Route, routes},
         spec::{Param, component},
     },
     service::Scope,
@@ -15,7 +15,7 @@ use crate::{
 pub fn openapi() -> Value {
     let mut paths: Map<String, Value> = Map::new();
     let mut names = vec!["problem"];
-    for route in ROUTES.iter().filter(|route| !matches!(route.answers, Answers::Page)) {
+    for route in routes().filter(|route| !matches!(route.answers, Answers::Page)) {
         if let Answers::Json(name) = route.answers {
             names.push(name);
         }
@@ -41,6 +41,11 @@ pub fn openapi() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": {
+                "signature": {
+                    "type": "apiKey", "in": "header", "name": "X-Orch-Signature",
+                    "description": "sha256=HMAC-SHA256 of `TIME.DELIVERY.BODY` with the hook's secret; TIME is \
+                        X-Orch-Timestamp, DELIVERY is X-Orch-Delivery. Hooks of the kind github: X-Hub-Signature-256",
+                },
                 "key": { "type": "http", "scheme": "bearer", "description": "`orch keys add`, or a JWT" },
             },
             "schemas": components,
@@ -62,6 +67,9 @@ fn operation(route: &Route) -> Value {
     if route.scope == Scope::Public {
         value["security"] = json!([]);
     }
+    if route.scope == Scope::Signed {
+        value["security"] = json!([{ "signature": [] }]);
+    }
     if let Some(body) = route.body {
         value["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": body() } } });
     }
@@ -82,7 +90,10 @@ fn responses(route: &Route) -> Value {
             json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{name}") } } })
         }
         Answers::Text(kind) => json!({ kind: { "schema": { "type": "string" } } }),
-        Answers::Events => json!({ "text/event-stream": { "schema": { "type": "string" } } }),
+        // What a schema of a stream describes, the stream or its events, is said by OpenAPI 3.2 only.
+        Answers::Events => {
+            json!({ "text/event-stream": { "x-event-schema": { "$ref": "#/components/schemas/event" } } })
+        }
         Answers::Page | Answers::Nothing => json!({}),
     };
     let status = route.status.to_string();
@@ -94,9 +105,12 @@ fn responses(route: &Route) -> Value {
         })
     };
     responses.insert("default".to_owned(), problem("why it was not done"));
-    for (status, about) in
-        [("400", "a field is not as it should be"), ("401", "nobody is named"), ("403", "not allowed")]
-    {
+    for (status, about) in [
+        ("400", "a field is not as it should be"),
+        ("401", "nobody is named"),
+        ("403", "not allowed"),
+        ("429", "too often"),
+    ] {
         if route.scope != Scope::Public {
             responses.insert(status.to_owned(), problem(about));
         }

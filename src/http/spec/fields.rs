@@ -50,6 +50,11 @@ pub fn name() -> Value {
     json!({ "type": "string", "maxLength": 200, "pattern": r"^/?[A-Za-z0-9][A-Za-z0-9._:-]*$" })
 }
 
+/// The name of a hook.
+pub fn hook() -> Value {
+    json!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]{1,63}$" })
+}
+
 /// A word to look for.
 pub fn search() -> Value {
     json!({ "type": "string", "maxLength": 200, "pattern": r"^[^\u0000-\u001f\u007f]*$" })
@@ -100,9 +105,49 @@ pub fn switch() -> Value {
     json!({ "type": "boolean", "default": false })
 }
 
+/// Groups of a plan by their places in it: `12.15`.
+pub fn toggled() -> Value {
+    json!({ "type": "string", "maxLength": 1_500, "pattern": r"^([0-9]{1,6}(\.[0-9]{1,6}){0,199})?$" })
+}
+
 /// What costs are counted by.
 pub fn by() -> Value {
-    json!({ "enum": ["day", "run"], "default": "day" })
+    json!({ "enum": ["day", "run", "workflow", "agent", "model"], "default": "day" })
+}
+
+/// The last time up to now.
+pub fn period() -> Value {
+    json!({ "enum": ["day", "week", "month", "quarter", "all"] })
+}
+
+/// The name of a project, or none: as a form sends it.
+pub fn some_project() -> Value {
+    json!({ "type": "string", "maxLength": 200, "pattern": r"^[^\u0000-\u001f\u007f/\\]*$" })
+}
+
+/// The id of a run, or none: as a form sends it.
+pub fn some_run() -> Value {
+    json!({ "type": "string", "pattern": "^([0-9a-hjkmnp-tv-z]{8})?$" })
+}
+
+/// The kind of a definition.
+pub fn kind() -> Value {
+    json!({ "enum": ["workflow", "command", "agent", "skill", "gate"] })
+}
+
+/// The kind of a definition, or none: as a form sends it.
+pub fn some_kind() -> Value {
+    json!({ "enum": ["", "workflow", "command", "agent", "skill", "gate"] })
+}
+
+/// The kind of an entry of the audit log, or none.
+pub fn some_word() -> Value {
+    json!({ "type": "string", "maxLength": 40, "pattern": "^[a-z_]*$" })
+}
+
+/// The number of an entry.
+pub fn number() -> Value {
+    json!({ "type": "integer", "minimum": 1, "maximum": 1_000_000_000_000_u64 })
 }
 
 /// A file in the folder of an attempt.
@@ -115,7 +160,17 @@ pub fn key_id() -> Value {
     json!({ "type": "string", "pattern": "^[0-9a-f]{12}$" })
 }
 
-/// The place of an event in a stream.
+/// What a page of definitions has seen.
+pub fn seen_mark() -> Value {
+    json!({ "type": "string", "maxLength": 2_200, "pattern": "^[0-9a-f.-]+$" })
+}
+
+/// The place of an event in the stream of one run.
+pub fn run_event_id() -> Value {
+    json!({ "type": "string", "maxLength": 29, "pattern": "^[0-9]{1,18}\\.[0-9]{1,10}$" })
+}
+
+/// The place of an event in the stream of all runs: a mark of the process, and a number for each project.
 pub fn event_id() -> Value {
-    json!({ "type": "string", "maxLength": 60, "pattern": "^[0-9a-f.-]+$" })
+    json!({ "type": "string", "maxLength": 2_000, "pattern": "^[0-9a-f]{1,16}(-[0-9]{1,18}){1,100}$" })
 }

@@ -5,7 +5,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
+    collections::{BTreeSet, BinaryHeap, HashMap},
 };
 
 use crate::plan::{
@@ -19,9 +19,8 @@ use crate::plan::{
 
 pub(super) const LINE: f64 = 16.0;
 pub(super) const PAD: f64 = 10.0;
-const BOX_WIDTH: f64 = 268.0;
-/// Characters that fit a box.
-const BOX_COLUMNS: usize = 38;
+/// Pixels of a character.
+const LETTER: f64 = 6.8;
 /// Boxes beside each other.
 const COLUMNS: usize = 4;
 const GAP_X: f64 = 22.0;
@@ -35,6 +34,33 @@ const PORT: f64 = 12.0;
 /// Lines of text in a box.
 const LINES_MAX: usize = 7;
 
+/// How much of a plan is drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look<'a> {
+    /// Boxes say what a step is, and have room for one more line; rows may be long. Otherwise they say all of it.
+    pub(super) is_brief: bool,
+    /// Groups whose steps are not drawn.
+    pub(super) folded: &'a BTreeSet<StepIx>,
+}
+
+impl Look<'_> {
+    /// The width of a box.
+    fn width(self) -> f64 {
+        if self.is_brief { 212.0 } else { 268.0 }
+    }
+
+    /// Characters that fit a box.
+    fn columns_min(self) -> usize {
+        if self.is_brief { 29 } else { 38 }
+    }
+
+    /// Boxes beside each other, of so many that could be.
+    fn columns(self, of: usize) -> usize {
+        // Somewhat broader than high, as screens are.
+        if self.is_brief { COLUMNS.max((of * 3 / 4).isqrt() + 1) } else { COLUMNS }
+    }
+}
+
 /// A step's box.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Frame {
@@ -45,6 +71,8 @@ pub(super) struct Frame {
     /// The id, then what there is to say.
     pub(super) lines: Vec<String>,
     pub(super) container: bool,
+    /// Where the steps in it begin, below its upper edge.
+    text: f64,
 }
 
 /// An edge as corners.
@@ -66,47 +94,73 @@ pub(super) struct Layout {
     pub(super) height: f64,
 }
 
-pub(super) fn layout(plan: &Plan) -> Layout {
+pub(super) fn layout(plan: &Plan, look: Look<'_>) -> Layout {
     let mut layout = Layout { frames: vec![Frame::default(); plan.steps.len()], ..Layout::default() };
     let mut bodies: HashMap<Option<StepIx>, Body> = HashMap::new();
     // Sizes from the inside out.
     for ix in crate::plan::graph::indices(plan).rev() {
-        let step = plan.step(ix);
-        let mut lines = vec![visible(&step.id), words::kind(plan, step)];
-        lines.extend(words::text(step));
-        lines.extend(step.when.as_ref().map(|when| format!("when {}", visible(&when.text))));
-        lines.extend(step.gates.iter().map(|gate| format!("gate {}", words::gate(plan, gate))));
-        let hidden = lines.len().saturating_sub(LINES_MAX);
-        if hidden > 0 {
-            lines.truncate(LINES_MAX - 1);
-            lines.push(format!("and {} more", hidden + 1));
+        if let Some((frame, body)) = framed(plan, ix, look, &layout.frames) {
+            layout.frames[ix.index()] = frame;
+            body.and_then(|body| bodies.insert(Some(ix), body));
         }
-        let text_height = count(lines.len()) * LINE + PAD;
-        let mut frame = Frame { width: BOX_WIDTH, height: text_height + PAD / 2.0, ..Frame::default() };
-        let children = step.work.children();
-        if !children.is_empty() {
-            let body = Body::new(plan, children, &layout.frames);
-            frame.width = (body.width + 2.0 * PAD).max(BOX_WIDTH);
-            frame.height = text_height + body.height + PAD;
-            frame.container = true;
-            bodies.insert(Some(ix), body);
-        }
-        let columns = BOX_COLUMNS.max(pixels_to_columns(frame.width));
-        frame.lines = lines.iter().map(|line| clip(line, columns)).collect();
-        layout.frames[ix.index()] = frame;
     }
-    let top = Body::new(plan, &plan.roots, &layout.frames);
+    let top = Body::new(plan, &plan.roots, look, &layout.frames);
     (layout.width, layout.height) = (top.width + 2.0 * PAD, top.height + 2.0 * PAD);
     top.place(&mut layout, (PAD, PAD));
     // Places from the outside in.
     for ix in crate::plan::graph::indices(plan) {
         if let Some(body) = bodies.remove(&Some(ix)) {
             let frame = &layout.frames[ix.index()];
-            let corner = (frame.x + PAD, frame.y + count(frame.lines.len()) * LINE + PAD);
+            let corner = (frame.x + PAD, frame.y + frame.text);
             body.place(&mut layout, corner);
         }
     }
     layout
+}
+
+/// The box of a step, and what stands in it; nothing for a step that stands in a folded group.
+fn framed(plan: &Plan, ix: StepIx, look: Look<'_>, frames: &[Frame]) -> Option<(Frame, Option<Body>)> {
+    let step = plan.step(ix);
+    let mut above = step.parent;
+    while let Some(parent) = above {
+        if look.folded.contains(&parent) {
+            return None;
+        }
+        above = plan.step(parent).parent;
+    }
+    let lines = lines_of(plan, ix, look);
+    let room = usize::from(look.is_brief);
+    let text_height = count(lines.len() + room) * LINE + PAD;
+    let mut frame = Frame { width: look.width(), height: text_height + PAD / 2.0, ..Frame::default() };
+    let children = if look.folded.contains(&ix) { &[] } else { step.work.children() };
+    frame.container = !step.work.children().is_empty();
+    let body = (!children.is_empty()).then(|| Body::new(plan, children, look, frames));
+    if let Some(body) = &body {
+        frame.width = (body.width + 2.0 * PAD).max(look.width());
+        frame.height = text_height + body.height + PAD;
+        frame.text = text_height;
+    }
+    let columns = pixels_to_columns(frame.width).max(look.columns_min());
+    frame.lines = lines.iter().map(|line| clip(line, columns)).collect();
+    Some((frame, body))
+}
+
+/// What a box says.
+fn lines_of(plan: &Plan, ix: StepIx, look: Look<'_>) -> Vec<String> {
+    let step = plan.step(ix);
+    let mut lines = vec![visible(&step.id), words::kind(plan, step)];
+    if look.is_brief {
+        return lines;
+    }
+    lines.extend(words::text(step));
+    lines.extend(step.when.as_ref().map(|when| format!("when {}", visible(&when.text))));
+    lines.extend(step.gates.iter().map(|gate| format!("gate {}", words::gate(plan, gate))));
+    let hidden = lines.len().saturating_sub(LINES_MAX);
+    if hidden > 0 {
+        lines.truncate(LINES_MAX - 1);
+        lines.push(format!("and {} more", hidden + 1));
+    }
+    lines
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of lines and boxes are small")]
@@ -116,7 +170,7 @@ fn count(number: usize) -> f64 {
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "widths are positive and small")]
 fn pixels_to_columns(width: f64) -> usize {
-    ((width - PAD) / 6.8) as usize
+    ((width - PAD) / LETTER) as usize
 }
 
 /// Siblings and the edges between them, placed relative to their corner.
@@ -139,10 +193,10 @@ struct Route {
 }
 
 impl Body {
-    fn new(plan: &Plan, body: &[StepIx], frames: &[Frame]) -> Self {
+    fn new(plan: &Plan, body: &[StepIx], look: Look<'_>, frames: &[Frame]) -> Self {
         let rows: Vec<Vec<StepIx>> = rows(plan, body)
             .iter()
-            .flat_map(|row| row.chunks(COLUMNS).map(<[StepIx]>::to_vec).collect::<Vec<_>>())
+            .flat_map(|row| row.chunks(look.columns(row.len())).map(<[StepIx]>::to_vec).collect::<Vec<_>>())
             .collect();
         let row_of: HashMap<StepIx, usize> =
             rows.iter().enumerate().flat_map(|(place, row)| row.iter().map(move |ix| (*ix, place))).collect();

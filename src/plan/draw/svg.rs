@@ -1,11 +1,11 @@
 //! The plan as SVG: one file, no script, readable on light and dark ground.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use crate::plan::{
     draw::{
         escape::{visible, xml},
-        layout::{Frame, LINE, Line, PAD, layout},
+        layout::{Frame, LINE, Line, Look, PAD, layout},
         words,
     },
     types::{EdgeKind, Plan},
@@ -24,7 +24,7 @@ const LEGEND_WIDTH: f64 = 330.0;
 /// Draws the plan as SVG. Text takes the colour around it (`currentColor`), so it fits a light and a dark page.
 #[must_use]
 pub fn svg(plan: &Plan) -> String {
-    let layout = layout(plan);
+    let layout = layout(plan, Look { is_brief: false, folded: &BTreeSet::new() });
     let (width, height) = (layout.width.max(LEGEND_WIDTH), layout.height + LEGEND);
     let title = xml(&visible(&plan.name));
     let mut text = format!(

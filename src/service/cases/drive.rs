@@ -96,6 +96,8 @@ pub(super) fn run(plan: &Plan, case: &Case, settings: &RunSettings) -> Result<En
         prices: Arc::default(),
         // What a case plays must not be felt by the next one.
         resilience: Arc::default(),
+        // Nobody wants to see what is only played.
+        traces: None,
         ..settings.clone()
     };
     // Nobody resumes a case, so its journal waits for no disk.
@@ -173,7 +175,8 @@ fn decide(
             Approval::Reject => Decision::Reject { comment: "rejected by the case".to_owned(), is_final: true },
             Approval::Approve => {
                 let asked = plan.steps.iter().find(|step| step.path == path);
-                Decision::Approve { fields: asked.map(|step| form(plan, case, step)).unwrap_or_default() }
+                let fields = asked.map(|step| form(plan, case, step)).unwrap_or_default();
+                Decision::Approve { fields, comment: String::new() }
             }
         };
         *given += 1;

@@ -6,10 +6,14 @@ use serde::Serialize;
 
 use crate::{
     base::RunId,
-    driver::Loaded,
     journal::RunQuery,
-    scheduler::{Purpose, StepState},
-    service::{costs::cost, refusal::Refusal, serve::place::Place},
+    service::{
+        refusal::Refusal,
+        serve::{
+            place::Place,
+            tallies::{At, Span},
+        },
+    },
 };
 
 /// How long something took, over all times that it was done; in milliseconds.
@@ -30,20 +34,43 @@ pub struct Spread {
 pub struct Figures {
     /// Runs that were looked at.
     pub runs: usize,
+    /// Whole runs.
+    pub took: Spread,
     /// By workflow and step.
     pub steps: BTreeMap<String, Spread>,
     /// By agent.
     pub agents: BTreeMap<String, Spread>,
+    /// How long people were waited for, by question.
+    pub people: Spread,
     /// Time of work by time of the run: how much was done side by side, as a mean.
     pub parallelism: f64,
     /// Time in which nothing was worked on, by time of the run.
     pub waiting_share: f64,
+    /// Time in which only a person was waited for, by time of the run: a part of `waiting_share`.
+    pub people_share: f64,
     /// Tokens of a step that has spent any, as a mean.
     pub tokens_per_task: u64,
     /// Of the latest run: the steps that it could not have ended sooner without.
     pub critical_path: Vec<String>,
+    /// How long these took.
+    pub critical_ms: u64,
     /// The run of that path.
     pub critical_run: Option<RunId>,
+}
+
+/// Times of all runs.
+#[derive(Default)]
+struct Times {
+    steps: BTreeMap<String, Vec<u64>>,
+    agents: BTreeMap<String, Vec<u64>>,
+    runs: Vec<u64>,
+    people: Vec<u64>,
+    whole_ms: u64,
+    worked_ms: u64,
+    idle_ms: u64,
+    people_ms: u64,
+    tokens: u64,
+    spenders: u64,
 }
 
 /// The figures of the latest runs of a project.
@@ -51,38 +78,42 @@ pub struct Figures {
 /// # Errors
 /// When a run cannot be read.
 pub fn figures(place: &Place, runs_max: usize) -> Result<Figures, Refusal> {
-    let runs = place.runs();
-    let mut all = Figures::default();
-    let (mut steps, mut agents) = (BTreeMap::<_, Vec<u64>>::new(), BTreeMap::<_, Vec<u64>>::new());
-    let (mut whole_ms, mut worked_ms, mut idle_ms, mut tokens, mut spenders) = (0u64, 0u64, 0u64, 0u64, 0u64);
+    let (mut all, mut times) = (Figures::default(), Times::default());
     for summary in place.list(&RunQuery::default(), runs_max)?.runs {
-        let loaded = runs.load(&summary.run, |_, _, _| {})?;
+        let tally = place.tally(&summary)?;
         all.runs += 1;
-        let end = summary.ended.unwrap_or(loaded.last);
-        let took_ms = end.0.saturating_sub(summary.started.0);
-        whole_ms += took_ms;
-        let spans = spans(&loaded);
-        worked_ms += spans.iter().map(|(_, from, to)| to - from).sum::<u64>();
-        idle_ms += took_ms.saturating_sub(covered(&spans));
-        for (step, from, to) in &spans {
-            steps.entry(format!("{}: {step}", summary.workflow)).or_default().push(to - from);
+        let took_ms = tally.end.0.saturating_sub(summary.started.0);
+        times.runs.push(took_ms);
+        times.whole_ms += took_ms;
+        let work: Vec<&Span> = tally.spans.iter().filter(|span| span.at == At::Work).collect();
+        let asked = tally.spans.iter().filter(|span| span.at == At::Person);
+        times.people.extend(asked.map(|span| span.to - span.from));
+        let (worked, busy) = (covered(work.iter().copied()), covered(&tally.spans));
+        times.worked_ms += work.iter().map(|span| span.to - span.from).sum::<u64>();
+        times.idle_ms += took_ms.saturating_sub(worked);
+        times.people_ms += busy - worked;
+        for span in &work {
+            let name = format!("{}: {}", summary.workflow, span.step);
+            times.steps.entry(name).or_default().push(span.to - span.from);
         }
-        for line in cost(&loaded).lines {
-            tokens += line.usage.tokens();
-            spenders += 1;
-            let took = spans.iter().filter(|(step, _, _)| *step == line.step).map(|(_, from, to)| to - from);
-            agents.entry(line.agent).or_default().extend(took);
+        for line in &tally.lines {
+            times.tokens += line.usage.tokens();
+            times.spenders += 1;
+            let own = work.iter().filter(|span| span.step == line.step).map(|span| span.to - span.from);
+            times.agents.entry(line.agent.clone()).or_default().extend(own);
         }
         if all.critical_run.is_none() {
-            all.critical_path = critical(spans);
+            (all.critical_path, all.critical_ms) = critical(&tally.spans);
             all.critical_run = Some(summary.run);
         }
     }
-    let share = |part: u64| if whole_ms == 0 { 0.0 } else { ratio(part, whole_ms) };
-    (all.parallelism, all.waiting_share) = (share(worked_ms), share(idle_ms));
-    all.tokens_per_task = tokens.checked_div(spenders).unwrap_or_default();
-    all.steps = steps.into_iter().map(|(name, took)| (name, spread(took))).collect();
-    all.agents = agents.into_iter().map(|(name, took)| (name, spread(took))).collect();
+    let share = |part: u64| if times.whole_ms == 0 { 0.0 } else { ratio(part, times.whole_ms) };
+    (all.parallelism, all.waiting_share) = (share(times.worked_ms), share(times.idle_ms));
+    all.people_share = share(times.people_ms);
+    all.tokens_per_task = times.tokens.checked_div(times.spenders).unwrap_or_default();
+    (all.took, all.people) = (spread(times.runs), spread(times.people));
+    all.steps = times.steps.into_iter().map(|(name, took)| (name, spread(took))).collect();
+    all.agents = times.agents.into_iter().map(|(name, took)| (name, spread(took))).collect();
     Ok(all)
 }
 
@@ -91,22 +122,9 @@ fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
-/// When each attempt of each step worked: step, begin and end.
-fn spans(loaded: &Loaded) -> Vec<(String, u64, u64)> {
-    let mut spans = Vec::new();
-    for view in loaded.scheduler.views().iter().filter(|view| !view.step.work.is_container()) {
-        let asks = view.state == StepState::Asking;
-        for record in view.history.iter().filter(|record| record.purpose != Purpose::Override && !asks) {
-            let end = record.ended.unwrap_or(loaded.last);
-            spans.push((view.path.as_str().to_owned(), record.started.0, end.0.max(record.started.0)));
-        }
-    }
-    spans
-}
-
-/// How long at least one of them worked.
-fn covered(spans: &[(String, u64, u64)]) -> u64 {
-    let mut sorted: Vec<_> = spans.iter().map(|(_, from, to)| (*from, *to)).collect();
+/// How long at least one of them went on.
+fn covered<'s>(spans: impl IntoIterator<Item = &'s Span>) -> u64 {
+    let mut sorted: Vec<_> = spans.into_iter().map(|span| (span.from, span.to)).collect();
     sorted.sort_unstable();
     let (mut sum, mut end) = (0, 0);
     for (from, to) in sorted {
@@ -116,21 +134,23 @@ fn covered(spans: &[(String, u64, u64)]) -> u64 {
     sum
 }
 
-/// From the last end back: before each, the one that ended last before it began.
-fn critical(mut spans: Vec<(String, u64, u64)>) -> Vec<String> {
-    spans.sort_by_key(|(_, _, to)| *to);
+/// From the last end back: before each, the one that ended last before it began; and how long they took.
+fn critical(spans: &[Span]) -> (Vec<String>, u64) {
+    let mut sorted: Vec<&Span> = spans.iter().collect();
+    sorted.sort_by_key(|span| span.to);
     let mut path: Vec<String> = Vec::new();
-    let mut before = u64::MAX;
-    while let Some((step, from, to)) = spans.pop() {
-        if to <= before {
-            before = from;
-            if path.last() != Some(&step) {
-                path.push(step);
+    let (mut before, mut took) = (u64::MAX, 0);
+    while let Some(span) = sorted.pop() {
+        if span.to <= before {
+            before = span.from;
+            took += span.to - span.from;
+            if path.last() != Some(&span.step) {
+                path.push(span.step.clone());
             }
         }
     }
     path.reverse();
-    path
+    (path, took)
 }
 
 fn spread(mut took: Vec<u64>) -> Spread {
@@ -154,10 +174,10 @@ mod tests {
 
     #[test]
     fn the_critical_path_goes_back_from_the_last_end() {
-        let span = |step: &str, from, to| (step.to_owned(), from, to);
+        let span = |step: &str, from, to| Span { step: step.to_owned(), from, to, at: At::Work };
         let spans = vec![span("a", 0, 10), span("fast", 10, 12), span("slow", 10, 40), span("end", 40, 50)];
         assert_eq!(covered(&spans), 50);
-        assert_eq!(critical(spans), ["a", "slow", "end"]);
+        assert_eq!(critical(&spans), (vec!["a".to_owned(), "slow".into(), "end".into()], 50));
         assert_eq!(covered(&[span("a", 0, 5), span("b", 20, 30)]), 15);
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         runs::Runs,
         serve::{
             states::catch_up,
-            stream::{Place, Stream},
+            stream::{Position, Stream},
         },
     },
 };
@@ -70,7 +70,12 @@ pub(super) struct Alive {
 
 impl Lookout {
     /// Looks whether something was written, and tells it. Gives the runs that have not ended; `None` where nothing was.
-    pub fn look(&self, runs: &Runs, stream: &Stream, count: &Counter) -> Result<Option<Vec<Alive>>, Refusal> {
+    pub fn look(
+        &self,
+        runs: &Runs,
+        stream: &Stream,
+        count: &dyn Fn(Counted<'_>),
+    ) -> Result<Option<Vec<Alive>>, Refusal> {
         let journal = runs.journal();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mark = journal.mark()?;
@@ -96,7 +101,7 @@ impl Lookout {
         let Seen { live, ended, .. } = &mut *seen;
         live.retain(|run, loaded| {
             let told = ended.get(run).copied().unwrap_or_default();
-            let read = catch_up(journal.as_ref(), loaded, |place: Place, event| {
+            let read = catch_up(journal.as_ref(), loaded, |place: Position, event| {
                 if place.seq > told {
                     count(Counted::Event(&event));
                     stream.tell(&event, Some(place));
@@ -131,7 +136,7 @@ impl Lookout {
 }
 
 /// Counts what a run has spent on each runtime.
-fn spent(loaded: &Loaded, count: &Counter) {
+fn spent(loaded: &Loaded, count: &dyn Fn(Counted<'_>)) {
     for line in cost(loaded).lines {
         count(Counted::Spent { runtime: &line.runtime, usage: line.usage });
     }
@@ -151,7 +156,7 @@ fn fresh(runs: &Runs, seen: &mut Seen) -> Result<Vec<RunId>, Refusal> {
     let newest = journal.runs(1)?.into_iter().next().map(|run| run.run);
     let mut after = None;
     // The first look tells nothing of the past.
-    while seen.mark.is_some() {
+    while seen.mark.is_some() && newest != seen.newest {
         let page = journal.find_runs(&RunQuery { after: after.clone(), ..RunQuery::default() }, PAGE)?;
         let count = page.len();
         let new = page.into_iter().map(|run| run.run).take_while(|run| Some(run) != seen.newest.as_ref());

@@ -1,68 +1,44 @@
-//! One project that a server keeps open: definitions read again when they change, runs started, moved and looked at.
+//! One project that a server keeps open: definitions read again when they change, runs found, decided and looked at.
 //!
 //! Every caller is somebody: what is decided stands in the journal under that name. Knows no connection and no role.
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
 };
 
-use serde_json::{Map, Value};
-
 use crate::{
-    base::RunId,
+    base::{Digest, RunId, Usage},
     config::{Environment, Flags},
     driver::RunEvent,
     journal::{RunQuery, RunSummary, Store},
-    scheduler::{Answer, Event, Strength},
+    scheduler::Strength,
     service::{
-        budget_wish::BudgetWish,
         decisions::{Delivered, Verdict},
+        defined::mark_of,
         fault::Fault,
-        find::find_runnable,
-        inputs::gather_inputs,
+        notices::Notifier,
         project::{Opening, Project},
-        recordings::recordings,
         refusal::Refusal,
         runs::Runs,
         serve::{
+            hooks::HookSecrets,
             lookout::{Counted, Counter, Lookout},
+            starting::MARK,
             states::{Standing, States, told_after},
-            stream::{Place as StreamPlace, Stream},
+            stream::{Position, Stream},
+            tallies::{Tallies, Tally},
             workers::Workers,
         },
     },
 };
 
-/// By this file in a run's folder the next server knows that it is its to go on with.
-const MARK: &str = "served";
-/// How long a run may take to be written down that somebody else begins.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// What somebody asks to be run.
-#[derive(Debug, Clone, Default)]
-pub struct Asked {
-    /// The workflow or command.
-    pub name: String,
-    /// Words for its positional inputs.
-    pub words: Vec<String>,
-    /// Its inputs by name.
-    pub inputs: Map<String, Value>,
-    /// A smaller budget than its own.
-    pub budget: BudgetWish,
-    /// The run's id, where the caller wants the same request to be one run however often it comes.
-    pub run: Option<RunId>,
-}
-
-/// A run that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Started {
-    /// Its id.
-    pub run: RunId,
-    /// Whether the same request had begun it before.
-    pub existed: bool,
-}
+/// For how long nobody looks at the definitions again, only to see whether they have changed.
+const LOOK_LIFE: Duration = Duration::from_millis(500);
 
 /// A page of a list.
 #[derive(Debug, Clone)]
@@ -83,18 +59,25 @@ struct Opened {
 pub struct Place {
     name: String,
     epoch: String,
-    root: PathBuf,
-    environment: Environment,
+    pub(super) root: PathBuf,
+    pub(super) environment: Environment,
     program: PathBuf,
     opened: Mutex<Opened>,
     store: Arc<Store>,
     reader: Mutex<Arc<Runs>>,
     states: States,
     lookout: Lookout,
-    stream: Arc<Stream>,
-    workers: Arc<Workers>,
-    wake: Arc<tokio::sync::Notify>,
+    tallies: Tallies,
+    /// What the definitions were when somebody looked last.
+    shelf: Mutex<Option<(Instant, Digest)>>,
+    pub(super) stream: Arc<Stream>,
+    pub(super) workers: Arc<Workers>,
+    pub(super) wake: Arc<tokio::sync::Notify>,
     count: Counter,
+    pub(super) hook_secrets: HookSecrets,
+    notifier: Mutex<Option<Arc<Notifier>>>,
+    /// Whether the questions that were there before this process were told.
+    has_reminded: AtomicBool,
 }
 
 impl Place {
@@ -113,8 +96,10 @@ impl Place {
         let root = project.root().canonicalize().unwrap_or_else(|_| project.root().to_owned());
         let store = Arc::new(Store::open(&root).map_err(Refusal::from)?);
         let reader = Runs::of(Arc::clone(&store), &root, project.run_settings(program.clone()));
+        let notifier = Some(Arc::new(reader.notifier()));
         let name = root.file_name().map_or_else(|| "project".to_owned(), |name| name.to_string_lossy().into_owned());
         let settings = stamps(&root, environment);
+        tracing::info!(target: "system", project = name, root = %root.display(), "a project is open");
         Ok(Self {
             name,
             epoch: crate::service::decided::mark()?,
@@ -126,10 +111,15 @@ impl Place {
             reader: Mutex::new(Arc::new(reader)),
             states: States::default(),
             lookout: Lookout::default(),
+            tallies: Tallies::default(),
+            shelf: Mutex::default(),
             stream: Arc::default(),
             workers,
             wake: Arc::default(),
             count: Box::new(count),
+            hook_secrets: HookSecrets::default(),
+            notifier: Mutex::new(notifier),
+            has_reminded: AtomicBool::new(false),
         })
     }
 
@@ -183,7 +173,7 @@ impl Place {
     }
 
     /// Its runs, for somebody who decides.
-    fn runs_of(&self, who: &str) -> Runs {
+    pub(super) fn runs_of(&self, who: &str) -> Runs {
         let mut settings = self.runs().settings.clone();
         who.clone_into(&mut settings.who);
         Runs::of(Arc::clone(&self.store), &self.root, settings)
@@ -201,114 +191,13 @@ impl Place {
         } else {
             opened.project = Project::open(&self.root, Opening::Search, &self.environment, &Flags::new())?;
             opened.settings = now;
+            tracing::info!(target: "system", project = self.name, "the settings have changed and are read again");
             let settings = opened.project.run_settings(self.program.clone());
             let reader = Arc::new(Runs::of(Arc::clone(&self.store), &self.root, settings));
+            *self.notifier.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(reader.notifier()));
             *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = reader;
         }
         Ok(ask(&opened.project))
-    }
-
-    /// Writes a run down and has it driven here, as soon as there is a place for it.
-    ///
-    /// # Errors
-    /// All that `orch run` refuses; where too much waits in line; where the same id was asked for with something else.
-    pub fn start(&self, who: &str, asked: &Asked) -> Result<Started, Fault> {
-        if let Some(started) = self.existing(asked)? {
-            return Ok(started);
-        }
-        self.workers.check_room()?;
-        let (plan, inputs, replay) = self.with(|project| {
-            let mut plan = find_runnable(project, &asked.name)?.plan;
-            asked.budget.narrow(&mut plan);
-            let inputs = gather_inputs(&plan.inputs, &asked.words, &[], asked.inputs.clone())?;
-            let replay = recordings(project.root(), &plan);
-            Ok::<_, Fault>((plan, inputs, replay))
-        })??;
-        let runs = Arc::new(self.runs_of(who));
-        let owned = match runs.start_as(&plan, inputs, replay, asked.run.clone()) {
-            // The same request has come twice at the same time: the other one begins it.
-            Err(refusal) if asked.run.is_some() && matches!(refusal.id, "E0402" | "E0406") => {
-                return self.wait_for_existing(asked)?.ok_or_else(|| refusal.into());
-            }
-            owned => owned?,
-        };
-        let run = owned.run().clone();
-        self.submit(runs, owned)?;
-        Ok(Started { run, existed: false })
-    }
-
-    fn wait_for_existing(&self, asked: &Asked) -> Result<Option<Started>, Fault> {
-        let start = std::time::Instant::now();
-        while start.elapsed() < PATIENCE {
-            if let Some(started) = self.existing(asked)? {
-                return Ok(Some(started));
-            }
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        Ok(None)
-    }
-
-    /// The run that the same request has begun before.
-    fn existing(&self, asked: &Asked) -> Result<Option<Started>, Fault> {
-        let Some(run) = &asked.run else { return Ok(None) };
-        let reader = self.runs();
-        if reader.journal().run(run).map_err(Refusal::from)?.is_none() {
-            return Ok(None);
-        }
-        let loaded = reader.load(run, |_, _, _| {})?;
-        let plan = loaded.scheduler.plan();
-        let inputs = gather_inputs(&plan.inputs, &asked.words, &[], asked.inputs.clone());
-        let inputs = inputs.ok().and_then(|inputs| crate::driver::complete_inputs(&plan.inputs, inputs).ok());
-        let named = asked.name.trim_start_matches('/');
-        if plan.name.trim_start_matches('/') == named && inputs.as_ref() == loaded.scheduler.inputs() {
-            return Ok(Some(Started { run: run.clone(), existed: true }));
-        }
-        let message = "this idempotency key was used for another request";
-        Err(Refusal::new(2, "E0602", message, format!("use a new key; the first request made run {run}")).into())
-    }
-
-    fn submit(&self, runs: Arc<Runs>, owned: crate::service::Owned) -> Result<(), Refusal> {
-        let mark = runs.folder(owned.run())?.join(MARK);
-        if let Err(error) = std::fs::write(&mark, "") {
-            tracing::warn!(target: "system", "{} cannot be written: {error}", mark.display());
-        }
-        self.workers.submit(runs, owned, Arc::clone(&self.stream), Arc::clone(&self.wake));
-        self.wake.notify_one();
-        Ok(())
-    }
-
-    /// Goes on with a run that nobody drives, with what somebody says of it.
-    ///
-    /// # Errors
-    /// As `orch resume`.
-    pub fn resume(&self, who: &str, run: &RunId, step: Option<(&str, Answer)>, raise: BudgetWish) -> Result<(), Fault> {
-        let runs = self.runs_of(who);
-        let mut then = Vec::new();
-        if let Some((step, answer)) = step {
-            let instance = runs.unknown(&runs.as_restarted(run)?, step)?;
-            then.push(runs.answer(instance, answer));
-        }
-        then.extend(raise.event());
-        self.take_up(runs, run, then)
-    }
-
-    fn take_up(&self, runs: Runs, run: &RunId, then: Vec<Event>) -> Result<(), Fault> {
-        self.workers.check_room()?;
-        let replay = recordings(&self.root, runs.load(run, |_, _, _| {})?.scheduler.plan());
-        let owned = runs.resume(run, replay, then)?;
-        Ok(self.submit(Arc::new(runs), owned)?)
-    }
-
-    /// Runs what failed in an ended run again.
-    ///
-    /// # Errors
-    /// As `orch retry`.
-    pub fn retry(&self, who: &str, run: &RunId, raise: BudgetWish) -> Result<(), Fault> {
-        self.workers.check_room()?;
-        let runs = self.runs_of(who);
-        let replay = recordings(&self.root, runs.load(run, |_, _, _| {})?.scheduler.plan());
-        let owned = runs.retry(run, replay, raise.event())?;
-        Ok(self.submit(Arc::new(runs), owned)?)
     }
 
     /// Ends a run.
@@ -381,11 +270,40 @@ impl Place {
         self.states.standing(&self.runs(), run)
     }
 
+    /// What a run comes to.
+    pub(super) fn tally(&self, run: &RunSummary) -> Result<Arc<Tally>, Refusal> {
+        self.tallies.of(&self.runs(), run)
+    }
+
+    /// What a run has spent so far.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn spent(&self, run: &RunSummary) -> Result<Usage, Refusal> {
+        match run.ended {
+            Some(_) => Ok(self.tally(run)?.total),
+            None => Ok(self.standing(&run.run)?.status.spent.usage),
+        }
+    }
+
+    /// By which a change of its definitions is seen; the settings are a part of it.
+    #[must_use]
+    pub fn definitions_mark(&self) -> Digest {
+        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, mark)) = shelf.as_ref().filter(|(at, _)| at.elapsed() < LOOK_LIFE) {
+            return mark.clone();
+        }
+        // Settings with faults are a state too.
+        let mark = self.with(mark_of).unwrap_or_else(|fault| Digest::of(fault.to_string().as_bytes()));
+        *shelf = Some((Instant::now(), mark.clone()));
+        mark
+    }
+
     /// All events of a run after a place in its journal.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn told_after(&self, run: &RunId, after: StreamPlace) -> Result<Vec<(StreamPlace, RunEvent)>, Refusal> {
+    pub fn told_after(&self, run: &RunId, after: Position) -> Result<Vec<(Position, RunEvent)>, Refusal> {
         told_after(&self.runs(), run, after)
     }
 
@@ -428,15 +346,38 @@ impl Place {
     /// # Errors
     /// When the store cannot be read.
     pub fn look(&self) -> Result<(), Refusal> {
-        let Some(alive) = self.lookout.look(&self.runs(), &self.stream, &self.count)? else { return Ok(()) };
+        let notifier = self.notifier.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let count = |counted: Counted<'_>| {
+            if let (Counted::Event(event), Some(notifier)) = (counted, &notifier) {
+                notifier.tell(event);
+            }
+            (self.count)(counted);
+        };
+        let Some(alive) = self.lookout.look(&self.runs(), &self.stream, &count)? else { return Ok(()) };
+        if !self.has_reminded.swap(true, Ordering::Relaxed)
+            && let Some(notifier) = &notifier
+        {
+            alive.iter().filter(|one| one.waits).for_each(|one| notifier.remind(&one.run));
+        }
         for one in alive.iter().filter(|one| !one.waits) {
             self.go_on(&one.run)?;
         }
         Ok(())
     }
 
+    /// Tells people what is left to be told, not for long.
+    pub fn end(&self) {
+        if let Err(refusal) = self.look() {
+            tracing::warn!(target: "system", "{refusal}");
+        }
+        let notifier = self.notifier.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(notifier) = notifier.and_then(Arc::into_inner) {
+            notifier.end();
+        }
+    }
+
     /// Waits until something of it may have happened, at most so long.
-    pub async fn woken(&self, patience: std::time::Duration) {
+    pub async fn woken(&self, patience: Duration) {
         tokio::time::timeout(patience, self.wake.notified()).await.ok();
     }
 }

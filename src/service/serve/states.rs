@@ -14,7 +14,10 @@ use crate::{
     service::{
         refusal::Refusal,
         runs::Runs,
-        serve::stream::Place,
+        serve::{
+            stream::Position,
+            timeline::{Timeline, timeline},
+        },
         status::{Status, status},
     },
 };
@@ -29,6 +32,8 @@ pub struct Standing {
     pub tag: (u64, Option<u32>),
     /// Where it stands.
     pub status: Arc<Status>,
+    /// How it went.
+    pub timeline: Arc<Timeline>,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +53,11 @@ impl States {
         }
         let loaded = if owner.is_some() { runs.load(run, |_, _, _| {})? } else { runs.as_restarted(run)? };
         // It may have moved on while it was read.
-        let standing = Standing { tag: (loaded.seq, tag.1), status: Arc::new(status(&loaded, owner)) };
+        let standing = Standing {
+            tag: (loaded.seq, tag.1),
+            status: Arc::new(status(&loaded, owner)),
+            timeline: Arc::new(timeline(&loaded)),
+        };
         self.keep(run, standing.clone());
         Ok(standing)
     }
@@ -68,7 +77,7 @@ impl States {
 pub(super) fn catch_up(
     journal: &dyn Journal,
     loaded: &mut Loaded,
-    mut tell: impl FnMut(Place, RunEvent),
+    mut tell: impl FnMut(Position, RunEvent),
 ) -> Result<(), Refusal> {
     let mut has_begun = loaded.scheduler.run_id().is_some();
     follow_records(journal, loaded, |scheduler, record, notices| {
@@ -76,7 +85,7 @@ pub(super) fn catch_up(
         let begun = begins.then(|| opening(scheduler, record.at, false)).flatten();
         let told = notices.iter().filter_map(|notice| narrate(scheduler, record.at, notice));
         for (index, event) in (0..).zip(begun.into_iter().chain(told)) {
-            tell(Place { seq: record.seq, index }, event);
+            tell(Position { seq: record.seq, index }, event);
         }
     })?;
     if let Some(summary) = journal.run(&loaded.summary.run)? {
@@ -86,7 +95,7 @@ pub(super) fn catch_up(
 }
 
 /// All events of a run after a place, from its journal.
-pub(super) fn told_after(runs: &Runs, run: &RunId, after: Place) -> Result<Vec<(Place, RunEvent)>, Refusal> {
+pub(super) fn told_after(runs: &Runs, run: &RunId, after: Position) -> Result<Vec<(Position, RunEvent)>, Refusal> {
     let journal = runs.journal();
     let mut loaded = unread(journal.as_ref(), run)?;
     let mut told = Vec::new();

@@ -22,25 +22,33 @@ const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The place of an event in the journal of its run: the record, and the how manyth event of that record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Position {
     /// The record, from 1.
     pub seq: u64,
     /// From 0.
     pub index: u32,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.seq, self.index)
     }
 }
 
-impl Place {
+impl Position {
+    /// Behind all events of the record of this number.
+    #[must_use]
+    pub fn behind(seq: u64) -> Self {
+        Self { seq, index: u32::MAX }
+    }
+
     /// Reads `SEQ.INDEX`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (seq, index) = text.split_once('.')?;
-        Some(Self { seq: seq.parse().ok()?, index: index.parse().ok()? })
+        // No record has as many events as an index can say.
+        let index = index.parse::<u64>().ok()?;
+        Some(Self { seq: seq.parse().ok()?, index: u32::try_from(index).unwrap_or(u32::MAX) })
     }
 }
 
@@ -54,7 +62,7 @@ pub struct LiveEvent {
     /// The run.
     pub run: RunId,
     /// Its place in the journal; none for what stands in no journal, such as what an agent says.
-    pub place: Option<Place>,
+    pub place: Option<Position>,
     /// The event as JSON: `schemas/event.schema.json`.
     pub body: Arc<str>,
 }
@@ -101,7 +109,7 @@ pub enum Tail {
 
 impl Stream {
     /// Tells an event to all who listen.
-    pub fn tell(&self, event: &RunEvent, place: Option<Place>) {
+    pub fn tell(&self, event: &RunEvent, place: Option<Position>) {
         let Ok(body) = serde_json::to_string(event) else { return };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.last += 1;
@@ -174,6 +182,14 @@ mod tests {
         }
         assert_eq!(numbers(stream.after(2)), None);
         assert_eq!(numbers(stream.after(3)).map(|all| (all.len(), all[0])), Some((EVENTS_MAX, 4)));
+    }
+
+    #[test]
+    fn positions_are_read_as_they_are_written() {
+        let position = Position::behind(7);
+        assert_eq!(Position::parse(&position.to_string()), Some(position));
+        assert!(position > Position { seq: 7, index: 1_000_000 } && position < Position { seq: 8, index: 0 });
+        assert_eq!(Position::parse("7"), None);
     }
 
     #[test]

@@ -4,13 +4,12 @@
 //! Knows no connection.
 
 use std::{
-    collections::BTreeMap,
-    future::Future,
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -48,10 +47,34 @@ pub struct Workers {
     queue_max: usize,
     queued: AtomicUsize,
     driving: AtomicUsize,
-    /// The ways to the runs that are driven or wait in line.
-    inputs: Mutex<BTreeMap<RunId, mpsc::UnboundedSender<Event>>>,
+    /// The runs that are driven or wait in line.
+    runs: Mutex<BTreeSet<RunId>>,
+    /// How long places were taken, all together, and since when so many are.
+    used: Mutex<Used>,
     /// How long runs have waited in line, for whoever counts.
     waits: Mutex<Vec<Duration>>,
+}
+
+/// How much of the places was used.
+#[derive(Debug)]
+struct Used {
+    start: Instant,
+    last: Instant,
+    driving: u32,
+    sum: Duration,
+}
+
+impl Used {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { start: now, last: now, driving: 0, sum: Duration::ZERO }
+    }
+
+    /// So many are driven from now on.
+    fn pass(&mut self, now: Instant, driving: u32) {
+        self.sum += now.saturating_duration_since(self.last) * self.driving;
+        (self.last, self.driving) = (now, driving);
+    }
 }
 
 /// Waits that are kept until somebody counts them.
@@ -67,7 +90,8 @@ impl Workers {
             queue_max,
             queued: AtomicUsize::new(0),
             driving: AtomicUsize::new(0),
-            inputs: Mutex::default(),
+            runs: Mutex::default(),
+            used: Mutex::new(Used::new()),
             waits: Mutex::default(),
         }
     }
@@ -104,23 +128,41 @@ impl Workers {
     /// Drives a run as soon as there is a place for it.
     pub(super) fn submit(self: &Arc<Self>, runs: Arc<Runs>, owned: Owned, stream: Arc<Stream>, wake: Arc<Notify>) {
         let run = owned.run().clone();
-        let (sender, inputs) = mpsc::unbounded_channel();
-        self.lines().insert(run.clone(), sender);
+        self.runs().insert(run.clone());
         self.queued.fetch_add(1, Ordering::Relaxed);
         let workers = Arc::clone(self);
         tokio::spawn(async move {
-            let start = std::time::Instant::now();
+            let start = Instant::now();
             let place = workers.slots.acquire().await;
             workers.note_wait(start.elapsed());
             workers.queued.fetch_sub(1, Ordering::Relaxed);
             if place.is_ok() {
-                workers.driving.fetch_add(1, Ordering::Relaxed);
-                drive(&runs, owned, inputs, &stream, &wake).await;
-                workers.driving.fetch_sub(1, Ordering::Relaxed);
+                workers.drives(true);
+                drive(&runs, owned, &stream, &wake).await;
+                workers.drives(false);
             }
-            workers.lines().remove(&run);
+            workers.runs().remove(&run);
             wake.notify_one();
         });
+    }
+
+    /// One more or one less is driven.
+    fn drives(&self, is_more: bool) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let driving = if is_more { used.driving.saturating_add(1) } else { used.driving.saturating_sub(1) };
+        used.pass(Instant::now(), driving);
+        self.driving.store(driving as usize, Ordering::Relaxed);
+    }
+
+    /// How much of the time of all places was used since the start: from 0 to 1.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "places are few")]
+    pub fn used_share(&self) -> f64 {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let (now, driving) = (Instant::now(), used.driving);
+        used.pass(now, driving);
+        let whole = now.saturating_duration_since(used.start).as_secs_f64() * self.slots_max.max(1) as f64;
+        if whole > 0.0 { (used.sum.as_secs_f64() / whole).min(1.0) } else { 0.0 }
     }
 
     fn note_wait(&self, wait: Duration) {
@@ -138,11 +180,11 @@ impl Workers {
 
     /// Whether a run is driven here or waits in line.
     pub(super) fn has(&self, run: &RunId) -> bool {
-        self.lines().contains_key(run)
+        self.runs().contains(run)
     }
 
-    fn lines(&self) -> std::sync::MutexGuard<'_, BTreeMap<RunId, mpsc::UnboundedSender<Event>>> {
-        self.inputs.lock().unwrap_or_else(PoisonError::into_inner)
+    fn runs(&self) -> std::sync::MutexGuard<'_, BTreeSet<RunId>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes nothing more, and waits for what is driven, at most so long.
@@ -158,7 +200,9 @@ impl Workers {
 }
 
 /// Drives a run to its end, or until only a person can move it.
-async fn drive(runs: &Runs, owned: Owned, inputs: mpsc::UnboundedReceiver<Event>, stream: &Stream, wake: &Notify) {
+async fn drive(runs: &Runs, owned: Owned, stream: &Stream, wake: &Notify) {
+    // What people say comes by the journal; the way in stays open, as nobody else uses it.
+    let (_way_in, inputs) = mpsc::unbounded_channel::<Event>();
     let run = owned.run().clone();
     let (watchers, mut events) = mpsc::unbounded_channel::<RunEvent>();
     let options = DriveOptions { on_approval: OnApproval::Wait, park: true };
@@ -172,7 +216,7 @@ async fn drive(runs: &Runs, owned: Owned, inputs: mpsc::UnboundedReceiver<Event>
                 What::AgentActivity { .. } => stream.tell(&event, None),
                 _ => wake.notify_one(),
             },
-            finish = poll(&mut driving) => break finish,
+            finish = &mut driving => break finish,
         }
     };
     match finish {
@@ -184,7 +228,18 @@ async fn drive(runs: &Runs, owned: Owned, inputs: mpsc::UnboundedReceiver<Event>
     }
 }
 
-/// The future itself: `select!` takes it by reference.
-async fn poll<T>(future: &mut std::pin::Pin<&mut impl Future<Output = T>>) -> T {
-    future.as_mut().await
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_used_for_as_long_as_runs_are_driven() {
+        let mut used = Used::new();
+        let at = |seconds: u64| used.start + Duration::from_secs(seconds);
+        let (one, two, end) = (at(10), at(20), at(40));
+        used.pass(one, 1);
+        used.pass(two, 3);
+        used.pass(end, 0);
+        assert_eq!(used.sum, Duration::from_secs(10 + 3 * 20));
+    }
 }

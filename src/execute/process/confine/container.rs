@@ -18,7 +18,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
 use super::{Confinement, Fault, calls, relay, view::View};
-use crate::base::Network;
+use crate::base::{Network, hex, random};
 
 /// How an engine's program says that it could not do its own part.
 const FAILED: i32 = 125;
@@ -52,10 +52,7 @@ impl Container {
     /// # Errors
     /// When there is no random number.
     pub fn new_name(run: &str) -> io::Result<String> {
-        let mut bytes = [0; 6];
-        getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-        let number: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(format!("orch-{run}-{number}"))
+        Ok(format!("orch-{run}-{}", hex(&random::<6>()?)))
     }
 
     /// Takes the container away with all that runs in it; nothing happens where it is gone.

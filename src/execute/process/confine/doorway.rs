@@ -17,6 +17,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use tokio::{io::Interest, net::UnixListener};
 
 use super::Fault;
+use crate::base::{hex, random};
 
 /// The port inside. The network there is new, so it is free.
 const PORT: u16 = 3128;
@@ -34,9 +35,7 @@ impl Doorway {
     /// # Errors
     /// When there is no random number or no socket.
     pub fn open() -> io::Result<Self> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-        let name = format!("orch-{:032x}", u128::from_le_bytes(bytes));
+        let name = format!("orch-{}", hex(&random::<16>()?));
         let listener = Listener::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
         listener.set_nonblocking(true)?;
         Ok(Self { name, listener: UnixListener::from_std(listener)? })

@@ -7,7 +7,7 @@ mod support;
 
 use std::{
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{MetadataExt as _, symlink},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -453,4 +453,40 @@ fn a_kill_at_any_moment_leaves_the_old_or_the_new_one() {
     }
     assert_eq!(project.run(&["check", "--strict"]).code, Some(0));
     assert_eq!(files(&project, ".orch/library").len(), 400);
+}
+
+#[test]
+fn a_kill_between_the_folder_and_its_entry_is_no_edit() {
+    let repository = Repository::new(&[("agents/a.md", &agent("a", "state 0"))]);
+    let project = Project::new();
+    project.run(&["add", &repository.url(), "--name", "kit"]);
+    let folder = project.root().join(".orch/library/kit");
+    let lock = project.root().join(".orch/library.lock");
+    let inode = || fs::metadata(&folder).map(|meta| meta.ino()).unwrap_or_default();
+    let mut between = 0;
+    for round in 1..=20u32 {
+        repository.commit(&[("agents/a.md", &agent("a", &format!("state {round}")))]);
+        let before = inode();
+        let mut child = project.command(&["update", "kit", "--yes"]);
+        let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // The moment the new folder is in its place.
+        while inode() == before && child.try_wait().unwrap().is_none() {}
+        child.kill().ok();
+        child.wait().unwrap();
+        let pinned = read_lock(&lock).unwrap().remove(0).digest;
+        between += u32::from(tree_digest(&folder).unwrap() != pinned);
+        // Upstream goes on, and so does the next update: nobody has edited anything here.
+        repository.commit(&[("agents/a.md", &agent("a", &format!("state {round}, later")))]);
+        let done = project.run(&["update", "kit", "--yes"]);
+        assert_eq!(done.code, Some(0), "round {round}: {}", done.stderr);
+        assert!(project.read(".orch/library/kit/agents/a.md").contains("later"));
+        assert_eq!(tree_digest(&folder).unwrap(), read_lock(&lock).unwrap().remove(0).digest);
+    }
+    println!("{between} of 20 were killed between the two");
+    assert!(between > 0, "no kill came between the two");
+    // What people edit is still theirs.
+    project.write(".orch/library/kit/agents/a.md", &agent("a", "mine"));
+    let done = project.run(&["update", "kit", "--yes"]);
+    assert!(done.code == Some(1) && done.stderr.contains("E0544"), "{}", done.stderr);
+    assert!(fs::read_dir(folder.parent().unwrap()).unwrap().count() == 1, "something was left behind");
 }

@@ -1,6 +1,7 @@
 //! So many connections at once and no more: whoever opens thousands takes nobody else's files and memory.
 //!
-//! A connection that is too much is closed at once, before any of its bytes are read or its TLS costs anything.
+//! A connection that is too much is closed at once, before any of its bytes are read or its TLS costs anything. Of one that
+//! does not read, little is kept waiting.
 
 use std::{
     future::{Ready, ready},
@@ -14,6 +15,7 @@ use std::{
 };
 
 use axum_server::accept::Accept;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -23,6 +25,9 @@ use tokio::{
 use crate::service::now;
 
 const MINUTE_MS: u64 = 60_000;
+/// What may wait in the system for a connection to take it, in bytes. Without a bound the system keeps megabytes for each
+/// client that does not read, and the server spends its time on writing them.
+const UNSENT_MAX: u32 = 128 * 1024;
 
 /// Lets so many connections in.
 #[derive(Debug, Clone)]
@@ -55,6 +60,8 @@ impl<S> Accept<TcpStream, S> for Limited {
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let place = Arc::clone(&self.places).try_acquire_owned();
+        // A system that has no such bound serves all the same.
+        SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX).ok();
         ready(place.map_err(|_| self.full()).map(|place| (Held { stream, _place: place }, service)))
     }
 }

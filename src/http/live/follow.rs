@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     base::RunId,
@@ -18,6 +18,10 @@ use crate::{
 
 /// How long nothing may be said on a stream, so that a broken one is noticed.
 const SILENCE: Duration = Duration::from_secs(15);
+
+/// What happens within this time after a piece was given goes into the next piece: many listeners to a busy run must not
+/// cost it more than the run itself, and a page shows no more than this late what people cannot tell apart.
+const GATHER: Duration = Duration::from_millis(40);
 
 /// One event as it is sent.
 #[derive(Debug, Clone)]
@@ -36,30 +40,43 @@ pub(super) enum Next {
     Silence,
 }
 
-/// A listener's place.
-pub(super) enum Follower {
+/// What a listener follows.
+pub(super) enum Source {
     Run(OneRun),
     All(All),
     Changes(Changes),
 }
 
+/// A listener's place.
+pub(super) struct Follower {
+    source: Source,
+    /// Nothing is looked at before.
+    rests_until: Instant,
+}
+
 impl Follower {
+    pub fn new(source: Source) -> Self {
+        Self { source, rests_until: Instant::now() }
+    }
+
     /// What has happened; waits until something has, but not for long.
     pub async fn next(&mut self) -> Result<Next, Problem> {
+        tokio::time::sleep_until(self.rests_until).await;
         loop {
-            let told = match self {
-                Self::Run(run) => run.look().await?,
-                Self::All(all) => all.look(),
-                Self::Changes(changes) => changes.look().await?,
+            let told = match &mut self.source {
+                Source::Run(run) => run.look().await?,
+                Source::All(all) => all.look(),
+                Source::Changes(changes) => changes.look().await?,
             };
             if !told.is_empty() {
+                self.rests_until = Instant::now() + GATHER;
                 return Ok(Next::Told(told));
             }
             let woken = async {
-                match self {
-                    Self::Run(run) => run.wake.changed().await.is_ok(),
-                    Self::All(all) => all.woken().await,
-                    Self::Changes(changes) => {
+                match &mut self.source {
+                    Source::Run(run) => run.wake.changed().await.is_ok(),
+                    Source::All(all) => all.woken().await,
+                    Source::Changes(changes) => {
                         changes.pause().await;
                         true
                     }

@@ -10,7 +10,7 @@ use crate::{
         live::{
             all::All,
             changes::Changes,
-            follow::{Follower, OneRun},
+            follow::{Follower, OneRun, Source},
             socket, sse,
         },
         problem::Problem,
@@ -47,19 +47,20 @@ pub(in crate::http) async fn open(
 ) -> Result<Response<Body>, Problem> {
     let permit = app.listener()?;
     let after = wish.after.as_deref();
-    let follower = match (&wish.run, wish.project.as_deref().filter(|name| !name.is_empty())) {
-        (Some(run), _) => Follower::Run(OneRun::new(app.place_of(run)?, run.clone(), after)?),
+    let source = match (&wish.run, wish.project.as_deref().filter(|name| !name.is_empty())) {
+        (Some(run), _) => Source::Run(OneRun::new(app.place_of(run)?, run.clone(), after)?),
         (None, project) => {
             let places = match project {
                 Some(name) => std::slice::from_ref(app.place(Some(name))?),
                 None => app.places(),
             };
             match kind {
-                Open::Definitions => Follower::Changes(Changes::new(places, after)),
-                Open::Run | Open::All | Open::Socket => Follower::All(All::new(places, after)?),
+                Open::Definitions => Source::Changes(Changes::new(places, after)),
+                Open::Run | Open::All | Open::Socket => Source::All(All::new(places, after)?),
             }
         }
     };
+    let follower = Follower::new(source);
     match kind {
         Open::Run | Open::All | Open::Definitions => Ok(sse::response(app, follower, permit)),
         Open::Socket => socket::response(app, follower, permit, request).await,

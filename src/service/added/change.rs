@@ -127,9 +127,8 @@ pub fn add(project: &Project, request: &AddRequest) -> Result<AddedFolder, Refus
     let wanted = Wanted { source: &source, reference: request.reference.as_deref(), only: &request.only, name: &name };
     let (new, staged) = prepare(project, &library, wanted)?;
     let pin = pin(project, wanted, &staged);
-    library.put(&name, &new)?;
     pins.push(pin.clone());
-    library.write(&pins)?;
+    library.put(&name, &new, &pins)?;
     Ok(shown(project, &library, &pin, staged))
 }
 
@@ -238,13 +237,14 @@ impl Update {
             clear(&self.new);
             return Err(edited(name, "`--force` takes the new state and keeps yours aside"));
         }
-        if !self.changes.is_empty() || !self.library.folder(name).exists() {
-            self.library.put(name, &self.new)?;
-        }
         let mut pins = self.library.pins()?;
         pins.retain(|pin| pin.name != *name);
         pins.push(self.pin.clone());
-        self.library.write(&pins)?;
+        if !self.changes.is_empty() || !self.library.folder(name).exists() {
+            self.library.put(name, &self.new, &pins)?;
+        } else {
+            self.library.write(&pins)?;
+        }
         let mut kept = None;
         if self.edited {
             let digest = tree_digest(&self.new).map(|digest| digest.short().to_owned()).unwrap_or_default();

@@ -1,4 +1,7 @@
 //! The library folder on disk: its guard, its lock file, and changing one folder of it at once.
+//!
+//! Invariant: a folder and its entry in the lock file change together. They are two renames, so what the lock file will
+//! say is written down before the first; whoever opens the library after a kill ends what was begun.
 
 use std::{
     fs,
@@ -11,7 +14,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use crate::{
     definition::{
         Pin,
-        load::{LIBRARY, LOCK, lock_text, read_lock},
+        load::{LIBRARY, LOCK, lock_text, read_lock, tree_digest},
     },
     guard::write_whole,
     service::{project::Project, refusal::Refusal},
@@ -25,6 +28,9 @@ pub(super) struct Library {
     pub user: bool,
     _guard: Flock<fs::File>,
 }
+
+/// Before the name of the folder that is being put: the lock file as it will be.
+const COMING: &str = ".coming-";
 
 /// The folder that holds `library/` and its lock file.
 pub(super) fn base(project: &Project, user: bool) -> Result<PathBuf, Refusal> {
@@ -48,11 +54,35 @@ impl Library {
             let message = "another orch changes the library";
             Refusal::new(1, "E0546", message, "wait for it to end, then try again").retryable()
         })?;
-        let left = fs::read_dir(&library).map_err(|error| cannot(&library, &error))?;
-        for entry in left.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(".new-")) {
-            fs::remove_dir_all(entry.path()).ok();
+        let opened = Self { base, user, _guard: guard };
+        for entry in fs::read_dir(&library).map_err(|error| cannot(&library, &error))?.flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(".new-") {
+                fs::remove_dir_all(entry.path()).ok();
+            } else if let Some(name) = name.strip_prefix(COMING) {
+                opened.end(name)?;
+            }
         }
-        Ok(Self { base, user, _guard: guard })
+        Ok(opened)
+    }
+
+    /// Ends what a killed `orch` has begun with the folder `name`: if the new one is in its place, so is its entry.
+    fn end(&self, name: &str) -> Result<(), Refusal> {
+        let path = self.coming(name);
+        let pins = read_lock(&path).unwrap_or_default();
+        let is_there = pins
+            .iter()
+            .find(|pin| pin.name == name)
+            .is_some_and(|pin| tree_digest(&self.folder(name)).is_ok_and(|digest| digest == pin.digest));
+        if is_there {
+            self.write(&pins)?;
+        }
+        fs::remove_file(&path).map_err(|error| cannot(&path, &error))
+    }
+
+    fn coming(&self, name: &str) -> PathBuf {
+        self.folder(&format!("{COMING}{name}"))
     }
 
     /// Opens it where there is one; makes nothing.
@@ -86,12 +116,20 @@ impl Library {
         Ok(path)
     }
 
-    /// Puts `new` in the place of the folder `name`, at once; the old one, if any, is then where `new` was.
-    pub fn put(&self, name: &str, new: &Path) -> Result<(), Refusal> {
-        let place = self.folder(name);
+    /// Puts `new` in the place of the folder `name`, at once, and `pins` into the lock file; the old folder, if any, is
+    /// then where `new` was.
+    pub fn put(&self, name: &str, new: &Path, pins: &[Pin]) -> Result<(), Refusal> {
+        let (place, coming) = (self.folder(name), self.coming(name));
         sync(new);
+        write_whole(&coming, lock_text(pins).as_bytes()).map_err(|error| cannot(&coming, &error))?;
         let flags = if place.exists() { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
-        renameat_with(CWD, new, CWD, &place, flags).map_err(|error| cannot(&place, &error.into()))
+        let put = renameat_with(CWD, new, CWD, &place, flags).map_err(|error| cannot(&place, &error.into()));
+        let put = put.and_then(|()| self.write(pins));
+        // With a fault it stays: the next one to open the library sees how far this one came.
+        if put.is_ok() {
+            fs::remove_file(&coming).map_err(|error| cannot(&coming, &error))?;
+        }
+        put
     }
 
     /// Takes the folder `name` away, at once; it is then at `to`, which must not be there.

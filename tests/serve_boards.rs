@@ -233,6 +233,46 @@ fn hostile_texts_stay_texts_on_every_board() {
 }
 
 #[test]
+fn checks_of_the_users_own_stand_beside_the_others() {
+    let settings = "[health.disk-of-models]\ncommand = [\"sh\", \"./models.sh\"]\n\
+        [health.licence]\ncommand = [\"sh\", \"-c\", \"echo no licence >&2; exit 3\"]\nfix = \"renew it\"\n\
+        [health.slow]\ncommand = [\"sh\", \"-c\", \"sleep 77.125 & sleep 77.125\"]\ntime = \"1s\"\nseverity = \"warn\"\n\
+        [health.elsewhere]\ncommand = [\"false\"]\nprojects = [\"other-*\"]\n";
+    // What a project has of the same name is nobody's check.
+    let project = project()
+        .user_file("orch.toml", settings)
+        .user_file("models.sh", "echo 12 GB free for $(basename \"$ORCH_PROJECT\")\n")
+        .file("models.sh", "touch was-here; echo mine\n");
+    let root = project.root().file_name().unwrap().to_str().unwrap().to_owned();
+    let server = Server::start(&project, &["--rate", "1000000"]);
+    let answer = server.get("/api/v1/health");
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    let health = answer.json();
+    let found = |name: &str| {
+        let check = health["checks"].as_array().unwrap().iter().find(|check| check["name"] == name);
+        check.map(|check| ["status", "what", "do"].map(|key| check[key].as_str().unwrap().to_owned()))
+    };
+    assert_eq!(found("health.disk-of-models").unwrap(), ["ok", format!("12 GB free for {root}").as_str(), ""]);
+    assert_eq!(found("health.licence").unwrap(), ["fail", "no licence", "renew it"]);
+    let [status, what, fix] = found("health.slow").unwrap();
+    assert!(status == "warn" && what.contains("longer than 1 s") && fix.contains("sleep"), "{what} {fix}");
+    assert!(found("health.elsewhere").is_none());
+    // What a check has started is gone with it.
+    let lists = std::fs::read_dir("/proc").unwrap().flatten();
+    let left = lists.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    assert_eq!(left.filter(|line| line.starts_with(b"sleep\x0077.125")).count(), 0, "a check goes on after its time");
+    let said = project.run(&["doctor"]);
+    assert!(said.code == Some(1) && said.stdout.contains("health.licence"), "{}", said.stdout);
+    assert!(page(&server, "/health").contains("no licence"));
+    // A project cannot have programs run that nobody asked for.
+    project.write("orch.toml", "[health.mine]\ncommand = [\"touch\", \"was-here\"]\n");
+    let refused = project.run(&["list"]);
+    assert!(refused.stderr.contains("a project cannot add checks"), "{}", refused.stderr);
+    project.run(&["doctor"]);
+    assert!(!project.root().join("was-here").exists());
+}
+
+#[test]
 fn health_is_a_table_of_named_checks() {
     let project = project();
     let server = Server::start(&project, &["--rate", "1000000"]);

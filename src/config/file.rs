@@ -12,6 +12,7 @@ use crate::{
     },
     config::{
         channels::CHANNEL_KEYS,
+        checks::CHECK_KEYS,
         form::Form,
         hooks::HOOK_KEYS,
         keys::{self, KEYS},
@@ -125,6 +126,11 @@ impl Reader<'_> {
                     Some(hooks) => self.hooks(at, hooks),
                     None => self.refuse(at, &path, "this is no table", "write a table for each: [hooks.NAME]"),
                 }
+            } else if path == "health" {
+                match item.as_table_like() {
+                    Some(checks) => self.checks(at, checks),
+                    None => self.refuse(at, &path, "this is no table", "write a table for each: [health.NAME]"),
+                }
             } else if prefix.is_empty() && is_section(&path) {
                 match item.as_table_like() {
                     Some(inner) => self.table(&path, inner),
@@ -177,6 +183,9 @@ fn names_in(prefix: &str) -> Vec<String> {
     if prefix.starts_with("notify.") {
         return CHANNEL_KEYS.iter().map(|&key| key.to_owned()).collect();
     }
+    if prefix.starts_with("health.") {
+        return CHECK_KEYS.iter().map(|&key| key.to_owned()).collect();
+    }
     if prefix.starts_with("hooks.") {
         return HOOK_KEYS.iter().map(|&key| key.to_owned()).collect();
     }
@@ -196,7 +205,7 @@ fn names_in(prefix: &str) -> Vec<String> {
         }
     }
     if prefix.is_empty() {
-        names.extend(["runtimes", "prices", "mcp", "notify", "hooks"].map(str::to_owned));
+        names.extend(["runtimes", "prices", "mcp", "notify", "health", "hooks"].map(str::to_owned));
     }
     names
 }

@@ -11,6 +11,7 @@ use crate::{
     base::{Diagnostic, Price, Source, Span, codes::use_::BAD_VALUE, codes::use_::UNKNOWN_KEY, did_you_mean},
     config::{
         channels::Channel,
+        checks::OwnCheck,
         environment::Environment,
         form::Setting,
         hooks::Hook,
@@ -42,6 +43,7 @@ pub(super) struct Layer {
     pub servers: Vec<Server>,
     pub channels: Vec<Channel>,
     pub hooks: Vec<Hook>,
+    pub checks: Vec<OwnCheck>,
     pub faults: Vec<Diagnostic>,
 }
 

@@ -5,6 +5,7 @@
 //! place; a nearer layer always wins; every value knows where it came from.
 
 mod channels;
+mod checks;
 mod environment;
 mod file;
 mod form;
@@ -21,6 +22,7 @@ mod settings;
 mod telemetry;
 
 pub use channels::{Channel, Email, NOTICE_NAMES, NoticeKind, Place, Via};
+pub use checks::OwnCheck;
 pub use environment::Environment;
 pub use form::{Form, Setting};
 pub use hooks::{Hook, HookKind};

@@ -33,6 +33,7 @@ pub fn schema() -> Value {
     properties.insert("mcp".to_owned(), servers());
     properties.insert("notify".to_owned(), channels());
     properties.insert("hooks".to_owned(), hooks());
+    properties.insert("health".to_owned(), checks());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://orch.run/schemas/config.schema.json",
@@ -174,6 +175,24 @@ fn hooks() -> Value {
         "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,63}$" },
         "additionalProperties": {
             "type": "object", "additionalProperties": false, "required": ["secret", "workflow"], "properties": properties,
+        },
+    })
+}
+
+fn checks() -> Value {
+    let properties = json!({
+        "command": texts("Program and arguments; it runs beside this file, with the project in ORCH_PROJECT. 0 is well."),
+        "time": { "type": "string", "default": "10s", "description": "How long it may take: 1s to 60s." },
+        "severity": { "enum": ["fail", "warn"], "default": "fail", "description": "How bad it is where it is not well." },
+        "fix": text("What to do then."),
+        "projects": texts("Of which projects, by the name of their folder; one `*` in a name stands for anything."),
+    });
+    json!({
+        "type": "object", "maxProperties": 20,
+        "description": "What `orch doctor` and the server's health look at as well; only in the user's own file.",
+        "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,63}$" },
+        "additionalProperties": {
+            "type": "object", "additionalProperties": false, "required": ["command"], "properties": properties,
         },
     })
 }

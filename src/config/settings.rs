@@ -12,6 +12,7 @@ use crate::{
     },
     config::{
         channels::Channel,
+        checks::OwnCheck,
         environment::{Environment, FILE_NAME},
         file,
         form::Setting,
@@ -80,6 +81,8 @@ pub struct Settings {
     pub channels: BTreeMap<String, Channel>,
     /// What other systems may start, by name.
     pub hooks: BTreeMap<String, Hook>,
+    /// What the user has looked at, by name.
+    pub checks: BTreeMap<String, OwnCheck>,
     /// How many agents of a runtime work at once.
     pub workers: Workers,
     /// How failures of a runtime's service are met.
@@ -298,6 +301,7 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
         prices: prices::merged(layers),
         servers: servers(layers),
         channels: named(layers.iter().flat_map(|layer| &layer.channels), |one| &one.name),
+        checks: named(layers.iter().flat_map(|layer| &layer.checks), |one| &one.name),
         hooks: named(layers.iter().flat_map(|layer| &layer.hooks), |one| &one.name),
         workers: workers(&values),
         resilience: resilience(&values),

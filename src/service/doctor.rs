@@ -14,8 +14,8 @@ use crate::{
     execute::process::probe_all,
     journal::{Sqlite, Store},
     service::{
-        check, fault::Fault, notices::doctor_checks, project::Project, runs::Runs, runtimes::list_runtimes,
-        sandbox::words, security::security,
+        check, fault::Fault, notices::doctor_checks, own_checks::own_checks, project::Project, runs::Runs,
+        runtimes::list_runtimes, sandbox::words, security::security,
     },
 };
 
@@ -35,7 +35,7 @@ pub enum State {
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
     /// What was looked at.
-    pub name: &'static str,
+    pub name: String,
     /// How it is.
     pub state: State,
     /// What was seen.
@@ -95,7 +95,9 @@ pub fn doctor(project: Result<&Project, &Fault>, environment: &Environment, prog
             checks.push(runtimes(project));
             checks.push(definitions(project));
             checks.push(open_runs(project, program));
-            checks.extend(doctor_checks(&project.run_settings(program.to_owned()).notices));
+            let run_settings = project.run_settings(program.to_owned());
+            checks.extend(doctor_checks(&run_settings.notices));
+            checks.extend(own_checks(project, &run_settings.machine, program));
             settings = setting_lines(project);
         }
         Err(fault) => {
@@ -109,15 +111,15 @@ pub fn doctor(project: Result<&Project, &Fault>, environment: &Environment, prog
 }
 
 pub(super) fn ok(name: &'static str, detail: impl Into<String>) -> Check {
-    Check { name, state: State::Ok, detail: detail.into(), fix: String::new() }
+    Check { name: name.to_owned(), state: State::Ok, detail: detail.into(), fix: String::new() }
 }
 
 pub(super) fn warn(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Check {
-    Check { name, state: State::Warn, detail: detail.into(), fix: fix.into() }
+    Check { name: name.to_owned(), state: State::Warn, detail: detail.into(), fix: fix.into() }
 }
 
 pub(super) fn fail(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Check {
-    Check { name, state: State::Fail, detail: detail.into(), fix: fix.into() }
+    Check { name: name.to_owned(), state: State::Fail, detail: detail.into(), fix: fix.into() }
 }
 
 /// Looks only at what could let somebody else in.
@@ -145,7 +147,7 @@ fn sqlite() -> Check {
 fn tool(environment: &Environment, name: &'static str, absent: State, fix: &str) -> Check {
     match environment.find_program(name) {
         Some(path) => ok(name, path.display().to_string()),
-        None => Check { name, state: absent, detail: "not on PATH".to_owned(), fix: fix.to_owned() },
+        None => Check { name: name.to_owned(), state: absent, detail: "not on PATH".to_owned(), fix: fix.to_owned() },
     }
 }
 

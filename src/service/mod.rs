@@ -43,6 +43,7 @@ mod mend;
 mod nested;
 mod notices;
 mod offer;
+mod own_checks;
 mod owned;
 mod policy;
 mod preflight;

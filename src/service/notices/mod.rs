@@ -22,3 +22,4 @@ pub use notifier::Notifier;
 pub(super) use once::Once;
 pub(super) use shown::doctor_checks;
 pub use shown::{ChannelLine, channel_lines, test_channel};
+pub(super) use words::is_meant;

@@ -220,7 +220,7 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 /// Whether a name is meant by one of these patterns; by all where there are none. One `*` stands for anything.
-pub(super) fn is_meant(patterns: &[String], name: &str) -> bool {
+pub(in crate::service) fn is_meant(patterns: &[String], name: &str) -> bool {
     let fits = |pattern: &String| match pattern.split_once('*') {
         Some((before, after)) => {
             name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after)

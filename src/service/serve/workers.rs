@@ -46,7 +46,6 @@ pub struct Workers {
     slots_max: usize,
     queue_max: usize,
     queued: AtomicUsize,
-    driving: AtomicUsize,
     /// The runs that are driven or wait in line.
     runs: Mutex<BTreeSet<RunId>>,
     /// How long places were taken, all together, and since when so many are.
@@ -89,7 +88,6 @@ impl Workers {
             slots_max: slots,
             queue_max,
             queued: AtomicUsize::new(0),
-            driving: AtomicUsize::new(0),
             runs: Mutex::default(),
             used: Mutex::new(Used::new()),
             waits: Mutex::default(),
@@ -100,7 +98,7 @@ impl Workers {
     #[must_use]
     pub fn busy(&self) -> Busy {
         Busy {
-            driving: self.driving.load(Ordering::Relaxed),
+            driving: self.driving() as usize,
             slots: self.slots_max,
             queued: self.queued.load(Ordering::Relaxed),
             queue_max: self.queue_max,
@@ -132,33 +130,32 @@ impl Workers {
         self.queued.fetch_add(1, Ordering::Relaxed);
         let workers = Arc::clone(self);
         tokio::spawn(async move {
+            let _held = Held { workers: &workers, run: &run, wake: &wake };
             let start = Instant::now();
             let place = workers.slots.acquire().await;
             workers.note_wait(start.elapsed());
             workers.queued.fetch_sub(1, Ordering::Relaxed);
             if place.is_ok() {
-                workers.drives(true);
+                let _driven = Driven::begin(&workers);
                 drive(&runs, owned, &stream, &wake).await;
-                workers.drives(false);
             }
-            workers.runs().remove(&run);
-            wake.notify_one();
         });
     }
 
-    /// One more or one less is driven.
-    fn drives(&self, is_more: bool) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let driving = if is_more { used.driving.saturating_add(1) } else { used.driving.saturating_sub(1) };
-        used.pass(Instant::now(), driving);
-        self.driving.store(driving as usize, Ordering::Relaxed);
+    fn used(&self) -> std::sync::MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many are driven.
+    fn driving(&self) -> u32 {
+        self.used().driving
     }
 
     /// How much of the time of all places was used since the start: from 0 to 1.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "places are few")]
     pub fn used_share(&self) -> f64 {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.used();
         let (now, driving) = (Instant::now(), used.driving);
         used.pass(now, driving);
         let whole = now.saturating_duration_since(used.start).as_secs_f64() * self.slots_max.max(1) as f64;
@@ -193,9 +190,44 @@ impl Workers {
     pub async fn end(&self, patience: Duration) {
         self.slots.close();
         let late = tokio::time::Instant::now() + patience;
-        while self.driving.load(Ordering::Relaxed) > 0 && tokio::time::Instant::now() < late {
+        while self.driving() > 0 && tokio::time::Instant::now() < late {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+}
+
+/// A run that is in line or driven here, until it is let go of, however its drive ends.
+struct Held<'a> {
+    workers: &'a Workers,
+    run: &'a RunId,
+    wake: &'a Notify,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.workers.runs().remove(self.run);
+        self.wake.notify_one();
+    }
+}
+
+/// A place that is used, until it is let go of, however the drive ends.
+struct Driven<'a>(&'a Workers);
+
+impl<'a> Driven<'a> {
+    fn begin(workers: &'a Workers) -> Self {
+        let mut used = workers.used();
+        let driving = used.driving.saturating_add(1);
+        used.pass(Instant::now(), driving);
+        drop(used);
+        Self(workers)
+    }
+}
+
+impl Drop for Driven<'_> {
+    fn drop(&mut self) {
+        let mut used = self.0.used();
+        let driving = used.driving.saturating_sub(1);
+        used.pass(Instant::now(), driving);
     }
 }
 
@@ -241,5 +273,21 @@ mod tests {
         used.pass(two, 3);
         used.pass(end, 0);
         assert_eq!(used.sum, Duration::from_secs(10 + 3 * 20));
+    }
+
+    #[test]
+    fn a_drive_that_panics_gives_its_place_back() {
+        let workers = Workers::new(2, 10);
+        let run = RunId::from_random([7; 5]);
+        workers.runs().insert(run.clone());
+        let broken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let wake = Notify::new();
+            let _held = Held { workers: &workers, run: &run, wake: &wake };
+            let _driven = Driven::begin(&workers);
+            assert_eq!((workers.busy().driving, workers.has(&run)), (1, true));
+            panic!("a bug");
+        }));
+        assert!(broken.is_err());
+        assert_eq!((workers.busy().driving, workers.has(&run)), (0, false));
     }
 }

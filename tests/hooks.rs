@@ -72,6 +72,29 @@ fn runs(server: &Server) -> usize {
     server.get("/api/v1/runs").json()["runs"].as_array().unwrap().len()
 }
 
+#[test]
+fn a_secret_that_takes_its_time_holds_up_nobody() {
+    let settings = "[hooks.slow]\nsecret = { command = [\"sh\", \"-c\", \"sleep 3; echo sesame-of-the-hook\"] }\nworkflow = \"w\"\n";
+    let project = Project::new()
+        .file("workflows/w.yaml", "name: w\nsteps: [{ id: one, run: 'true' }]\n")
+        .user_file("orch.toml", settings);
+    let server = Server::start(&project, &["--rate", "1000000"]);
+    let begin = std::time::Instant::now();
+    let marks = generic("another secret", seconds(), "1", "{}");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| send(&server, "slow", &marks, "{}"));
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let second = send(&server, "slow", &marks, "{}");
+        assert_eq!(second.status, 503, "{}", second.text());
+        assert!(second.text().contains("E0656"), "{}", second.text());
+        assert!(
+            begin.elapsed() < std::time::Duration::from_secs(2),
+            "a second delivery waits for the first one's secret"
+        );
+        assert_eq!(first.join().unwrap().status, 401);
+    });
+}
+
 /// S14: whatever is not signed as it should be starts nothing, and says no more than that.
 #[test]
 fn fifteen_deliveries_that_start_nothing() {

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -61,6 +61,8 @@ struct Inner {
     since: Mutex<BTreeMap<String, (State, Timestamp)>>,
     /// What the last deep look at everything has found, and when.
     looked: Mutex<Option<(Instant, Value)>>,
+    /// Held by whoever looks.
+    looking: Mutex<()>,
 }
 
 /// One server; a clone is the same server.
@@ -93,6 +95,7 @@ impl App {
             listeners: Arc::new(tokio::sync::Semaphore::new(LISTENERS_MAX)),
             since: Mutex::default(),
             looked: Mutex::default(),
+            looking: Mutex::default(),
         })))
     }
 
@@ -150,14 +153,28 @@ impl App {
         self.0.is_ready.store(is_ready, Ordering::Relaxed);
     }
 
-    /// What a deep look finds: a new one only where the last is old, as it asks programs.
+    /// What a deep look finds: a new one only where the last is old, as it asks programs. While somebody looks, the others
+    /// are told what was found before.
     pub(super) fn looked(&self, look: impl FnOnce() -> Result<Value, Problem>) -> Result<Value, Problem> {
-        let mut looked = self.0.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, found)) = looked.as_ref().filter(|(at, _)| at.elapsed() < LOOK_LIFE) {
-            return Ok(found.clone());
+        let last = || self.0.looked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let fresh =
+            |last: Option<(Instant, Value)>| last.filter(|(at, _)| at.elapsed() < LOOK_LIFE).map(|(_, found)| found);
+        if let Some(found) = fresh(last()) {
+            return Ok(found);
+        }
+        let looking = self.0.looking.try_lock();
+        let _looking = match (looking, last()) {
+            (Ok(looking), _) => looking,
+            (Err(TryLockError::WouldBlock), Some((_, found))) => return Ok(found),
+            (Err(TryLockError::Poisoned(looking)), _) => looking.into_inner(),
+            (Err(TryLockError::WouldBlock), None) => self.0.looking.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        // Whoever has waited finds what the other one has seen.
+        if let Some(found) = fresh(last()) {
+            return Ok(found);
         }
         let found = look()?;
-        *looked = Some((Instant::now(), found.clone()));
+        *self.0.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), found.clone()));
         Ok(found)
     }
 

@@ -268,6 +268,8 @@ impl Inner {
                 }
             }
             What::RunEnded { status, cache, .. } => {
+                // What a killed process had begun has no end of its own.
+                self.working().retain(|(run, _), _| *run != event.run);
                 self.runs.get_or_create(&Status { status }).inc();
                 if let Some(cache) = cache {
                     self.hits.inc_by(cache.hits);

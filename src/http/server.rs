@@ -126,7 +126,7 @@ pub async fn serve(
     let failed = |error: std::io::Error| {
         Refusal::new(70, "E0599", format!("the server cannot go on: {error}"), "start it again").retryable()
     };
-    let limited = Limited::new(doors.connections);
+    let limited = Limited::new(doors.connections, doors.behind_proxy);
     let served = match tls {
         Some(tls) => {
             let acceptor = RustlsAcceptor::new(tls).acceptor(limited);
@@ -165,7 +165,14 @@ async fn watch(place: Arc<crate::service::serve::Place>) {
                 tracing::error!(target: "system", project = place.name(), "{refusal}");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            Err(_) => return,
+            // A bug in one look must not end all others: nobody would be told anything any more.
+            Err(broken) => match broken.try_into_panic() {
+                Ok(panic) => {
+                    trail::panicked(panic.as_ref());
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                Err(_) => return,
+            },
         }
         place.woken(Duration::from_millis(100)).await;
     }

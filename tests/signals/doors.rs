@@ -11,6 +11,7 @@ use std::{
 };
 
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, pki_types::ServerName};
+use socket2::{Domain, Socket, Type};
 
 use crate::{client::Server, support::Project};
 
@@ -113,10 +114,36 @@ fn a_server_speaks_tls_and_its_health_is_asked_with_it() {
     assert!(stranger.get("/readyz", "").is_err());
 }
 
+/// Whether somebody of another address is answered.
+fn ask_from(address: &str, server: &Server) -> bool {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&format!("{address}:0").parse::<SocketAddr>().unwrap().into()).unwrap();
+    socket.connect(&server.address.into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    write!(stream, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").ok();
+    stream.read_exact(&mut [0; 12]).is_ok()
+}
+
+#[test]
+fn who_says_nothing_is_closed() {
+    let project = Project::new().file("workflows/w.yaml", "name: w\nsteps: [{ id: one, run: 'true' }]\n");
+    let server = Server::start(&project, &[]);
+    // Nothing at all, and the beginning of what HTTP/2 begins with.
+    for first in ["", "P", "PRI * HTTP/2.0\r\n"] {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(first.as_bytes()).unwrap();
+        let begin = Instant::now();
+        assert_eq!(stream.read(&mut [0; 1]).ok(), Some(0), "after {first:?} nobody is closed");
+        assert!(begin.elapsed() > Duration::from_secs(5), "nobody can be that fast");
+    }
+}
+
 #[test]
 fn so_many_connections_at_once_and_the_next_ones_are_closed() {
     let project = Project::new().file("workflows/w.yaml", "name: w\nsteps: [{ id: one, run: 'true' }]\n");
-    let server = Server::start(&project, &["--connections", "8"]);
+    let server = Server::start(&project, &["--connections", "16"]);
     let open = || {
         let mut stream = TcpStream::connect(server.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -135,8 +162,9 @@ fn so_many_connections_at_once_and_the_next_ones_are_closed() {
         assert!(Instant::now() < late, "eight are never let in");
     };
     for _ in 0..20 {
-        assert!(!open().1, "a ninth was answered");
+        assert!(!open().1, "a ninth of one address was answered");
     }
+    assert!(ask_from("127.0.0.2", &server), "one address has shut out the others");
     drop(held);
     let late = Instant::now() + Duration::from_secs(20);
     while !open().1 {

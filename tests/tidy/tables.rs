@@ -139,6 +139,7 @@ pub const LIBRARIES: &[(&str, &[&str])] = &[
     ),
     ("signature", &["src/http/access/jwt.rs"]),
     ("similar", &["src/service/"]),
+    ("socket2", &["src/http/connections.rs"]),
     ("strsim", &["src/base/suggest.rs"]),
     ("subtle", &["src/guard/api_keys.rs"]),
     ("sysinfo", &["src/service/serve/machine.rs"]),

@@ -84,4 +84,7 @@ codes! {
         "There is no hook of that name, the signature does not fit the body, the time is more than 5 minutes off, or a header \
          is missing; which of these is not said.\n\
          Fix: docs/notifications.md says what is signed and how.";
+    HOOK_SECRET_READ "E0656" 75 true "the secret of a hook is being read"
+        "It is read by one delivery at a time, for a program that prints it may take its time.\n\
+         Fix: send the delivery again in some seconds.";
 }

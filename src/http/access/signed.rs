@@ -20,7 +20,7 @@ pub(in crate::http) fn check_signed(
 ) -> Result<(Caller, Signed), Problem> {
     let marks = marks(headers);
     // The hooks are the user's, so every project knows all of them.
-    let signed = app.places().first().and_then(|place| place.signed(name, &marks, body));
+    let signed = app.places().first().map(|place| place.signed(name, &marks, body)).transpose()?.flatten();
     let Some(signed) = signed else {
         app.access().check_failures(address)?;
         return Err(not_signed());

@@ -14,7 +14,7 @@ use crate::{
         problem::Problem,
     },
     service::{
-        RunQuery, State, doctor,
+        RunQuery, State,
         serve::{Busy, MachineFigures, Place},
     },
 };
@@ -174,8 +174,7 @@ fn of_project(app: &App, project: &Value) -> Vec<Value> {
 fn checked(ask: &Ask<'_>) -> Result<Value, Problem> {
     let mut projects = Vec::new();
     for place in ask.app.places() {
-        let checked = place.with(|project| doctor(Ok(project), ask.app.environment(), place.program()));
-        projects.push(match checked {
+        projects.push(match place.health() {
             Ok(health) => json!({ "project": place.name(), "well": health.is_well(), "checks": health.checks }),
             Err(fault) => {
                 json!({ "project": place.name(), "well": false, "fault": Problem::from(fault).to_json() })

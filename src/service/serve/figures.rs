@@ -1,6 +1,6 @@
 //! Figures over the latest runs of a project: times by step and agent, waiting, parallel work, tokens, the critical path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::{
         refusal::Refusal,
         serve::{
             place::Place,
-            tallies::{At, Span},
+            tallies::{At, Span, Tally},
         },
     },
 };
@@ -73,6 +73,19 @@ struct Times {
     spenders: u64,
 }
 
+impl Times {
+    /// What the agents of a run have done. A step has a line of costs for each model that it used: it is one step all the same.
+    fn agents_of(&mut self, tally: &Tally) {
+        self.tokens += tally.lines.iter().map(|line| line.usage.tokens()).sum::<u64>();
+        let done: BTreeSet<_> = tally.lines.iter().map(|line| (&line.step, &line.agent)).collect();
+        self.spenders += done.iter().map(|(path, _)| *path).collect::<BTreeSet<_>>().len() as u64;
+        for (path, agent) in done {
+            let own = tally.work_of(path).map(|span| span.to - span.from);
+            self.agents.entry(agent.clone()).or_default().extend(own);
+        }
+    }
+}
+
 /// The figures of the latest runs of a project.
 ///
 /// # Errors
@@ -92,16 +105,11 @@ pub fn figures(place: &Place, runs_max: usize) -> Result<Figures, Refusal> {
         times.worked_ms += work.iter().map(|span| span.to - span.from).sum::<u64>();
         times.idle_ms += took_ms.saturating_sub(worked);
         times.people_ms += busy - worked;
-        for span in &work {
+        for span in work.iter().filter(|span| span.is_own) {
             let name = format!("{}: {}", summary.workflow, span.step);
             times.steps.entry(name).or_default().push(span.to - span.from);
         }
-        for line in &tally.lines {
-            times.tokens += line.usage.tokens();
-            times.spenders += 1;
-            let own = work.iter().filter(|span| span.step == line.step).map(|span| span.to - span.from);
-            times.agents.entry(line.agent.clone()).or_default().extend(own);
-        }
+        times.agents_of(&tally);
         if all.critical_run.is_none() {
             (all.critical_path, all.critical_ms) = critical(&tally.spans);
             all.critical_run = Some(summary.run);
@@ -163,6 +171,10 @@ fn spread(mut took: Vec<u64>) -> Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        base::{Timestamp, Usage},
+        service::costs::CostLine,
+    };
 
     #[test]
     fn spreads_by_nearest_rank() {
@@ -173,8 +185,36 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_with_two_models_has_worked_once() {
+        let span = |beside: Option<&str>, to| Span {
+            step: "a".to_owned(),
+            beside: beside.map(str::to_owned),
+            is_own: beside.is_none(),
+            from: 0,
+            to,
+            at: At::Work,
+        };
+        let line = |step: &str, agent: &str, model: &str| CostLine {
+            step: step.to_owned(),
+            agent: agent.to_owned(),
+            model: Some(model.to_owned()),
+            runtime: "replay".to_owned(),
+            attempts: 1,
+            usage: Usage { input_tokens: 30, ..Usage::default() },
+            share: 0.5,
+        };
+        let lines = vec![line("a", "writer", "large"), line("a", "writer", "small"), line("a@gate1", "judge", "small")];
+        let (spans, end) = (vec![span(None, 10), span(Some("a@gate1"), 4)], Timestamp::default());
+        let mut times = Times::default();
+        times.agents_of(&Tally { end, spans, lines, total: Usage::default(), agents: 2 });
+        assert_eq!(times.agents, BTreeMap::from([("writer".to_owned(), vec![10]), ("judge".to_owned(), vec![4])]));
+        assert_eq!((times.tokens, times.spenders), (90, 2));
+    }
+
+    #[test]
     fn the_critical_path_goes_back_from_the_last_end() {
-        let span = |step: &str, from, to| Span { step: step.to_owned(), from, to, at: At::Work };
+        let span =
+            |step: &str, from, to| Span { step: step.to_owned(), beside: None, is_own: true, from, to, at: At::Work };
         let spans = vec![span("a", 0, 10), span("fast", 10, 12), span("slow", 10, 40), span("end", 40, 50)];
         assert_eq!(covered(&spans), 50);
         assert_eq!(critical(&spans), (vec!["a".to_owned(), "slow".into(), "end".into()], 50));

@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -19,6 +19,7 @@ use crate::{
         fault::Fault,
         notices::Once,
         now,
+        refusal::Refusal,
         secrets::secret_value,
         serve::{
             place::Place,
@@ -38,8 +39,21 @@ const DELIVERY_BYTES_MAX: usize = 100;
 #[derive(Debug, Default)]
 pub(super) struct HookSecrets(Mutex<BTreeMap<String, Known>>);
 
-/// When a secret was read, for which hook, and what it is.
-type Known = (Instant, Hook, Option<Secret>);
+/// What is known of a hook's secret.
+#[derive(Debug)]
+struct Known {
+    /// Since when.
+    at: Instant,
+    hook: Hook,
+    /// Nothing while it is being read; then the value, where there is one.
+    secret: Option<Option<Secret>>,
+}
+
+impl HookSecrets {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// What a request says of itself, as it stands there.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,46 +82,43 @@ pub struct Signed {
 impl Place {
     /// Who has signed a delivery: a hook of that name, at this time, for these very bytes. Nothing where anything about it is
     /// not right, whatever it is.
-    #[must_use]
-    pub fn signed(&self, name: &str, marks: &Marks<'_>, body: &[u8]) -> Option<Signed> {
-        let (hook, secret) = self.hook_secret(name).unzip();
-        let secret = secret.flatten();
-        let kind = hook.as_ref().map_or(HookKind::Generic, |hook: &Hook| hook.kind);
-        let delivery = marks.delivery.filter(|text| {
-            (1..=DELIVERY_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-        })?;
-        let signature = marks.signature?.strip_prefix("sha256=")?;
-        // Without a hook it is worked as hard as with one.
-        let bytes = secret.as_ref().map_or("a secret that nobody has", |secret| secret.reveal()).as_bytes();
-        let is_right = match kind {
-            HookKind::Generic => {
-                let time = marks.time?;
-                let at = time.parse::<u64>().ok().filter(|_| time.len() <= 12)?.checked_mul(1_000)?;
-                let is_fresh = now().0.abs_diff(at) <= AGE_MAX_MS;
-                is_signed(bytes, &[time.as_bytes(), delivery.as_bytes(), body], signature) && is_fresh
-            }
-            HookKind::GitHub => is_signed(bytes, &[body], signature),
-        };
-        let thing = match kind {
-            HookKind::Generic => format!("delivery {delivery}"),
-            // There the number is not signed: whoever has seen a delivery could send it again under another one.
-            HookKind::GitHub => format!("body {}", Digest::of(body).as_str()),
-        };
-        let hook = hook.filter(|_| is_right && secret.is_some())?;
-        Some(Signed { hook, thing, event: marks.event.map(str::to_owned) })
+    ///
+    /// # Errors
+    /// When the secret is just being read for another delivery.
+    pub fn signed(&self, name: &str, marks: &Marks<'_>, body: &[u8]) -> Result<Option<Signed>, Refusal> {
+        let is_plausible = marks.delivery.is_some() && marks.signature.is_some_and(|one| one.starts_with("sha256="));
+        if !is_plausible {
+            return Ok(None);
+        }
+        let (hook, secret) = self.hook_secret(name)?.unzip();
+        Ok(is_signed_by(hook, secret.flatten(), marks, body))
     }
 
-    fn hook_secret(&self, name: &str) -> Option<(Hook, Option<Secret>)> {
-        let hook = self.with(|project| project.settings().hooks.get(name).cloned()).ok().flatten()?;
-        let mut known = self.hook_secrets.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, _, secret)) = known.get(name).filter(|(at, of, _)| at.elapsed() < SECRET_LIFE && *of == hook) {
-            return Some((hook, secret.clone()));
+    /// A hook and its secret. One delivery at a time has it read, which may take a program its time; the others do not
+    /// wait for that, or whoever sends many would stop the whole server.
+    fn hook_secret(&self, name: &str) -> Result<Option<(Hook, Option<Secret>)>, Refusal> {
+        let hook = self.with(|project| project.settings().hooks.get(name).cloned()).ok().flatten();
+        let Some(hook) = hook else { return Ok(None) };
+        let is_fresh = |known: &Known| known.at.elapsed() < SECRET_LIFE && known.hook == hook;
+        {
+            let mut all = self.hook_secrets.all();
+            match all.get(name).filter(|known| is_fresh(known)).map(|known| known.secret.clone()) {
+                Some(Some(secret)) => return Ok(Some((hook, secret))),
+                Some(None) => {
+                    let message = format!("the secret of the hook `{name}` is being read");
+                    return Err(Refusal::new(75, "E0656", message, "send it again in some seconds").retryable());
+                }
+                None => {
+                    drop(all.insert(name.to_owned(), Known { at: Instant::now(), hook: hook.clone(), secret: None }))
+                }
+            }
         }
         let folder = self.environment.user_folder().unwrap_or_else(|| self.root().to_owned());
         let read = secret_value(&format!("hooks.{name}"), &hook.secret, &folder, &self.environment);
         let secret = read.inspect_err(|why| tracing::error!(target: "security", "the hook `{name}`: {why}")).ok();
-        known.insert(name.to_owned(), (Instant::now(), hook.clone(), secret.clone()));
-        Some((hook, secret))
+        let known = Known { at: Instant::now(), hook: hook.clone(), secret: Some(secret.clone()) };
+        self.hook_secrets.all().insert(name.to_owned(), known);
+        Ok(Some((hook, secret)))
     }
 
     /// Starts what a delivery asks for, once.
@@ -135,6 +146,32 @@ impl Place {
         }
         Ok(started)
     }
+}
+
+/// Whether a delivery is signed by a hook; with one that is not there it is worked as hard.
+fn is_signed_by(hook: Option<Hook>, secret: Option<Secret>, marks: &Marks<'_>, body: &[u8]) -> Option<Signed> {
+    let kind = hook.as_ref().map_or(HookKind::Generic, |hook| hook.kind);
+    let delivery = marks.delivery.filter(|text| {
+        (1..=DELIVERY_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    })?;
+    let signature = marks.signature?.strip_prefix("sha256=")?;
+    let bytes = secret.as_ref().map_or("a secret that nobody has", |secret| secret.reveal()).as_bytes();
+    let is_right = match kind {
+        HookKind::Generic => {
+            let time = marks.time?;
+            let at = time.parse::<u64>().ok().filter(|_| time.len() <= 12)?.checked_mul(1_000)?;
+            let is_fresh = now().0.abs_diff(at) <= AGE_MAX_MS;
+            is_signed(bytes, &[time.as_bytes(), delivery.as_bytes(), body], signature) && is_fresh
+        }
+        HookKind::GitHub => is_signed(bytes, &[body], signature),
+    };
+    let thing = match kind {
+        HookKind::Generic => format!("delivery {delivery}"),
+        // There the number is not signed: whoever has seen a delivery could send it again under another one.
+        HookKind::GitHub => format!("body {}", Digest::of(body).as_str()),
+    };
+    let hook = hook.filter(|_| is_right && secret.is_some())?;
+    Some(Signed { hook, thing, event: marks.event.map(str::to_owned) })
 }
 
 impl Signed {

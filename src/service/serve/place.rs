@@ -20,6 +20,7 @@ use crate::{
     service::{
         decisions::{Delivered, Verdict},
         defined::mark_of,
+        doctor::{Health, doctor},
         fault::Fault,
         notices::Notifier,
         project::{Opening, Project},
@@ -148,12 +149,6 @@ impl Place {
         &self.root
     }
 
-    /// This program's own file.
-    #[must_use]
-    pub fn program(&self) -> &Path {
-        &self.program
-    }
-
     /// Free bytes on the disk of its store.
     #[must_use]
     pub fn disk_free(&self) -> Option<u64> {
@@ -198,6 +193,15 @@ impl Place {
             *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = reader;
         }
         Ok(ask(&opened.project))
+    }
+
+    /// What the doctor says of it. The project is opened for this alone: programs that take their time hold up no run.
+    ///
+    /// # Errors
+    /// When the settings have faults.
+    pub fn health(&self) -> Result<Health, Fault> {
+        let project = Project::open(&self.root, Opening::Search, &self.environment, &Flags::new())?;
+        Ok(doctor(Ok(&project), &self.environment, &self.program))
     }
 
     /// Ends a run.

@@ -62,11 +62,16 @@ pub(super) fn heard(path: &Path, reader: Option<Box<dyn Reader>>) -> (Vec<Told>,
             }
             let seen = reader.line(line, true);
             let raw: Option<Value> = serde_json::from_slice(line).ok();
-            // Where a line tells more than one thing, only the whole of it is true of each.
+            // Where a line tells more than one thing, its details belong to none of them.
             let is_alone =
                 seen.iter().filter(|one| matches!(one, Seen::ToolStarted(..) | Seen::ToolEnded(..))).count() == 1;
             for one in seen {
-                add(&mut all, one, raw.as_ref(), is_alone);
+                // One line may tell of any number of things.
+                if all.len() >= TOLD_MAX {
+                    is_cut = true;
+                    break;
+                }
+                add(&mut all, one, raw.as_ref().filter(|_| is_alone));
             }
         }
     }
@@ -76,11 +81,8 @@ pub(super) fn heard(path: &Path, reader: Option<Box<dyn Reader>>) -> (Vec<Told>,
     (all, is_cut)
 }
 
-fn add(all: &mut Vec<Told>, seen: Seen, raw: Option<&Value>, is_alone: bool) {
-    let detail = |names: &[&str]| {
-        let found = raw.and_then(|raw| if is_alone { find(raw, names, 0).or(Some(raw)) } else { Some(raw) });
-        found.map(shown).unwrap_or_default()
-    };
+fn add(all: &mut Vec<Told>, seen: Seen, raw: Option<&Value>) {
+    let detail = |names: &[&str]| raw.map(|raw| find(raw, names, 0).unwrap_or(raw)).map(shown).unwrap_or_default();
     let one = match seen {
         // A text may come in pieces.
         Seen::Text(text) => match all.last_mut() {

@@ -11,7 +11,6 @@ use crate::{
     base::{RunId, Timestamp, Usage},
     driver::Loaded,
     journal::RunSummary,
-    plan::Work,
     scheduler::Purpose,
     service::{
         costs::{CostLine, cost},
@@ -36,6 +35,10 @@ pub(super) enum At {
 #[derive(Debug, Clone)]
 pub(super) struct Span {
     pub step: String,
+    /// Under which path its agent works where that is not the step's own: `STEP@fix`, `STEP@gateN`.
+    pub beside: Option<String>,
+    /// Whether it is the step's own work, and no gate nor anything else beside it.
+    pub is_own: bool,
     pub from: u64,
     pub to: u64,
     pub at: At,
@@ -57,15 +60,28 @@ impl Tally {
         let cost = cost(loaded);
         let mut spans = Vec::new();
         for view in loaded.scheduler.views().iter().filter(|view| !view.step.work.is_container()) {
-            let asks = matches!(view.step.work, Work::Approve { .. } | Work::Ask { .. });
-            let at = if asks { At::Person } else { At::Work };
             for record in view.history.iter().filter(|record| record.purpose != Purpose::Override) {
+                let asks = loaded.scheduler.asks_person(view.instance, record.purpose);
                 let (from, to) = (record.started.0, record.ended.unwrap_or(loaded.last).0);
-                spans.push(Span { step: view.path.as_str().to_owned(), from, to: to.max(from), at });
+                let path = loaded.scheduler.agent_path(view.instance, record.purpose);
+                spans.push(Span {
+                    step: view.path.as_str().to_owned(),
+                    beside: (path != view.path).then(|| path.as_str().to_owned()),
+                    is_own: record.purpose == Purpose::Work,
+                    from,
+                    to: to.max(from),
+                    at: if asks { At::Person } else { At::Work },
+                });
             }
         }
         let end = loaded.summary.ended.unwrap_or(loaded.last);
         Self { end, spans, lines: cost.lines, total: cost.total, agents: cost.agents }
+    }
+
+    /// What the agent has done that works under this path.
+    pub fn work_of<'t>(&'t self, path: &'t str) -> impl Iterator<Item = &'t Span> {
+        let is_its = move |span: &&Span| span.beside.as_deref().unwrap_or(&span.step) == path;
+        self.spans.iter().filter(|span| span.at == At::Work).filter(is_its)
     }
 
     fn weight(&self) -> usize {
@@ -124,7 +140,7 @@ mod tests {
     use super::*;
 
     fn tally(spans: usize) -> Arc<Tally> {
-        let span = Span { step: "a".to_owned(), from: 0, to: 1, at: At::Work };
+        let span = Span { step: "a".to_owned(), beside: None, is_own: true, from: 0, to: 1, at: At::Work };
         let end = Timestamp::default();
         Arc::new(Tally { end, spans: vec![span; spans], lines: Vec::new(), total: Usage::default(), agents: 0 })
     }

@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use orch::{cli::Cli, http::FIGURES};
 use regex::Regex;
 use serde_json::Value;
@@ -259,6 +259,30 @@ fn a_wrong_command_line_is_seen() {
     for words in [&["orch", "serve", "--lisen", "127.0.0.1:1"][..], &["orch", "serve", "--listen"], &["orch", "rnus"]] {
         assert!(std::panic::catch_unwind(|| runs("here", words)).is_err(), "{words:?}");
     }
+}
+
+#[test]
+fn whoever_stops_the_server_waits_for_longer_than_it_drains() {
+    let program = Cli::command();
+    let serve = program.find_subcommand("serve").unwrap();
+    let drain = serve.get_arguments().find(|argument| argument.get_id() == "drain").unwrap();
+    let drain = seconds(drain.get_default_values()[0].to_str().unwrap());
+    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/deployment.md")).unwrap();
+    let after = |text: &str, key: &str| text.split_once(key).unwrap().1.split_whitespace().next().unwrap().to_owned();
+    let waits = [
+        ("the unit", after(&read("systemd/orch.service"), "\nTimeoutStopSec=")),
+        ("compose.yaml", text(&yaml("compose.yaml")["services"]["orch"], "stop_grace_period").to_owned()),
+        ("the chart", yaml("helm/orch/values.yaml")["terminationGracePeriodSeconds"].to_string()),
+        ("docs/deployment.md", after(&document, "--stop-timeout ")),
+    ];
+    for (place, wait) in waits {
+        // What goes on after that time is stopped, and that takes a while as well.
+        assert!(seconds(&wait) >= 2 * drain, "{place} waits {wait}, and the server drains for {drain} s");
+    }
+}
+
+fn seconds(text: &str) -> u64 {
+    text.trim_end_matches('s').parse().unwrap_or_else(|error| panic!("`{text}`: {error}"))
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod collecting;
 mod hostile;
 mod killed;
 mod merges;
+mod openings;
 mod rollbacks;
 mod sizes;
 mod storm;

@@ -1,10 +1,13 @@
 //! Checkpoints: the state of a working tree as a commit with a name.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::base::{Digest, RunId};
 
-use super::{Bounds, Oid, Point, Repository, Snapshot, WorkspaceFault, lock::Lock, snapshot::Look};
+use super::{Bounds, Oid, Point, Repository, Snapshot, WorkspaceFault, lock::Lock, memory::Begun, snapshot::Look};
 
 /// Who makes commits; the user's name stands on what the user has done.
 const MAKER: [(&str, &str); 4] = [
@@ -13,6 +16,8 @@ const MAKER: [(&str, &str); 4] = [
     ("GIT_COMMITTER_NAME", "orch"),
     ("GIT_COMMITTER_EMAIL", "orch@localhost"),
 ];
+/// What the state before a run says of itself.
+const BEFORE_RUN: &str = "before the run";
 /// The longest message, in bytes.
 const MESSAGE_MAX: usize = 10_000;
 
@@ -115,23 +120,69 @@ impl Repository {
     pub fn base(&self, run: &RunId, base: &Base, bounds: Bounds) -> Result<Oid, WorkspaceFault> {
         match base {
             Base::Checkpoint(commit) => Ok(commit.clone()),
-            Base::Now => Ok(self.checkpoint(run, &Point::Start, "before the run", bounds)?.commit),
+            Base::Now => Ok(self.checkpoint(run, &Point::Start, BEFORE_RUN, bounds)?.commit),
             Base::Head => self.head()?.ok_or_else(|| WorkspaceFault::Unknown("HEAD".to_owned())),
         }
+    }
+
+    /// Keeps the project's files as the state before a run; `None` where that was done before. Runs that begin in the same
+    /// state begin from the same commit.
+    ///
+    /// # Errors
+    /// When the files cannot be read, or are over the bounds.
+    pub fn begin(&self, run: &RunId) -> Result<Option<Checkpoint>, WorkspaceFault> {
+        let lock = self.lock()?;
+        let name = Point::Start.reference(run);
+        let parents: Vec<_> = self.head()?.into_iter().collect();
+        if let Some(as_before) = self.begin_as_before(&lock, &name, &parents) {
+            return Ok(as_before);
+        }
+        if self.find(&name)?.is_some() {
+            return Ok(None);
+        }
+        let Snapshot { tree, left_out } = self.look_at_project(&lock, &[], Bounds::default())?;
+        let commit = self.commit(&tree, &parents, BEFORE_RUN)?;
+        self.set_name(&name, &commit)?;
+        if let Some(known) = self.seen.known(&self.project_index()) {
+            self.memory.begin(Begun { parents, commit: commit.clone(), known });
+        }
+        Ok(Some(Checkpoint { name, commit, tree, left_out }))
+    }
+
+    /// The same where nothing has changed since a run of this process began; `None` where that is not certain.
+    fn begin_as_before(&self, lock: &Lock, name: &str, parents: &[Oid]) -> Option<Option<Checkpoint>> {
+        let Begun { commit, known, .. } = self.memory.begun().filter(|begun| begun.parents == parents)?;
+        let index = self.project_index();
+        self.seen.learn(&index, known);
+        let tree = self.unchanged(&self.project(lock, &index, &[], Bounds::default()))?;
+        let Ok(is_new) = self.move_name(name, None, &commit) else {
+            // Nobody has named it any more, and it is gone; so may be what it held.
+            self.seen.forget(&index);
+            return None;
+        };
+        Some(is_new.then(|| Checkpoint { name: name.to_owned(), commit, tree, left_out: Vec::new() }))
     }
 
     /// The project's files now.
     pub(super) fn look_at_project(
         &self,
-        _lock: &Lock,
+        lock: &Lock,
         also: &[PathBuf],
         bounds: Bounds,
     ) -> Result<Snapshot, WorkspaceFault> {
+        let index = self.project_index();
+        let seed = if index.exists() { None } else { self.head()? };
+        self.snapshot(&Look { seed: seed.as_ref(), ..self.project(lock, &index, also, bounds) })
+    }
+
+    fn project<'a>(&'a self, _lock: &Lock, index: &'a Path, also: &'a [PathBuf], bounds: Bounds) -> Look<'a> {
+        Look { folder: self.top(), index, tracker: self.own(), also, seed: None, bounds }
+    }
+
+    /// The private index of the project's files.
+    fn project_index(&self) -> PathBuf {
         let name = Digest::of(self.top().as_os_str().as_encoded_bytes());
-        let index = self.state().join("git").join(format!("project-{}.index", name.short()));
-        let head = if index.exists() { None } else { self.head()? };
-        let tracker = self.own();
-        self.snapshot(&Look { folder: self.top(), index: &index, tracker, also, seed: head.as_ref(), bounds })
+        self.state().join("git").join(format!("project-{}.index", name.short()))
     }
 
     /// Makes a commit of the project's files and gives it a name.

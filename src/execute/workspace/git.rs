@@ -115,7 +115,7 @@ impl fmt::Display for Oid {
 }
 
 /// The git program with the environment it gets.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Git {
     /// The search path, the home folder and the like; nothing else is inherited.
     env: Vec<(OsString, OsString)>,
@@ -139,8 +139,8 @@ impl Git {
         self.env.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_os_str())
     }
 
-    /// Its version, where it is new enough.
-    pub fn version(&self) -> Result<(u32, u32), WorkspaceFault> {
+    /// Refuses a version that is too old.
+    pub fn check_version(&self) -> Result<(), WorkspaceFault> {
         let text = self.call(&["version"]).text()?;
         let number = text.split_whitespace().nth(2).unwrap_or_default();
         let mut parts = number.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
@@ -148,7 +148,7 @@ impl Git {
         if found < (2, 40) {
             Err(WorkspaceFault::OldGit { found: text.trim().escape_debug().to_string() })
         } else {
-            Ok(found)
+            Ok(())
         }
     }
 }

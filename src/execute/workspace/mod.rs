@@ -22,6 +22,7 @@ mod git;
 mod intent;
 mod line;
 mod lock;
+mod memory;
 mod merge;
 mod owner;
 mod ports;
@@ -36,6 +37,7 @@ mod snapshot;
 mod space;
 mod spaces;
 mod stage;
+mod told;
 
 pub use checkpoint::{Base, Checkpoint};
 pub use collect::{Collected, Kept, KeptWhy};

@@ -5,20 +5,22 @@
 //! cannot do without (the kind of its names and objects), and no call there looks at files or runs anything.
 
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     fs,
-    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::base::RunId;
 
 use super::{
     WorkspaceFault,
-    git::{Call, Git, Oid, path_of},
+    git::{Call, Git, Oid},
     lock::Lock,
+    memory::Memory,
     reference,
     seen::Seen,
+    told::Told,
 };
 
 /// Attributes stand above all others here: a file is kept byte by byte, whatever the repository says.
@@ -56,6 +58,8 @@ pub struct Repository {
     /// Who the user is, for commits that agents make.
     identity: Vec<(String, String)>,
     pub(super) seen: Seen,
+    /// What other openings of it in this process have found out.
+    pub(super) memory: Arc<Memory>,
 }
 
 impl Repository {
@@ -66,12 +70,15 @@ impl Repository {
     /// is no fault.
     pub fn open(root: &Path, state: &Path, env: &[(OsString, OsString)]) -> Result<Self, WorkspaceFault> {
         let git = Git::new(env);
-        git.version()?;
         let root = root.canonicalize().map_err(WorkspaceFault::io(format!("find {}", root.display())))?;
         let made = fs::create_dir_all(state.join("git")).and_then(|()| state.canonicalize());
         let state = made.map_err(WorkspaceFault::io(format!("make {}", state.display())))?;
-        let found = Found::around(&git, &root)?;
-        let identity = identity(&git, &root)?;
+        let memory = Memory::of(&git, &root, &state);
+        let Told { found, ignored, identity } = memory.told()?;
+        let found = match found {
+            Some(found) if found.has(&git, &root)? => Some(found),
+            _ => None,
+        };
         let seen = Seen::default();
         let plain = state.join("git/plain.git");
         let repository = match found {
@@ -83,12 +90,13 @@ impl Repository {
                 objects: found.common.join("objects"),
                 names: found.common,
                 control: state.join("git/control.git"),
-                ignored: found.ignored,
+                ignored: ignored.into_iter().find(|path| path.is_file()),
                 format: found.format,
                 identity,
                 state,
                 git,
                 seen,
+                memory,
             },
             None => Self {
                 kind: Kind::Plain,
@@ -104,6 +112,7 @@ impl Repository {
                 state,
                 git,
                 seen,
+                memory,
             },
         };
         make_folder(&repository.control, &repository.format, true)
@@ -283,100 +292,6 @@ fn remove_locks(folder: &Path) {
             fs::remove_file(entry.path()).ok();
         }
     }
-}
-
-/// Who the user is by their own settings; without any, an agent's commits say so.
-fn identity(git: &Git, root: &Path) -> Result<Vec<(String, String)>, WorkspaceFault> {
-    let words = ["config", "-z", "--get-regexp", "^user\\.(name|email)$"];
-    let (_, output) = git.call(&words).at(root).with_settings().run_any(&[0, 1])?;
-    let output = String::from_utf8_lossy(&output).into_owned();
-    let mut all =
-        vec![("name".to_owned(), "agent of orch".to_owned()), ("email".to_owned(), "agent@localhost".to_owned())];
-    for (key, value) in output.split('\0').filter_map(|pair| pair.split_once('\n')) {
-        for (known, kept) in &mut all {
-            if key.strip_prefix("user.") == Some(known) {
-                value.clone_into(kept);
-            }
-        }
-    }
-    Ok(all)
-}
-
-/// What git says about a folder.
-struct Found {
-    top: PathBuf,
-    own: PathBuf,
-    common: PathBuf,
-    ignored: Option<PathBuf>,
-    format: String,
-}
-
-impl Found {
-    fn around(git: &Git, root: &Path) -> Result<Option<Self>, WorkspaceFault> {
-        let odd = |why: &str| WorkspaceFault::Odd { root: root.to_path_buf(), why: why.to_owned() };
-        // The user's settings decide whose repositories are safe.
-        let ask =
-            |words: &[&str]| -> Result<Vec<u8>, WorkspaceFault> { git.call(words).at(root).with_settings().run() };
-        let path = |bytes: Vec<u8>| path_of(bytes.strip_suffix(b"\n").unwrap_or(&bytes));
-        let words = ["rev-parse", "--absolute-git-dir", "--git-common-dir", "--show-object-format", "--show-toplevel"];
-        let told = match ask(&words) {
-            Ok(told) => told,
-            Err(WorkspaceFault::Git { said, .. }) if said.contains("not a git repository (or any") => {
-                return Ok(None);
-            }
-            Err(WorkspaceFault::Git { said, .. }) if said.contains("must be run in a work tree") => {
-                return Err(odd("it has no working tree here"));
-            }
-            Err(WorkspaceFault::Git { said, .. }) => return Err(odd(&said)),
-            Err(fault) => return Err(fault),
-        };
-        let lines: Vec<_> = told.strip_suffix(b"\n").unwrap_or(&told).split(|byte| *byte == b'\n').collect();
-        // A folder with a line break in its name would be taken for two.
-        let [own, common, format, top] = lines[..] else { return Err(odd("the name of its folder has a line break")) };
-        let (own, common, top) = (path_of(own), path_of(common), path_of(top));
-        let format = String::from_utf8_lossy(format).into_owned();
-        let top = top.canonicalize().map_err(|_| odd("its files are nowhere"))?;
-        // A setting can say that the files are somewhere else, such as the whole home folder.
-        if !root.starts_with(&top) || !is_of(&top.join(".git"), &own) {
-            return Err(odd("its settings put its files somewhere else"));
-        }
-        if top != root {
-            let inner = root.strip_prefix(&top).unwrap_or(root);
-            let words = [OsStr::new("--"), inner.as_os_str()];
-            // This verb takes paths as they are and refuses to be told so.
-            let call = git.call(&["check-ignore", "-q"]).env("GIT_LITERAL_PATHSPECS", "0");
-            let asked = call.words(words).at(&top).with_settings().run_any(&[0, 1])?;
-            if asked.0 == 0 {
-                return Ok(None);
-            }
-        }
-        let common = root.join(common).canonicalize().map_err(|_| odd("its folder is not there"))?;
-        let words = ["config", "--type=path", "--get", "core.excludesFile"];
-        let (_, named) = git.call(&words).at(root).with_settings().run_any(&[0, 1])?;
-        let ignored = Some(path(named)).filter(|path| path.is_absolute() && path.is_file());
-        Ok(Some(Self { top, own, common, ignored: ignored.or_else(|| git.ignored_by_default()), format }))
-    }
-}
-
-impl Git {
-    /// Where git looks for what is ignored everywhere when nothing is set.
-    fn ignored_by_default(&self) -> Option<PathBuf> {
-        let value = |wanted: &str| self.variable(wanted).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let folder = value("XDG_CONFIG_HOME").or_else(|| value("HOME").map(|home| home.join(".config")))?;
-        Some(folder.join("git/ignore")).filter(|path| path.is_file())
-    }
-}
-
-/// Whether `.git` is this git folder, or the file that names it.
-fn is_of(dot_git: &Path, own: &Path) -> bool {
-    let Ok(own) = own.canonicalize() else { return false };
-    if dot_git.is_dir() {
-        return dot_git.canonicalize().is_ok_and(|found| found == own);
-    }
-    let Ok(text) = fs::read(dot_git) else { return false };
-    let named = text.strip_prefix(b"gitdir: ").unwrap_or(&text).trim_ascii_end();
-    let parent = dot_git.parent().unwrap_or(Path::new("/"));
-    parent.join(OsStr::from_bytes(named)).canonicalize().is_ok_and(|found| found == own)
 }
 
 /// Makes a git folder that says nothing but what is needed. What is there already is written again, whole.

@@ -14,7 +14,7 @@ use super::{
     Kind, Oid, Repository, WorkspaceFault,
     git::{list_of, parts, path_of},
     repository::unique_beside,
-    seen::{Files, Ground},
+    seen::{CACHE_TAG, Files, Ground, Known},
 };
 use crate::{execute::tree::holds_a_place, guard::Found};
 
@@ -78,11 +78,14 @@ struct News {
 impl Repository {
     /// Takes a snapshot. The caller is the only one who uses this index.
     pub(super) fn snapshot(&self, look: &Look<'_>) -> Result<Snapshot, WorkspaceFault> {
-        let ignored = self.seen.ignored(look.index);
-        let files = self.files(look, ignored.as_ref());
-        if let Some(tree) = files.as_ref().and_then(|files| self.seen.tree(look.index, files)) {
-            return Ok(Snapshot { tree, left_out: Vec::new() });
+        let known = self.seen.known(look.index);
+        let files = self.files(look, known.as_deref().map(Known::ignored));
+        if let (Some(known), Some(files)) = (&known, &files)
+            && let Some(tree) = known.tree(look.index, files)
+        {
+            return Ok(Snapshot { tree: tree.clone(), left_out: Vec::new() });
         }
+        let same = known.filter(|known| files.as_ref().is_some_and(|files| known.ignores_the_same(look.index, files)));
         let work = unique_beside(look.index);
         let taken = self.snapshot_with(look, &work);
         let taken = match taken {
@@ -98,8 +101,7 @@ impl Repository {
             Ok(snapshot) => {
                 fs::rename(&work, look.index).map_err(WorkspaceFault::io(format!("keep {}", look.index.display())))?;
                 if look.also.is_empty() {
-                    // Asked again where they do not suffice any more: a build may have made a folder that is ignored.
-                    let ignored = ignored.filter(|_| files.is_some()).unwrap_or_else(|| self.ignored_folders(look));
+                    let ignored = same.map_or_else(|| self.ignored_folders(look), |known| known.ignored().clone());
                     self.seen.keep(look.index, ignored, files, &snapshot.tree);
                 }
                 Ok(snapshot)
@@ -135,7 +137,9 @@ impl Repository {
         }
         let list = list_of(news.paths.iter().map(PathBuf::as_path));
         // Without any path too: the first look at an empty folder needs an index.
-        update(&["update-index", "-z", "--add", "--remove", "--replace", "--stdin"], &list)?;
+        if !list.is_empty() || !work.exists() {
+            update(&["update-index", "-z", "--add", "--remove", "--replace", "--stdin"], &list)?;
+        }
         let tree = self.call(&["write-tree"]).index(work).oid()?;
         if !work.exists() {
             self.call(&["read-tree", "--empty"]).index(work).run()?;
@@ -188,6 +192,13 @@ impl Repository {
             words.extend(tool_patterns(look.folder));
         }
         words
+    }
+
+    /// The tree of the files that were looked at last, where nobody has touched one since.
+    pub(super) fn unchanged(&self, look: &Look<'_>) -> Option<Oid> {
+        let known = self.seen.known(look.index)?;
+        let files = self.files(look, Some(known.ignored()))?;
+        known.tree(look.index, &files).cloned()
     }
 
     /// The files as they stand now, where git need not be asked about them again; see [`Files`].
@@ -322,7 +333,7 @@ fn own_pattern(top: &Path, state: &Path) -> Option<OsString> {
 fn tool_patterns(folder: &Path) -> Vec<OsString> {
     let mut words = vec![OsString::from("--exclude=node_modules/")];
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.path().join("CACHEDIR.TAG").is_file() {
+        if entry.path().join(CACHE_TAG).is_file() {
             words.extend(own_pattern(folder, &entry.path()));
         }
     }

@@ -150,8 +150,7 @@ impl Spaces {
     /// When it cannot be kept.
     pub fn begin(&self) -> Result<(), WorkspaceFault> {
         let held = self.open()?;
-        if held.repository.find(&Point::Start.reference(&self.run))?.is_none() {
-            let made = held.repository.checkpoint(&self.run, &Point::Start, "before the run", Bounds::default())?;
+        if let Some(made) = held.repository.begin(&self.run)? {
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
         }
         Ok(())

@@ -160,7 +160,33 @@ fn fifteen_deliveries_that_start_nothing() {
     let as_owner = server.post("/api/v1/hooks/build", &json!({ "thing": { "word": "by the owner" } }));
     assert_eq!(as_owner.status, 401, "no key opens it: {}", as_owner.text());
     assert_eq!(runs(&server), 1);
+    // Where there is no secret, what stands in its place is none.
+    let guessed = send(&server, "nowhere", &generic("a secret that nobody has", now, "d-1", &body), &body);
+    assert_eq!((guessed.status, runs(&server)), (401, 1), "{}", guessed.text());
     println!("15 of 15 start nothing");
+}
+
+#[test]
+fn a_hook_starts_runs_in_its_own_project_and_nowhere_else() {
+    let (first, second) = (project(), project());
+    let (one, two) = (first.root(), second.root());
+    let flags = ["--rate", "1000000", "--project", one.to_str().unwrap(), "--project", two.to_str().unwrap()];
+    let server = Server::start(&first, &flags);
+    let projects = server.get("/api/v1/projects").json();
+    let name = projects["projects"][1]["name"].as_str().unwrap().to_owned();
+    let hook = format!(
+        "{SETTINGS}[hooks.second]\nworkflow = \"w\"\nsecret = {{ env = \"HOOK_SECRET\" }}\nproject = \"{name}\"\n"
+    );
+    let _first = first.user_file("orch.toml", &hook);
+    let body = json!({ "word": "a" }).to_string();
+    let deliver = |hook: &str| send(&server, hook, &generic(SECRET, seconds(), "p-1", &body), &body);
+    let taken = deliver("second");
+    assert_eq!(taken.status, 202, "{}", taken.text());
+    let run = taken.json()["run"].as_str().unwrap().to_owned();
+    let listed = server.get("/api/v1/runs").json()["runs"].clone();
+    assert_eq!((&listed[0]["id"], &listed[0]["project"]), (&json!(run), &json!(name)), "{listed:#}");
+    // A hook that names none of several projects means none of them.
+    assert_eq!((deliver("build").status, runs(&server)), (400, 1));
 }
 
 #[test]
@@ -183,17 +209,23 @@ fn a_delivery_is_one_run_however_often_it_comes() {
     // What stands in a payload is data to the end.
     assert_eq!(project.read("word.txt"), "$(touch pwned) {{ inputs }}");
     assert!(!project.root().join("pwned").exists());
-    // Also by a server that knows nothing of the first, and when the run is long gone.
+    // Also by a server that knows nothing of the first.
     server.kill();
     let server = Server::start(&project, &[]);
     let again = send(&server, "build", &generic(SECRET, seconds(), "order-17", &body), &body);
-    assert_eq!((run_of(&again), &again.json()["replayed"]), (run, &json!(true)));
+    assert_eq!((run_of(&again), &again.json()["replayed"]), (run.clone(), &json!(true)));
     let next = send(&server, "build", &generic(SECRET, seconds(), "order-18", &body), &body);
     assert_eq!(next.json()["replayed"], false);
     assert_eq!(runs(&server), 2);
     let wrong = json!({ "thing": { "word": "x", "count": "many" } }).to_string();
     let refused = send(&server, "build", &generic(SECRET, seconds(), "order-19", &wrong), &wrong);
     assert_eq!((refused.status, runs(&server)), (422, 2), "{}", refused.text());
+    // And when the run is long gone.
+    server.kill();
+    std::fs::remove_dir_all(project.root().join(".orch/state")).unwrap();
+    let server = Server::start(&project, &[]);
+    let again = send(&server, "build", &generic(SECRET, seconds(), "order-17", &body), &body);
+    assert_eq!((run_of(&again), &again.json()["replayed"], runs(&server)), (run, &json!(true), 0));
 }
 
 #[test]

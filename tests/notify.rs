@@ -167,6 +167,29 @@ fn a_question_that_nobody_could_tell_is_told_by_the_next_server() {
 }
 
 #[test]
+fn most_of_a_budget_and_its_end_are_told_once_each() {
+    let receiver = Receiver::start(&[]);
+    let agent = "cat > /dev/null\nprintf '{\"status\":\"succeeded\",\"summary\":\"done\",\"usage\":{\"input_tokens\":600000,\
+        \"output_tokens\":400000}}' > \"$ORCH_OUTPUT\"\n";
+    let worker = "---\nname: worker\ndescription: Works\ntools: Read\n---\nYou work.\n";
+    let steps = ["one", "two", "three"].map(|step| format!("  - {{ id: {step}, prompt: Do it, agent: worker }}\n"));
+    let workflow = format!("name: dear\nbudget: {{ tokens: 2.4M, on_limit: pause }}\nsteps:\n{}", steps.concat());
+    let project = Project::bare()
+        .file("orch.toml", "[runtimes.sh]\ncommand = [\"sh\", \"agents/agent.sh\"]\noutput = \"json\"\n")
+        .file("agents/agent.sh", agent)
+        .file("agents/worker.md", worker)
+        .file("workflows/dear.yaml", &workflow)
+        .variable("HOOK_SECRET", SECRET)
+        .user_file("orch.toml", &webhook(&receiver, "events = [\"budget\"]"));
+    project.run(&["run", "dear"]);
+    let (near, over) = (receiver.next().json(), receiver.next().json());
+    assert_eq!((&near["event"], &near["says"]), (&json!("budget"), &json!("has used most of its budget")));
+    assert!(near["why"].as_str().is_some_and(|why| why.contains("2000000 of the budget of 2400000")), "{near:#}");
+    assert_eq!((&over["event"], &over["says"]), (&json!("budget"), &json!("has used up its budget")));
+    assert!(receiver.is_quiet(QUIET));
+}
+
+#[test]
 fn slack_gets_text_that_means_nothing_else_and_not_its_own_address() {
     let receiver = Receiver::start(&[]);
     let address = receiver.address;
@@ -189,6 +212,39 @@ fn slack_gets_text_that_means_nothing_else_and_not_its_own_address() {
     assert_eq!(message.path, "/services/T0/B0/very-secret-place-77");
     assert!(!message.body.contains("very-secret-place"), "{} {}", message.body, other.stderr);
     assert!(message.body.contains("[redacted:notify]"), "{}", message.body);
+}
+
+#[test]
+fn a_webhook_gets_no_secret_wherever_it_stands() {
+    let receiver = Receiver::start(&[]);
+    let (value, shaped) = ("Zx81vQp04LmtR77wKd", "sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH");
+    let leaky = format!("name: leaky\nsteps:\n  - {{ id: go, approve: \"{shaped}?\" }}\n");
+    let project = project()
+        .file("workflows/leaky.yaml", &leaky)
+        .variable("DEPLOY_API_TOKEN", value)
+        .user_file("orch.toml", &webhook(&receiver, &format!("title = \"{value} {SECRET} {{{{ about }}}}\"")));
+    assert_eq!(project.run(&["run", "leaky"]).code, Some(20));
+    let told = receiver.next();
+    assert_signed(&told);
+    assert!(
+        told.json()["title"].as_str().is_some_and(|title| title.contains("[redacted:DEPLOY_API_TOKEN]")),
+        "{told:?}"
+    );
+    for hidden in [value, shaped, SECRET] {
+        assert!(!told.body.contains(hidden), "{hidden} in {}", told.body);
+    }
+}
+
+#[test]
+fn a_channel_says_so_many_things_a_minute_and_no_more() {
+    let receiver = Receiver::start(&[]);
+    let steps: String = (0..34).map(|step| format!("      - {{ id: q{step}, approve: 'Go?' }}\n")).collect();
+    let many = format!("name: many\nsteps:\n  - id: all\n    parallel:\n{steps}");
+    let project = project().file("workflows/many.yaml", &many).user_file("orch.toml", &webhook(&receiver, ""));
+    assert_eq!(project.run(&["run", "many"]).code, Some(20));
+    let told: std::collections::BTreeSet<_> = (0..30).map(|_| receiver.next().json()["step"].to_string()).collect();
+    assert_eq!(told.len(), 30, "{told:?}");
+    assert!(receiver.is_quiet(QUIET));
 }
 
 #[test]

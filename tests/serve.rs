@@ -73,6 +73,11 @@ fn as_owner(server: &Server, route: &Route, path: &str) -> Option<Answer> {
 const ATTACKS: &[(&str, Attack)] = &[
     ("no key", |server, _, route| with(server, route, &[])),
     ("a wrong key", |server, _, route| with(server, route, &[("Authorization", &bearer("orch_0123456789ab_00"))])),
+    ("a key with another end", |server, _, route| {
+        let (rest, end) = server.key.split_at(server.key.len() - 1);
+        let other = format!("{rest}{}", if end == "0" { "1" } else { "0" });
+        with(server, route, &[("Authorization", &bearer(&other))])
+    }),
     ("an expired key", |server, keys, route| with(server, route, &[("Authorization", &bearer(&keys.expired))])),
     ("a revoked key", |server, keys, route| with(server, route, &[("Authorization", &bearer(&keys.revoked))])),
     ("a key of another role", |server, keys, route| {
@@ -139,9 +144,10 @@ fn every_route_under_every_attack() {
         project.run(&words).json(0)
     };
     let viewer = make("viewer", &["--role", "viewer"])["key"].as_str().unwrap().to_owned();
-    let expired = make("expired", &["--role", "admin", "--expires", "1ms"])["key"].as_str().unwrap().to_owned();
     let gone = make("gone", &["--role", "admin"]);
     assert_eq!(project.run(&["keys", "revoke", gone["id"].as_str().unwrap()]).code, Some(0));
+    // The last one: whoever makes another key takes those away that have ended.
+    let expired = make("expired", &["--role", "admin", "--expires", "1ms"])["key"].as_str().unwrap().to_owned();
     let keys = Keys { viewer, expired, revoked: gone["key"].as_str().unwrap().to_owned() };
     let public: Vec<_> = routes().filter(|route| route.scope == orch::service::Scope::Public).collect();
     assert!(public.len() <= 3, "{public:?}");
@@ -305,8 +311,10 @@ fn a_server_that_was_killed_leaves_nothing_undone() {
 /// The events of a stream with their ids, until the run has ended or so many were read.
 fn read_events(server: &Server, path: &str, after: Option<&str>, most: usize) -> Vec<(String, Value)> {
     let (mut events, mut id) = (Vec::new(), String::new());
+    let late = std::time::Instant::now() + Duration::from_secs(40);
     for line in server.events(path, after).lines() {
         let line = line.unwrap();
+        assert!(std::time::Instant::now() < late, "nothing more comes: {events:?}");
         if let Some(text) = line.strip_prefix("id: ") {
             text.clone_into(&mut id);
         }
@@ -336,6 +344,7 @@ fn fifty_reconnects_lose_and_repeat_nothing() {
         let after = all.last().map(|(id, _)| id.clone());
         all.extend(read_events(&server, &path, after.as_deref(), 2));
         reconnects += 1;
+        assert!(reconnects < 1_000, "it never comes to its end");
     }
     let whole = read_events(&server, &path, None, usize::MAX);
     assert_eq!(all, whole, "what was read in pieces is what is read at once");
@@ -424,6 +433,14 @@ fn a_link_begins_one_session_and_pages_prove_themselves() {
     assert_eq!(post(&[("Origin", &own)]), 403, "no proof");
     assert_eq!(post(&[("Origin", &own), ("X-Orch-CSRF", "0")]), 403, "a wrong proof");
     assert_eq!(post(&[("Origin", "http://evil.example"), ("X-Orch-CSRF", "0")]), 403);
+    // Each of the two is asked for by itself.
+    let page = server.send("GET", "/", &[("Cookie", &cookie)], None).text();
+    let proof = page.split("name=\"csrf\" content=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(post(&[("X-Orch-CSRF", proof)]), 403, "no origin, with the proof");
+    assert_eq!(post(&[("Origin", "http://evil.example"), ("X-Orch-CSRF", proof)]), 403, "another page with the proof");
+    assert_eq!(post(&[("Origin", &own), ("X-Orch-CSRF", proof)]), 202);
+    let evil = [("Origin", "http://evil.example")];
+    assert_eq!(server.post_as(&server.key, "/api/v1/runs", &json!({ "name": "w" }), &evil).status, 403, "with a key");
 }
 
 #[test]

@@ -349,8 +349,10 @@ fn the_audit_log_is_for_admins_found_by_filters_and_seen_when_changed() {
 /// The events of a stream with their ids, until so many runs have ended or so many events were read.
 fn read_events(server: &Server, after: Option<&str>, most: usize, ends: usize) -> Vec<(String, String, Value)> {
     let (mut events, mut id, mut name, mut ended) = (Vec::new(), String::new(), String::new(), 0);
+    let late = std::time::Instant::now() + Duration::from_secs(40);
     for line in server.events("/api/v1/events", after).lines() {
         let line = line.unwrap();
+        assert!(std::time::Instant::now() < late, "nothing more comes: {events:?}");
         if let Some(text) = line.strip_prefix("id: ") {
             text.clone_into(&mut id);
         }

@@ -290,6 +290,19 @@ mod tests {
             ("::ffff:127.0.0.1", false),
             ("169.254.169.254", false),
             ("168.63.129.16", false),
+            ("192.0.0.8", false),
+            ("192.0.2.1", false),
+            ("192.88.99.1", false),
+            ("198.18.0.1", false),
+            ("198.19.255.255", false),
+            ("203.0.113.9", false),
+            ("100.64.0.1", false),
+            ("172.16.0.1", false),
+            ("240.0.0.1", false),
+            ("11.0.0.1", true),
+            ("100.128.0.1", true),
+            ("172.32.0.1", true),
+            ("198.20.0.1", true),
             ("100.100.100.200", false),
             ("192.168.0.1", false),
             ("172.31.255.255", false),
@@ -303,6 +316,8 @@ mod tests {
             ("2002:7f00:1::", false),
             ("::127.0.0.1", false),
             ("2001::1", false),
+            ("2001:db8::1", false),
+            ("3fff::1", false),
         ] {
             assert_eq!(list.allows_address(&asked, address.parse().unwrap()), expected, "{address}");
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::{logs::Proxy, stage::Stage};
 
 /// Milliseconds until a graph of a thousand steps is painted, and until it shows an event.
 const BARS: (f64, f64) = (1_500.0, 100.0);
@@ -65,4 +65,23 @@ fn a_thousand_steps_are_painted_soon_and_follow_the_run() {
     assert!(paints[1] <= BARS.0 * patience && p95 <= BARS.1 * patience, "{paints:?}, p95 {p95}");
     stage.server.post(&format!("/api/v1/runs/{run}/cancel"), &json!({ "hard": true }));
     stage.is_well();
+}
+
+#[test]
+fn a_graph_whose_connection_broke_shows_what_happened_meanwhile() {
+    let proxy = Proxy::new();
+    let Some(stage) = Stage::also_under(&proxy.address.to_string()) else { return };
+    proxy.leads_to(Some(stage.server.address));
+    let run = stage.ran("asking", &json!({}), "waiting");
+    stage.page.goto(&format!("http://{}/runs/{run}/graph", proxy.address));
+    stage.page.wait("globalThis.orchGraph?.state('go') === 'asking'");
+    // For a while there is nobody at the other end, and there the run ends.
+    proxy.leads_to(None);
+    proxy.cut();
+    assert_eq!(stage.server.post("/api/v1/decisions", &json!({ "run": run, "decision": "approve" })).status, 200);
+    stage.server.wait_for(&run, "succeeded");
+    assert_eq!(stage.page.eval("orchGraph.state('after')"), "waiting", "nothing can have come");
+    proxy.leads_to(Some(stage.server.address));
+    stage.page.wait("orchGraph.state('go') === 'succeeded' && orchGraph.state('after') === 'succeeded'");
+    stage.page.wait("document.querySelector('#status').textContent === 'succeeded'");
 }

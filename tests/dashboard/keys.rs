@@ -198,6 +198,29 @@ fn twelve_tasks_with_the_keyboard_alone() {
 }
 
 #[test]
+fn a_key_decides_about_what_the_page_shows_and_not_about_what_came_since() {
+    let Some(stage) = Stage::new() else { return };
+    let run = stage.ran("story", &json!({ "word": "stale" }), "waiting");
+    let shown = stage.server.get(&format!("/api/v1/runs/{run}")).json()["waiting_for"][0]["subject"].clone();
+    stage.open(&format!("/runs/{run}"));
+    // A tab that nobody sees is not renewed: the agent does its work anew behind it.
+    stage.page.eval("Object.defineProperty(document, 'hidden', { get: () => true })");
+    let body = json!({ "run": run, "step": "build", "decision": "pushback", "comment": "use a constant" });
+    assert_eq!(stage.server.post("/api/v1/decisions", &body).status, 200);
+    let late = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let asked = || stage.server.get(&format!("/api/v1/runs/{run}")).json()["waiting_for"][0]["subject"].clone();
+    while asked().is_null() || asked() == shown {
+        assert!(std::time::Instant::now() < late, "never asked again");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    stage.page.key("a");
+    // What was refused may be tried again; what was taken leaves the buttons as they are.
+    stage.page.wait("!document.querySelector('.ask button[data-decision=approve]').disabled");
+    let now = stage.server.get(&format!("/api/v1/runs/{run}")).json();
+    assert_eq!((&now["status"], now["waiting_for"][0]["step"].as_str()), (&json!("waiting"), Some("build")), "{now:#}");
+}
+
+#[test]
 fn a_key_decides_nothing_that_was_not_chosen() {
     let Some(stage) = Stage::new() else { return };
     let runs = [stage.ran("asking", &json!({}), "waiting"), stage.ran("asking", &json!({}), "waiting")];

@@ -133,14 +133,14 @@ fn a_new_line_is_soon_seen() {
 }
 
 /// Stands between the browser and the server, and cuts everything when it is told to.
-struct Proxy {
-    address: SocketAddr,
+pub struct Proxy {
+    pub address: SocketAddr,
     target: Arc<Mutex<Option<SocketAddr>>>,
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Proxy {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (target, open) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(Vec::new())));
@@ -163,8 +163,13 @@ impl Proxy {
         Self { address, target, open }
     }
 
+    /// Where new connections go; nowhere without a server.
+    pub fn leads_to(&self, server: Option<SocketAddr>) {
+        *self.target.lock().unwrap() = server;
+    }
+
     /// Breaks every connection; gives whether there was one.
-    fn cut(&self) -> bool {
+    pub fn cut(&self) -> bool {
         let open = std::mem::take(&mut *self.open.lock().unwrap());
         open.iter().filter(|one| one.shutdown(Shutdown::Both).is_ok()).count() > 0
     }
@@ -174,7 +179,7 @@ impl Proxy {
 fn fifty_reconnects_of_a_log_lose_and_repeat_no_line() {
     let proxy = Proxy::new();
     let Some(stage) = Stage::also_under(&proxy.address.to_string()) else { return };
-    *proxy.target.lock().unwrap() = Some(stage.server.address);
+    proxy.leads_to(Some(stage.server.address));
     let page = &stage.page;
     let run = stage.start("growing", &json!({}));
     page.goto(&format!("http://{}/runs/{run}/log?attempt=0-1", proxy.address));
@@ -215,7 +220,7 @@ fn fifty_reconnects_of_a_log_lose_and_repeat_no_line() {
 fn reconnects_of_a_live_page_miss_nothing() {
     let proxy = Proxy::new();
     let Some(stage) = Stage::also_under(&proxy.address.to_string()) else { return };
-    *proxy.target.lock().unwrap() = Some(stage.server.address);
+    proxy.leads_to(Some(stage.server.address));
     let page = &stage.page;
     let run = stage.start("growing", &json!({}));
     page.goto(&format!("http://{}/runs/{run}", proxy.address));

@@ -35,10 +35,13 @@ fn a_server_says_what_happens_with_ids_that_belong_together_and_without_a_key() 
     assert_eq!(refused.status, 401);
     let id = refused.header("x-request-id").unwrap().to_owned();
     assert_eq!(refused.json()["request"], json!(id));
+    // Whatever somebody else may put into a line is cleaned as well.
+    assert_eq!(server.send("GET", "/api/v1/runs", &[("X-Request-Id", secret)], None).status, 401);
     let named = server.send("GET", "/healthz", &[("X-Request-Id", "from-the-proxy.1")], None);
     assert_eq!(named.header("x-request-id"), Some("from-the-proxy.1"));
     server.send("GET", server.link.split_once(&server.address.to_string()).unwrap().1, &[], None);
-    let made = server.post("/api/v1/keys", &json!({ "name": "ci", "role": "viewer" })).json();
+    let answer = server.post("/api/v1/keys", &json!({ "name": "ci", "role": "viewer" }));
+    let (made, making) = (answer.json(), json!(answer.header("x-request-id").unwrap()));
     let key = made["key"].as_str().unwrap().to_owned();
     server.send(
         "DELETE",
@@ -68,7 +71,8 @@ fn a_server_says_what_happens_with_ids_that_belong_together_and_without_a_key() 
         assert_eq!(said(&lines, message).len(), 1, "{message}: {text}");
     }
     let door = said(&lines, "refused at the door");
-    assert_eq!(door.len(), 1, "{door:?}");
+    assert_eq!(door.len(), 2, "{door:?}");
+    assert!(door[1]["request"].as_str().is_some_and(|id| id.starts_with("[redacted")), "{}", door[1]);
     assert_eq!(
         (&door[0]["request"], &door[0]["category"], &door[0]["status"]),
         (&json!(id), &json!("security"), &json!(401))
@@ -77,6 +81,7 @@ fn a_server_says_what_happens_with_ids_that_belong_together_and_without_a_key() 
         assert_eq!(said(&lines, message).len(), 1, "{message}: {text}");
         assert_eq!(said(&lines, message)[0]["category"], "security");
     }
+    assert_eq!(said(&lines, "a key was made")[0]["request"], making, "what a request does is said under its id");
     let (begun, ended) = (said(&lines, "an attempt has begun"), said(&lines, "an attempt has ended"));
     assert_eq!((begun.len(), ended.len()), (2, 2), "{text}");
     for line in begun.iter().chain(&ended) {
@@ -144,6 +149,7 @@ fn the_log_of_a_server_turns_and_only_so_much_is_kept() {
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(text.len() <= 10_000, "{} {}", file.display(), text.len());
+        assert!(!text.contains("the server is ready"), "the oldest lines go first: {}", file.display());
         lines(&text);
     }
 }

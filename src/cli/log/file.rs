@@ -169,15 +169,17 @@ mod tests {
         let path = folder.path().join("logs/orch.log");
         let mut log = LogFile::open(path.clone(), keeping(25, 3)).unwrap();
         std::fs::write(folder.path().join("logs/orch.log.old"), "somebody else's").unwrap();
-        for _ in 0..20 {
-            log.write(b"0123456789\n", now());
+        let today = now().0 / (24 * HOUR) * 24 * HOUR;
+        for number in 0..20 {
+            log.write(format!("line {number:05}\n").as_bytes(), Timestamp(today + number));
         }
         let names = names(path.parent().unwrap());
         assert_eq!(names.len(), 5, "{names:?}");
         assert!(names.contains(&"orch.log.old".to_owned()));
-        let whole = std::fs::read_to_string(path.parent().unwrap().join(&names[1])).unwrap();
-        assert_eq!(whole, "0123456789\n0123456789\n", "no line is cut");
-        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+        let kept = names[1..4].iter().chain(&names[..1]);
+        let kept = kept.map(|name| std::fs::read_to_string(path.parent().unwrap().join(name)).unwrap());
+        let newest: String = (12..20).map(|number| format!("line {number:05}\n")).collect();
+        assert_eq!(kept.collect::<String>(), newest, "no line is cut, and the oldest go first");
     }
 
     #[test]
@@ -210,6 +212,17 @@ mod tests {
         }
         lines.sort();
         assert_eq!(lines, (0..200).map(|number| format!("line {number:05}")).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_file_that_somebody_took_away_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("orch.log");
+        let mut log = LogFile::open(path.clone(), keeping(1_000, 3)).unwrap();
+        log.write(b"a\n", now());
+        std::fs::remove_file(&path).unwrap();
+        log.write(b"b\n", now());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "b\n");
     }
 
     #[test]

@@ -150,3 +150,32 @@ fn of_run(events: &[LiveEvent], run: &RunId, last: &mut Position) -> Vec<Told> {
     }
     told
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_comes_twice_the_listener_hears_once_and_of_other_runs_nothing() {
+        let (own, other) = (RunId::from_random([1; 5]), RunId::from_random([2; 5]));
+        let at = |number: u64, run: &RunId, place: Option<(u64, u32)>| {
+            let place = place.map(|(seq, index)| Position { seq, index });
+            LiveEvent { number, name: "status_update", run: run.clone(), place, body: "{}".into() }
+        };
+        let events = [
+            at(1, &own, Some((7, 0))),
+            at(2, &own, Some((7, 1))),
+            at(3, &other, Some((8, 0))),
+            at(4, &own, Some((9, 0))),
+            at(5, &own, None),
+        ];
+        let heard = |last: &mut Position| -> Vec<_> {
+            of_run(&events, &own, last).into_iter().map(|told| told.id.unwrap_or_default()).collect()
+        };
+        let mut last = Position { seq: 7, index: 0 };
+        assert_eq!(heard(&mut last), ["7.1", "9.0", ""]);
+        assert_eq!(last, Position { seq: 9, index: 0 });
+        // What stands in no journal has no place by which it could be known again.
+        assert_eq!(heard(&mut last), [""]);
+    }
+}

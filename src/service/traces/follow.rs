@@ -226,3 +226,23 @@ impl Sent {
         self.keys.extend(keys);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot be set up must stop")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_a_crash_has_cut_names_no_span() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(SENT);
+        fs::write(&path, "run 0\nattempt 3-1\nattempt 3-1").unwrap();
+        let mut sent = Sent::open(path.clone());
+        assert_eq!(sent.keys, BTreeSet::from(["run 0".to_owned(), "attempt 3-1".to_owned()]));
+        fs::write(&path, "run 0\nattempt 1").unwrap();
+        assert_eq!(Sent::open(path.clone()).keys, BTreeSet::from(["run 0".to_owned()]), "it may have been 12-1");
+        fs::remove_file(&path).unwrap();
+        sent.note(vec!["attempt 4-1".to_owned()]);
+        assert_eq!(Sent::open(path).keys, BTreeSet::from(["attempt 4-1".to_owned()]));
+    }
+}

@@ -23,6 +23,7 @@ use crate::{
         refusal::Refusal,
         runs::{DriveOptions, Runs},
         serve::stream::Stream,
+        traces::{LAST_WORD, Traced},
     },
 };
 
@@ -47,6 +48,8 @@ pub struct Workers {
     queue_max: usize,
     queued: AtomicUsize,
     driving: AtomicUsize,
+    /// Runs that are free again, and whose last spans are being sent.
+    sending: AtomicUsize,
     /// The runs that are driven or wait in line.
     runs: Mutex<BTreeSet<RunId>>,
     /// How long places were taken, all together, and since when so many are.
@@ -90,6 +93,7 @@ impl Workers {
             queue_max,
             queued: AtomicUsize::new(0),
             driving: AtomicUsize::new(0),
+            sending: AtomicUsize::new(0),
             runs: Mutex::default(),
             used: Mutex::new(Used::new()),
             waits: Mutex::default(),
@@ -136,13 +140,23 @@ impl Workers {
             let place = workers.slots.acquire().await;
             workers.note_wait(start.elapsed());
             workers.queued.fetch_sub(1, Ordering::Relaxed);
+            let mut traced = None;
             if place.is_ok() {
                 workers.drives(true);
-                drive(&runs, owned, &stream, &wake).await;
+                traced = drive(&runs, owned, &stream, &wake).await;
+                workers.sending.fetch_add(1, Ordering::Relaxed);
                 workers.drives(false);
             }
             workers.runs().remove(&run);
             wake.notify_one();
+            // A collector that hangs costs nobody a place.
+            if place.is_ok() {
+                drop(place);
+                if let Some(traced) = traced {
+                    traced.end().await;
+                }
+                workers.sending.fetch_sub(1, Ordering::Relaxed);
+            }
         });
     }
 
@@ -187,7 +201,7 @@ impl Workers {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes nothing more, and waits for what is driven, at most so long.
+    /// Takes nothing more, and waits for what is driven, at most so long, then for the last spans, as long as any process.
     ///
     /// What is still going on then is broken off with this process: the next one finds it interrupted, and goes on with it.
     pub async fn end(&self, patience: Duration) {
@@ -196,17 +210,21 @@ impl Workers {
         while self.driving.load(Ordering::Relaxed) > 0 && tokio::time::Instant::now() < late {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        let late = tokio::time::Instant::now() + LAST_WORD;
+        while self.sending.load(Ordering::Relaxed) > 0 && tokio::time::Instant::now() < late {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 
-/// Drives a run to its end, or until only a person can move it.
-async fn drive(runs: &Runs, owned: Owned, stream: &Stream, wake: &Notify) {
+/// Drives a run to its end, or until only a person can move it. Gives what is left to be sent of it.
+async fn drive(runs: &Runs, owned: Owned, stream: &Stream, wake: &Notify) -> Option<Traced> {
     // What people say comes by the journal; the way in stays open, as nobody else uses it.
     let (_way_in, inputs) = mpsc::unbounded_channel::<Event>();
     let run = owned.run().clone();
     let (watchers, mut events) = mpsc::unbounded_channel::<RunEvent>();
     let options = DriveOptions { on_approval: OnApproval::Wait, park: true };
-    let driving = runs.drive(owned, options, watchers, inputs);
+    let driving = runs.drive_and_leave(owned, options, watchers, inputs);
     let mut driving = std::pin::pin!(driving);
     let finish = loop {
         tokio::select! {
@@ -219,6 +237,10 @@ async fn drive(runs: &Runs, owned: Owned, stream: &Stream, wake: &Notify) {
             finish = &mut driving => break finish,
         }
     };
+    let (finish, traced) = match finish {
+        Ok((finish, traced)) => (finish, Some(traced)),
+        Err(refusal) => (Err(refusal), None),
+    };
     match finish {
         Ok(Finish::Ended(_)) => tracing::info!(target: "worker", run = %run, "ended"),
         Ok(Finish::Parked(_)) => tracing::info!(target: "worker", run = %run, "waits for a person"),
@@ -226,6 +248,7 @@ async fn drive(runs: &Runs, owned: Owned, stream: &Stream, wake: &Notify) {
             tracing::error!(target: "worker", run = %run, code = refusal.id, "{}; {}", refusal.message, refusal.help);
         }
     }
+    traced
 }
 
 #[cfg(test)]

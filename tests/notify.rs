@@ -12,7 +12,7 @@ mod support;
 use std::time::Duration;
 
 use client::Server;
-use receiver::{MailSink, Received, Receiver, wait_for};
+use receiver::{HANG, MailSink, Received, Receiver, wait_for};
 use serde_json::json;
 use support::Project;
 
@@ -37,6 +37,11 @@ fn webhook(receiver: &Receiver, more: &str) -> String {
         "[notify.hook]\nvia = \"webhook\"\nurl = \"http://{address}/in\"\nallow = [\"{address}\"]\n\
          secret = {{ env = \"HOOK_SECRET\" }}\n{more}\n"
     )
+}
+
+/// A file beside the user's own settings.
+fn own(project: &Project, name: &str) -> String {
+    std::fs::read_to_string(project.home().join(".config/orch").join(name)).unwrap()
 }
 
 fn assert_signed(received: &Received) {
@@ -186,6 +191,79 @@ fn most_of_a_budget_and_its_end_are_told_once_each() {
     assert_eq!((&near["event"], &near["says"]), (&json!("budget"), &json!("has used most of its budget")));
     assert!(near["why"].as_str().is_some_and(|why| why.contains("2000000 of the budget of 2400000")), "{near:#}");
     assert_eq!((&over["event"], &over["says"]), (&json!("budget"), &json!("has used up its budget")));
+}
+
+#[test]
+fn what_was_not_told_in_time_is_seen_and_told_by_the_next_server() {
+    let receiver = Receiver::start(&[HANG]);
+    let project = project().user_file("orch.toml", &webhook(&receiver, ""));
+    let start = std::time::Instant::now();
+    assert_eq!(project.run(&["run", "asking"]).code, Some(20));
+    println!("the run has ended after {:?}", start.elapsed());
+    let first = receiver.next();
+    let health = project.run(&["doctor"]).stdout;
+    assert!(health.contains("`hook` was not sent: the process ended before it was sent"), "{health}");
+    let audit = project.run(&["audit", "export"]).stdout;
+    assert!(audit.contains("the process ended before it was sent"), "{audit}");
+    let _server = Server::start(&project, &[]);
+    let again = receiver.next();
+    assert_eq!(again.json()["event"], "decision");
+    assert_eq!(again.header("x-orch-delivery"), first.header("x-orch-delivery"));
+    assert!(receiver.is_quiet(QUIET));
+}
+
+#[test]
+fn what_failed_on_all_tries_is_told_by_the_next_server() {
+    let receiver = Receiver::start(&["500 No"; 4]);
+    let project = project();
+    assert_eq!(project.run(&["run", "asking"]).code, Some(20));
+    let project = project.user_file("orch.toml", &webhook(&receiver, ""));
+    let server = Server::start(&project, &[]);
+    let tries: Vec<_> = (0..4).map(|_| receiver.next()).collect();
+    wait_for("it is seen", || project.run(&["doctor"]).stdout.contains("`hook` was not sent").then_some(()));
+    server.kill();
+    let _server = Server::start(&project, &[]);
+    assert_eq!(receiver.next().header("x-orch-delivery"), tries[0].header("x-orch-delivery"));
+    assert!(receiver.is_quiet(QUIET));
+}
+
+#[test]
+fn an_outcome_that_nobody_knows_is_told_once_by_the_next_server() {
+    let receiver = Receiver::start(&[]);
+    let text = "name: fragile\nsteps:\n  - { id: deploy, run: 'touch begun; sleep 60', recovery: manual }\n";
+    let project = project().file("workflows/fragile.yaml", text).user_file("orch.toml", &webhook(&receiver, ""));
+    let begun = project.root().join("begun");
+    let has_begun = || {
+        wait_for("it begins", || begun.exists().then_some(()));
+        std::fs::remove_file(&begun).unwrap();
+    };
+    let server = Server::start(&project, &[]);
+    let mut runs = vec![server.post("/api/v1/runs", &json!({ "name": "fragile" })).json()["run"].clone()];
+    has_begun();
+    server.kill();
+    // And one that no server has begun.
+    let mut owner = project.command(&["run", "fragile", "--json"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    has_begun();
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    let listed = project.run(&["runs", "--json"]).json(0);
+    runs.push(listed[0]["id"].clone());
+    let server = Server::start(&project, &[]);
+    let told = [receiver.next().json(), receiver.next().json()];
+    for one in &told {
+        let run = one["run"].as_str().unwrap();
+        assert!(runs.contains(&one["run"]) && one["event"] == "unknown" && one["step"] == "deploy", "{one:#}");
+        assert_eq!(one["command"], format!("orch resume {run} --step deploy --as retry"));
+    }
+    assert_ne!(told[0]["run"], told[1]["run"]);
+    assert!(receiver.is_quiet(QUIET));
+    server.kill();
+    let _server = Server::start(&project, &[]);
+    assert!(receiver.is_quiet(QUIET), "a restart tells nothing again");
+    // Whoever goes on with it says the same thing, which is known.
+    for run in &runs {
+        assert_eq!(project.run(&["resume", run.as_str().unwrap()]).code, Some(30));
+    }
     assert!(receiver.is_quiet(QUIET));
 }
 
@@ -269,24 +347,72 @@ fn a_mail_has_one_head_whatever_is_in_it() {
 
 #[test]
 fn a_command_gets_it_all_and_is_ended_where_it_hangs() {
-    let project = project()
-        .file(
-            "tell.sh",
-            "#!/bin/sh\ncat > told.json\nprintf '%s' \"$ORCH_NOTIFY_EVENT $ORCH_NOTIFY_TITLE\" > told.txt\n",
-        )
-        .file("hang.sh", "#!/bin/sh\nsleep 300 &\necho $! > hang.pid\nsleep 300\n");
+    let tell = "#!/bin/sh\ncat > told.json\nprintf '%s' \"$ORCH_NOTIFY_EVENT $ORCH_NOTIFY_TITLE\" > told.txt\n";
+    let hang = "#!/bin/sh\nsleep 300 &\necho $! > hang.pid\nsleep 300\n";
+    let project = project().user_file("tell.sh", tell).user_file("hang.sh", hang);
     let settings = "[notify.own]\nvia = \"command\"\ncommand = [\"sh\", \"./tell.sh\"]\n\
         [notify.slow]\nvia = \"command\"\ncommand = [\"sh\", \"./hang.sh\"]\ntime = \"1s\"\n";
     let project = project.user_file("orch.toml", settings);
     let done = project.run(&["run", "good"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    let told: serde_json::Value = serde_json::from_str(&project.read("told.json")).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&own(&project, "told.json")).unwrap();
     assert_eq!(told["event"], "finished");
-    assert_eq!(project.read("told.txt"), format!("finished {}", told["title"].as_str().unwrap()));
-    let pid = project.read("hang.pid");
+    assert_eq!(own(&project, "told.txt"), format!("finished {}", told["title"].as_str().unwrap()));
+    let pid = own(&project, "hang.pid");
     wait_for("the tree is gone", || (!std::path::Path::new(&format!("/proc/{}", pid.trim())).exists()).then_some(()));
     let health = project.run(&["doctor"]).stdout;
     assert!(health.contains("`sh` took longer than 1 s"), "{health}");
+}
+
+#[test]
+fn a_command_of_the_user_runs_nothing_of_a_repository() {
+    let hostile = "#!/bin/sh\ntouch \"$HOME/taken\"\n";
+    let project = project().file("tell.sh", hostile).file("value.sh", hostile);
+    let address = "https://127.0.0.1:1";
+    let settings = format!(
+        "[notify.own]\nvia = \"command\"\ncommand = [\"sh\", \"./tell.sh\"]\n\
+         [notify.signed]\nvia = \"webhook\"\nurl = \"{address}\"\nsecret = {{ command = [\"sh\", \"./value.sh\"] }}\n"
+    );
+    let project = project.user_file("orch.toml", &settings).user_file("tell.sh", "#!/bin/sh\ncat > told.json\n");
+    assert_eq!(project.run(&["notify", "test", "own"]).code, Some(0));
+    assert_eq!(project.run(&["notify", "test", "signed"]).code, Some(41));
+    assert_eq!(project.run(&["run", "good"]).code, Some(0));
+    assert!(own(&project, "told.json").contains("\"finished\""));
+    assert!(!project.home().join("taken").exists(), "a script of the repository was run");
+}
+
+#[test]
+fn a_repository_does_not_silence_a_channel_of_the_user() {
+    let (mine, other) = (Receiver::start(&[]), Receiver::start(&[]));
+    let project = project().user_file("orch.toml", &webhook(&mine, ""));
+    project.write("orch.toml", &format!("# theirs\n{}", webhook(&other, "events = [\"budget\"]")));
+    assert_eq!(project.run(&["run", "good"]).code, Some(0));
+    assert_eq!(mine.next().json()["event"], "finished");
+    let health = project.run(&["doctor"]).stdout;
+    assert!(health.contains("`hook` in orch.toml:2 tells nobody: a channel of your own has this name"), "{health}");
+    assert!(health.contains("give [notify.hook] in orch.toml:2 another name"), "{health}");
+    assert!(project.run(&["trust", "notify.hook", "--list"]).code != Some(0), "there is nothing to be trusted");
+    assert!(other.is_quiet(QUIET));
+}
+
+#[test]
+fn a_script_with_any_name_belongs_to_what_is_trusted() {
+    let project = project();
+    for name in ["tell me.sh", "a=b.sh", "c;d.sh", "e(f).sh", "g|h&i.sh"] {
+        project.write(name, "#!/bin/sh\ntrue\n");
+        let settings = format!("[notify.own]\nvia = \"command\"\ncommand = [\"sh\", \"./{name}\"]\n");
+        project.write("orch.toml", &settings);
+        let item = |()| project.run(&["trust", "notify.own", "--list", "--json"]).json(0)["items"][0].clone();
+        let before = item(());
+        assert_eq!(before["files"], json!([name]));
+        let digest = before["digest"].as_str().unwrap();
+        assert_eq!(project.run(&["trust", "notify.own", "--digest", digest]).code, Some(0));
+        assert_eq!(item(())["state"], "trusted");
+        project.write(name, "#!/bin/sh\ntouch taken\n");
+        assert_eq!(item(())["state"], "changed", "{name}");
+        project.run(&["run", "good"]);
+        assert!(!project.root().join("taken").exists(), "{name}");
+    }
 }
 
 #[test]
@@ -300,7 +426,7 @@ fn the_desktop_is_told_by_its_own_program() {
     let path = format!("{}:{}", project.root().join("bin").display(), support::path_without_agents().to_str().unwrap());
     let project = project.variable("PATH", &path);
     assert_eq!(project.run(&["run", "asking"]).code, Some(20));
-    let words = project.read("desk.txt");
+    let words = own(&project, "desk.txt");
     assert!(
         words.starts_with("[notify-send]") || words.starts_with("[--app-name=orch][--][asking needs a decision"),
         "{words}"

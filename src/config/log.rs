@@ -4,6 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::config::settings::Values;
 
+/// What only the user may say: a repository must not choose where files are written, nor which of them are taken away.
+pub(super) const KEPT: &[&str] = &["log.file", "log.size", "log.every", "log.keep", "log.age"];
+
 /// The form of log lines, and how they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {

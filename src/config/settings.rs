@@ -1,6 +1,11 @@
 //! The settings of a process, typed, with the origin of each value.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use figment::Figment;
 
@@ -17,9 +22,9 @@ use crate::{
         file,
         form::Setting,
         hooks::Hook,
-        keys::{KEYS, Key},
+        keys::{KEYS, Key, variable_name},
         layer::{FilePlace, Flags, Layer},
-        log::Log,
+        log::{self, Log},
         origin::Origin,
         prices,
         runtime::{Runtime, built_in, is_built_in},
@@ -79,6 +84,8 @@ pub struct Settings {
     pub servers: BTreeMap<String, Arc<Server>>,
     /// Where people are told what runs need of them, by name.
     pub channels: BTreeMap<String, Channel>,
+    /// Channels of the project that are not used, as the user has one of the same name.
+    pub overruled: Vec<Channel>,
     /// What other systems may start, by name.
     pub hooks: BTreeMap<String, Hook>,
     /// What the user has looked at, by name.
@@ -257,6 +264,7 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
         }
     }
     let values = Values(&origins);
+    let (channels, overruled) = channels(layers);
     let cores = environment.cores().clamp(1, 100);
     Settings {
         parallel: values.count("parallel").map_or(cores, narrow),
@@ -300,7 +308,8 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
         },
         prices: prices::merged(layers),
         servers: servers(layers),
-        channels: named(layers.iter().flat_map(|layer| &layer.channels), |one| &one.name),
+        channels,
+        overruled,
         checks: named(layers.iter().flat_map(|layer| &layer.checks), |one| &one.name),
         hooks: named(layers.iter().flat_map(|layer| &layer.hooks), |one| &one.name),
         workers: workers(&values),
@@ -314,9 +323,17 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
     }
 }
 
-/// By name; of two with the same one the nearer.
-fn named<'a, T: Clone + 'a>(all: impl Iterator<Item = &'a T>, name: fn(&T) -> &String) -> BTreeMap<String, T> {
-    all.map(|one| (name(one).clone(), one.clone())).collect()
+/// By name, and those whose name is taken: a project cannot silence a channel of the user's own.
+fn channels(layers: &[Layer]) -> (BTreeMap<String, Channel>, Vec<Channel>) {
+    let (mut channels, mut overruled) = (BTreeMap::new(), Vec::new());
+    let (own, others): (Vec<_>, Vec<_>) = layers.iter().flat_map(|layer| &layer.channels).partition(|one| one.is_own);
+    for channel in own.into_iter().chain(others).cloned() {
+        match channels.entry(channel.name.clone()) {
+            Entry::Vacant(place) => drop(place.insert(channel)),
+            Entry::Occupied(_) => overruled.push(channel),
+        }
+    }
+    (channels, overruled)
 }
 
 fn servers(layers: &[Layer]) -> BTreeMap<String, Arc<Server>> {
@@ -444,13 +461,15 @@ fn check(settings: &Settings, layers: &[Layer], faults: &mut Vec<Diagnostic>) {
         let fault = Diagnostic::error(UNKNOWN_RUNTIME, &source, span, format!("there is no runtime `{name}`"));
         faults.push(fault.cause("no [runtimes] table has this name").help(help));
     }
-    for entry in layers.iter().filter_map(|layer| layer.entry("log.file")) {
-        // A repository that is only looked at must not have files written wherever it likes.
-        if matches!(entry.origin, Origin::Project { .. }) {
-            let fault = Diagnostic::error(BAD_VALUE, &entry.source, entry.span, "a project may not say `log.file`");
-            let help = "write it into your own ~/.config/orch/orch.toml, or set ORCH_LOG_FILE";
-            faults.push(fault.cause("it would be written wherever this file says").help(help));
-        }
+    let all = layers.iter().flat_map(|layer| &layer.entries);
+    for entry in all.filter(|entry| log::KEPT.contains(&entry.path) && matches!(entry.origin, Origin::Project { .. })) {
+        // A repository that is only looked at must not have files written, or taken away, as it likes.
+        let message = format!("a project may not say `{}`", entry.path);
+        let fault = Diagnostic::error(BAD_VALUE, &entry.source, entry.span, message);
+        let cause = "where your log is written and how much of it is kept is not for a repository to say";
+        let variable = variable_name(entry.path);
+        let help = format!("write it into your own ~/.config/orch/orch.toml, or set {variable}");
+        faults.push(fault.cause(cause).help(help));
     }
     let timeouts = &settings.timeouts;
     for (path, longest) in [("timeouts.agent", timeouts.agent), ("timeouts.command", timeouts.command)] {

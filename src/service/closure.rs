@@ -53,12 +53,18 @@ pub(super) fn closure(root: &Path, plan: &Plan, trust: &PlanTrust) -> Closure {
             look.below(skill.parent().unwrap_or(Path::new("")), 0);
         }
     }
-    let texts = commands(plan).into_iter().map(|(_, command)| match command {
-        Command::Shell(text) => text,
-        Command::Argv(words) => shell_words::join(&words),
-    });
-    for text in trust.commands.iter().cloned().chain(texts) {
-        look.files.extend(scripts(root, &text));
+    for text in &trust.commands {
+        look.files.extend(scripts(root, text));
+    }
+    for (_, command) in commands(plan) {
+        match command {
+            Command::Shell(text) => look.files.extend(scripts(root, &text)),
+            Command::Argv(words) => {
+                look.files.extend(scripts(root, &shell_words::join(&words)));
+                let odd: Vec<_> = words.into_iter().filter(|word| word.contains(ends_word)).collect();
+                look.files.extend(scripts_of(root, &odd));
+            }
+        }
     }
     let shown: Vec<String> = look
         .files
@@ -162,28 +168,52 @@ impl Look<'_> {
 /// The files of the project that a command runs, as far as its text shows them: what stands where a program stands or
 /// behind an interpreter, and what may be executed, also by way of a link. What a command only reads may change without a
 /// question.
-pub(super) fn scripts(root: &Path, command: &str) -> Vec<PathBuf> {
-    const INTERPRETERS: &[&str] =
-        &[".", "bash", "bun", "deno", "node", "perl", "php", "python", "python3", "ruby", "sh", "source", "zsh"];
+fn scripts(root: &Path, command: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for part in command.split(['\n', ';', '|', '&', '(', ')', '`']) {
+    for part in command.split(ends_command) {
         let mut runs_next = true;
-        for word in part.split(|letter: char| letter.is_whitespace() || "\"'$<>=".contains(letter)) {
+        for word in part.split(ends_word) {
             if word.is_empty() || word.starts_with('-') {
                 continue;
             }
-            let path = Path::new(word.trim_start_matches("{PWD}/").trim_start_matches("./"));
-            let real = root.join(path).canonicalize().ok().filter(|real| real.starts_with(root));
-            let file = real.as_ref().and_then(|real| real.metadata().ok()).filter(|file| file.is_file());
-            if file.is_some_and(|file| runs_next || file.permissions().mode() & 0o111 != 0) {
-                let inside = path.strip_prefix(root).unwrap_or(path).to_path_buf();
-                // A name that leads there by a way around is looked at where it ends.
-                let is_plain = inside.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-                let ends = real.as_ref().and_then(|real| real.strip_prefix(root).ok()).map(Path::to_path_buf);
-                found.extend(if is_plain { Some(inside) } else { ends });
-            }
-            runs_next = INTERPRETERS.contains(&word) || (runs_next && word == "env");
+            found.extend(script(root, word, runs_next));
+            runs_next = is_interpreter(word) || (runs_next && word == "env");
         }
     }
     found
+}
+
+/// The same of a command that stands as words, where a name may hold what would end it in a shell: whichever of its words
+/// is a file of the project counts, as it stands.
+pub(super) fn scripts_of(root: &Path, words: &[String]) -> BTreeSet<PathBuf> {
+    let whole = words.iter().filter_map(|word| script(root, word, true));
+    whole.chain(scripts(root, &words.join(" "))).collect()
+}
+
+fn ends_command(letter: char) -> bool {
+    "\n;|&()`".contains(letter)
+}
+
+fn ends_word(letter: char) -> bool {
+    letter.is_whitespace() || ends_command(letter) || "\"'$<>=".contains(letter)
+}
+
+fn is_interpreter(word: &str) -> bool {
+    const INTERPRETERS: &[&str] =
+        &[".", "bash", "bun", "deno", "node", "perl", "php", "python", "python3", "ruby", "sh", "source", "zsh"];
+    word.rsplit('/').next().is_some_and(|name| INTERPRETERS.contains(&name))
+}
+
+/// The file of the project that a word names, if it is run or may be executed.
+fn script(root: &Path, word: &str, is_run: bool) -> Option<PathBuf> {
+    let path = Path::new(word.trim_start_matches("{PWD}/").trim_start_matches("./"));
+    let real = root.join(path).canonicalize().ok().filter(|real| real.starts_with(root))?;
+    let file = real.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    if !is_run && file.permissions().mode() & 0o111 == 0 {
+        return None;
+    }
+    let inside = path.strip_prefix(root).unwrap_or(path).to_path_buf();
+    // A name that leads there by a way around is looked at where it ends.
+    let is_plain = inside.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    if is_plain { Some(inside) } else { real.strip_prefix(root).ok().map(Path::to_path_buf) }
 }

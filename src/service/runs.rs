@@ -355,7 +355,7 @@ impl Runs {
         })
     }
 
-    /// Drives a run that this process owns until it ends or parks.
+    /// Drives a run that this process owns until it ends or parks, and waits a moment until its spans are sent.
     ///
     /// # Errors
     /// When the store fails, or the keeper cannot be started.
@@ -364,8 +364,21 @@ impl Runs {
         owned: Owned,
         options: DriveOptions,
         watchers: mpsc::UnboundedSender<RunEvent>,
-        mut inputs: mpsc::UnboundedReceiver<Event>,
+        inputs: mpsc::UnboundedReceiver<Event>,
     ) -> Result<Finish, Refusal> {
+        let (finish, traced) = self.drive_and_leave(owned, options, watchers, inputs).await?;
+        traced.end().await;
+        finish
+    }
+
+    /// The same without the wait: the run is free, and its last spans are the caller's to send.
+    pub(super) async fn drive_and_leave(
+        &self,
+        owned: Owned,
+        options: DriveOptions,
+        watchers: mpsc::UnboundedSender<RunEvent>,
+        mut inputs: mpsc::UnboundedReceiver<Event>,
+    ) -> Result<(Result<Finish, Refusal>, Traced), Refusal> {
         let Owned { lock, loaded, first, parallel: _, told, replay, secrets } = owned;
         let run = loaded.summary.run.clone();
         let secrets = secrets.map_or_else(|| self.secrets(loaded.scheduler.plan()), Ok)?;
@@ -426,8 +439,7 @@ impl Runs {
         let finish = driver.drive(first).await;
         forward.abort();
         keeper.shutdown().await;
-        traced.end().await;
-        self.left(lock, &run, finish)
+        Ok((self.left(lock, &run, finish), traced))
     }
 
     /// What every sandbox of a run has in common.

@@ -11,6 +11,9 @@ use std::{
 
 use serde_json::Value;
 
+/// In place of a status: nothing is answered.
+pub const HANG: &str = "hang";
+
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Received {
@@ -85,6 +88,10 @@ fn answer(mut stream: TcpStream, status: &str) -> Option<Received> {
     let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?.1.parse().ok()?;
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
+    if status == HANG {
+        std::mem::forget(stream);
+        return Some(Received { path, headers, body: String::from_utf8(body).ok()?, at_ms: now_ms() });
+    }
     write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok()?;
     Some(Received { path, headers, body: String::from_utf8(body).ok()?, at_ms: now_ms() })
 }

@@ -133,6 +133,26 @@ fn a_repository_cannot_say_where_a_log_is_written() {
 }
 
 #[test]
+fn a_repository_cannot_take_away_a_log_of_the_user() {
+    let project = Project::new().file("workflows/w.yaml", "name: w\nsteps: [{ id: one, run: 'true' }]\n");
+    let log = project.root().parent().unwrap().join("logs/orch.log");
+    let own = format!("[log]\nfile = \"{}\"\nkeep = 5\n", log.display());
+    let project = project.user_file("orch.toml", &own);
+    assert_eq!(project.run(&["run", "w"]).code, Some(0));
+    let old = log.with_file_name("orch.log.20260101T000000.000Z");
+    std::fs::write(&old, "an old day\n").unwrap();
+    for (key, value) in [("keep", "0"), ("age", "\"1m\""), ("size", "\"10k\""), ("every", "\"1m\"")] {
+        project.write("orch.toml", &format!("[log]\n{key} = {value}\n"));
+        let refused = project.run(&["list"]);
+        let said = format!("a project may not say `log.{key}`");
+        let place = "orch.toml:2:";
+        assert!(refused.code == Some(10) && refused.stderr.contains(&said), "{key}: {refused:?}");
+        assert!(refused.stderr.contains(place) && refused.stderr.contains("ORCH_LOG_"), "{refused:?}");
+        assert!(old.exists(), "{key}");
+    }
+}
+
+#[test]
 fn the_log_of_a_server_turns_and_only_so_much_is_kept() {
     let project = Project::new().file("workflows/w.yaml", "name: w\nsteps: [{ id: one, run: 'true' }]\n");
     let folder = project.root().parent().unwrap().join("logs");

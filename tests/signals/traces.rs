@@ -63,9 +63,13 @@ fn attempts_and_spans_are_the_same_over_retries_a_kill_a_resume_and_a_second_try
     wait_until("the slow step begins", || project.root().join("begun").exists());
     // What has ended before the crash was told before it.
     wait_until("spans come while the run goes on", || of(&collector.spans()).len() >= 5);
+    let run = last_run(&project);
+    // Who dies between the taking and the note sends again.
+    let note = project.root().join(format!(".orch/state/runs/{run}/spans.sent"));
+    let noted = || std::fs::read_to_string(&note).map_or(0, |text| text.lines().count());
+    wait_until("what came is noted", || noted() == collector.spans().len());
     owner.kill().unwrap();
     owner.wait().unwrap();
-    let run = last_run(&project);
     let before = collector.spans().len();
     std::fs::write(project.root().join("go"), "").unwrap();
     // The last step fails: the run ends, and is tried again.
@@ -157,6 +161,29 @@ fn a_collector_that_is_not_there_refuses_or_hangs_changes_nothing() {
         assert_eq!(last["status"], "succeeded", "{text}");
     }
     assert!(collector.spans().is_empty());
+}
+
+#[test]
+fn a_collector_that_hangs_holds_no_run_and_no_place_of_a_server() {
+    let hung = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = "name: v\nsteps: [{ id: a, run: 'echo x >> x.txt' }]\n";
+    let project = Project::new().file("workflows/v.yaml", text);
+    let project = project
+        .variable("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{}", hung.local_addr().unwrap()))
+        .variable("OTEL_EXPORTER_OTLP_TIMEOUT", "60000");
+    let server = Server::start(&project, &["--runs", "1"]);
+    let start = Instant::now();
+    for _ in 0..3 {
+        let run = server.post("/api/v1/runs", &json!({ "name": "v" })).json()["run"].as_str().unwrap().to_owned();
+        let now = server.wait_for(&run, "succeeded");
+        wait_until("the run is free", || server.get(&format!("/api/v1/runs/{run}")).json()["owner"].is_null());
+        assert_eq!(now["id"], run);
+    }
+    // Each would have had the only place for five seconds more.
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    let start = Instant::now();
+    assert!(server.end());
+    assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
 }
 
 #[test]

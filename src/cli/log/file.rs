@@ -40,8 +40,7 @@ impl LogFile {
             std::fs::create_dir_all(folder)?;
         }
         let file = append_to(&path)?;
-        let written = file.metadata()?.modified().unwrap_or(UNIX_EPOCH).duration_since(UNIX_EPOCH).unwrap_or_default();
-        let written = Timestamp(u64::try_from(written.as_millis()).unwrap_or(u64::MAX));
+        let written = written(&file)?;
         let log = Self { path, keeping, file: Some(file), written };
         log.forget(now());
         Ok(log)
@@ -51,6 +50,8 @@ impl LogFile {
     pub fn write(&mut self, line: &[u8], at: Timestamp) {
         if !self.is_ours() {
             self.file = append_to(&self.path).ok();
+            // Another process has begun this one, and may have done so in this very interval.
+            self.written = self.file.as_ref().and_then(|file| written(file).ok()).unwrap_or(at);
         }
         if self.is_due(line.len() as u64, at) && self.turn(at).is_ok() {
             self.file = append_to(&self.path).ok();
@@ -141,6 +142,12 @@ fn is_stamp(text: &str) -> bool {
     stamp.len() == 20 && shape && count
 }
 
+/// When somebody has written a file last.
+fn written(file: &File) -> io::Result<Timestamp> {
+    let written = file.metadata()?.modified().unwrap_or(UNIX_EPOCH).duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(Timestamp(u64::try_from(written.as_millis()).unwrap_or(u64::MAX)))
+}
+
 fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
@@ -196,6 +203,23 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "c\n");
         log.write(b"d\n", Timestamp(today.0 + 40 * 24 * HOUR));
         assert_eq!(names(folder.path()), ["orch.log"], "what was put aside long ago is gone");
+    }
+
+    #[test]
+    fn of_several_processes_one_begins_the_file_of_a_new_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("orch.log");
+        let mut all: Vec<_> = (0..5).map(|_| LogFile::open(path.clone(), keeping(1_000_000, 10)).unwrap()).collect();
+        let today = now();
+        for log in &mut all {
+            log.write(b"yesterday\n", today);
+            log.written = Timestamp(today.0 - 24 * HOUR);
+        }
+        for log in &mut all {
+            log.write(b"today\n", today);
+        }
+        assert_eq!(names(folder.path()).len(), 2);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "today\n".repeat(5));
     }
 
     #[test]

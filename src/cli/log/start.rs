@@ -26,7 +26,8 @@ pub(in crate::cli) struct Wish {
     pub redactor: Redactor,
 }
 
-/// The level of the settings, raised by each `-v` after the first, which only makes reports longer; `-q` leaves errors.
+/// The level of the settings, raised by each `-v` after the first, which only makes reports longer; of whoever has no report
+/// and is to be quiet, errors are left.
 pub(in crate::cli) fn level(set: LogLevel, verbose: u8, quiet: bool) -> LogLevel {
     let asked = match verbose {
         0 | 1 => LogLevel::Off,

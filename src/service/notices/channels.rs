@@ -14,7 +14,7 @@ use crate::{
     definition::SecretSource,
     guard::{Redactor, Secret, TrustStore},
     service::{
-        closure::scripts, guards::Guards, notices::Once, project::Project, secrets::secret_value, trust::TrustItem,
+        closure::scripts_of, guards::Guards, notices::Once, project::Project, secrets::secret_value, trust::TrustItem,
         trust::TrustState,
     },
 };
@@ -30,6 +30,8 @@ pub struct Notices(Option<Arc<Inner>>);
 #[derive(Debug)]
 pub(super) struct Inner {
     pub channels: Vec<Channel>,
+    /// Those of the project that are not used, as the user has one of the same name.
+    pub overruled: Vec<Channel>,
     pub root: PathBuf,
     pub project: String,
     pub environment: Environment,
@@ -49,6 +51,7 @@ impl Notices {
         let name = root.file_name().map_or_else(|| "project".to_owned(), |name| name.to_string_lossy().into_owned());
         Self(Some(Arc::new(Inner {
             channels: project.settings().channels.values().cloned().collect(),
+            overruled: project.settings().overruled.clone(),
             root,
             project: name,
             environment: project.environment().clone(),
@@ -79,13 +82,24 @@ impl Inner {
         self.folder().map(|folder| Once::of(folder.join("told")))
     }
 
+    /// The folder from which the files and programs of a channel are named: that of whoever has written it down. One of the
+    /// user's own never looks into a project, which nobody may have trusted.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn folder_of(&self, channel: &Channel) -> Result<PathBuf, String> {
+        if !channel.is_own {
+            return Ok(self.root.clone());
+        }
+        self.environment.user_folder().ok_or_else(|| "there is no folder of your own settings".to_owned())
+    }
+
     /// The value of a channel's secret.
     ///
     /// # Errors
     /// Why there is none.
     pub fn secret(&self, channel: &Channel, source: &SecretSource) -> Result<Secret, String> {
-        let user = self.environment.user_folder().filter(|_| channel.is_own);
-        let folder = user.unwrap_or_else(|| self.root.clone());
+        let folder = self.folder_of(channel)?;
         secret_value(&format!("notify.{}", channel.name), source, &folder, &self.environment)
     }
 }
@@ -97,7 +111,7 @@ pub(in crate::service) fn channel_item(channel: &Channel, root: &Path, environme
     hasher.update(json!([channel.name, lines]).to_string().as_bytes());
     let mut files = Vec::new();
     if let Via::Command { words, .. } = &channel.via {
-        for file in scripts(root, &words.join(" ")) {
+        for file in scripts_of(root, words) {
             let mut bytes = std::fs::read(root.join(&file)).unwrap_or_default();
             bytes.truncate(SCRIPT_BYTES_MAX);
             hasher.update(Digest::of(&bytes).as_str().as_bytes());

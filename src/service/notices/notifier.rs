@@ -2,7 +2,8 @@
 //! where that may help.
 //!
 //! Invariants: taking a notice never waits and never fails a run; the line is bounded, and so is how often one channel
-//! speaks; a notice that was told by any process is told by no other. Works on a thread of its own.
+//! speaks; a notice that was told by any process is told by no other, and one that was not may be told by the next. Whatever
+//! became of it is written down. Works on a thread of its own.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -21,6 +22,7 @@ use crate::{
     base::RunId,
     config::Channel,
     driver::RunEvent,
+    execute::process::{StopReason, StopSource, StopToken},
     guard::audit::Entry,
     service::{
         notices::{
@@ -45,7 +47,8 @@ const PAUSES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How long a run that is over waits for its notices to go out.
 const PATIENCE: Duration = Duration::from_secs(5);
-
+/// How long it waits after that, until it is written down what was not told.
+const LAST_WORD: Duration = Duration::from_millis(500);
 /// How long, and how often, it is waited until the journal has what was told.
 const JOURNAL_PAUSE: Duration = Duration::from_millis(60);
 const JOURNAL_LOOKS: u32 = 12;
@@ -62,6 +65,7 @@ pub struct Notifier(Option<Line>);
 
 struct Line {
     line: mpsc::Sender<Work>,
+    stop: StopSource,
     over: Mutex<std_mpsc::Receiver<()>>,
 }
 
@@ -82,16 +86,22 @@ impl Runs {
         let runs = Self::of(Arc::clone(&self.store), &self.root, self.settings.clone());
         let (line, works) = mpsc::channel(LINE_MAX);
         let (done, over) = std_mpsc::channel();
+        let stop = StopSource::new();
+        let token = stop.token();
         let thread = std::thread::Builder::new().name("notices".to_owned());
         let started = thread.spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(Teller::new(inner, runs).work(works)),
+                Ok(runtime) => {
+                    runtime.block_on(Teller::new(inner, runs, token).work(works));
+                    // A program that is asked for a value may still be at it, and nobody wants that value any more.
+                    runtime.shutdown_background();
+                }
                 Err(error) => tracing::warn!(target: "system", "no notices: {error}"),
             }
             done.send(()).ok();
         });
         match started {
-            Ok(_) => Some(Line { line, over: Mutex::new(over) }),
+            Ok(_) => Some(Line { line, stop, over: Mutex::new(over) }),
             Err(error) => {
                 tracing::warn!(target: "system", "no notices: {error}");
                 None
@@ -119,13 +129,15 @@ impl Notifier {
         }
     }
 
-    /// Waits until everything was told, not for long.
+    /// Waits until everything was told, not for long. What was not is written down, and left to the next process.
     pub fn end(self) {
-        let Some(Line { line, over }) = self.0 else { return };
+        let Some(Line { line, stop, over }) = self.0 else { return };
         drop(line);
         let over = over.into_inner().unwrap_or_else(PoisonError::into_inner);
         if over.recv_timeout(PATIENCE).is_err() {
             tracing::warn!(target: "system", "some notices could not be told in time; `orch doctor` looks at channels");
+            stop.stop(StopReason::Hard);
+            over.recv_timeout(LAST_WORD).ok();
         }
     }
 }
@@ -139,14 +151,15 @@ struct Teller {
     runs: Runs,
     once: Option<Arc<Once>>,
     sender: Arc<Sender>,
+    stop: StopToken,
     /// When each channel has spoken in the last minute, and how often it was held back since.
     spoken: BTreeMap<String, (VecDeque<Instant>, usize)>,
 }
 
 impl Teller {
-    fn new(inner: Arc<Inner>, runs: Runs) -> Self {
+    fn new(inner: Arc<Inner>, runs: Runs, stop: StopToken) -> Self {
         let once = inner.once().map(Arc::new);
-        Self { inner, runs, once, sender: Arc::default(), spoken: BTreeMap::new() }
+        Self { inner, runs, once, sender: Arc::default(), stop, spoken: BTreeMap::new() }
     }
 
     async fn work(mut self, mut works: mpsc::Receiver<Work>) {
@@ -179,8 +192,14 @@ impl Teller {
             Work::Tell(notice) | Work::Again(notice, _) => &notice.run,
             Work::Remind(run) => run,
         };
-        let loaded = self.runs.load(run, |_, _, _| {});
-        let now = match loaded.and_then(|loaded| Ok(status(&loaded, self.runs.owner(run)?))) {
+        let now = match &work {
+            // Nobody may have come yet to write down how its last owner has left it.
+            Work::Remind(run) => self.runs.standing(run),
+            Work::Tell(_) | Work::Again(..) => {
+                self.runs.load(run, |_, _, _| {}).and_then(|loaded| Ok(status(&loaded, self.runs.owner(run)?)))
+            }
+        };
+        let now = match now {
             Ok(now) => now,
             Err(refusal) => {
                 tracing::warn!(target: "system", run = %run, code = refusal.id, "no notice: {}", refusal.message);
@@ -235,11 +254,15 @@ impl Teller {
                 told.payload["text"] = json!(told.text);
             }
             let (sender, inner, once) = (Arc::clone(&self.sender), Arc::clone(&inner), self.once.clone());
-            let (channel, notice) = (channel.clone(), notice.clone());
+            let (channel, notice, mut stop) = (channel.clone(), notice.clone(), self.stop.clone());
             going.spawn(async move {
                 let mine = Mine { once, thing: Some(thing) };
-                let sent = persist(&sender, &inner, &channel, &told).await;
-                mine.settled();
+                let sent = tokio::select! {
+                    biased;
+                    _ = stop.stronger_than(None) => Err(NotSent::cut_off()),
+                    sent = persist(&sender, &inner, &channel, &told) => sent,
+                };
+                mine.end(sent.as_ref().err().is_none_or(|not| not.again.is_none()));
                 note(&inner, &channel, &notice, sent.as_ref().copied().map_err(|not| not.why.as_str()));
                 None
             });
@@ -269,15 +292,15 @@ impl Teller {
     }
 }
 
-/// A notice that this process is telling: where it is broken off, another one may tell it.
+/// A notice that this process is telling: where that is broken off, or may go well later, another one may tell it.
 struct Mine {
     once: Option<Arc<Once>>,
     thing: Option<String>,
 }
 
 impl Mine {
-    fn settled(mut self) {
-        self.thing = None;
+    fn end(mut self, is_settled: bool) {
+        self.thing = self.thing.take().filter(|_| !is_settled);
     }
 }
 
@@ -289,7 +312,7 @@ impl Drop for Mine {
     }
 }
 
-/// Sends, and tries again where that may help.
+/// Sends, and tries again where that may help. A fault says whether it still may, later.
 pub(super) async fn persist(
     sender: &Sender,
     inner: &Arc<Inner>,
@@ -298,13 +321,10 @@ pub(super) async fn persist(
 ) -> Result<(), NotSent> {
     let mut pauses = PAUSES.iter();
     loop {
-        match sender.send(inner, channel, told).await {
-            Err(NotSent { why, again: Some(after) }) => {
-                let Some(pause) = pauses.next() else { return Err(NotSent { why, again: None }) };
-                tokio::time::sleep(after.min(PAUSE_MAX).max(*pause)).await;
-            }
-            settled => return settled,
-        }
+        let sent = sender.send(inner, channel, told).await;
+        let again = sent.as_ref().err().and_then(|not| not.again).zip(pauses.next());
+        let Some((after, pause)) = again else { return sent };
+        tokio::time::sleep(after.min(PAUSE_MAX).max(*pause)).await;
     }
 }
 

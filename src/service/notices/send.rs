@@ -34,6 +34,11 @@ impl NotSent {
     fn for_good(why: impl Into<String>) -> Self {
         Self { why: why.into(), again: None }
     }
+
+    /// That nobody could wait any longer.
+    pub fn cut_off() -> Self {
+        Self { why: "the process ended before it was sent".to_owned(), again: Some(Duration::ZERO) }
+    }
 }
 
 impl From<OutgoingFault> for NotSent {
@@ -86,13 +91,13 @@ impl Sender {
                 post(&door, url, &headers, &told.payload).await
             }
             (Via::Email(email), secrets) => mail(&door, email, secrets.first(), told).await,
-            (Via::Desktop, _) => self.desktop(inner, told).await,
-            (Via::Command { words, time }, _) => self.command(inner, words, *time, told).await,
+            (Via::Desktop, _) => self.desktop(inner, channel, told).await,
+            (Via::Command { words, time }, _) => self.command(inner, channel, (words, *time), told).await,
             (Via::Slack { .. } | Via::Webhook { .. }, _) => Err(NotSent::for_good("its secret is not there")),
         }
     }
 
-    async fn desktop(&self, inner: &Inner, told: &Told) -> Result<(), NotSent> {
+    async fn desktop(&self, inner: &Inner, channel: &Channel, told: &Told) -> Result<(), NotSent> {
         let Some(words) = desktop(&inner.environment, told) else {
             return Err(NotSent::for_good("neither `notify-send` nor `osascript` is on the PATH"));
         };
@@ -102,33 +107,40 @@ impl Sender {
         let mut env = inner.environment.child_variables();
         env.retain(|(name, _)| !DESKTOP_VARIABLES.iter().any(|own| name == own));
         env.extend(own);
-        self.run(inner, words, env, None, DESKTOP_TIME).await
+        self.run(inner, channel, (words, DESKTOP_TIME), env, None).await
     }
 
-    async fn command(&self, inner: &Inner, words: &[String], time: Duration, told: &Told) -> Result<(), NotSent> {
+    async fn command(
+        &self,
+        inner: &Inner,
+        channel: &Channel,
+        (words, time): (&[String], Duration),
+        told: &Told,
+    ) -> Result<(), NotSent> {
         let mut env = inner.environment.child_variables();
         for name in ["event", "run", "workflow", "project", "step", "title", "text", "command", "link", "delivery"] {
             let value = told.payload.get(name).and_then(Value::as_str).unwrap_or_default();
             env.push((format!("ORCH_NOTIFY_{}", name.to_uppercase()).into(), value.into()));
         }
-        self.run(inner, words.to_vec(), env, Some(told.payload.to_string().into_bytes()), time).await
+        self.run(inner, channel, (words.to_vec(), time), env, Some(told.payload.to_string().into_bytes())).await
     }
 
     /// Runs a program in a tree that dies with it.
     async fn run(
         &self,
         inner: &Inner,
-        words: Vec<String>,
+        channel: &Channel,
+        (words, time): (Vec<String>, Duration),
         env: Vec<(OsString, OsString)>,
         stdin: Option<Vec<u8>>,
-        time: Duration,
     ) -> Result<(), NotSent> {
+        let cwd = inner.folder_of(channel).map_err(NotSent::for_good)?;
         let keeper = self.keeper.get_or_try_init(|| async { Keeper::start(&inner.program) }).await;
         let keeper = keeper.map_err(|error| NotSent::for_good(format!("nothing can be started: {error}")))?;
         let command = Command {
             argv: words.iter().map(OsString::from).collect(),
             env,
-            cwd: inner.root.clone(),
+            cwd,
             stdin,
             attempt: format!("notify/{}", std::process::id()),
             run: "notify".to_owned(),

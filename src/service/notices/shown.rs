@@ -120,5 +120,11 @@ pub(in crate::service) fn doctor_checks(notices: &Notices) -> Vec<Check> {
             None => ok("notices", format!("`{name}` tells by {}", channel.via.word())),
         }
     };
-    inner.channels.iter().map(check).collect()
+    let overruled = inner.overruled.iter().map(|channel| {
+        let (name, origin) = (&channel.name, &channel.origin);
+        let detail =
+            format!("`{name}` in {origin} tells nobody: a channel of your own has this name, and only yours is used");
+        warn("notices", detail, format!("give [notify.{name}] in {origin} another name"))
+    });
+    inner.channels.iter().map(check).chain(overruled).collect()
 }

@@ -61,9 +61,7 @@ impl Notice {
                 notice = notice.asking(step, shown, subject.as_str());
             }
             What::Unknown { step } => {
-                notice.kind = NoticeKind::Unknown;
-                notice.says = "needs word of how a step ended";
-                step.clone_into(&mut notice.step);
+                notice = notice.unknown(step);
             }
             What::BudgetNear { reason } | What::BudgetReached { reason } => {
                 notice.kind = NoticeKind::Budget;
@@ -100,15 +98,24 @@ impl Notice {
         self
     }
 
-    /// The questions that a run waits with, whoever has put them.
+    fn unknown(mut self, step: &str) -> Self {
+        (self.kind, self.says) = (NoticeKind::Unknown, "needs word of how a step ended");
+        step.clone_into(&mut self.step);
+        self
+    }
+
+    /// The questions that a run waits with, whoever has put them, or would have if it had not died.
     pub fn questions(run: &RunId, status: &Status) -> Vec<Self> {
-        let asked = status.waiting_for.iter().filter(|waiting| waiting.kind == "decision");
         let one = |waiting: &crate::service::Waiting| {
             let notice = Self::new(NoticeKind::Decision, run.clone(), status.started);
             let step = waiting.step.as_deref().unwrap_or_default();
-            notice.asking(step, &waiting.about, waiting.subject.as_deref().unwrap_or_default())
+            match waiting.kind {
+                "decision" => Some(notice.asking(step, &waiting.about, waiting.subject.as_deref().unwrap_or_default())),
+                "outcome" => Some(notice.unknown(step)),
+                _ => None,
+            }
         };
-        asked.map(one).collect()
+        status.waiting_for.iter().filter_map(one).collect()
     }
 
     /// One that nothing has happened for.
@@ -145,6 +152,9 @@ impl Notice {
         }
         let command = status.next.iter().find(fits).or_else(|| status.next.first());
         self.command = command.cloned().unwrap_or_default();
+        if self.kind == NoticeKind::Unknown {
+            return self.complete_unknown(status);
+        }
         let is_end = matches!(self.kind, NoticeKind::Finished | NoticeKind::Failed);
         let is_told = self.subject.is_none() && (!is_end || status.ended.is_some());
         is_told
@@ -152,6 +162,21 @@ impl Notice {
                 .waiting_for
                 .iter()
                 .any(|waiting| waiting.kind == "decision" && self.subject.is_some() && waiting.subject == self.subject)
+    }
+
+    /// Adds which attempt it is about, by which it is known whoever tells it. Whether its outcome is still asked for.
+    fn complete_unknown(&mut self, status: &Status) -> bool {
+        let waiting =
+            status.waiting_for.iter().find(|one| one.kind == "outcome" && one.step.as_ref() == Some(&self.step));
+        let Some(waiting) = waiting else {
+            // Somebody has said it already.
+            self.subject.get_or_insert_default();
+            return false;
+        };
+        waiting.about.clone_into(&mut self.about);
+        let attempts = status.steps.iter().filter(|step| step.id == self.step).flat_map(|step| &step.history);
+        self.subject = attempts.last().map(|attempt| attempt.id.clone());
+        true
     }
 
     /// As a channel tells it in a project.

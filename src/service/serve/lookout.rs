@@ -64,6 +64,8 @@ pub(super) struct Lookout {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Alive {
     pub run: RunId,
+    /// The place of its last record.
+    pub seq: u64,
     /// Whether only a person can move it.
     pub waits: bool,
 }
@@ -126,7 +128,11 @@ impl Lookout {
         });
         let alive = live.iter().map(|(run, loaded)| {
             let scheduler = &loaded.scheduler;
-            Alive { run: run.clone(), waits: !scheduler.waiting_for().is_empty() && !scheduler.is_moving() }
+            Alive {
+                run: run.clone(),
+                seq: loaded.seq,
+                waits: !scheduler.waiting_for().is_empty() && !scheduler.is_moving(),
+            }
         });
         let alive = alive.collect();
         // Last: whatever failed above is looked at again.

@@ -3,6 +3,7 @@
 //! Every caller is somebody: what is decided stands in the journal under that name. Knows no connection and no role.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -79,6 +80,8 @@ pub struct Place {
     notifier: Mutex<Option<Arc<Notifier>>>,
     /// Whether the questions that were there before this process were told.
     has_reminded: AtomicBool,
+    /// Runs that nobody drives and that are left as they are, each with the place of its last record then.
+    left: Mutex<BTreeMap<RunId, u64>>,
 }
 
 impl Place {
@@ -121,6 +124,7 @@ impl Place {
             hook_secrets: HookSecrets::default(),
             notifier: Mutex::new(notifier),
             has_reminded: AtomicBool::new(false),
+            left: Mutex::default(),
         })
     }
 
@@ -324,14 +328,20 @@ impl Place {
         Ok(adopted)
     }
 
-    /// Takes up a run that is this server's and that nobody drives, where something else than a person can move it.
+    /// Takes up a run that is this server's and that nobody drives, where something else than a person can move it. Where
+    /// only a person can, whosever it is, people are told: its owner has died and could not.
     fn go_on(&self, run: &RunId) -> Result<bool, Refusal> {
         let reader = self.runs();
-        if self.workers.has(run) || !reader.folder(run)?.join(MARK).exists() || reader.owner(run)?.is_some() {
+        if self.workers.has(run) || reader.owner(run)?.is_some() {
             return Ok(false);
         }
         let restarted = reader.as_restarted(run)?;
-        if restarted.scheduler.ended().is_none() && !restarted.scheduler.is_moving() {
+        let is_stuck = restarted.scheduler.ended().is_none() && !restarted.scheduler.is_moving();
+        if is_stuck && let Some(notifier) = self.notifier() {
+            notifier.remind(run);
+        }
+        if is_stuck || !reader.folder(run)?.join(MARK).exists() {
+            self.left().insert(run.clone(), restarted.seq);
             return Ok(false);
         }
         let who = reader.who().to_owned();
@@ -350,7 +360,7 @@ impl Place {
     /// # Errors
     /// When the store cannot be read.
     pub fn look(&self) -> Result<(), Refusal> {
-        let notifier = self.notifier.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let notifier = self.notifier();
         let count = |counted: Counted<'_>| {
             if let (Counted::Event(event), Some(notifier)) = (counted, &notifier) {
                 notifier.tell(event);
@@ -363,10 +373,22 @@ impl Place {
         {
             alive.iter().filter(|one| one.waits).for_each(|one| notifier.remind(&one.run));
         }
+        // Whoever moves a run writes that down.
+        self.left().retain(|run, seq| alive.iter().any(|one| one.run == *run && one.seq == *seq));
         for one in alive.iter().filter(|one| !one.waits) {
-            self.go_on(&one.run)?;
+            if !self.left().contains_key(&one.run) {
+                self.go_on(&one.run)?;
+            }
         }
         Ok(())
+    }
+
+    fn left(&self) -> std::sync::MutexGuard<'_, BTreeMap<RunId, u64>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn notifier(&self) -> Option<Arc<Notifier>> {
+        self.notifier.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Tells people what is left to be told, not for long.

@@ -23,6 +23,7 @@ use crate::{
         refusal::Refusal,
         runs::{DriveOptions, Runs},
         serve::stream::Stream,
+        traces::{LAST_WORD, Traced},
     },
 };
 
@@ -46,6 +47,8 @@ pub struct Workers {
     slots_max: usize,
     queue_max: usize,
     queued: AtomicUsize,
+    /// Runs that are free again, and whose last spans are being sent.
+    sending: AtomicUsize,
     /// The runs that are driven or wait in line.
     runs: Mutex<BTreeSet<RunId>>,
     /// How long places were taken, all together, and since when so many are.
@@ -88,6 +91,7 @@ impl Workers {
             slots_max: slots,
             queue_max,
             queued: AtomicUsize::new(0),
+            sending: AtomicUsize::new(0),
             runs: Mutex::default(),
             used: Mutex::new(Used::new()),
             waits: Mutex::default(),
@@ -130,14 +134,26 @@ impl Workers {
         self.queued.fetch_add(1, Ordering::Relaxed);
         let workers = Arc::clone(self);
         tokio::spawn(async move {
-            let _held = Held { workers: &workers, run: &run, wake: &wake };
+            let held = Held { workers: &workers, run: &run, wake: &wake };
             let start = Instant::now();
             let place = workers.slots.acquire().await;
             workers.note_wait(start.elapsed());
             workers.queued.fetch_sub(1, Ordering::Relaxed);
+            let mut traced = None;
             if place.is_ok() {
-                let _driven = Driven::begin(&workers);
-                drive(&runs, owned, &stream, &wake).await;
+                let driven = Driven::begin(&workers);
+                traced = drive(&runs, owned, &stream, &wake).await;
+                workers.sending.fetch_add(1, Ordering::Relaxed);
+                drop(driven);
+            }
+            drop(held);
+            // A collector that hangs costs nobody a place.
+            if place.is_ok() {
+                drop(place);
+                if let Some(traced) = traced {
+                    traced.end().await;
+                }
+                workers.sending.fetch_sub(1, Ordering::Relaxed);
             }
         });
     }
@@ -184,13 +200,17 @@ impl Workers {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes nothing more, and waits for what is driven, at most so long.
+    /// Takes nothing more, and waits for what is driven, at most so long, then for the last spans, as long as any process.
     ///
     /// What is still going on then is broken off with this process: the next one finds it interrupted, and goes on with it.
     pub async fn end(&self, patience: Duration) {
         self.slots.close();
         let late = tokio::time::Instant::now() + patience;
         while self.driving() > 0 && tokio::time::Instant::now() < late {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let late = tokio::time::Instant::now() + LAST_WORD;
+        while self.sending.load(Ordering::Relaxed) > 0 && tokio::time::Instant::now() < late {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -231,14 +251,14 @@ impl Drop for Driven<'_> {
     }
 }
 
-/// Drives a run to its end, or until only a person can move it.
-async fn drive(runs: &Runs, owned: Owned, stream: &Stream, wake: &Notify) {
+/// Drives a run to its end, or until only a person can move it. Gives what is left to be sent of it.
+async fn drive(runs: &Runs, owned: Owned, stream: &Stream, wake: &Notify) -> Option<Traced> {
     // What people say comes by the journal; the way in stays open, as nobody else uses it.
     let (_way_in, inputs) = mpsc::unbounded_channel::<Event>();
     let run = owned.run().clone();
     let (watchers, mut events) = mpsc::unbounded_channel::<RunEvent>();
     let options = DriveOptions { on_approval: OnApproval::Wait, park: true };
-    let driving = runs.drive(owned, options, watchers, inputs);
+    let driving = runs.drive_and_leave(owned, options, watchers, inputs);
     let mut driving = std::pin::pin!(driving);
     let finish = loop {
         tokio::select! {
@@ -251,6 +271,10 @@ async fn drive(runs: &Runs, owned: Owned, stream: &Stream, wake: &Notify) {
             finish = &mut driving => break finish,
         }
     };
+    let (finish, traced) = match finish {
+        Ok((finish, traced)) => (finish, Some(traced)),
+        Err(refusal) => (Err(refusal), None),
+    };
     match finish {
         Ok(Finish::Ended(_)) => tracing::info!(target: "worker", run = %run, "ended"),
         Ok(Finish::Parked(_)) => tracing::info!(target: "worker", run = %run, "waits for a person"),
@@ -258,6 +282,7 @@ async fn drive(runs: &Runs, owned: Owned, stream: &Stream, wake: &Notify) {
             tracing::error!(target: "worker", run = %run, code = refusal.id, "{}; {}", refusal.message, refusal.help);
         }
     }
+    traced
 }
 
 #[cfg(test)]

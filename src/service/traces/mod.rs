@@ -14,4 +14,4 @@ mod otlp;
 mod spans;
 
 pub use follow::Traces;
-pub(super) use follow::{Traced, begin};
+pub(super) use follow::{LAST_WORD, Traced, begin};

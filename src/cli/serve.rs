@@ -15,21 +15,24 @@ use crate::{
         values::text_of,
     },
     config::Flags,
-    http::{ALGORITHMS, App, Doors, JwtSettings, Metrics, Serving, bind, check_health, hosts_of, serve},
+    http::{ALGORITHMS, App, Beside, Doors, JwtSettings, Metrics, Serving, bind, hosts_of, serve},
     service::{
-        Opening, Project, Refusal, Role, make_first_key,
+        Opening, Project, Refusal, Role, first_key_file, make_first_key,
         serve::{Place, Workers},
     },
 };
 
 /// The longest file of keys or certificates.
 const PEM_BYTES_MAX: u64 = 1024 * 1024;
+/// The longest file of the owner's key.
+const KEY_BYTES_MAX: u64 = 1024;
 
 /// Arguments of `orch serve`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  orch serve\n  orch serve --project ../shop --project ../api\n  \
     orch serve --listen 0.0.0.0:7420 --behind-proxy --host orch.example.com\n\n\
-    It prints a link that begins one session in a browser. Programs ask with a key: `orch keys add`.\n\
+    It prints a link that begins one session in a browser, and with `--link` another one of the server that runs.\n\
+    Programs ask with a key: `orch keys add`.\n\
     Ctrl-C ends it: what runs has `--drain` to end, and the next server of the project goes on with the rest.")]
 pub struct ServeArgs {
     /// Where to listen
@@ -85,6 +88,9 @@ pub struct ServeArgs {
     /// Only ask the server at that address whether it is ready: exit code 0 or 75; with its `--tls-…` where it speaks TLS
     #[arg(long, conflicts_with_all = ["projects", "read_only"])]
     pub check_health: bool,
+    /// Only ask the server at that address for another link, with its owner's key; with its `--host` and `--tls-…` where it has any
+    #[arg(long, conflicts_with_all = ["projects", "read_only", "check_health"])]
+    pub link: bool,
 }
 
 /// How tokens of somebody else's making are checked.
@@ -109,9 +115,11 @@ pub struct JwtArgs {
 }
 
 pub(super) fn run(session: &mut Session, args: &ServeArgs) -> Result<u8, Failure> {
+    if args.link {
+        return link(session, args);
+    }
     if args.check_health {
-        let certificates = tls(session, args)?.map(|(certificates, _)| certificates);
-        let is_ready = check_health(args.listen, certificates.as_deref())?;
+        let is_ready = beside(session, args)?.is_ready()?;
         session.out.talk(if is_ready { "ready\n" } else { "not ready\n" });
         return Ok(if is_ready { 0 } else { 75 });
     }
@@ -157,6 +165,31 @@ pub(super) fn run(session: &mut Session, args: &ServeArgs) -> Result<u8, Failure
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| Failure::bug(&error))?;
     runtime.block_on(serve(app, &doors, listener, args.drain, told_to_end()))?;
     runtime.shutdown_timeout(Duration::from_secs(2));
+    Ok(0)
+}
+
+/// The server that runs at that address.
+fn beside(session: &Session, args: &ServeArgs) -> Result<Beside, Failure> {
+    let certificates = tls(session, args)?.map(|(certificates, _)| certificates);
+    Ok(Beside { listen: args.listen, certificates })
+}
+
+/// Prints another link of the server that runs.
+fn link(session: &mut Session, args: &ServeArgs) -> Result<u8, Failure> {
+    let file = first_key_file(&session.environment)?;
+    let key = text_of(&file, KEY_BYTES_MAX).map_err(|why| {
+        let message = format!("the owner's key in {} cannot be read: {why}", file.display());
+        Failure::from(Refusal::new(
+            31,
+            "E0617",
+            message,
+            "ask as the user who has started `orch serve`, which writes it",
+        ))
+    })?;
+    let host = args.hosts.first().map(String::as_str);
+    let link = beside(session, args)?.link(key.trim(), host)?;
+    session.out.data(&format!("{link}\n"))?;
+    session.out.talk("this link begins one session; it works for 10 minutes\n");
     Ok(0)
 }
 

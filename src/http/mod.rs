@@ -13,7 +13,7 @@
 //! | `pages/` | the dashboard |
 //! | `app` | what one server holds |
 //! | `connections` | how many are let in at once |
-//! | `health` | asks another server whether it is ready |
+//! | `beside` | asks another server of this machine |
 //! | `server` | listens, answers, ends |
 //! | `problem` | how a request fails |
 //! | `metrics`, `system_figures` | what is counted |
@@ -23,8 +23,8 @@ mod access;
 mod api;
 mod app;
 mod ask;
+mod beside;
 mod connections;
-mod health;
 mod live;
 mod metrics;
 mod pages;
@@ -37,7 +37,7 @@ mod trail;
 
 pub use access::{ALGORITHMS, JwtSettings};
 pub use app::{App, Serving};
-pub use health::check_health;
+pub use beside::Beside;
 pub use metrics::{FIGURES, Metrics};
 pub use routes::{Method, Route, routes};
 pub use server::{Doors, bind, hosts_of, serve};

@@ -271,7 +271,7 @@ async fn try_answer(
                 project: text("project"),
                 after: last.or_else(|| text("after")),
             };
-            live::open(&app, kind, &wish, request).await
+            live::open(&app, &caller, kind, &wish, request).await
         }
         routes::Handle::Ask(handle) => {
             let (head, body) = request.into_parts();

@@ -15,6 +15,7 @@ mod logs;
 mod payloads;
 mod screens;
 mod stage;
+mod steady;
 mod story;
 #[path = "../support/mod.rs"]
 mod support;

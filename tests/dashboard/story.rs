@@ -23,7 +23,7 @@ fn a_run_from_the_form_to_its_end() {
     told("first load", stage.open("/"));
     stage.open("/start?match=story");
     stage.pictures("1-start");
-    page.eval("document.querySelector('form.start input[name=word]').focus()");
+    page.eval("document.querySelector('form.start input[name=\"in.word\"]').focus()");
     page.type_in("parsers");
     page.key("Enter");
     page.wait("document.body?.dataset.view === 'run' && document.readyState === 'complete'");

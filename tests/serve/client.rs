@@ -48,7 +48,12 @@ impl Answer {
 impl Server {
     /// Starts a server of the project, with these flags.
     pub fn start(project: &Project, flags: &[&str]) -> Self {
-        let mut words = vec!["serve", "--listen", "127.0.0.1:0"];
+        Self::start_at(project, "127.0.0.1:0", flags)
+    }
+
+    /// Starts one there.
+    pub fn start_at(project: &Project, listen: &str, flags: &[&str]) -> Self {
+        let mut words = vec!["serve", "--listen", listen];
         words.extend(flags);
         let mut child =
             project.command(&words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

@@ -141,6 +141,30 @@ fn who_says_nothing_is_closed() {
 }
 
 #[test]
+fn another_link_is_asked_for_by_tls() {
+    let project = Project::new().file("workflows/w.yaml", "name: w\nsteps: [{ id: one, run: 'true' }]\n");
+    let server = Tls::start(&project);
+    let listen = server.address.to_string();
+    let ask = |more: &[&str]| project.run(&[&["serve", "--link", "--listen", &listen], more].concat());
+    let own = ["--tls-cert", "server.pem", "--tls-key", "server.key"];
+    let late = Instant::now() + Duration::from_secs(30);
+    let mut asked = ask(&own);
+    while asked.code == Some(75) && Instant::now() < late {
+        asked = ask(&own);
+    }
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+    let (_, path) = asked.stdout.trim().split_once(&format!("https://{listen}")).unwrap();
+    let begun = server.get(path, "").unwrap();
+    assert!(begun.starts_with("HTTP/1.1 303") && begun.contains("; Secure"), "{begun}");
+    // Another certificate is another server.
+    certificate(&project, "other");
+    for strange in [&["--tls-cert", "other.pem", "--tls-key", "other.key"][..], &[]] {
+        let refused = ask(strange);
+        assert_eq!(refused.code, Some(75), "{refused:?}");
+    }
+}
+
+#[test]
 fn so_many_connections_at_once_and_the_next_ones_are_closed() {
     let project = Project::new().file("workflows/w.yaml", "name: w\nsteps: [{ id: one, run: 'true' }]\n");
     let server = Server::start(&project, &["--connections", "16"]);

@@ -12,7 +12,7 @@ use crate::{
     http::{
         access::{
             limit::Limits,
-            session::{COOKIE, Session, Sessions},
+            session::{COOKIE, Sessions},
             ways::{check_host, check_origin},
         },
         app::{App, Serving},
@@ -58,16 +58,39 @@ pub(in crate::http) struct Caller {
     /// What their pages send with every change, where they have pages.
     pub csrf: Option<String>,
     rate: Option<u32>,
+    shown: Shown,
+}
+
+/// What somebody has shown to be let in. Who stays for long is asked for it again.
+#[derive(Clone)]
+enum Shown {
+    Nothing,
+    /// A key or a token.
+    Bearer(String),
+    /// The cookie of a session.
+    Cookie(String),
+}
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Bearer(_) => "Bearer",
+            Self::Cookie(_) => "Cookie",
+        })
+    }
 }
 
 impl Caller {
     /// A system that signs what it sends.
     pub fn of_hook(name: &str, rate: u32) -> Self {
-        Self { who: format!("hook {name}"), role: None, id: format!("hook {name}"), csrf: None, rate: Some(rate) }
+        let who = format!("hook {name}");
+        Self { id: who.clone(), who, role: None, csrf: None, rate: Some(rate), shown: Shown::Nothing }
     }
 
     fn nobody(address: IpAddr) -> Self {
-        Self { who: String::new(), role: None, id: format!("address {address}"), csrf: None, rate: None }
+        let id = format!("address {address}");
+        Self { who: String::new(), role: None, id, csrf: None, rate: None, shown: Shown::Nothing }
     }
 
     /// Whether they may do that.
@@ -119,11 +142,27 @@ pub(in crate::http) fn check(
             return Err(Problem::new(StatusCode::FORBIDDEN, "E0607", message, "load the page again"));
         }
     }
-    if changes && serving.read_only && route.scope != Scope::Public {
+    if changes && serving.read_only && route.scope != Scope::Public && !route.shows {
         return Err(read_only());
     }
     app.access().limits.count(&caller.id, caller.rate)?;
     Ok(caller)
+}
+
+/// Refuses who was let in to listen and would be no more: the key was taken away, or the token or the session has ended.
+pub(in crate::http) fn check_still(app: &App, caller: &Caller) -> Result<(), Problem> {
+    let found = match &caller.shown {
+        Shown::Nothing => None,
+        Shown::Bearer(named) => by_name(app, named)?,
+        Shown::Cookie(cookie) => by_session(app, cookie),
+    };
+    if found.is_some_and(|now| now.may(Scope::Read)) {
+        return Ok(());
+    }
+    let message =
+        format!("the key or the session of `{}`, by which this stream was opened, is good no more", caller.who);
+    let help = "open it again with one that is; `orch keys list` shows the keys, `orch serve --link` begins a session";
+    Err(Problem::new(StatusCode::UNAUTHORIZED, "E0603", message, help))
 }
 
 fn read_only() -> Problem {
@@ -141,8 +180,8 @@ fn nobody() -> Problem {
 fn who(app: &App, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Problem> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let Some(first) = given.next() else {
-        let session = cookie(headers).and_then(|cookie| app.access().sessions.find(cookie));
-        return Ok(session.map_or_else(|| Caller::nobody(address), of_session));
+        let caller = cookie(headers).and_then(|cookie| by_session(app, cookie));
+        return Ok(caller.unwrap_or_else(|| Caller::nobody(address)));
     };
     let named = first.to_str().ok().filter(|_| given.next().is_none()).and_then(bearer);
     let found = match named {
@@ -164,6 +203,7 @@ fn bearer(text: &str) -> Option<&str> {
 }
 
 fn by_name(app: &App, named: &str) -> Result<Option<Caller>, Problem> {
+    let shown = Shown::Bearer(named.to_owned());
     if !named.starts_with("orch_") {
         let token = app.serving().jwt.as_ref().and_then(|jwt| jwt.who(named));
         return Ok(token.map(|token| Caller {
@@ -172,21 +212,24 @@ fn by_name(app: &App, named: &str) -> Result<Option<Caller>, Problem> {
             role: Some(token.role),
             csrf: None,
             rate: None,
+            shown,
         }));
     }
     let found = app.access().keys.who(named, now()).map_err(|error| crate::service::keys_fault(&error))?;
-    Ok(found.map(|key| Caller { who: key.name, role: Some(key.role), id: key.id, csrf: None, rate: key.rate }))
+    Ok(found.map(|key| Caller { who: key.name, role: Some(key.role), id: key.id, csrf: None, rate: key.rate, shown }))
 }
 
-fn of_session(session: Session) -> Caller {
-    Caller {
+fn by_session(app: &App, cookie: &str) -> Option<Caller> {
+    let session = app.access().sessions.find(cookie)?;
+    Some(Caller {
         id: format!("session {}", session.csrf),
         who: session.who,
         role: Some(session.role),
         csrf: Some(session.csrf),
         // A page asks for more than a program: its pictures, its scripts, its streams.
         rate: Some(6_000),
-    }
+        shown: Shown::Cookie(cookie.to_owned()),
+    })
 }
 
 /// The session that a request names.

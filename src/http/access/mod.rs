@@ -9,8 +9,8 @@ mod session;
 mod signed;
 mod ways;
 
-pub(super) use door::{Access, Caller, check};
+pub(super) use door::{Access, Caller, check, check_still};
 pub use jwt::{ALGORITHMS, JwtSettings};
-pub(super) use session::COOKIE;
+pub(super) use session::{COOKIE, LINK_LIFE};
 pub(super) use signed::{check_signed, not_signed};
 pub(super) use ways::is_loopback;

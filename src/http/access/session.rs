@@ -16,7 +16,7 @@ use crate::{
 /// The cookie's name.
 pub(in crate::http) const COOKIE: &str = "orch_session";
 /// How long a link works.
-const LINK_LIFE: Duration = Duration::from_secs(10 * 60);
+pub(in crate::http) const LINK_LIFE: Duration = Duration::from_secs(10 * 60);
 /// How long a session lives.
 const SESSION_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
 /// Sessions and links at once.

@@ -2,6 +2,8 @@
 //!
 //! A new check is a line of `CHECKS`, or of the doctor's.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -104,9 +106,9 @@ const CHECKS: &[(&str, Look)] = &[
     }),
 ];
 
-/// One line of the table, with the time since which it stands so.
-fn line(app: &App, project: Option<&str>, name: &str, seen: &Seen) -> Value {
-    let since = app.since(&format!("{}\n{name}", project.unwrap_or_default()), seen.state);
+/// One line of the table, with the time since which it stands so. Of several checks of one name, `nth` says which it is.
+fn line(app: &App, project: Option<&str>, (name, nth): (&str, usize), seen: &Seen) -> Value {
+    let since = app.since(&format!("{}\n{name}\n{nth}", project.unwrap_or_default()), seen.state);
     json!({
         "name": name, "project": project, "status": seen.state, "what": seen.what, "since": since, "do": seen.fix,
     })
@@ -123,7 +125,7 @@ pub(in crate::http) fn look(ask: &Ask<'_>) -> Result<Found, Problem> {
     let app = ask.app;
     let looked = Looked { app, busy: app.workers().busy(), machine: app.metrics().machine(app) };
     let own = CHECKS.iter().filter_map(|(name, check)| Some((*name, check(&looked)?)));
-    let mut checks: Vec<Value> = own.map(|(name, seen)| line(app, None, name, &seen)).collect();
+    let mut checks: Vec<Value> = own.map(|(name, seen)| line(app, None, (name, 0), &seen)).collect();
     let projects = app.looked(|| checked(ask))?;
     for project in projects.as_array().into_iter().flatten() {
         checks.extend(of_project(app, project));
@@ -131,7 +133,7 @@ pub(in crate::http) fn look(ask: &Ask<'_>) -> Result<Found, Problem> {
     let (mut decisions, mut parked) = (Vec::new(), Vec::new());
     for place in app.places() {
         let held = held(place)?;
-        checks.push(line(app, Some(place.name()), "breakers", &breakers(&held)));
+        checks.push(line(app, Some(place.name()), ("breakers", 0), &breakers(&held)));
         parked.extend(held);
         let mut open = waiting([place])?;
         open.iter_mut().for_each(with_choices);
@@ -157,15 +159,18 @@ fn of_project(app: &App, project: &Value) -> Vec<Value> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     if let Some(fault) = project.get("fault") {
         let seen = Seen::not(State::Fail, text(&fault["detail"]), text(&fault["help"]));
-        return vec![line(app, name, "settings", &seen)];
+        return vec![line(app, name, ("settings", 0), &seen)];
     }
+    let mut met: BTreeMap<String, usize> = BTreeMap::new();
     let lines = project["checks"].as_array().into_iter().flatten().map(|check| {
         let state = match check["state"].as_str() {
             Some("ok") => State::Ok,
             Some("warn") => State::Warn,
             _ => State::Fail,
         };
-        line(app, name, &text(&check["name"]), &Seen::not(state, text(&check["detail"]), text(&check["fix"])))
+        let own = text(&check["name"]);
+        let nth = met.entry(own.clone()).and_modify(|nth| *nth += 1).or_default();
+        line(app, name, (&own, *nth), &Seen::not(state, text(&check["detail"]), text(&check["fix"])))
     });
     lines.collect()
 }

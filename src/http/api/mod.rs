@@ -6,6 +6,7 @@ pub(super) mod definitions;
 pub(super) mod health;
 pub(super) mod hooks;
 pub(super) mod keys;
+pub(super) mod links;
 pub(super) mod picture;
 pub(super) mod runs;
 pub(super) mod steps;

@@ -10,6 +10,8 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     base::RunId,
     http::{
+        access::{Caller, check_still},
+        app::App,
         live::{all::All, changes::Changes},
         problem::Problem,
     },
@@ -22,6 +24,9 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// What happens within this time after a piece was given goes into the next piece: many listeners to a busy run must not
 /// cost it more than the run itself, and a page shows no more than this late what people cannot tell apart.
 const GATHER: Duration = Duration::from_millis(40);
+
+/// How long a listener is told without being asked again whether it still may listen.
+const TRUST: Duration = Duration::from_secs(1);
 
 /// One event as it is sent.
 #[derive(Debug, Clone)]
@@ -47,22 +52,50 @@ pub(super) enum Source {
     Changes(Changes),
 }
 
+/// Who listens. The door has seen only that they might when the stream was opened.
+pub(super) struct Listener {
+    app: App,
+    caller: Caller,
+    asked: Instant,
+}
+
+impl Listener {
+    pub fn new(app: &App, caller: &Caller) -> Self {
+        Self { app: app.clone(), caller: caller.clone(), asked: Instant::now() }
+    }
+
+    async fn check(&mut self) -> Result<(), Problem> {
+        if self.asked.elapsed() < TRUST {
+            return Ok(());
+        }
+        // Keys stand in a file.
+        let (app, caller) = (self.app.clone(), self.caller.clone());
+        let checked = tokio::task::spawn_blocking(move || check_still(&app, &caller)).await;
+        checked.map_err(|_| Problem::field("the keys cannot be read"))??;
+        self.asked = Instant::now();
+        Ok(())
+    }
+}
+
 /// A listener's place.
 pub(super) struct Follower {
+    listener: Listener,
     source: Source,
     /// Nothing is looked at before.
     rests_until: Instant,
 }
 
 impl Follower {
-    pub fn new(source: Source) -> Self {
-        Self { source, rests_until: Instant::now() }
+    pub fn new(listener: Listener, source: Source) -> Self {
+        Self { listener, source, rests_until: Instant::now() }
     }
 
-    /// What has happened; waits until something has, but not for long.
+    /// What has happened; waits until something has, but not for long. Who may listen no more is told nothing more.
     pub async fn next(&mut self) -> Result<Next, Problem> {
         tokio::time::sleep_until(self.rests_until).await;
+        let late = Instant::now() + SILENCE;
         loop {
+            self.listener.check().await?;
             let told = match &mut self.source {
                 Source::Run(run) => run.look().await?,
                 Source::All(all) => all.look(),
@@ -71,6 +104,9 @@ impl Follower {
             if !told.is_empty() {
                 self.rests_until = Instant::now() + GATHER;
                 return Ok(Next::Told(told));
+            }
+            if Instant::now() >= late {
+                return Ok(Next::Silence);
             }
             let woken = async {
                 match &mut self.source {
@@ -82,7 +118,7 @@ impl Follower {
                     }
                 }
             };
-            match tokio::time::timeout(SILENCE, woken).await {
+            match tokio::time::timeout_at(late, woken).await {
                 Ok(true) => {}
                 Ok(false) | Err(_) => return Ok(Next::Silence),
             }

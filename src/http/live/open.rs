@@ -5,12 +5,13 @@ use axum::{body::Body, http::Response};
 use crate::{
     base::RunId,
     http::{
+        access::Caller,
         app::App,
         ask::run_id,
         live::{
             all::All,
             changes::Changes,
-            follow::{Follower, OneRun, Source},
+            follow::{Follower, Listener, OneRun, Source},
             socket, sse,
         },
         problem::Problem,
@@ -41,6 +42,7 @@ pub(in crate::http) struct Wish {
 /// Opens a stream.
 pub(in crate::http) async fn open(
     app: &App,
+    caller: &Caller,
     kind: Open,
     wish: &Wish,
     request: axum::extract::Request,
@@ -60,7 +62,7 @@ pub(in crate::http) async fn open(
             }
         }
     };
-    let follower = Follower::new(source);
+    let follower = Follower::new(Listener::new(app, caller), source);
     match kind {
         Open::Run | Open::All | Open::Definitions => Ok(sse::response(app, follower, permit)),
         Open::Socket => socket::response(app, follower, permit, request).await,

@@ -10,11 +10,12 @@ use crate::http::{
 
 pub(in crate::http) fn login(ask: &Ask<'_>) -> Result<Answer, Problem> {
     let Some(code) = ask.text("once") else {
-        return Ok(Answer::html(page("Open the link that <code>orch serve</code> has printed.")));
+        let text = "Open the link that <code>orch serve</code> has printed. It works once; <code>orch serve --link</code> prints another.";
+        return Ok(Answer::html(page(text)));
     };
     let Some(cookie) = ask.app.access().sessions.begin_by_link(code) else {
         tracing::warn!(target: "security", "a link that begins a session was used again, is too old, or is none");
-        let text = "This link was used already, or is too old. Start <code>orch serve</code> again, or type <code>orch serve --link</code>.";
+        let text = "This link was used already, or is too old: <code>orch serve --link</code> prints another.";
         return Ok(Answer::html(page(text)).status(StatusCode::UNAUTHORIZED));
     };
     if let Some(session) = ask.app.access().sessions.find(&cookie) {

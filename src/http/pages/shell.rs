@@ -97,6 +97,14 @@ pub(super) struct Page<'a> {
     pub live: Option<String>,
 }
 
+/// How long a page of this view stands still after it has renewed itself: these two look at every project, and at many runs.
+fn pause_ms(view: &str) -> u64 {
+    match view {
+        "health" | "cost" => 5_000,
+        _ => 250,
+    }
+}
+
 /// Draws a part of a page; everything in it is escaped, so that the page may take it as it is.
 pub(super) fn part(view: &str, values: &Value) -> Result<String, Problem> {
     views()?.render(&format!("{view}.html"), values).map_err(|error| bug(&error))
@@ -119,7 +127,8 @@ fn dressed(page: &Page<'_>, values: &Value, viewer: &Viewer<'_>) -> Result<Strin
         json!({ "name": name, "to": to, "here": *view == page.view, "count": count })
     });
     let around = json!({
-        "title": page.title, "view": page.view, "body": body, "live": page.live, "who": viewer.who, "csrf": viewer.csrf,
+        "title": page.title, "view": page.view, "body": body, "live": page.live, "pause": pause_ms(page.view),
+        "who": viewer.who, "csrf": viewer.csrf,
         "version": version(), "scripts": scripts(page.view), "nav": nav.collect::<Vec<_>>(),
     });
     views.render("layout.html", &around).map_err(|error| bug(&error))

@@ -97,6 +97,8 @@ pub struct Route {
     pub status: u16,
     /// Whether it stays open.
     pub streams: bool,
+    /// Whether it changes nothing although it is no look, so that a server that only shows answers it too.
+    pub shows: bool,
     pub(in crate::http) handle: Handle,
 }
 
@@ -122,6 +124,11 @@ impl Route {
 
     pub(super) const fn with_body(mut self, body: fn() -> Value) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    pub(super) const fn showing(mut self) -> Self {
+        self.shows = true;
         self
     }
 
@@ -154,6 +161,7 @@ pub(super) const fn route(
         answers,
         status: 200,
         streams: false,
+        shows: false,
         handle,
     }
 }
@@ -173,6 +181,7 @@ pub(super) const fn stream(path: &'static str, name: &'static str, summary: &'st
         answers: Answers::Events,
         status: 200,
         streams: true,
+        shows: false,
         handle,
     }
 }

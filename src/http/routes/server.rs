@@ -1,4 +1,4 @@
-//! The routes about the server itself: probes, figures, keys.
+//! The routes about the server itself: probes, figures, keys, links.
 
 use crate::{
     http::{
@@ -83,4 +83,15 @@ pub(super) const ROUTES: &[Route] = &[
     route(Delete, "/api/v1/keys/{id}", Admin, "revoke_key", "Take a key away", Nothing, api::keys::revoke)
         .takes(&[must("id", spec::key_id, "its id")], &[])
         .answering(204),
+    route(
+        Post,
+        "/api/v1/links",
+        Admin,
+        "make_link",
+        "Make a link that begins one session of the dashboard",
+        Json("object"),
+        api::links::make,
+    )
+    .answering(201)
+    .showing(),
 ];

@@ -3,26 +3,33 @@
 (() => {
   const { $, say, post, isTyping } = orch;
 
+  // A field hides what its form has of the same name. So the names that definitions give stand behind `in.`, and of a form only
+  // its attributes are read.
+  const NAME = "in.";
+  const of = (form, name) => Element.prototype.getAttribute.call(form, `data-${name}`);
+  const is = (form, selector) => Element.prototype.matches.call(form, selector);
+
   // Values of a form, each as its kind.
   const values = (form) => {
     const given = {};
     for (const field of form.querySelectorAll("[data-kind]")) {
-      const kind = field.dataset.kind;
-      if (kind === "boolean") given[field.name] = field.checked;
+      const kind = field.dataset.kind, name = field.name.slice(NAME.length);
+      if (kind === "boolean") given[name] = field.checked;
       else if (field.value === "") continue;
-      else if (kind === "integer" || kind === "number") given[field.name] = Number(field.value);
+      else if (kind === "integer" || kind === "number") given[name] = Number(field.value);
       else if (kind === "array" || kind === "object") {
-        try { given[field.name] = JSON.parse(field.value); } catch { throw new Error(`${field.name} is no JSON: ${kind} expected.`); }
-      } else given[field.name] = field.value;
+        try { given[name] = JSON.parse(field.value); } catch { throw new Error(`${name} is no JSON: ${kind} expected.`); }
+      } else given[name] = field.value;
     }
     return given;
   };
 
   const body = (form, decision, comments) => {
-    const said = { run: form.dataset.run, decision };
-    if (form.dataset.step) said.step = form.dataset.step;
-    if (form.dataset.subject && !["retry", "done", "failed"].includes(decision)) said.subject = form.dataset.subject;
-    const comment = form.comment?.value.trim();
+    const said = { run: of(form, "run"), decision };
+    const [step, subject] = [of(form, "step"), of(form, "subject")];
+    if (step) said.step = step;
+    if (subject && !["retry", "done", "failed"].includes(decision)) said.subject = subject;
+    const comment = $("textarea[name=comment]", form)?.value.trim();
     if (comment) said.comment = comment;
     if (comments) said.comments = comments;
     const fields = values(form);
@@ -48,13 +55,36 @@
   };
   orch.decide = decide;
 
+  // What a form of this page starts is one run, however often it is sent.
+  const keys = new Map();
+  const chance = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const start = async (form) => {
+    const body = { name: of(form, "name"), project: of(form, "project") };
+    const about = JSON.stringify(body), button = $("button", form);
+    try {
+      body.inputs = values(form);
+      if (!keys.has(about)) keys.set(about, chance());
+      button.disabled = true;
+      const told = await post("/api/v1/runs", body, { "Idempotency-Key": keys.get(about) });
+      location.href = `/runs/${told.run}`;
+    } catch (error) {
+      // What was refused has begun nothing; where no answer came, nobody knows.
+      if (error.status >= 400 && error.status < 500) keys.delete(about);
+      button.disabled = false;
+      say(error.message);
+    }
+  };
+  // A browser may keep the page as it was left.
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    keys.clear();
+    for (const button of document.querySelectorAll(".start button")) button.disabled = false;
+  });
+
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.matches(".decide, .review")) { event.preventDefault(); return; }
-    if (!form.matches(".start")) return;
-    event.preventDefault();
-    const start = async () => post("/api/v1/runs", { name: form.dataset.name, project: form.dataset.project, inputs: values(form) });
-    start().then((told) => { location.href = `/runs/${told.run}`; }, (error) => say(error.message));
+    if (is(form, ".decide, .review, .start")) event.preventDefault();
+    if (is(form, ".start")) start(form);
   });
 
   document.addEventListener("click", (event) => {
@@ -66,12 +96,14 @@
     } else if (button.dataset.decision) {
       event.preventDefault();
       const form = button.closest("form");
-      decide(form, button.dataset.decision, form.matches(".review") ? orch.comments() : undefined);
+      decide(form, button.dataset.decision, is(form, ".review") ? orch.comments() : undefined);
     }
   });
 
-  // Keys: j k move, a r p decide, c comments, / finds. With several questions one must be chosen first: nobody decides about
-  // what they did not look at.
+  // Keys: j k move, a r p decide, c comments, / finds. With several questions one must be chosen first, and so must one that has
+  // come since or that is left alone: nobody decides about what they did not look at.
+  const found = [...document.querySelectorAll(".item")];
+  const only = found.length === 1 ? orch.mark(found[0]) : null;
   const press = (event, here, items, decision) => {
     if (!here && items.length > 0) {
       items[0].focus();
@@ -87,9 +119,12 @@
       if (event.key === "Escape") { event.preventDefault(); (event.target.closest(".item") ?? orch.home?.(event.target) ?? $("#main")).focus(); }
       return;
     }
+    // A key that is held down does one thing.
+    if (event.repeat && ["a", "r", "p"].includes(event.key)) return;
     const items = [...document.querySelectorAll(".item")];
     const at = items.indexOf(document.activeElement?.closest(".item"));
-    const here = items[at] ?? (items.length === 1 ? items[0] : null) ?? $(".review");
+    const alone = items.length === 1 ? items[0] : null;
+    const here = items[at] ?? (alone && orch.mark(alone) === only ? alone : null) ?? $(".review");
     const move = (to) => { if (items.length) { event.preventDefault(); items[to].focus(); } };
     const focus = (field) => { if (field) { event.preventDefault(); field.focus(); } };
     switch (event.key) {
@@ -99,7 +134,7 @@
       case "a": press(event, here, items, "approve"); break;
       case "r": press(event, here, items, "reject"); break;
       case "p": press(event, here, items, "pushback"); break;
-      case "c": focus(here && $("textarea", here)); break;
+      case "c": { const about = here ?? alone; focus(about && $("textarea", about)); break; }
       case "/": focus($("input[type=search]")); break;
       default:
     }

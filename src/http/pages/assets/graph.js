@@ -345,7 +345,6 @@
     announced();
   };
   // Everything once more, where something may be missing: what is seen stays where it is.
-  let events = null;
   const again = throttled(1500, async () => {
     try {
       times = await get(`/api/v1/runs/${run}/timeline`);
@@ -421,8 +420,7 @@
     while (step && !step.place) step = steps[step.parent];
     if (step) choose(step, true);
     $("#counts").textContent = counts();
-    if (!times.ended) events = follow(run, times.seq, heard, again);
-    addEventListener("pagehide", () => events?.close());
+    if (!times.ended) follow(run, times.seq, heard, again);
     globalThis.orchGraph = { steps: () => steps, view: () => view, state: (path) => { const step = byPath.get(path); return step && groupState(step); } };
   };
   begin().catch((error) => say(error.message));

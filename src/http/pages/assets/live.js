@@ -1,17 +1,20 @@
 // Keeps `#live` of a page as new as its stream says: the server draws it, and what a person has begun in it stays.
 "use strict";
 (() => {
-  const { $, say, page, isTyping } = orch;
+  const { $, say, page, listen, isTyping } = orch;
   const NAMES = ["requirement_submitted", "task_completed", "decision_needed", "status_update", "reset"];
   const CHOSEN = "a, button, input, textarea, select, summary, [tabindex]";
+  // How long a page stands still after it was renewed: longer where drawing it costs much.
+  const PAUSE = Number(document.body.dataset.pause);
   let asked = false, pending = false, events = null;
 
-  // What an element is, so that its like is found in a newer page.
+  // What an element is, so that its like is found in a newer page. What belongs to a question is never taken for a part of
+  // another one.
   const mark = (element) => {
-    const form = element.closest("form")?.dataset ?? {};
-    const own = element.dataset;
-    return [element.tagName, element.id, element.getAttribute("href"), element.name, own.decision, own.do, own.open, own.run, form.run, form.step].join("|");
+    const own = element.dataset, question = element.closest(".item")?.dataset ?? {};
+    return [element.tagName, element.id, element.getAttribute("href"), element.name, own.decision, own.do, own.run, question.run, question.step, question.subject].join("|");
   };
+  orch.mark = mark;
   const placeOf = (element, root) => {
     const name = mark(element);
     return { name, at: [...root.querySelectorAll(CHOSEN)].filter((other) => mark(other) === name).indexOf(element) };
@@ -23,7 +26,7 @@
     for (const field of old.querySelectorAll("input, textarea, select")) {
       if (field.tagName !== "SELECT" && field.value === field.defaultValue && field.checked === field.defaultChecked) continue;
       const like = at(placeOf(field, old), fresh);
-      if (!like || like.form?.dataset.subject !== field.form?.dataset.subject) continue;
+      if (!like) continue;
       if (field.type === "checkbox") like.checked = field.checked; else like.value = field.value;
     }
     for (const summary of old.querySelectorAll("details[open] > summary")) {
@@ -36,17 +39,13 @@
     const old = $("#live");
     const focused = old.contains(document.activeElement) ? document.activeElement : null;
     const place = focused && placeOf(focused, old);
-    const item = focused?.closest(".item");
-    const order = item ? [...old.querySelectorAll(".item")].indexOf(item) : -1;
     carry(old, fresh);
     const tops = [...old.querySelectorAll("pre")].map((text) => text.scrollTop);
     old.replaceWith(document.adoptNode(fresh));
     fresh.querySelectorAll("pre").forEach((text, number) => { if (tops[number]) text.scrollTop = tops[number]; });
     if (focused) {
-      // Whoever has no place any more stands at the next item, or at the beginning; never nowhere.
-      const items = [...fresh.querySelectorAll(".item")];
-      const like = at(place, fresh) ?? (order >= 0 ? items[Math.min(order, items.length - 1)] : undefined) ?? $("#main");
-      like.focus({ preventScroll: true });
+      // Whoever has no place any more stands at the beginning: never nowhere, and never at a question that they did not choose.
+      (at(place, fresh) ?? $("#main")).focus({ preventScroll: true });
     }
     document.dispatchEvent(new Event("orch:fresh"));
   };
@@ -71,21 +70,17 @@
     } catch {
       // The stream comes again, and asks for the page again.
     } finally {
-      setTimeout(() => { asked = false; if (pending) refresh(); }, 250);
+      setTimeout(() => { asked = false; if (pending) refresh(); }, PAUSE);
     }
   };
 
   // Listens while the page says that there is something to come.
   const follow = (path) => {
     if (!path) { events?.close(); events = null; return; }
-    if (events && events.readyState !== EventSource.CLOSED) return;
-    events = new EventSource(path);
-    for (const name of NAMES) {
-      events.addEventListener(name, () => {
-        refresh();
-        if (name === "decision_needed") say("A decision is needed");
-      });
-    }
+    events ??= listen(path, NAMES, (_, name) => {
+      refresh();
+      if (name === "decision_needed") say("A decision is needed");
+    }, refresh);
   };
 
   document.addEventListener("visibilitychange", () => { if (!document.hidden && pending) refresh(); });

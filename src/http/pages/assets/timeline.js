@@ -8,7 +8,7 @@
   const ruler = $(".ruler"), scribe = ruler.getContext("2d", { alpha: false }), box = $(".tree"), about = document.getElementById("about");
   const say = (text) => { document.getElementById("say").textContent = text; };
   const BAD = new Set(["failed", "fail", "error", "lost"]);
-  let times = null, shown = [], chosen = null, hits = [], hit = -1, queued = false, events = null;
+  let times = null, shown = [], chosen = null, hits = [], hit = -1, queued = false;
   let view = { from: 0, to: 1000 }, fitted = true;
   const flipped = new Set();
 
@@ -304,8 +304,7 @@
     await read();
     size();
     if (times.ended) return;
-    events = follow(run, times.seq, (event) => { heard(event); announced(); }, heard);
-    addEventListener("pagehide", () => events.close());
+    follow(run, times.seq, (event) => { heard(event); announced(); }, heard);
     setInterval(() => { if (!times.ended && !document.hidden) { paint(); list.draw(); } }, 1000);
   };
   begin().catch((error) => say(error.message));

@@ -1,6 +1,7 @@
 // A tree of any length of which only the rows that are seen are there; moved through with the arrow keys, one stop for Tab.
 "use strict";
 globalThis.orch = (() => {
+  const { listen } = orch;
   const ICONS = { waiting: "○", running: "▶", asking: "?", sleeping: "◷", unknown: "?", succeeded: "✓", failed: "✗", skipped: "–", cancelled: "⊘" };
   // What stands for many: what needs a person first, then what goes on.
   const ORDER = ["failed", "unknown", "asking", "running", "sleeping", "cancelled", "waiting", "succeeded", "skipped"];
@@ -111,12 +112,9 @@ globalThis.orch = (() => {
 
   // The events of a run after a record; `heard` gets each, `again` is called when some may be missing.
   const follow = (run, seq, heard, again) => {
-    const events = new EventSource(`/api/v1/runs/${run}/events?after=${seq}.4000000000`);
-    for (const name of ["requirement_submitted", "task_completed", "decision_needed", "status_update"]) {
-      events.addEventListener(name, (event) => { try { heard(JSON.parse(event.data)); } catch { again(); } });
-    }
-    events.addEventListener("reset", again);
-    return events;
+    const names = ["requirement_submitted", "task_completed", "decision_needed", "status_update", "reset"];
+    const take = (event, name) => { try { if (name === "reset") again(); else heard(JSON.parse(event.data)); } catch { again(); } };
+    listen(`/api/v1/runs/${run}/events?after=${seq}.4000000000`, names, take, again);
   };
 
   // Calls at once, then at most once in so many milliseconds; the last call is never lost.

@@ -171,7 +171,7 @@ fn a_collector_that_hangs_holds_no_run_and_no_place_of_a_server() {
     let project = project
         .variable("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{}", hung.local_addr().unwrap()))
         .variable("OTEL_EXPORTER_OTLP_TIMEOUT", "60000");
-    let server = Server::start(&project, &["--runs", "1"]);
+    let server = Server::start(&project, &["--runs", "1", "--rate", "1000000"]);
     let start = Instant::now();
     for _ in 0..3 {
         let run = server.post("/api/v1/runs", &json!({ "name": "v" })).json()["run"].as_str().unwrap().to_owned();

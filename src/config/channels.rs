@@ -2,7 +2,11 @@
 //!
 //! Knows nobody who sends anything. Invariant: no value that opens something stands in a file; it is named by its place.
 
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    ops::Range,
+    time::Duration,
+};
 
 use toml_edit::{Item, TableLike};
 
@@ -11,6 +15,7 @@ use crate::{
     config::{
         file::{Reader, key_span},
         form::is_name,
+        layer::Layer,
         origin::Origin,
     },
     definition::SecretSource,
@@ -286,6 +291,19 @@ impl Reader<'_> {
         }
         source
     }
+}
+
+/// By name, and those whose name is taken: a project cannot silence a channel of the user's own.
+pub(super) fn merged(layers: &[Layer]) -> (BTreeMap<String, Channel>, Vec<Channel>) {
+    let (mut channels, mut overruled) = (BTreeMap::new(), Vec::new());
+    let (own, others): (Vec<_>, Vec<_>) = layers.iter().flat_map(|layer| &layer.channels).partition(|one| one.is_own);
+    for channel in own.into_iter().chain(others).cloned() {
+        match channels.entry(channel.name.clone()) {
+            Entry::Vacant(place) => drop(place.insert(channel)),
+            Entry::Occupied(_) => overruled.push(channel),
+        }
+    }
+    (channels, overruled)
 }
 
 type Refused = (&'static str, String, String);

@@ -1,11 +1,6 @@
 //! The settings of a process, typed, with the origin of each value.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use figment::Figment;
 
@@ -16,7 +11,7 @@ use crate::{
         did_you_mean,
     },
     config::{
-        channels::Channel,
+        channels::{self, Channel},
         checks::OwnCheck,
         environment::{Environment, FILE_NAME},
         file,
@@ -264,7 +259,7 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
         }
     }
     let values = Values(&origins);
-    let (channels, overruled) = channels(layers);
+    let (channels, overruled) = channels::merged(layers);
     let cores = environment.cores().clamp(1, 100);
     Settings {
         parallel: values.count("parallel").map_or(cores, narrow),
@@ -310,8 +305,8 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
         servers: servers(layers),
         channels,
         overruled,
-        checks: named(layers.iter().flat_map(|layer| &layer.checks), |one| &one.name),
-        hooks: named(layers.iter().flat_map(|layer| &layer.hooks), |one| &one.name),
+        checks: layers.iter().flat_map(|layer| &layer.checks).map(|one| (one.name.clone(), one.clone())).collect(),
+        hooks: layers.iter().flat_map(|layer| &layer.hooks).map(|hook| (hook.name.clone(), hook.clone())).collect(),
         workers: workers(&values),
         resilience: resilience(&values),
         intervals: Intervals {
@@ -321,19 +316,6 @@ fn merge(layers: &[Layer], environment: &Environment) -> Settings {
         cache: cache(&values),
         origins,
     }
-}
-
-/// By name, and those whose name is taken: a project cannot silence a channel of the user's own.
-fn channels(layers: &[Layer]) -> (BTreeMap<String, Channel>, Vec<Channel>) {
-    let (mut channels, mut overruled) = (BTreeMap::new(), Vec::new());
-    let (own, others): (Vec<_>, Vec<_>) = layers.iter().flat_map(|layer| &layer.channels).partition(|one| one.is_own);
-    for channel in own.into_iter().chain(others).cloned() {
-        match channels.entry(channel.name.clone()) {
-            Entry::Vacant(place) => drop(place.insert(channel)),
-            Entry::Occupied(_) => overruled.push(channel),
-        }
-    }
-    (channels, overruled)
 }
 
 fn servers(layers: &[Layer]) -> BTreeMap<String, Arc<Server>> {

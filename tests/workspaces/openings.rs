@@ -91,6 +91,9 @@ fn with_cache(world: World) -> World {
 
 /// A run in a project that nobody has touched costs the one call that names the state before it, and one that asks where
 /// the user's branch stands.
+/// What somebody does to a project or a home between two runs.
+type Change = fn(&World, &Path);
+
 #[test]
 fn a_run_that_begins_like_the_last_asks_for_nothing_again() {
     for world in [World::busy(), World::plain()] {
@@ -164,7 +167,7 @@ fn settings_and_repositories_that_change_are_seen() {
     let (start, _) = runs.begin();
     assert_eq!(runs.world.git(&["rev-parse", &format!("{start}^")]), head(&runs), "the branch has moved");
     let home = runs.world.folder.path().join("home");
-    let steps: [(&str, fn(&World, &Path)); 4] = [
+    let steps: [(&str, Change); 4] = [
         ("a list of one's own", |_, home| write(&home.join(".config/git/ignore"), "*.txt\n")),
         ("a list that settings name", |world, home| {
             write(&home.join("list"), "/kept/\n");

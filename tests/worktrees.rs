@@ -7,7 +7,7 @@ mod support;
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -61,26 +61,34 @@ fn ends(done: &Done, code: i32) {
     assert_eq!(done.code, Some(code), "--- stdout\n{}--- stderr\n{}", done.stdout, done.stderr);
 }
 
-/// Two branches that change the same file in different places, and each a file of its own.
-const TWINS: &str = r#"
+/// Two branches that change the same file in different places, and each a file of its own. A branch begins as the project is
+/// then, so none of them ends before all have begun: they meet in a folder outside.
+fn twins(meet: &Path) -> String {
+    let steps = r#"
   - id: twins
     workspace: worktree
     merge: { order: as_finished }
     parallel:
-      - { id: one, run: "sed -i s/^1$/one/ a && echo 1 > one && test ! -e two" }
-      - { id: two, run: "sed -i s/^5$/five/ a && echo 2 > two && test ! -e one" }
-      - { id: saw, run: "cp a saw; cp mine saw.mine || true" }
+      - { id: one, run: "MEET one && sed -i s/^1$/one/ a && echo 1 > one && test ! -e two" }
+      - { id: two, run: "MEET two && sed -i s/^5$/five/ a && echo 2 > two && test ! -e one" }
+      - { id: saw, run: "MEET saw && cp a saw; cp mine saw.mine || true" }
   - { id: after, run: "test -e one && test -e two && cp a seen" }
 "#;
+    let script = meet.join("meet.sh");
+    let wait = "cd \"$(dirname \"$0\")\" && : > \"$1\"\nuntil test -e one && test -e two && test -e saw; do sleep 0.02; done\n";
+    fs::write(&script, wait).unwrap();
+    steps.replace("MEET", &format!("sh {}", script.display()))
+}
 
 #[test]
 fn branches_are_merged_before_anybody_goes_on() {
-    let project = project(TWINS);
+    let meet = tempfile::tempdir().unwrap();
+    let project = project(&twins(meet.path()));
     // What is not committed belongs to what the branches see, and stays.
     project.write("a", "1\n2\nthree\n4\n5\n");
     project.write("mine", "untracked\n");
     let before = untouched(&project);
-    ends(&project.run(&["run", "w"]), 0);
+    ends(&project.run(&["run", "w", "--parallel", "3"]), 0);
     assert_eq!(project.read("a"), "one\n2\nthree\n4\nfive\n");
     assert_eq!(project.read("seen"), project.read("a"));
     assert_eq!(project.read("saw"), "1\n2\nthree\n4\n5\n", "what is not committed is there");
@@ -97,8 +105,9 @@ fn branches_are_merged_before_anybody_goes_on() {
 #[test]
 fn a_project_without_git_is_merged_the_same_way() {
     let project = Project::new().file("a", "1\n2\n3\n4\n5\n");
-    project.write("workflows/w.yaml", &format!("name: w\nsteps:\n{TWINS}"));
-    ends(&project.run(&["run", "w"]), 0);
+    let meet = tempfile::tempdir().unwrap();
+    project.write("workflows/w.yaml", &format!("name: w\nsteps:\n{}", twins(meet.path())));
+    ends(&project.run(&["run", "w", "--parallel", "3"]), 0);
     assert_eq!(project.read("a"), "one\n2\n3\n4\nfive\n");
     assert!(!project.root().join(".git").exists());
 }

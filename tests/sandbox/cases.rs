@@ -1,6 +1,14 @@
 // All that is tried in a sandbox, whoever makes it: taken in by one file for each way.
 
-use std::{fs, io::Write as _, net::TcpListener, process::Command};
+use std::{
+    fs,
+    io::Write as _,
+    net::TcpListener,
+    os::unix::net::UnixListener,
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use support::Project;
 use world::World;
@@ -313,6 +321,42 @@ fn steps_side_by_side_hold_the_same_paths() {
     let done = project.run(&["run", "many", "--parallel", "6"]);
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     assert!(!project.root().join(".mcp.json").exists() && !project.root().join(".claude").exists());
+}
+
+/// What is covered may be gone before it is: other programs open and close their sockets as they like.
+#[test]
+fn sockets_that_come_and_go_stop_nobody() {
+    let project = project();
+    if !can_confine(&project) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0.. {
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+                let inner = folder.path().join(number.to_string());
+                fs::create_dir(&inner).unwrap();
+                let listeners: Vec<_> =
+                    (0..8).map(|one| UnixListener::bind(inner.join(one.to_string())).unwrap()).collect();
+                std::thread::sleep(Duration::from_millis(10));
+                drop(listeners);
+                fs::remove_dir_all(&inner).unwrap();
+                std::thread::sleep(Duration::from_millis(30));
+            }
+        });
+        let ended: Vec<_> = (0..12)
+            .map(|_| run(&project, "  - { id: a, sandbox: workspace-write, run: 'true' }\n", &[]))
+            .map(|done| (done.code, done.stdout))
+            .collect();
+        is_over.store(true, Ordering::Relaxed);
+        for (code, said) in ended {
+            assert_eq!(code, Some(0), "{said}");
+        }
+    });
 }
 
 #[test]

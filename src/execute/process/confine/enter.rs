@@ -112,7 +112,7 @@ fn enter() -> Result<Infallible, Fault> {
     }
     let left = match confinement.method {
         Method::Namespaces => confine(profile)?,
-        Method::Bubblewrap => return relay::by_bubblewrap(&confinement, folder),
+        Method::Bubblewrap => return relay::by_bubblewrap(&confinement, &folder),
         Method::Surroundings => within(profile)?,
     };
     chdir(&folder).map_err(|error| Fault::new(format!("enter {}", folder.display()), error))?;

@@ -202,8 +202,13 @@ fn stand_in(path: &Path, handle: &OwnedFd) -> Result<(), Fault> {
 fn silence(sockets: &[PathBuf]) -> Result<(), Fault> {
     for path in sockets {
         // Some are covered by now, with the folder that they are in.
-        if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
-            bind(Path::new("/dev/null"), path)?;
+        let is_socket = || fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+        // Others are taken away at any moment.
+        if is_socket()
+            && let Err(fault) = bind(Path::new("/dev/null"), path)
+            && is_socket()
+        {
+            return Err(fault);
         }
     }
     Ok(())

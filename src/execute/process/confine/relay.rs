@@ -12,7 +12,7 @@ use std::{
         fd::{AsRawFd, OwnedFd, RawFd},
         unix::process::ExitStatusExt,
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus, exit},
 };
 
@@ -30,12 +30,14 @@ use super::{
     Confinement, Fault, bubblewrap, doorway, enter,
     view::{View, sockets},
 };
-use crate::base::Network;
+use crate::{base::Network, guard::sandbox::Profile};
 
 /// The variable that tells a helper what is left to be done.
 pub(super) const INSIDE: &str = "ORCH_SANDBOX_INSIDE";
 /// Said first: whatever makes the sandbox has made it.
 const MADE: u8 = 1;
+/// How often a view is tried whose parts go away while it is made.
+const TRIES_MAX: u32 = 10;
 
 /// What a helper inside a view does.
 #[derive(Debug, Serialize, Deserialize)]
@@ -56,9 +58,23 @@ pub(super) struct Left {
 }
 
 /// Starts a command in a view that bubblewrap makes, waits, and ends as it ended.
-pub(super) fn by_bubblewrap(confinement: &Confinement, folder: PathBuf) -> Result<Infallible, Fault> {
-    let profile = &confinement.profile;
-    let view = View::of(profile, sockets())?;
+pub(super) fn by_bubblewrap(confinement: &Confinement, folder: &Path) -> Result<Infallible, Fault> {
+    hold_signals()?;
+    let mut tries = 1;
+    loop {
+        let view = View::of(&confinement.profile, sockets())?;
+        let ended = in_view(&view, &confinement.profile, folder)?;
+        // A socket that somebody has taken away meanwhile cannot be covered, and bubblewrap makes nothing at all then.
+        let is_other = view.sockets.iter().any(|path| path.symlink_metadata().is_err());
+        if !is_other || tries == TRIES_MAX {
+            return Err(Fault::new("bubblewrap", format!("it made no sandbox ({ended})")));
+        }
+        tries += 1;
+    }
+}
+
+/// Ends as the command has ended. Comes back only where nothing was started, as bubblewrap has made no view.
+fn in_view(view: &View, profile: &Profile, folder: &Path) -> Result<ExitStatus, Fault> {
     let door = match (&profile.network, &profile.doorway) {
         (Network::Hosts(_), Some(name)) => Some(doorway::knock(name)?),
         (Network::Hosts(_), None) => return Err(Fault::new("keep to a list of hosts", "there is no proxy")),
@@ -72,18 +88,17 @@ pub(super) fn by_bubblewrap(confinement: &Confinement, folder: PathBuf) -> Resul
     let (itself, path) = bubblewrap::itself()?;
     let inner: Vec<_> = [path, enter::SANDBOX_ARGUMENT.into()].into_iter().chain(env::args_os().skip(2)).collect();
     let is_apart = profile.network != Network::Any;
-    let (mut command, open) = bubblewrap::command(&view, (is_apart, &folder), &inner)?;
+    let (mut command, open) = bubblewrap::command(view, (is_apart, folder), &inner)?;
     let left = Left { writes: view.writable(), nests: profile.nests };
     let stage = Stage::Wait { told: tell.as_raw_fd(), door: door.as_ref().map(AsRawFd::as_raw_fd), left };
     command.env(INSIDE, text(&stage)?);
-    hold_signals()?;
     let child = command.spawn().map_err(|error| Fault::new("start bubblewrap", error))?;
     drop((tell, door, itself, open));
     let ended = wait(child, "bubblewrap")?;
     let mut told = Vec::new();
     drop(File::from(hear).take(16).read_to_end(&mut told));
     match told.split_first() {
-        None => Err(Fault::new("bubblewrap", format!("it made no sandbox ({ended})"))),
+        None => Ok(ended),
         Some((_, rest)) => {
             let raw = <[u8; 4]>::try_from(rest).map(i32::from_le_bytes);
             end_as(raw.map_or(ended, ExitStatus::from_raw))

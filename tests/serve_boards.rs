@@ -237,6 +237,7 @@ fn checks_of_the_users_own_stand_beside_the_others() {
     let settings = "[health.disk-of-models]\ncommand = [\"sh\", \"./models.sh\"]\n\
         [health.licence]\ncommand = [\"sh\", \"-c\", \"echo no licence >&2; exit 3\"]\nfix = \"renew it\"\n\
         [health.slow]\ncommand = [\"sh\", \"-c\", \"sleep 77.125 & sleep 77.125\"]\ntime = \"1s\"\nseverity = \"warn\"\n\
+        [health.gone]\ncommand = [\"./gone.sh\"]\n\
         [health.elsewhere]\ncommand = [\"false\"]\nprojects = [\"other-*\"]\n";
     // What a project has of the same name is nobody's check.
     let project = project()
@@ -257,6 +258,7 @@ fn checks_of_the_users_own_stand_beside_the_others() {
     let [status, what, fix] = found("health.slow").unwrap();
     assert!(status == "warn" && what.contains("longer than 1 s") && fix.contains("sleep"), "{what} {fix}");
     assert!(found("health.elsewhere").is_none());
+    assert_eq!(found("health.gone").unwrap()[1], "`./gone.sh` is not there, or is no program");
     // What a check has started is gone with it.
     let lists = std::fs::read_dir("/proc").unwrap().flatten();
     let left = lists.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());

@@ -141,46 +141,25 @@ fn with_talker() -> Project {
 }
 
 #[test]
-fn an_agent_of_a_protocol_is_listed_as_it_is_built() {
+fn an_agent_of_a_protocol_is_listed() {
     let project = with_talker();
     let lines = json(&project.run(&["runtimes", "--json"]));
     let line = lines.as_array().unwrap().iter().find(|line| line["name"] == "talker").unwrap().clone();
-    assert_eq!((line["kind"].as_str(), line["is_there"].as_bool()), (Some("acp"), Some(cfg!(feature = "acp"))));
+    assert_eq!((line["kind"].as_str(), line["is_there"].as_bool()), (Some("acp"), Some(true)));
     assert_eq!((&line["capabilities"]["sessions"], &line["capabilities"]["read_only"]), (&true.into(), &false.into()));
     assert_eq!(called(&project), 0, "a list starts nothing");
     let text = project.run(&["runtimes"]).stdout;
-    let words = if cfg!(feature = "acp") { "talker  standard" } else { "not in this build: cargo install orch" };
-    assert!(text.contains(words), "{text}");
+    assert!(text.contains("talker  standard"), "{text}");
     assert!(project.run(&["doctor"]).stdout.contains("acp ./talker acp"));
 }
 
 #[test]
-#[cfg(feature = "acp")]
 fn an_agent_of_a_protocol_runs_a_step() {
     let project = with_talker();
     let done = project.run(&["run", "one"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let done = project.run(&["runtimes", "test", "talker", "--json"]);
     assert_eq!((done.code, json(&done)["words"].as_str()), (Some(0), Some("ready")), "{}", done.stdout);
-}
-
-#[test]
-#[cfg(not(feature = "acp"))]
-fn a_protocol_that_is_not_built_in_is_refused_before_the_start() {
-    let project = with_talker();
-    let done = project.run(&["run", "one"]);
-    assert_eq!(done.code, Some(43), "{}", done.stderr);
-    for words in ["E0323", "`a` wants the runtime `talker`", "cargo install orch --features acp"] {
-        assert!(done.stderr.contains(words), "{words}: {}", done.stderr);
-    }
-    let done = project.run(&["runtimes", "test", "talker"]);
-    assert_eq!(done.code, Some(43));
-    assert!(done.stdout.contains("cargo install orch --features acp"), "{}", done.stdout);
-    assert_eq!(called(&project), 0);
-    // Who does not want it is not troubled by it.
-    project.write("workflows/two.yaml", "name: two\nsteps:\n  - { id: a, run: \"true\" }\n");
-    assert_eq!(project.run(&["run", "two"]).code, Some(0));
-    assert_eq!(project.run(&["check"]).code, Some(0));
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub use declared::Declared;
 pub use order::{Access, McpServer, Order, OrderAgent};
 pub use permission::{PathRules, hint, path_rules, unkept};
 pub use program::hook;
-pub use program::{ACP_IS_BUILT_IN, AcpSettings, PROGRAMS, ProgramKind, ProgramSettings};
+pub use program::{AcpSettings, PROGRAMS, ProgramKind, ProgramSettings};
 pub use recording::{RECORDING_BYTES_MAX, RECORDING_VERSION, Recording, RecordingError};
 pub use replay::Replay;
 pub use resilience::{Admission, Machine, Permit, Policy, Resilience, RuntimeUse, Speed, Workers, reset_time};

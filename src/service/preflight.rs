@@ -9,7 +9,7 @@ use std::{
 use crate::{
     base::SandboxMode,
     plan::{Command, Plan, PlanGate, Work},
-    runtime::{ACP_IS_BUILT_IN, Declared, Replay},
+    runtime::Replay,
     service::{refusal::Refusal, run_settings::RunSettings, runtimes::FoundRuntime},
 };
 
@@ -52,28 +52,18 @@ pub(super) fn runtimes(plan: &Plan, settings: &RunSettings, replay: &Replay) -> 
     }
     let default = default_runtime(plan, settings.runtime.as_deref(), settings.found.as_ref(), replay);
     let mut faults = Vec::new();
-    let mut unbuilt = Vec::new();
     for step in &plan.steps {
         for agent in step.agents() {
             match agent.runtime.as_ref().or(default.as_ref()) {
-                Some(name) if is_unbuilt(settings, name) => {
-                    unbuilt.push(format!("`{}` wants the runtime `{name}`", step.path));
-                }
                 Some(name) if there(name) => {}
                 Some(name) => faults.push(format!("`{}` wants the runtime `{name}`", step.path)),
                 None => faults.push(format!("`{}` needs an agent and no runtime is declared", step.path)),
             }
         }
     }
-    if faults.is_empty() && unbuilt.is_empty() {
+    if faults.is_empty() {
         return Ok(default.unwrap_or_else(|| Replay::NAME.to_owned()));
     }
-    if faults.is_empty() {
-        let message = format!("{}, and this orch was built without the Agent Client Protocol", few(unbuilt));
-        let help = "build it in: cargo install orch --features acp; or name another runtime: `--runtime NAME`";
-        return Err(Refusal::new(43, "E0323", message, help));
-    }
-    faults.extend(unbuilt.into_iter().map(|fault| format!("{fault}, which this orch was built without")));
     Err(Refusal::new(
         43,
         "E0311",
@@ -90,12 +80,6 @@ fn few(mut faults: Vec<String>) -> String {
         faults.push(format!("and {more} more"));
     }
     faults.join("; ")
-}
-
-/// Whether a runtime speaks a protocol that this program was built without.
-fn is_unbuilt(settings: &RunSettings, name: &str) -> bool {
-    let mut declared = settings.runtimes.iter().filter(|(other, _)| other == name);
-    !ACP_IS_BUILT_IN && declared.any(|(_, declared)| matches!(declared, Declared::Acp(_)))
 }
 
 /// The steps whose agents name no runtime.

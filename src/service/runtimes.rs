@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     config::{Environment, ProgramWishes, Runtime, RuntimeForm, ServiceWishes},
     runtime::{
-        ACP_IS_BUILT_IN, AcpSettings, Capabilities, CustomSettings, Declared, PROGRAMS, ProgramKind, ProgramSettings,
+        AcpSettings, Capabilities, CustomSettings, Declared, PROGRAMS, ProgramKind, ProgramSettings,
         Replay,
         service::{SERVICES, Secret, ServiceKind},
     },
@@ -229,12 +229,10 @@ fn line(project: &Project, name: &str, declared: &Declared, standard: Option<&st
         kind,
         is_there: match declared {
             Declared::Service(settings, needs_key) => settings.key.is_some() || !needs_key,
-            Declared::Acp(_) => path.is_some() && ACP_IS_BUILT_IN,
-            Declared::Custom(_) | Declared::Program(..) => path.is_some(),
+            Declared::Custom(_) | Declared::Acp(_) | Declared::Program(..) => path.is_some(),
         },
         program: match declared {
             Declared::Service(settings, _) => settings.base_url.clone(),
-            Declared::Acp(_) if !ACP_IS_BUILT_IN => "not in this build: cargo install orch --features acp".to_owned(),
             Declared::Custom(_) | Declared::Acp(_) | Declared::Program(..) => {
                 path.map_or(wanted, |path| path.display().to_string())
             }

@@ -97,6 +97,35 @@ fn a_checkpoint_of_a_workspace_holds_what_was_done_in_it() {
     assert_eq!((stat.files, stat.added, stat.removed), (1, 1, 0));
 }
 
+/// The list of the home folder counts only where the user's settings name no other, as for git.
+#[test]
+fn the_users_own_list_says_what_is_ignored() {
+    let named = |world: &World| world.git(&["config", "--global", "core.excludesFile", "~/list"]);
+    let empty = |world: &World| world.git(&["config", "core.excludesFile", ""]);
+    type Set = Option<fn(&World) -> String>;
+    let cases: [(Set, &[&str]); 3] = [
+        (None, &["forced.home", "forced.list", "x.list"]),
+        (Some(named), &["forced.home", "forced.list", "x.home"]),
+        (Some(empty), &["forced.home", "forced.list", "x.home", "x.list"]),
+    ];
+    for (set, kept) in cases {
+        let world = World::new();
+        let home = world.folder.path().join("home");
+        write(&home.join(".config/git/ignore"), "*.home\n");
+        write(&home.join("list"), "*.list\n");
+        set.map(|set| set(&world));
+        for name in ["forced.home", "forced.list", "x.home", "x.list"] {
+            world.write(name, "x\n");
+        }
+        world.git(&["add", "-f", "forced.home", "forced.list"]);
+        let repository = world.open();
+        let start = repository.base(&run(), &Base::Now, Bounds::default()).unwrap();
+        let changes = repository.changes(&repository.head().unwrap().unwrap(), &start).unwrap();
+        let paths: Vec<_> = changes.iter().map(|change| change.path.to_str().unwrap()).collect();
+        assert_eq!(paths, kept);
+    }
+}
+
 #[test]
 fn a_folder_that_became_a_link_is_a_link() {
     let world = World::new();

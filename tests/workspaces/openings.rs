@@ -89,11 +89,11 @@ fn with_cache(world: World) -> World {
     world
 }
 
-/// A run in a project that nobody has touched costs the one call that names the state before it, and one that asks where
-/// the user's branch stands.
 /// What somebody does to a project or a home between two runs.
 type Change = fn(&World, &Path);
 
+/// A run in a project that nobody has touched costs the one call that names the state before it, and one that asks where
+/// the user's branch stands.
 #[test]
 fn a_run_that_begins_like_the_last_asks_for_nothing_again() {
     for world in [World::busy(), World::plain()] {
@@ -145,7 +145,8 @@ fn what_is_touched_between_two_runs_is_seen() {
             let before = runs.warm();
             touch(&runs.world);
             let (after, _) = runs.begin();
-            assert_ne!(after, before, "{what}");
+            // Not the commits: those of one state differ by the second in which they were made.
+            assert_ne!(runs.world.open().changes(&before, &after).unwrap(), [], "{what}");
             runs.is_exact(&after, what);
         }
     }
@@ -167,20 +168,27 @@ fn settings_and_repositories_that_change_are_seen() {
     let (start, _) = runs.begin();
     assert_eq!(runs.world.git(&["rev-parse", &format!("{start}^")]), head(&runs), "the branch has moved");
     let home = runs.world.folder.path().join("home");
+    // What a list no longer ignores is there, although no file of the project has been touched.
+    write(&home.join(".config/git/ignore"), "*.1\n*.2\n*.3\n");
+    runs.world.write(".git/info/exclude", "*.4\n");
+    for name in ["x.1", "x.2", "x.3", "x.4"] {
+        runs.world.write(name, "ignored\n");
+    }
     let steps: [(&str, Change); 4] = [
-        ("a list of one's own", |_, home| write(&home.join(".config/git/ignore"), "*.txt\n")),
+        ("a list of one's own", |_, home| write(&home.join(".config/git/ignore"), "*.2\n*.3\n")),
         ("a list that settings name", |world, home| {
-            write(&home.join("list"), "/kept/\n");
+            write(&home.join("list"), "*.3\n");
             world.git(&["config", "--global", "core.excludesFile", "~/list"]);
         }),
-        ("that list", |_, home| write(&home.join("list"), "/build/\n")),
-        ("a list of the repository", |world, _| world.write(".git/info/exclude", "/node_modules/\n")),
+        ("that list", |_, home| write(&home.join("list"), "*.5\n")),
+        ("a list of the repository", |world, _| world.write(".git/info/exclude", "*.5\n")),
     ];
-    for (what, step) in steps {
+    for ((what, step), name) in steps.into_iter().zip(["x.1", "x.2", "x.3", "x.4"]) {
         let before = runs.warm();
         step(&runs.world, &home);
         let (after, _) = runs.begin();
-        assert_ne!(after, before, "{what}");
+        let changes = runs.world.open().changes(&before, &after).unwrap();
+        assert_eq!(changes.iter().map(|change| change.path.as_path()).collect::<Vec<_>>(), [Path::new(name)], "{what}");
         runs.is_exact(&after, what);
     }
     for (name, words) in [("Ann", &["config", "--global"][..]), ("Bo", &["config"])] {

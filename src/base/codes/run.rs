@@ -85,10 +85,6 @@ codes! {
         "`orch mcp` begins runs that go on without it. At most 16 of those that one server has begun may go on at the same \
          time, so that an agent that begins them in a circle is stopped.\n\
          Fix: wait until one ends. `orch runs --status running` lists them, `orch cancel RUN` ends one.";
-    NOT_BUILT_IN "E0323" 43 false "a runtime speaks a protocol that is not in this build"
-        "A step would run on a runtime with `protocol = \"acp\"`, and this orch was built without the Agent Client Protocol. \
-         Nothing was started.\n\
-         Fix: cargo install orch --features acp; or name another runtime with `runtime:` or `--runtime`.";
     DANGER "E0324" 40 false "nobody has allowed work without limits"
         "A step says `danger: true`: its agent would do everything with no question asked. A file cannot say that alone. A person \
           trusts the definition as it stands (`orch trust NAME`), and gives the word. Nothing was started.\n\

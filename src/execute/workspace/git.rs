@@ -296,6 +296,10 @@ impl<'a> Call<'a> {
         for (setting, _) in HELD {
             command.args(["-c", setting]);
         }
+        if self.is_own {
+            // Else git takes the list of the home folder, even where the user's settings name another.
+            command.args(["-c", "core.excludesFile=/dev/null"]);
+        }
         command.args(&self.words).env_clear().envs(self.git.env.iter().cloned());
         command.envs(HELD_ENV.iter().copied());
         if self.is_own {

@@ -90,7 +90,7 @@ impl Repository {
                 objects: found.common.join("objects"),
                 names: found.common,
                 control: state.join("git/control.git"),
-                ignored: ignored.into_iter().find(|path| path.is_file()),
+                ignored: ignored.filter(|path| path.is_file()),
                 format: found.format,
                 identity,
                 state,

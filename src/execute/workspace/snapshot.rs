@@ -177,16 +177,7 @@ impl Repository {
 
     /// The words that say what to leave out besides what the repository itself says.
     fn exclusions(&self, look: &Look<'_>) -> Vec<OsString> {
-        let lists = [self.ignored().map(Path::to_path_buf), self.excluded()];
-        let mut words: Vec<_> = lists
-            .into_iter()
-            .flatten()
-            .map(|list| {
-                let mut word = OsString::from("--exclude-from=");
-                word.push(list);
-                word
-            })
-            .collect();
+        let mut words: Vec<_> = self.ignored().into_iter().chain(self.excluded().as_deref()).map(exclude_from).collect();
         words.extend(own_pattern(self.top(), self.state()));
         if self.kind() == Kind::Plain {
             words.extend(tool_patterns(look.folder));
@@ -238,14 +229,17 @@ impl Repository {
 
     /// Adds what is tracked although it is ignored, and submodules. A git folder that an agent has broken says nothing.
     fn tracked(&self, look: &Look<'_>, tracker: &Path, nested: &mut Vec<PathBuf>, news: &mut News) {
-        let ask =
-            |words: &[&str]| self.git.call(words).env("GIT_DIR", tracker).tree(look.folder).run().unwrap_or_default();
-        let ignored = ask(&["ls-files", "-z", "--cached", "--ignored", "--exclude-standard"]);
+        let call = |words: &[&str]| {
+            let words = words.iter().map(OsString::from);
+            self.git.call(&["ls-files", "-z", "--cached"]).words(words).env("GIT_DIR", tracker).tree(look.folder)
+        };
+        let listed = call(&["--ignored", "--exclude-standard"]).words(self.ignored().map(exclude_from));
+        let ignored = listed.run().unwrap_or_default();
         news.ignored.extend(parts(&ignored).map(path_of));
         if nested.is_empty() && !look.folder.join(".gitmodules").exists() {
             return;
         }
-        let staged = ask(&["ls-files", "-z", "--cached", "--stage"]);
+        let staged = call(&["--stage"]).run().unwrap_or_default();
         for line in parts(&staged).filter(|line| line.starts_with(b"160000 ")) {
             let Some(tab) = line.iter().position(|byte| *byte == b'\t') else { continue };
             let path = path_of(&line[tab + 1..]);
@@ -312,6 +306,13 @@ fn is_link(folder: &Path, path: &Path, known: &mut HashMap<PathBuf, bool>) -> bo
     let is = fs::symlink_metadata(folder.join(path)).is_ok_and(|found| found.is_symlink());
     known.insert(path.to_path_buf(), is);
     is
+}
+
+/// The word that leaves out what a list says.
+fn exclude_from(list: &Path) -> OsString {
+    let mut word = OsString::from("--exclude-from=");
+    word.push(list);
+    word
 }
 
 /// The word that leaves out the store, which nobody may keep in a checkpoint.

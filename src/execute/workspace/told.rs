@@ -27,8 +27,8 @@ const OF_THE_MACHINE: &str = "/etc/gitconfig";
 pub(super) struct Told {
     /// The repository around the folder.
     pub found: Option<Found>,
-    /// Where the user's list of what to ignore everywhere may be; the first that is there counts.
-    pub ignored: Vec<PathBuf>,
+    /// Where the user's list of what to ignore everywhere would be.
+    pub ignored: Option<PathBuf>,
     /// Who the user is by their own settings; without any, an agent's commits say so.
     pub identity: Vec<(String, String)>,
 }
@@ -65,8 +65,11 @@ impl Told {
         git.check_version()?;
         let found = Found::around(git, root)?;
         let settings = Settings::ask(git, root)?;
-        let named = if found.is_some() { settings.ignored(git, root)? } else { None };
-        let ignored = named.into_iter().chain(git.own_folder().map(|folder| folder.join("ignore"))).collect();
+        let ignored = match &found {
+            Some(_) if settings.names_ignored => Settings::ignored(git, root)?,
+            Some(_) => git.own_folder().map(|folder| folder.join("ignore")),
+            None => None,
+        };
         let read = found.iter().flat_map(Found::sources).chain(settings.files.iter().cloned());
         let all = Sources::now(wanted.0.keys().cloned().chain(read));
         let is_whole = wanted.0.iter().all(|(path, found)| all.0.get(path) == Some(found))
@@ -122,10 +125,7 @@ impl Settings {
     }
 
     /// The list of what to ignore that they name; git knows what its first letters stand for.
-    fn ignored(&self, git: &Git, root: &Path) -> Result<Option<PathBuf>, WorkspaceFault> {
-        if !self.names_ignored {
-            return Ok(None);
-        }
+    fn ignored(git: &Git, root: &Path) -> Result<Option<PathBuf>, WorkspaceFault> {
         let words = ["config", "--type=path", "--get", "core.excludesFile"];
         let (_, named) = git.call(&words).at(root).with_settings().run_any(&[0, 1])?;
         let named = path_of(named.strip_suffix(b"\n").unwrap_or(&named));

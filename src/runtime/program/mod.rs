@@ -21,6 +21,6 @@ mod subject;
 mod transcript;
 
 pub(super) use acp::acp;
-pub use acp::{ACP_IS_BUILT_IN, AcpSettings};
+pub use acp::AcpSettings;
 pub use kind::{PROGRAMS, ProgramKind, ProgramSettings};
 pub(super) use transcript::{DENIED, Ending, Transcript};

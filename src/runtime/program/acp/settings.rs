@@ -4,9 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::runtime::adapter::Capabilities;
 
-/// Whether this program was built with the feature `acp`.
-pub const ACP_IS_BUILT_IN: bool = cfg!(feature = "acp");
-
 /// An agent that speaks the Agent Client Protocol, as `[runtimes.NAME]` of `orch.toml` declares it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AcpSettings {

@@ -351,7 +351,8 @@ fn a_command_gets_it_all_and_is_ended_where_it_hangs() {
     let hang = "#!/bin/sh\nsleep 300 &\necho $! > hang.pid\nsleep 300\n";
     let project = project().user_file("tell.sh", tell).user_file("hang.sh", hang);
     let settings = "[notify.own]\nvia = \"command\"\ncommand = [\"sh\", \"./tell.sh\"]\n\
-        [notify.slow]\nvia = \"command\"\ncommand = [\"sh\", \"./hang.sh\"]\ntime = \"1s\"\n";
+        [notify.slow]\nvia = \"command\"\ncommand = [\"sh\", \"./hang.sh\"]\ntime = \"1s\"\n\
+        [notify.gone]\nvia = \"command\"\ncommand = [\"./gone.sh\"]\n";
     let project = project.user_file("orch.toml", settings);
     let done = project.run(&["run", "good"]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
@@ -362,6 +363,7 @@ fn a_command_gets_it_all_and_is_ended_where_it_hangs() {
     wait_for("the tree is gone", || (!std::path::Path::new(&format!("/proc/{}", pid.trim())).exists()).then_some(()));
     let health = project.run(&["doctor"]).stdout;
     assert!(health.contains("`sh` took longer than 1 s"), "{health}");
+    assert!(health.contains("`./gone.sh` is not there, or is no program"), "{health}");
 }
 
 #[test]

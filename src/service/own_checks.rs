@@ -94,11 +94,9 @@ fn judged(check: &OwnCheck, report: &Report) -> Check {
             let words = [complained, said].into_iter().find(|words| !words.is_empty());
             failed(check, words.unwrap_or_else(|| format!("it has ended with {code} and said nothing")))
         }
-        End::NotFound { ref program } => {
-            failed(check, format!("`{}` is not there, or is no program", visible(program)))
-        }
+        End::NotFound { ref program } => failed(check, format!("`{}` {}", visible(program), report.end)),
         End::TimedOut => failed(check, format!("it took longer than {} s", check.time.as_secs())),
-        _ => failed(check, format!("it has not ended well: {:?}", report.end)),
+        _ => failed(check, format!("it {}", report.end)),
     }
 }
 

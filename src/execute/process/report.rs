@@ -1,8 +1,9 @@
 //! How a command ended and what it said.
 
-use std::{borrow::Cow, path::PathBuf, time::Duration};
+use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
 
 use super::stop::StopReason;
+use crate::base::visible;
 
 /// Everything known about a command that has ended. No process of it is alive.
 #[derive(Debug, Clone)]
@@ -75,6 +76,24 @@ pub enum End {
     },
     /// The keeper died, and with it the command: the outcome is unknown.
     KeeperLost,
+}
+
+impl fmt::Display for End {
+    /// What a person is told of it, as a fragment that fits after "it ".
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited { code } => write!(to, "has ended with {code}"),
+            Self::Signalled { signal } => write!(to, "was ended by signal {signal}"),
+            Self::Lingered => to.write_str("did not end, and was ended"),
+            Self::TimedOut => to.write_str("took too long"),
+            Self::IdleTimedOut => to.write_str("did nothing for too long"),
+            Self::Stopped(_) => to.write_str("was stopped"),
+            Self::NotFound { .. } => to.write_str("is not there, or is no program"),
+            Self::SpawnFailed { message } => write!(to, "failed to start: {}", visible(message)),
+            Self::Tampered { .. } => to.write_str("has changed what its sandbox holds"),
+            Self::KeeperLost => to.write_str("may have ended or not: its keeper died"),
+        }
+    }
 }
 
 /// What is kept of one stream.

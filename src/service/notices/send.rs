@@ -160,7 +160,7 @@ impl Sender {
             End::Exited { code: 0 } => Ok(()),
             End::Exited { code } => Err(NotSent::for_good(format!("`{}` has ended with {code}: {last}", words[0]))),
             End::TimedOut => Err(NotSent::for_good(format!("`{}` took longer than {} s", words[0], time.as_secs()))),
-            other => Err(NotSent::for_good(format!("`{}` has not ended well: {other:?}", words[0]))),
+            other => Err(NotSent::for_good(format!("`{}` {other}", words[0]))),
         }
     }
 

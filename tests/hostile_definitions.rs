@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and print")]
 
-use std::{env, fs, path::Path, process::Command, time::Duration};
+use std::{env, fs, path::Path, process::Command, sync::Mutex, thread, time::Duration};
 
 use orch::{
     base::{Severity, render},
@@ -224,8 +224,8 @@ fn child_reads_one_file() {
 #[test]
 fn hostile_agents_load_within_time_and_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let mut wrong = Vec::new();
-    for (name, bytes) in foreign_cases() {
+    let wrong = each_of(foreign_cases(), |(name, bytes)| {
+        let mut wrong = Vec::new();
         let path = folder.path().join(format!("{name}.md"));
         fs::write(&path, bytes).unwrap();
         let child = Command::new(env::current_exe().unwrap())
@@ -248,7 +248,9 @@ fn hostile_agents_load_within_time_and_memory() {
                 wrong.push(format!("{name}: {line}"));
             }
         }
-    }
+        wrong
+    });
+    let wrong: Vec<_> = wrong.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -299,54 +301,82 @@ fn hostile_files_stay_within_time_and_memory() {
     let folder = tempfile::tempdir().unwrap();
     let cases = cases();
     assert!(cases.iter().filter(|(_, _, code)| code.is_some()).count() >= 40);
-    let mut wrong = Vec::new();
-    let (mut slowest, mut largest) = ((0, ""), (0, ""));
-    for (name, bytes, expected) in cases {
-        let path = folder.path().join(format!("{name}.yaml"));
-        fs::write(&path, bytes).unwrap();
-        let child = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "child_loads_one_file", "--nocapture", "--test-threads=1"])
-            .env("ORCH_TEST_HOSTILE", &path)
-            .output()
-            .unwrap();
-        let out = String::from_utf8_lossy(&child.stdout).into_owned();
-        let Some(line) = out.lines().find_map(|line| line.strip_prefix("result\t")) else {
-            wrong.push(format!("{name}: the child died: {out}{}", String::from_utf8_lossy(&child.stderr)));
-            continue;
-        };
-        let part: Vec<&str> = line.split('\t').collect();
-        let (took, drawn, peak): (u64, u64, u64) =
-            (part[0].parse().unwrap(), part[1].parse().unwrap(), part[2].parse().unwrap());
-        let (found, placed, length, codes) = (part[3], part[4], part[5].parse::<usize>().unwrap(), part[7]);
-        println!("{name:24} {took:>8} µs loading {drawn:>8} µs drawing {peak:>8} kB");
-        slowest = slowest.max((took + drawn, name));
-        largest = largest.max((peak, name));
-        let right = match expected {
-            Some(code) => codes.split(',').any(|found| found == code) && found == "0",
-            None => codes.is_empty() && found == "1",
-        };
-        let mut faults = Vec::new();
-        if !right {
-            faults.push(format!("expected {expected:?}, found {found} workflows and [{codes:.200}]"));
-        }
-        if Duration::from_micros(took + drawn) > TIME_MAX {
-            faults.push(format!("took {took} µs, drawing {drawn} µs"));
-        }
-        if peak > MEMORY_KB_MAX {
-            faults.push(format!("peak memory {peak} kB"));
-        }
-        if placed != "true" {
-            faults.push("a fault without its place".to_owned());
-        }
-        if length > 200_000 {
-            faults.push(format!("{length} bytes of diagnostics"));
-        }
-        if !faults.is_empty() {
-            wrong.push(format!("{name}: {}", faults.join("; ")));
-        }
-    }
-    println!("slowest {slowest:?} µs, largest {largest:?} kB");
+    let looks = each_of(cases, |case| (case.0, look(folder.path(), &case)));
+    let slowest = looks.iter().max_by_key(|(_, look)| look.took);
+    let largest = looks.iter().max_by_key(|(_, look)| look.peak);
+    println!("slowest {slowest:?}, largest {largest:?}");
+    let wrong: Vec<_> = looks
+        .iter()
+        .filter(|(_, look)| !look.faults.is_empty())
+        .map(|(name, look)| format!("{name}: {}", look.faults.join("; ")))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What loading one file took, in µs and kB, and what was wrong with it.
+#[derive(Debug, Default)]
+struct Look {
+    took: u64,
+    peak: u64,
+    faults: Vec<String>,
+}
+
+fn look(folder: &Path, (name, bytes, expected): &Case) -> Look {
+    let path = folder.join(format!("{name}.yaml"));
+    fs::write(&path, bytes).unwrap();
+    let child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "child_loads_one_file", "--nocapture", "--test-threads=1"])
+        .env("ORCH_TEST_HOSTILE", &path)
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&child.stdout).into_owned();
+    let Some(line) = out.lines().find_map(|line| line.strip_prefix("result\t")) else {
+        let faults = vec![format!("the child died: {out}{}", String::from_utf8_lossy(&child.stderr))];
+        return Look { faults, ..Look::default() };
+    };
+    let part: Vec<&str> = line.split('\t').collect();
+    let (took, drawn, peak): (u64, u64, u64) =
+        (part[0].parse().unwrap(), part[1].parse().unwrap(), part[2].parse().unwrap());
+    let (found, placed, length, codes) = (part[3], part[4], part[5].parse::<usize>().unwrap(), part[7]);
+    println!("{name:24} {took:>8} µs loading {drawn:>8} µs drawing {peak:>8} kB");
+    let right = match expected {
+        Some(code) => codes.split(',').any(|found| found == *code) && found == "0",
+        None => codes.is_empty() && found == "1",
+    };
+    let mut faults = Vec::new();
+    if !right {
+        faults.push(format!("expected {expected:?}, found {found} workflows and [{codes:.200}]"));
+    }
+    if Duration::from_micros(took + drawn) > TIME_MAX {
+        faults.push(format!("took {took} µs, drawing {drawn} µs"));
+    }
+    if peak > MEMORY_KB_MAX {
+        faults.push(format!("peak memory {peak} kB"));
+    }
+    if placed != "true" {
+        faults.push("a fault without its place".to_owned());
+    }
+    if length > 200_000 {
+        faults.push(format!("{length} bytes of diagnostics"));
+    }
+    Look { took: took + drawn, peak, faults }
+}
+
+/// What is found of each case, two at a time: time and memory are those of the child.
+fn each_of<T: Send, R: Send>(cases: Vec<T>, find: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let left = Mutex::new(cases.into_iter());
+    let work = || {
+        let mut found = Vec::new();
+        loop {
+            let next = left.lock().unwrap().next();
+            let Some(case) = next else { return found };
+            found.push(find(case));
+        }
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    })
 }
 
 #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! Faults that can be switched on, one at a time, to prove that the simulation sees them.
 //!
-//! Without the cargo feature `planted` every switch is constantly off and the compiler removes it.
+//! In a build without debug assertions, as every shipped one, each switch is constantly off and the compiler removes it.
 
 /// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Bug {
     ];
 }
 
-#[cfg(feature = "planted")]
+#[cfg(debug_assertions)]
 mod switch {
     use std::cell::Cell;
 
@@ -132,17 +132,17 @@ mod switch {
     }
 }
 
-#[cfg(feature = "planted")]
+#[cfg(debug_assertions)]
 pub use switch::plant;
-#[cfg(feature = "planted")]
+#[cfg(debug_assertions)]
 pub(in crate::scheduler) use switch::{drift, on};
 
-#[cfg(not(feature = "planted"))]
+#[cfg(not(debug_assertions))]
 pub(in crate::scheduler) const fn on(_: Bug) -> bool {
     false
 }
 
-#[cfg(not(feature = "planted"))]
+#[cfg(not(debug_assertions))]
 pub(in crate::scheduler) const fn drift() -> u64 {
     0
 }

@@ -16,8 +16,7 @@ use serde::Serialize;
 use crate::{
     config::{Environment, ProgramWishes, Runtime, RuntimeForm, ServiceWishes},
     runtime::{
-        AcpSettings, Capabilities, CustomSettings, Declared, PROGRAMS, ProgramKind, ProgramSettings,
-        Replay,
+        AcpSettings, Capabilities, CustomSettings, Declared, PROGRAMS, ProgramKind, ProgramSettings, Replay,
         service::{SERVICES, Secret, ServiceKind},
     },
     service::project::Project,

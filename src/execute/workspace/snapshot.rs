@@ -177,7 +177,8 @@ impl Repository {
 
     /// The words that say what to leave out besides what the repository itself says.
     fn exclusions(&self, look: &Look<'_>) -> Vec<OsString> {
-        let mut words: Vec<_> = self.ignored().into_iter().chain(self.excluded().as_deref()).map(exclude_from).collect();
+        let mut words: Vec<_> =
+            self.ignored().into_iter().chain(self.excluded().as_deref()).map(exclude_from).collect();
         words.extend(own_pattern(self.top(), self.state()));
         if self.kind() == Kind::Plain {
             words.extend(tool_patterns(look.folder));

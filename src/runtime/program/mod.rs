@@ -20,7 +20,7 @@ mod strict;
 mod subject;
 mod transcript;
 
-pub(super) use acp::acp;
 pub use acp::AcpSettings;
+pub(super) use acp::acp;
 pub use kind::{PROGRAMS, ProgramKind, ProgramSettings};
 pub(super) use transcript::{DENIED, Ending, Transcript};

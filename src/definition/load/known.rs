@@ -1,6 +1,8 @@
 //! Keys that some tool documents for agents, skills, commands or rules. A line that starts with one is a key even where
 //! the text around it is broken.
 
+use std::{collections::HashSet, sync::LazyLock};
+
 /// Every key of every dialect that stands at the top of a frontmatter.
 const KNOWN: &[&str] = &[
     "agent",
@@ -108,7 +110,8 @@ const FREE_TEXT: [&str; 6] = ["description", "when_to_use", "whenToUse", "useWhe
 
 /// Whether some tool documents the key, written in any of the usual ways.
 pub(super) fn is_known(key: &str) -> bool {
-    KNOWN.iter().any(|known| alike(known, key))
+    static FOLDED: LazyLock<HashSet<String>> = LazyLock::new(|| KNOWN.iter().map(|known| folded(known)).collect());
+    FOLDED.contains(&folded(key))
 }
 
 /// Whether some tool documents the key exactly as it is written. In prose `Context:` is more likely a word.
@@ -124,6 +127,11 @@ pub(super) fn is_free_text(key: &str) -> bool {
 /// All keys, for suggestions.
 pub(super) fn all() -> impl Iterator<Item = &'static str> {
     KNOWN.iter().copied()
+}
+
+/// What is left of a key without what may differ, see [`alike`].
+fn folded(key: &str) -> String {
+    key.chars().filter(|letter| !matches!(letter, '_' | '-' | ' ')).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
 /// Whether two keys differ in capitals, `_` and `-` only.

@@ -2,12 +2,14 @@
 //!
 //! A stop only ever gets stronger. What has not begun settles at once; what runs is told to stop and still reports.
 
+use std::sync::Arc;
+
 use crate::scheduler::{
     action::{CauseKind, Settled},
     core::{Scheduler, Timer},
     event::{InstanceId, Purpose, Strength},
     planted::{self, Bug},
-    state::{FrameId, Phase},
+    state::{AttemptEnd, FrameId, Phase},
 };
 
 impl Scheduler {
@@ -37,6 +39,10 @@ impl Scheduler {
             Phase::Queued(Purpose::Gate(_) | Purpose::Take) if stop.is_none() => {}
             Phase::Queued(_) => self.settle(instance, Settled::Cancelled),
             Phase::Starting(_) | Phase::Running(_) if self.is_question(instance) => {
+                // Nobody else would close it: a question reports nothing.
+                if self.is_asked(instance) && !planted::on(Bug::QuestionLeftOpen) {
+                    self.end_record(instance, AttemptEnd::Stopped, Arc::from(""));
+                }
                 self.settle(instance, Settled::Cancelled);
             }
             Phase::Starting(_) | Phase::Running(_) => {

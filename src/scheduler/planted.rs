@@ -51,11 +51,12 @@ pub enum Bug {
     ConflictTaken,
     PushbacksUnbounded,
     OutdatedCounts,
+    QuestionLeftOpen,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::SlotOffByOne,
         Self::SlotNotReleased,
         Self::UsageNotCharged,
@@ -101,6 +102,7 @@ impl Bug {
         Self::ConflictTaken,
         Self::PushbacksUnbounded,
         Self::OutdatedCounts,
+        Self::QuestionLeftOpen,
     ];
 }
 

@@ -99,12 +99,20 @@ fn only_what_nobody_needs_is_removed() {
     orphan(&half);
     let empty = half.folder().with_file_name("empty");
     fs::create_dir(&empty).unwrap();
+    // Its maker was killed while it wrote whose it is.
+    let begun = half.folder().with_file_name("begun");
+    write(&begun.join("owner.json.4711-18d2-0.new"), "{");
+    let strange = half.folder().with_file_name("strange");
+    write(&strange.join("owner.json.4711-18d2-0.new"), "{");
+    write(&strange.join("work"), "x\n");
     orphan(&committed);
-    let gone = [merged.folder(), untouched.folder(), abandoned.folder(), half.folder(), &empty, committed.folder()];
+    let gone =
+        [merged.folder(), untouched.folder(), abandoned.folder(), half.folder(), &empty, &begun, committed.folder()];
     let kept = [&in_use, &dirty, &unmerged, &nested, &broken, &again];
     let before = world.fingerprint();
     let collected = workspaces.collect(false).unwrap();
-    assert_eq!(collected.kept.len(), kept.len(), "{:?}", collected.kept);
+    assert_eq!(collected.kept.len(), kept.len() + 1, "{:?}", collected.kept);
+    assert!(strange.join("work").exists(), "nobody knows whose that is");
     for folder in gone {
         assert!(!folder.exists() && collected.removed.iter().any(|removed| removed == folder), "{}", folder.display());
     }

@@ -109,10 +109,8 @@ impl Workspaces {
         // With the lock: nobody makes or adopts it meanwhile.
         let _lock = self.repository.lock()?;
         let Some(owner) = Owner::read(folder)? else {
-            // Nothing but a folder: its maker was killed between the two first steps.
-            let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-            let why = "nothing says whose it is".to_owned();
-            if !is_empty {
+            if !Owner::is_unwritten(folder) {
+                let why = "nothing says whose it is".to_owned();
                 return Ok(Some(KeptWhy::Unreadable { why }));
             }
             return self.remove(folder, is_rehearsal).map(|()| None);

@@ -136,6 +136,16 @@ impl Owner {
         if owner.version == 1 { Ok(Some(owner)) } else { Err(damaged(format!("its version is {}", owner.version))) }
     }
 
+    /// Whether a folder holds nothing but what a maker leaves that is killed before it has written this: the first that a
+    /// workspace gets.
+    pub(super) fn is_unwritten(folder: &Path) -> bool {
+        let is_scrap = |name: &str| name.starts_with(FILE) && name.ends_with(".new");
+        let is_scrap = |entry: std::io::Result<fs::DirEntry>| {
+            entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(is_scrap))
+        };
+        fs::read_dir(folder).is_ok_and(|mut entries| entries.all(is_scrap))
+    }
+
     /// Writes it, whole.
     pub(super) fn write(&self, folder: &Path) -> Result<(), WorkspaceFault> {
         let path = folder.join(FILE);

@@ -27,6 +27,8 @@ impl Oracle {
             let attempt = *attempt;
             self.live.remove(&attempt);
         }
+        let is_over = scheduler.view(instance).history.iter().all(|record| record.end != AttemptEnd::Live);
+        hold!(is_over, "{path} settles with an attempt that has not ended");
         self.unknown.remove(&instance);
         self.merging = self.merging.filter(|merging| *merging != instance);
         match settled {

@@ -105,6 +105,8 @@ fn responses(route: &Route) -> Value {
         })
     };
     responses.insert("default".to_owned(), problem("why it was not done"));
+    // Said before a route is looked for, and without a word.
+    responses.insert("431".to_owned(), json!({ "description": "the head of the request is longer than 16 KB" }));
     for (status, about) in [
         ("400", "a field is not as it should be"),
         ("401", "nobody is named"),

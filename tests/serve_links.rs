@@ -62,6 +62,34 @@ fn the_owner_gets_another_link_from_a_server_that_runs() {
     }
 }
 
+/// JSON has one kind of number. What is whole counts with a point as well: a key ends, and a budget limits.
+#[test]
+fn a_whole_number_may_have_a_point() {
+    let project = project();
+    let server = Server::start(&project, &[]);
+    let key = json!({ "name": "short", "role": "viewer", "expires_days": 30.0, "rate": 50.0 });
+    let made = server.post("/api/v1/keys", &key);
+    assert_eq!(made.status, 201, "{}", made.text());
+    assert!(made.json()["expires"].is_u64(), "{}", made.text());
+    let budget = json!({ "tokens": 5000.0, "agents": 3.0, "time_s": 60.0, "usd": 1.0 });
+    let begun = server.post("/api/v1/runs", &json!({ "name": "w", "budget": budget }));
+    assert_eq!(begun.status, 202, "{}", begun.text());
+    let run = begun.json()["run"].as_str().unwrap().to_owned();
+    let until = Instant::now() + Duration::from_secs(20);
+    let lines = loop {
+        let burn = server.get(&format!("/api/v1/runs/{run}/burn"));
+        if burn.status == 200 {
+            break burn.json()["lines"].clone();
+        }
+        assert!(Instant::now() < until, "{}", burn.text());
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let limits: Vec<_> = lines.as_array().unwrap().iter().map(|line| line["limit"].as_u64()).collect();
+    assert_eq!(limits, [Some(1_000_000), Some(5000), Some(60_000), Some(3)], "{lines:#}");
+    let broken = server.post("/api/v1/runs", &json!({ "name": "w", "budget": { "tokens": 0.5 } }));
+    assert_eq!(broken.status, 400, "{}", broken.text());
+}
+
 #[test]
 fn who_gets_no_link_is_told_why() {
     let project = project();

@@ -339,11 +339,32 @@ async fn read_bytes(headers: &axum::http::HeaderMap, body: Body) -> Result<axum:
 }
 
 fn parse_body(app: &App, route: &Route, bytes: &[u8]) -> Result<Value, Problem> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+    let mut value: Value = serde_json::from_slice(bytes).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "E0610", format!("the body is no JSON: {error}"), "send a JSON object")
     })?;
     app.checks().body(route, &value)?;
+    make_whole(&mut value);
     Ok(value)
+}
+
+/// Makes `3.0` what it is in JSON and in its schemas, `3`: whoever reads a whole number of it must not find none, and take a
+/// budget or an expiry for one that nobody gave.
+fn make_whole(value: &mut Value) {
+    /// Beyond it not every whole number is one that a float can be.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(make_whole),
+        Value::Object(fields) => fields.values_mut().for_each(make_whole),
+        Value::Number(number) if number.is_f64() => {
+            let Some(float) = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT_MAX) else {
+                return;
+            };
+            #[allow(clippy::cast_possible_truncation, reason = "it is whole, and an i64 holds it")]
+            let whole = float as i64;
+            *value = whole.into();
+        }
+        _ => {}
+    }
 }
 
 /// What every answer says to browsers.

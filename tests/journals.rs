@@ -1,8 +1,8 @@
 //! Stores of earlier versions: each sample still loads and replays to the end that it had, action by action.
 //!
 //! The store of a sample is never changed, and what is expected of it only where it was wrong: such a commit says why. A
-//! version that writes another form adds one: `ORCH_SAMPLE=FOLDER`, with the `.orch` of a
-//! run that was killed and resumed, writes the expectations beside a copy of its store.
+//! version that writes another form adds one: `ORCH_SAMPLE=FOLDER`, with the `.orch` of a run that was killed and resumed,
+//! writes the expectations beside a copy of its store.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects")]
 

@@ -110,8 +110,9 @@ const FREE_TEXT: [&str; 6] = ["description", "when_to_use", "whenToUse", "useWhe
 
 /// Whether some tool documents the key, written in any of the usual ways.
 pub(super) fn is_known(key: &str) -> bool {
-    static FOLDED: LazyLock<HashSet<String>> = LazyLock::new(|| KNOWN.iter().map(|known| folded(known)).collect());
-    FOLDED.contains(&folded(key))
+    static FOLDED: LazyLock<HashSet<String>> =
+        LazyLock::new(|| KNOWN.iter().map(|known| letters(known).collect()).collect());
+    FOLDED.contains(&letters(key).collect::<String>())
 }
 
 /// Whether some tool documents the key exactly as it is written. In prose `Context:` is more likely a word.
@@ -129,16 +130,14 @@ pub(super) fn all() -> impl Iterator<Item = &'static str> {
     KNOWN.iter().copied()
 }
 
-/// What is left of a key without what may differ, see [`alike`].
-fn folded(key: &str) -> String {
-    key.chars().filter(|letter| !matches!(letter, '_' | '-' | ' ')).map(|letter| letter.to_ascii_lowercase()).collect()
+/// What counts of a key when two are compared, see [`alike`].
+fn letters(key: &str) -> impl Iterator<Item = char> {
+    key.chars().filter(|letter| !matches!(letter, '_' | '-' | ' ')).map(|letter| letter.to_ascii_lowercase())
 }
 
 /// Whether two keys differ in capitals, `_` and `-` only.
 pub(super) fn alike(one: &str, other: &str) -> bool {
-    let letters = |byte: &u8| !matches!(byte, b'_' | b'-' | b' ');
-    let (one, other) = (one.bytes().filter(letters), other.bytes().filter(letters));
-    one.map(|byte| byte.to_ascii_lowercase()).eq(other.map(|byte| byte.to_ascii_lowercase()))
+    letters(one).eq(letters(other))
 }
 
 /// The key of a line `key: value`, `key:` or `"key": value`; `None` for a line of any other form.

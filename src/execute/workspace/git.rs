@@ -131,7 +131,8 @@ impl Git {
     /// A call of a verb.
     pub fn call<'a>(&'a self, words: &[&'a str]) -> Call<'a> {
         let words = words.iter().map(|word| OsString::from(*word)).collect();
-        Call { git: self, words, env: Vec::new(), folder: None, input: Input::Nothing, output: None, is_own: true }
+        let (env, folder, ignored, input, output) = (Vec::new(), None, None, Input::Nothing, None);
+        Call { git: self, words, env, folder, ignored, input, output, is_own: true }
     }
 
     /// A variable that it gets.
@@ -165,6 +166,8 @@ pub(super) struct Call<'a> {
     words: Vec<OsString>,
     env: Vec<(&'static str, OsString)>,
     folder: Option<&'a Path>,
+    /// The user's list of what to ignore everywhere.
+    ignored: Option<&'a Path>,
     input: Input<'a>,
     output: Option<File>,
     /// Whether the settings of the user and the machine stay out.
@@ -199,6 +202,12 @@ impl<'a> Call<'a> {
     /// Where it starts.
     pub fn at(mut self, folder: &'a Path) -> Self {
         self.folder = Some(folder);
+        self
+    }
+
+    /// What the user ignores everywhere; without it, nothing is.
+    pub fn ignoring(mut self, list: Option<&'a Path>) -> Self {
+        self.ignored = list;
         self
     }
 
@@ -298,7 +307,9 @@ impl<'a> Call<'a> {
         }
         if self.is_own {
             // Else git takes the list of the home folder, even where the user's settings name another.
-            command.args(["-c", "core.excludesFile=/dev/null"]);
+            let mut setting = OsString::from("core.excludesFile=");
+            setting.push(self.ignored.unwrap_or(Path::new("/dev/null")));
+            command.arg("-c").arg(setting);
         }
         command.args(&self.words).env_clear().envs(self.git.env.iter().cloned());
         command.envs(HELD_ENV.iter().copied());

@@ -196,6 +196,7 @@ impl Repository {
     /// A call with our own folder and the project's objects.
     pub(super) fn call<'a>(&'a self, words: &[&'a str]) -> Call<'a> {
         let call = self.git.call(words).env("GIT_DIR", &self.control).env("GIT_OBJECT_DIRECTORY", &self.objects);
+        let call = call.ignoring(self.ignored());
         match self.shallow() {
             Some(shallow) => call.env("GIT_SHALLOW_FILE", shallow),
             None => call,

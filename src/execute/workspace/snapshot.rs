@@ -175,10 +175,14 @@ impl Repository {
         Ok(news)
     }
 
-    /// The words that say what to leave out besides what the repository itself says.
+    /// The words that say what to leave out besides what the project's files and the user's list say.
     fn exclusions(&self, look: &Look<'_>) -> Vec<OsString> {
-        let mut words: Vec<_> =
-            self.ignored().into_iter().chain(self.excluded().as_deref()).map(exclude_from).collect();
+        let mut words = Vec::new();
+        if let Some(list) = self.excluded() {
+            let mut word = OsString::from("--exclude-from=");
+            word.push(list);
+            words.push(word);
+        }
         words.extend(own_pattern(self.top(), self.state()));
         if self.kind() == Kind::Plain {
             words.extend(tool_patterns(look.folder));
@@ -231,16 +235,16 @@ impl Repository {
     /// Adds what is tracked although it is ignored, and submodules. A git folder that an agent has broken says nothing.
     fn tracked(&self, look: &Look<'_>, tracker: &Path, nested: &mut Vec<PathBuf>, news: &mut News) {
         let call = |words: &[&str]| {
-            let words = words.iter().map(OsString::from);
-            self.git.call(&["ls-files", "-z", "--cached"]).words(words).env("GIT_DIR", tracker).tree(look.folder)
+            let call = self.git.call(&["ls-files", "-z", "--cached"]).words(words.iter().map(OsString::from));
+            let call = call.env("GIT_DIR", tracker).tree(look.folder).ignoring(self.ignored());
+            call.run().unwrap_or_default()
         };
-        let listed = call(&["--ignored", "--exclude-standard"]).words(self.ignored().map(exclude_from));
-        let ignored = listed.run().unwrap_or_default();
+        let ignored = call(&["--ignored", "--exclude-standard"]);
         news.ignored.extend(parts(&ignored).map(path_of));
         if nested.is_empty() && !look.folder.join(".gitmodules").exists() {
             return;
         }
-        let staged = call(&["--stage"]).run().unwrap_or_default();
+        let staged = call(&["--stage"]);
         for line in parts(&staged).filter(|line| line.starts_with(b"160000 ")) {
             let Some(tab) = line.iter().position(|byte| *byte == b'\t') else { continue };
             let path = path_of(&line[tab + 1..]);
@@ -307,13 +311,6 @@ fn is_link(folder: &Path, path: &Path, known: &mut HashMap<PathBuf, bool>) -> bo
     let is = fs::symlink_metadata(folder.join(path)).is_ok_and(|found| found.is_symlink());
     known.insert(path.to_path_buf(), is);
     is
-}
-
-/// The word that leaves out what a list says.
-fn exclude_from(list: &Path) -> OsString {
-    let mut word = OsString::from("--exclude-from=");
-    word.push(list);
-    word
 }
 
 /// The word that leaves out the store, which nobody may keep in a checkpoint.

@@ -27,7 +27,8 @@ const OF_THE_MACHINE: &str = "/etc/gitconfig";
 pub(super) struct Told {
     /// The repository around the folder.
     pub found: Option<Found>,
-    /// Where the user's list of what to ignore everywhere would be.
+    /// Where the user's list of what to ignore everywhere would be; git takes that of the home folder only where settings
+    /// name no other.
     pub ignored: Option<PathBuf>,
     /// Who the user is by their own settings; without any, an agent's commits say so.
     pub identity: Vec<(String, String)>,
